@@ -1,0 +1,1 @@
+"""Torch building blocks that several systems share."""

@@ -1,0 +1,56 @@
+"""Writing results whole or not at all."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pose_estimation_ros.core.errors import OutputError
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder to write to, with its parents; raises OutputError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f'cannot make the folder {path}: {error.strerror}; choose another place') from error
+    return path
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path` to write to, and rename it to `path` when all went well.
+
+    Whatever goes wrong on the way, an interrupt included, leaves no file. Raises OutputError where the system refuses.
+    """
+    make_folder(path.parent)
+    if path.is_dir():
+        raise OutputError(f'cannot write {path}: it is a folder')
+    try:
+        handle, name = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(f'cannot write {path}: {error.strerror}') from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f'cannot write {path}: {error.strerror or error}') from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object, indent: int | None = None) -> None:
+    """Write `value` as JSON, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + '\n')
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,120 @@
+"""Pictures: OpenDR's `Image` and a reader that does not pass off half a file as a whole one."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import DTypeLike
+
+from pose_estimation_ros.core.arrays import AnyArray, ByteArray
+from pose_estimation_ros.core.errors import ImageError
+
+IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm', '.jp2'})
+
+
+class Image:
+    """A colour picture, in the form of OpenDR's `engine.data.Image`.
+
+    Given (H, W, 3) it takes the array for OpenCV's BGR, given (3, H, W) for RGB, given (H, W) for grey.
+    `data` is (3, H, W) RGB, `opencv()` a (H, W, 3) BGR copy that may be drawn on.
+    """
+
+    def __init__(self, data: AnyArray | None = None, dtype: DTypeLike = np.uint8, guess_format: bool = True) -> None:
+        if data is None:
+            raise ImageError('Image needs an array, got None; use Image.open(path) for a file')
+        array = np.asarray(data, dtype=dtype)
+        planes_first = array.ndim == 3 and array.shape[0] == 3 and (not guess_format or array.shape[2] not in (3, 4))
+        self._bgr: AnyArray = array.transpose(1, 2, 0)[..., ::-1] if planes_first else as_bgr(array)
+
+    @classmethod
+    def open(cls, path: str | Path) -> 'Image':
+        """Read a picture file; raises ImageError where it is none, or only part of one."""
+        return cls(read_image(Path(path)))
+
+    @property
+    def data(self) -> AnyArray:
+        """(3, H, W) RGB view."""
+        return self._bgr[..., ::-1].transpose(2, 0, 1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of `data`: (3, H, W)."""
+        return self.data.shape
+
+    def numpy(self) -> AnyArray:
+        """Return `data`."""
+        return self.data
+
+    def opencv(self) -> AnyArray:
+        """Return a (H, W, 3) BGR copy, as OpenCV wants it."""
+        return self.convert('channels_last', 'bgr')
+
+    def convert(self, format: str = 'channels_first', channel_order: str = 'rgb') -> AnyArray:
+        """Return a copy as 'channels_first' or 'channels_last', 'rgb' or 'bgr'."""
+        if format not in ('channels_first', 'channels_last') or channel_order not in ('rgb', 'bgr'):
+            raise ValueError(
+                f"expected 'channels_first' or 'channels_last' and 'rgb' or 'bgr', got {format!r}, {channel_order!r}"
+            )
+        array = self._bgr if channel_order == 'bgr' else self._bgr[..., ::-1]
+        return np.ascontiguousarray(array.transpose(2, 0, 1) if format == 'channels_first' else array).copy()
+
+
+def as_bgr(array: AnyArray) -> ByteArray:
+    """Return an (H, W, 3) uint8 picture from BGR, BGRA or grey, 8 or 16 bits; raises ImageError for others."""
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    good_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if not good_shape or array.dtype != np.uint8 or array.size == 0:
+        raise ImageError(f'an image must be HxWx3 uint8 (BGR), got {array.shape} {array.dtype}')
+    if array.ndim == 2:
+        return cv2.cvtColor(array, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
+    if array.shape[2] == 4:
+        return cv2.cvtColor(array, cv2.COLOR_BGRA2BGR).astype(np.uint8, copy=False)
+    return array
+
+
+def to_bgr(image: 'Image | AnyArray | str | Path') -> ByteArray:
+    """Return the (H, W, 3) uint8 BGR pixels of whatever a user passes as a picture, without copying where possible."""
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if isinstance(image, Image):
+        return as_bgr(image._bgr)
+    if isinstance(image, np.ndarray):
+        return as_bgr(image)
+    raise ImageError(f'an image must be an Image, an array or a path, got {type(image).__name__}')
+
+
+def read_image(path: Path) -> ByteArray:
+    """Read a file as (H, W, 3) uint8 BGR, turned as its EXIF says; 16-bit, grey and CMYK files are converted."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f'cannot read {path}: {error.strerror}') from error
+    return decode_image(content, str(path))
+
+
+def decode_image(content: bytes, name: str) -> ByteArray:
+    """Decode the bytes of a picture file; `name` is how errors call it."""
+    if not content:
+        raise ImageError(f'{name} is empty')
+    if _is_cut_off(content):
+        raise ImageError(f'{name} is cut off ({len(content)} bytes); copy or download it again')
+    try:
+        image: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f'{name} cannot be decoded: {error.err or error}') from error
+    if image is None:
+        raise ImageError(f'{name} is not a picture that OpenCV can read')
+    return as_bgr(image)
+
+
+def _is_cut_off(content: bytes) -> bool:
+    """Whether a JPEG or PNG misses its end mark (OpenCV fills the rest with grey and says nothing)."""
+    if content.startswith(b'\xff\xd8'):
+        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+    if content.startswith(b'\x89PNG'):
+        return b'IEND' not in content[-64:] and b'IEND' not in content
+    return False

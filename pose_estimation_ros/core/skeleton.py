@@ -1,0 +1,149 @@
+"""Skeletons: which keypoints there are, how they hang together, and how precisely people mark them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray, IntArray
+
+RIGHT_BGR = (60, 140, 255)
+LEFT_BGR = (255, 170, 60)
+MIDDLE_BGR = (80, 220, 120)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A fixed order of keypoints; `sigmas` are the OKS falloffs, `flip` swaps left and right."""
+
+    name: str
+    keypoints: tuple[str, ...]
+    abbreviations: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...]
+    flip: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'flip', tuple(self.keypoints.index(_mirrored(name)) for name in self.keypoints))
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def index(self, name: str) -> int:
+        """Return the place of a keypoint, given its full name or abbreviation."""
+        for names in (self.abbreviations, self.keypoints):
+            if name in names:
+                return names.index(name)
+        raise KeyError(f'{self.name} has no keypoint {name!r}; it has {", ".join(self.abbreviations)}')
+
+    def mapping_to(self, other: 'Skeleton') -> IntArray:
+        """Return, for every keypoint of `other`, the index of the same keypoint here or -1."""
+        places = {name: index for index, name in enumerate(self.keypoints)}
+        return np.array([places.get(name, -1) for name in other.keypoints])
+
+    def convert(self, keypoints: FloatArray, other: 'Skeleton') -> FloatArray:
+        """Return (K, 3) keypoints of this skeleton in the order of `other`, NaN with score 0 where it has none."""
+        mapping = self.mapping_to(other)
+        converted = np.where(mapping[:, None] >= 0, keypoints[mapping], np.float32(np.nan)).astype(np.float32)
+        converted[mapping < 0, 2] = 0
+        return converted
+
+    @property
+    def limb_colours(self) -> tuple[tuple[int, int, int], ...]:
+        """One BGR colour a limb: one hue for the person's right, one for the left, one for the middle."""
+        return tuple(_side_colour(self.keypoints[a], self.keypoints[b]) for a, b in self.limbs)
+
+    @property
+    def keypoint_colours(self) -> tuple[tuple[int, int, int], ...]:
+        """One BGR colour a keypoint."""
+        return tuple(_side_colour(name, name) for name in self.keypoints)
+
+    def describe(self) -> dict[str, object]:
+        """Return what a program that reads poses needs to know, ready for JSON."""
+        return {
+            'name': self.name,
+            'keypoints': list(self.keypoints),
+            'abbreviations': list(self.abbreviations),
+            'limbs': [list(limb) for limb in self.limbs],
+            'limb_colours_bgr': [list(colour) for colour in self.limb_colours],
+        }
+
+
+def _mirrored(name: str) -> str:
+    side, _, rest = name.partition('_')
+    return {'left': f'right_{rest}', 'right': f'left_{rest}'}.get(side, name)
+
+
+def _side_colour(first: str, second: str) -> tuple[int, int, int]:
+    for name in (second, first):
+        if name.startswith('right_'):
+            return RIGHT_BGR
+        if name.startswith('left_'):
+            return LEFT_BGR
+    return MIDDLE_BGR
+
+
+OPENPOSE_18 = Skeleton(
+    name='openpose_18',
+    keypoints=(
+        *('nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'left_shoulder', 'left_elbow', 'left_wrist'),
+        *('right_hip', 'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
+        *('right_eye', 'left_eye', 'right_ear', 'left_ear'),
+    ),
+    abbreviations=(
+        *('nose', 'neck', 'r_sho', 'r_elb', 'r_wri', 'l_sho', 'l_elb', 'l_wri'),
+        *('r_hip', 'r_knee', 'r_ank', 'l_hip', 'l_knee', 'l_ank', 'r_eye', 'l_eye', 'r_ear', 'l_ear'),
+    ),
+    limbs=(
+        *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
+        *((1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
+    ),
+    sigmas=(
+        *(0.026, 0.079, 0.079, 0.072, 0.062, 0.079, 0.072, 0.062),
+        *(0.107, 0.087, 0.089, 0.107, 0.087, 0.089, 0.025, 0.025, 0.035, 0.035),
+    ),
+)
+
+COCO_17 = Skeleton(
+    name='coco_17',
+    keypoints=(
+        *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder'),
+        *('left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip'),
+        *('left_knee', 'right_knee', 'left_ankle', 'right_ankle'),
+    ),
+    abbreviations=(
+        *('nose', 'l_eye', 'r_eye', 'l_ear', 'r_ear', 'l_sho', 'r_sho', 'l_elb', 'r_elb', 'l_wri', 'r_wri'),
+        *('l_hip', 'r_hip', 'l_knee', 'r_knee', 'l_ank', 'r_ank'),
+    ),
+    limbs=(
+        *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10)),
+        *((0, 1), (0, 2), (1, 3), (2, 4)),
+    ),
+    sigmas=(
+        *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
+        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+    ),
+)
+
+# MPII publishes no falloffs (it is scored by PCKh); those of COCO's nearest keypoints stand in for tracking and NMS.
+MPII_16 = Skeleton(
+    name='mpii_16',
+    keypoints=(
+        *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle', 'pelvis', 'thorax'),
+        *('upper_neck', 'head_top', 'right_wrist', 'right_elbow', 'right_shoulder'),
+        *('left_shoulder', 'left_elbow', 'left_wrist'),
+    ),
+    abbreviations=(
+        *('r_ank', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ank', 'pelvis', 'thorax'),
+        *('neck', 'head', 'r_wri', 'r_elb', 'r_sho', 'l_sho', 'l_elb', 'l_wri'),
+    ),
+    limbs=(
+        *((0, 1), (1, 2), (2, 6), (3, 6), (4, 3), (5, 4), (6, 7), (7, 8), (8, 9)),
+        *((7, 12), (12, 11), (11, 10), (7, 13), (13, 14), (14, 15)),
+    ),
+    sigmas=(
+        *(0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.107, 0.079, 0.079, 0.026),
+        *(0.062, 0.072, 0.079, 0.079, 0.072, 0.062),
+    ),
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (OPENPOSE_18, COCO_17, MPII_16)}

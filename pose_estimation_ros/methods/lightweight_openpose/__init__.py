@@ -1,0 +1,1 @@
+"""Lightweight OpenPose: network, decoding, weights."""
