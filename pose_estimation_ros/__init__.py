@@ -7,8 +7,20 @@ if TYPE_CHECKING:
     from pose_estimation_ros.core.drawing import draw, draw_poses
     from pose_estimation_ros.core.image import Image
     from pose_estimation_ros.core.pose import Pose, get_bbox
+    from pose_estimation_ros.learners.create import create_learner
+    from pose_estimation_ros.learners.learner import Learner
+    from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
-__all__ = ['Image', 'Pose', 'draw', 'draw_poses', 'get_bbox']
+__all__ = [
+    'Image',
+    'Learner',
+    'LightweightOpenPoseLearner',
+    'Pose',
+    'create_learner',
+    'draw',
+    'draw_poses',
+    'get_bbox',
+]
 
 _HOMES = {
     'Image': 'core.image',
@@ -16,6 +28,9 @@ _HOMES = {
     'draw': 'core.drawing',
     'draw_poses': 'core.drawing',
     'get_bbox': 'core.pose',
+    'Learner': 'learners.learner',
+    'LightweightOpenPoseLearner': 'learners.lightweight_openpose',
+    'create_learner': 'learners.create',
 }
 
 

@@ -78,12 +78,20 @@ class Letterbox:
         if max_width is not None and width * scale > max_width:
             scale = max_width / width
         resized = (max(1, round(height * scale)), max(1, round(width * scale)))
-        inner_height = min(base_height, resized[0])
         total_height = _round_up(base_height, multiple)
         total_width = _round_up(max(base_height, resized[1]), multiple)
-        top, left = (total_height - inner_height) // 2, (total_width - resized[1]) // 2
-        pad = (top, left, total_height - inner_height - top, total_width - resized[1] - left)
-        return cls(image_hw, scale, (inner_height, resized[1]), pad)
+        top, left = (total_height - resized[0]) // 2, (total_width - resized[1]) // 2
+        pad = (top, left, total_height - resized[0] - top, total_width - resized[1] - left)
+        return cls(image_hw, scale, resized, pad)
+
+    @classmethod
+    def fit_inside(cls, image_hw: tuple[int, int], network_hw: tuple[int, int]) -> 'Letterbox':
+        """Scale a picture into a network input of fixed size."""
+        scale = min(network_hw[0] / image_hw[0], network_hw[1] / image_hw[1])
+        resized = (max(1, round(image_hw[0] * scale)), max(1, round(image_hw[1] * scale)))
+        rows, columns = network_hw[0] - resized[0], network_hw[1] - resized[1]
+        pad = (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)
+        return cls(image_hw, scale, resized, pad)
 
     @property
     def network_hw(self) -> tuple[int, int]:

@@ -13,13 +13,15 @@ from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 class Pose:
     """Keypoints (K, 3) float32: x and y in image pixels (NaN where missing) and a score (0 where missing).
 
-    x and y count from the centre of the top-left pixel. `id` is the track's, None while untracked.
+    x and y count from the centre of the top-left pixel. `id` is the track's, None while untracked. `ranking` is what
+    COCO's evaluation sorts by, where a method publishes another number for it than its score.
     """
 
     keypoints: FloatArray
     score: float
     skeleton: Skeleton = OPENPOSE_18
     id: int | None = None
+    ranking: float | None = None
 
     def __post_init__(self) -> None:
         keypoints = np.array(self.keypoints, dtype=np.float32)
@@ -41,7 +43,8 @@ class Pose:
     def __getitem__(self, key: int | str) -> FloatArray:
         """Return x, y and score of a keypoint by number, abbreviation (`r_wri`) or name (`right_wrist`)."""
         index = self.skeleton.index(key) if isinstance(key, str) else key
-        return self.keypoints[index]
+        keypoint: FloatArray = self.keypoints[index]
+        return keypoint
 
     def __str__(self) -> str:
         lines = [f'pose {"untracked" if self.id is None else self.id}, score {self.score:.2f}']

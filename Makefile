@@ -1,0 +1,48 @@
+# Everything runs in an environment of its own, .venv, made from requirements/ on the first use.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+POSE := $(RUN) pose_estimation_ros
+READY := $(VENV)/.complete
+# Interpreter to make .venv from; empty: python3.11, otherwise python3.
+PYTHON ?=
+# Weights for demo and bench: a saved folder, a published .pth, .onnx or .xml; empty: what the program has.
+WEIGHTS ?=
+# More arguments for pytest, such as PYTEST_ARGS='-m "not slow"', and for the program that demo and bench start.
+PYTEST_ARGS ?=
+ARGS ?=
+override weights := $(if $(WEIGHTS),--weights '$(WEIGHTS)')
+
+.PHONY: help env lint test demo bench lock clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'Settings: WEIGHTS=PATH (demo, bench), ARGS=... (demo, bench), PYTEST_ARGS=... (test), PYTHON=... (env)'
+
+env: $(READY) ## prepare .venv and nothing else
+
+$(READY): requirements/pins.txt requirements/lock.txt
+	@PYTHON='$(PYTHON)' scripts/make_env.sh $(VENV)
+
+lint: $(READY) ## check formatting, style and types
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+test: lint ## run the linters and every test, slow ones too
+	$(RUN) pytest $(PYTEST_ARGS)
+
+demo: $(READY) ## run the main job: annotated video, picture, skeletons as JSON, rates (WEIGHTS=PATH)
+	$(POSE) demo --output build/demo $(weights) $(ARGS)
+
+bench: $(READY) ## measure every stage and print a table (WEIGHTS=PATH)
+	$(POSE) benchmark --output build/bench $(weights) $(ARGS)
+
+lock: $(READY) ## write requirements/lock.txt from .venv, after a change of pins.txt
+	@scripts/make_lock.sh $(VENV)
+
+clean: ## remove what was built and measured; .venv stays
+	rm -rf build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

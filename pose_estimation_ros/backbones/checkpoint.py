@@ -1,0 +1,168 @@
+"""Reading weights files of others: whatever is in them, the answer is named tensors or one WeightsError."""
+
+import logging
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pose_estimation_ros.core.errors import WeightsError
+
+StateDict = dict[str, Tensor]
+
+PREFIXES = ('module.', '_orig_mod.', 'net.')
+"""What DataParallel, torch.compile and wrappers of training put before every name."""
+
+MAX_UNPACKED_BYTES = 4 << 30
+MAX_UNPACKED_RATIO = 1000
+FETCH_AGAIN = 'copy or download it again'
+_FOREIGN_STARTS = {
+    b'<': 'a web page or XML, probably in place of a download that needs a log-in',
+    b'version https://git-lfs': 'a Git LFS pointer, not the file it points to',
+    b'\x89HDF': 'an HDF5 file',
+}
+
+_PLAIN_TYPES = frozenset(
+    (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    + (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.bool)
+)
+
+_log = logging.getLogger(__name__)
+
+
+def read_state_dict(path: str | Path, trust: bool = False) -> StateDict:
+    """Return the named tensors of a checkpoint: of its `state_dict`, or of the file itself, without known prefixes.
+
+    `trust` lets the file build any Python object, which can run any code. Raises WeightsError.
+    """
+    path = Path(path)
+    _check_file(path)
+    tensors = _without_prefixes(_named_tensors(_load(path, trust), path))
+    _check_values(tensors, path)
+    return tensors
+
+
+def _check_file(path: Path) -> None:
+    start = _start(path)
+    if not start:
+        raise WeightsError(f'{path} is empty, expected a weights file; {FETCH_AGAIN}')
+    for mark, kind in _FOREIGN_STARTS.items():
+        if start.startswith(mark):
+            raise WeightsError(f'{path} is {kind}, expected a file of torch.save; get it from its publisher again')
+    if start.startswith(b'PK'):
+        _check_archive(path)
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file that can be read."""
+    try:
+        if path.is_dir():
+            raise WeightsError(f'{path} is a folder, expected a weights file; name the .pth file inside it')
+        if not path.is_file():
+            raise WeightsError(f'{path} does not exist, expected a weights file; check the path or download it first')
+        with path.open('rb') as file:
+            return file.read(512).lstrip()
+    except OSError as error:
+        raise WeightsError(f'cannot read {path}: {error.strerror}; check its permissions') from error
+
+
+def _check_archive(path: Path) -> None:
+    """Look into a zip archive before torch does, which neither limits its size nor compares its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_size(archive, path)
+            damaged = archive.testzip()
+    except WeightsError:
+        raise
+    except Exception as error:  # a broken archive may fail in any of its readers
+        raise WeightsError(f'{path} is cut off or damaged ({path.stat().st_size} bytes); {FETCH_AGAIN}') from error
+    if damaged is not None:
+        raise WeightsError(f'{path} is damaged: {damaged} does not match its checksum; {FETCH_AGAIN}')
+
+
+def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
+    packed = path.stat().st_size
+    unpacked = sum(record.file_size for record in archive.infolist())
+    if unpacked > MAX_UNPACKED_BYTES or unpacked > MAX_UNPACKED_RATIO * packed:
+        raise WeightsError(
+            f'{path} would unpack from {packed} to {unpacked} bytes, expected at most {MAX_UNPACKED_BYTES} and'
+            f' {MAX_UNPACKED_RATIO} times its size; do not use this file'
+        )
+
+
+def _load(path: Path, trust: bool) -> Any:
+    if trust:
+        _log.warning('%s may run any code while it is read, because it is trusted', path)
+    try:
+        return torch.load(path, map_location='cpu', weights_only=not trust)
+    except Exception as error:  # unpickling foreign bytes may raise anything
+        raise WeightsError(_why_unreadable(path, error)) from error
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    """Tell files that hold more than tensors from broken and foreign ones; torch's text is all there is to go by."""
+    unsafe = re.search(r'GLOBAL (\S+)', str(error))
+    if unsafe:
+        return (
+            f'{path} holds the Python object {unsafe[1]}, expected tensors only; if you trust where the file comes'
+            ' from, read it with trust=True, which lets it run any code'
+        )
+    if isinstance(error, ImportError | AttributeError):
+        return f'{path} needs Python code that is not installed here ({error}); ask for its state_dict alone'
+    if 'EOF' in str(error) or isinstance(error, EOFError):
+        return f'{path} is cut off ({path.stat().st_size} bytes); {FETCH_AGAIN}'
+    return f'{path} is damaged or not a file of torch.save, expected a .pth checkpoint; {FETCH_AGAIN}'
+
+
+def _named_tensors(content: Any, path: Path) -> StateDict:
+    if isinstance(content, nn.Module):
+        content = content.state_dict()
+    if isinstance(content, Mapping) and 'state_dict' in content:
+        content = content['state_dict']
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(
+            f"{path} holds {_described(content)}, expected tensors by name; save a network's state_dict()"
+        )
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise WeightsError(
+                f'{path} holds {_described(value)} under {name!r}, expected tensors by name; save a state_dict() alone'
+            )
+    return {name: value.detach() for name, value in content.items()}
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Mapping):
+        return 'a dictionary' if value else 'an empty dictionary'
+    return f'a {type(value).__name__}'
+
+
+def _without_prefixes(tensors: StateDict) -> StateDict:
+    """Take a prefix away as long as every name has it."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            return _without_prefixes({name.removeprefix(prefix): value for name, value in tensors.items()})
+    return tensors
+
+
+def _check_values(tensors: StateDict, path: Path) -> None:
+    odd = [name for name, tensor in tensors.items() if not _is_stored_whole(tensor)]
+    if odd:
+        raise WeightsError(f'{path} holds {odd[0]} in another form than a plain tensor; save a dense state_dict()')
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise WeightsError(
+            f'{path} holds NaN or infinite values in {len(broken)} of {len(tensors)} tensors, first {broken[0]},'
+            ' expected finite weights; use a checkpoint from before training diverged'
+        )
+
+
+def _is_stored_whole(tensor: Tensor) -> bool:
+    """Whether every element lies in the file: not sparse, quantised, without data, or one value spread over many."""
+    if tensor.layout is not torch.strided or tensor.dtype not in _PLAIN_TYPES or tensor.device.type != 'cpu':
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()

@@ -1,0 +1,179 @@
+"""What runs a network: torch, ONNX Runtime or OpenVINO behind one call, and which of them to take."""
+
+import importlib.util
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import BackendError
+
+LOG = logging.getLogger(__name__)
+
+BACKENDS = ('torch', 'onnxruntime', 'openvino')
+PRECISIONS = ('fp32', 'fp16', 'bf16')
+PROBE_SIDE = 64
+
+
+class Backend(Protocol):
+    """Runs (N, 3, H, W) float32 through a network and returns the maps wanted, (N, C, h, w) float32 each."""
+
+    name: str
+    device: str
+    precision: str
+    fixed_hw: tuple[int, int] | None
+    """The only input size that the model takes, None where it takes any."""
+
+    def __call__(self, batch: FloatArray) -> list[FloatArray]:
+        """Run a batch; raises BackendError where the model does not take it."""
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """Where and how to run. `providers` are ONNX Runtime's execution providers, by name and in order."""
+
+    backend: str = 'auto'
+    device: str = 'auto'
+    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32'
+    providers: tuple[str, ...] = ()
+    threads: int = 0
+    """CPU threads of ONNX Runtime and OpenVINO, 0 for their own choice."""
+    channels_last: bool = False
+    """Memory layout of torch's tensors; faster on some GPUs and CPUs."""
+    may_fall_back: bool = False
+    """Whether a CUDA device that is not there is replaced by the CPU, with a warning, rather than refused."""
+
+    def __post_init__(self) -> None:
+        if self.backend not in ('auto', *BACKENDS):
+            raise BackendError(f'backend must be auto, {", ".join(BACKENDS)}, got {self.backend!r}')
+        if self.precision not in PRECISIONS:
+            raise BackendError(f'precision must be one of {", ".join(PRECISIONS)}, got {self.precision!r}')
+        if self.device not in ('auto', 'cpu', 'cuda') and not self.device.removeprefix('cuda:').isdigit():
+            raise BackendError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+        if self.threads < 0:
+            raise BackendError(f'threads must be 0 (automatic) or more, got {self.threads}')
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network in the form that it came in: exactly one of a torch module, ONNX bytes or an OpenVINO file."""
+
+    channels: tuple[int, ...]
+    """Of the outputs wanted, in this order; the last output with as many channels is meant."""
+    network: Any = None
+    onnx: bytes | None = None
+    xml: Path | None = None
+    label: str = 'the model'
+
+    def runs_on(self) -> tuple[str, ...]:
+        """Return the backends that can take this form, the fastest on a CPU first."""
+        if self.xml is not None:
+            return ('openvino',)
+        return ('openvino', 'onnxruntime') if self.onnx is not None else ('openvino', 'onnxruntime', 'torch')
+
+
+def open_backend(model: Model, settings: BackendSettings) -> Backend:
+    """Open a model where the settings say; 'auto' takes the fastest backend installed and logs which."""
+    device = _resolve_device(model, settings)
+    name = _resolve_name(model, settings, device)
+    backend: Backend
+    if name == 'torch':
+        from pose_estimation_ros.inference.torch_backend import TorchBackend
+
+        backend = TorchBackend(model, settings, device)
+    elif name == 'onnxruntime':
+        from pose_estimation_ros.inference.onnx_backend import OnnxBackend
+
+        backend = OnnxBackend(model, settings, device)
+    else:
+        from pose_estimation_ros.inference.openvino_backend import OpenVinoBackend
+
+        backend = OpenVinoBackend(model, settings, device)
+    LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
+    return backend
+
+
+def installed(name: str) -> bool:
+    """Whether a backend's package is importable."""
+    return importlib.util.find_spec(name) is not None
+
+
+def gpu_backends(among: Sequence[str] = ('torch', 'onnxruntime')) -> tuple[str, ...]:
+    """Return those backends that see a CUDA device here."""
+    found = []
+    if 'torch' in among and installed('torch'):
+        import torch
+
+        if torch.cuda.is_available():
+            found.append('torch')
+    if 'onnxruntime' in among and installed('onnxruntime'):
+        import onnxruntime
+
+        if 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
+            found.append('onnxruntime')
+    return tuple(found)
+
+
+def _resolve_device(model: Model, settings: BackendSettings) -> str:
+    if settings.device == 'cpu':
+        return 'cpu'
+    candidates = _wanted(model, settings)
+    if settings.device == 'auto':
+        wants_gpu = not settings.providers or any(name.startswith(('CUDA', 'Tensorrt')) for name in settings.providers)
+        return 'cuda' if wants_gpu and gpu_backends(candidates) else 'cpu'
+    if gpu_backends(candidates):
+        return settings.device
+    problem = f'device {settings.device} is asked for, but {" and ".join(candidates)} find no CUDA device here'
+    if not settings.may_fall_back:
+        raise BackendError(f'{problem}; install a CUDA build of torch or onnxruntime, or use device cpu or auto')
+    LOG.warning('%s; running on the CPU', problem)
+    return 'cpu'
+
+
+def _resolve_name(model: Model, settings: BackendSettings, device: str) -> str:
+    candidates = _wanted(model, settings)
+    if device != 'cpu':
+        # A GPU runs the module itself best; ONNX files go through ONNX Runtime's providers.
+        candidates = gpu_backends(candidates)
+    elif settings.providers:
+        candidates = tuple(name for name in candidates if name == 'onnxruntime')
+    for name in candidates:
+        if installed(name):
+            return name
+    wanted = ' or '.join(candidates) or settings.backend
+    raise BackendError(
+        f'{model.label} needs the backend {wanted} on {device}, which is not installed here: '
+        f'pip install {(candidates or ("onnxruntime-gpu",))[0]}'
+    )
+
+
+def _wanted(model: Model, settings: BackendSettings) -> tuple[str, ...]:
+    """Return the backends that both the model and the settings allow, best first."""
+    possible = model.runs_on()
+    if settings.backend == 'auto':
+        return possible
+    if settings.backend not in possible:
+        raise BackendError(f'{model.label} runs on {" or ".join(possible)}, not on {settings.backend}')
+    return (settings.backend,)
+
+
+def pick_outputs(channels: Sequence[int | None], wanted: Sequence[int], label: str) -> list[int]:
+    """Return the index of the last output with each wanted number of channels."""
+    places = {count: index for index, count in enumerate(channels)}
+    if any(count not in places for count in wanted):
+        raise BackendError(
+            f'{label} has outputs of {", ".join(map(str, channels))} channels, but this method needs '
+            f'{", ".join(map(str, wanted))}: it is a model for something else'
+        )
+    return [places[count] for count in wanted]
+
+
+def probe_stride(backend: Backend) -> int:
+    """Run a small input and return how many input pixels a cell of the maps covers."""
+    height, width = backend.fixed_hw or (PROBE_SIDE, PROBE_SIDE)
+    maps = backend(np.zeros((1, 3, height, width), dtype=np.float32))
+    return round(height / int(maps[0].shape[2]))

@@ -1,0 +1,173 @@
+"""From a torch module to ONNX: dynamic sizes, half precision, int8, and a note of what the model expects."""
+
+import contextlib
+import inspect
+import io
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import BackendError
+
+OPSET = 17
+INPUT_NAME = 'data'
+METADATA_KEY = 'pose_estimation_ros'
+EXAMPLE_SIDE = 64
+
+
+def export_onnx(network: Any, output_names: Sequence[str] | None = None, fold_constants: bool = True) -> bytes:
+    """Export a torch module with dynamic batch, height and width."""
+    import torch
+
+    names = list(output_names) if output_names else _numbered_outputs(network)
+    axes = {0: 'batch', 2: 'height', 3: 'width'}
+    # The graph recorder, which newer torch releases no longer take by default, needs no packages beyond torch.
+    recorder: dict[str, Any] = {'dynamo': False} if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
+    buffer: Any = io.BytesIO()
+    parameter = next(network.parameters())
+    example = torch.zeros(1, 3, EXAMPLE_SIDE, EXAMPLE_SIDE, device=parameter.device, dtype=parameter.dtype)
+    with warnings.catch_warnings(), _evaluating(network):
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            network,
+            (example,),
+            buffer,
+            opset_version=OPSET,
+            do_constant_folding=fold_constants,
+            input_names=[INPUT_NAME],
+            output_names=names,
+            dynamic_axes={INPUT_NAME: axes} | dict.fromkeys(names, axes),
+            **recorder,
+        )
+    return bytes(buffer.getvalue())
+
+
+@contextlib.contextmanager
+def _evaluating(network: Any) -> Iterator[None]:
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
+
+
+def _numbered_outputs(network: Any) -> list[str]:
+    """Name outputs by their number where the network does not name them itself."""
+    import torch
+
+    names = getattr(network, 'output_names', None)
+    if names:
+        return list(names)
+    parameter = next(network.parameters())
+    with torch.inference_mode(), _evaluating(network):
+        outputs = network(torch.zeros(1, 3, EXAMPLE_SIDE, EXAMPLE_SIDE, device=parameter.device, dtype=parameter.dtype))
+    return [f'output_{index}' for index in range(len(outputs))]
+
+
+def to_half(model: bytes) -> bytes:
+    """Return an ONNX model that calculates in fp16; inputs and outputs stay float32."""
+    onnx = _require_onnx()
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # it warns of every weight below fp16's smallest number
+        half = convert_float_to_float16(onnx.load_from_string(model), keep_io_types=True)
+    return bytes(half.SerializeToString())
+
+
+def to_int8(model: bytes, calibration: Iterable[FloatArray]) -> bytes:
+    """Return a statically quantised ONNX model; `calibration` are inputs (1, 3, H, W) of typical pictures."""
+    _require_onnx()
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        source, prepared, target = (Path(folder) / name for name in ('in.onnx', 'prepared.onnx', 'out.onnx'))
+        source.write_bytes(model)
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(target),
+            _Reader(calibration),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=['Conv'],
+        )
+        return target.read_bytes()
+
+
+class _Reader:
+    """Feeds calibration inputs the way ONNX Runtime asks for them."""
+
+    def __init__(self, inputs: Iterable[FloatArray]) -> None:
+        self._inputs = iter(inputs)
+
+    def get_next(self) -> dict[str, FloatArray] | None:
+        batch = next(self._inputs, None)
+        return None if batch is None else {INPUT_NAME: np.ascontiguousarray(batch, dtype=np.float32)}
+
+    def __iter__(self) -> '_Reader':
+        return self
+
+    def __next__(self) -> dict[str, FloatArray]:
+        item = self.get_next()
+        if item is None:
+            raise StopIteration
+        return item
+
+
+def with_metadata(model: bytes, metadata: dict[str, object], precision: str) -> bytes:
+    """Write into an ONNX model what it needs to be run right."""
+    onnx = _require_onnx()
+    proto = onnx.load_from_string(model)
+    for key, value in ((METADATA_KEY, json.dumps(metadata)), ('precision', precision)):
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = key, value
+    return bytes(proto.SerializeToString())
+
+
+def read_metadata(model: bytes) -> dict[str, Any]:
+    """Return what `with_metadata` wrote, {} where there is nothing; raises BackendError where it is no ONNX model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+        raise BackendError(f'not an ONNX model: {str(error).splitlines()[0][:200]}') from error
+    written = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    return dict(json.loads(written)) if written else {}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the quantiser's chatter, which goes to the root logger, off the terminal."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _require_onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise BackendError(
+            "writing ONNX models needs the package onnx: pip install 'pose_estimation_ros[export]'"
+        ) from error
+    return onnx

@@ -1,0 +1,107 @@
+"""From pictures to poses: preprocess, forward, decode, with the time that each took."""
+
+import copy
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.backend import Backend, probe_stride
+from pose_estimation_ros.inference.preprocess import prepare
+from pose_estimation_ros.methods.method import Decoder, Preprocessing
+
+MAX_ASPECT = 10
+"""A picture more than so many times as wide as high is scaled down further, lest the input grow without bound."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds of one picture; of a batch each picture bears its share of the forward pass."""
+
+    preprocess_ms: float
+    forward_ms: float
+    decode_ms: float
+
+    @property
+    def total_ms(self) -> float:
+        """All stages together."""
+        return self.preprocess_ms + self.forward_ms + self.decode_ms
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was found in one picture, in image pixels, and how long it took."""
+
+    poses: list[Pose]
+    timings: Timings
+
+
+class Pipeline:
+    """Runs one network on pictures of any size."""
+
+    def __init__(
+        self, backend: Backend, decoder: Decoder, preprocessing: Preprocessing, base_height: int = 256
+    ) -> None:
+        if not 32 <= base_height <= 4320:
+            raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height}')
+        self.backend = backend
+        self.decoder = decoder
+        self.preprocessing = preprocessing
+        self.base_height = base_height
+        self.stride = probe_stride(backend)
+
+    def __call__(self, image: ByteArray) -> Result:
+        """Find the people in an (H, W, 3) BGR picture."""
+        return self.batch([image])[0]
+
+    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
+        """Find the people in several pictures; those whose network inputs are of one size share a forward pass."""
+        prepared = [self._prepare(image) for image in images]
+        groups = defaultdict(list)
+        for index, (batch, _, _) in enumerate(prepared):
+            groups[batch.shape].append(index)
+        results: dict[int, Result] = {}
+        for members in groups.values():
+            start = time.perf_counter()
+            maps = self.backend(_stacked([prepared[index][0] for index in members]))
+            forward_ms = (time.perf_counter() - start) * 1e3 / len(members)
+            for place, index in enumerate(members):
+                _, letterbox, preprocess_ms = prepared[index]
+                start = time.perf_counter()
+                poses = self.decoder([each[place] for each in maps], letterbox)
+                decode_ms = (time.perf_counter() - start) * 1e3
+                results[index] = Result(poses, Timings(preprocess_ms, forward_ms, decode_ms))
+        return [results[index] for index in range(len(images))]
+
+    def with_decoder(self, decoder: Decoder) -> 'Pipeline':
+        """Return the same pipeline with another decoder; they share the backend."""
+        other = copy.copy(self)
+        other.decoder = decoder
+        return other
+
+    def letterbox(self, image_hw: tuple[int, int]) -> Letterbox:
+        """Return how a picture of this size lies in the network's input."""
+        if self.backend.fixed_hw:
+            return Letterbox.fit_inside(image_hw, self.backend.fixed_hw)
+        return Letterbox.fit(image_hw, self.base_height, self.stride, MAX_ASPECT * self.base_height)
+
+    def prepare(self, image: ByteArray) -> FloatArray:
+        """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
+        return self._prepare(image)[0][None]
+
+    def _prepare(self, image: ByteArray) -> tuple[FloatArray, Letterbox, float]:
+        start = time.perf_counter()
+        height, width = image.shape[:2]
+        letterbox = self.letterbox((height, width))
+        prepared = prepare(image, letterbox, self.preprocessing, self.decoder.interpolation)
+        return prepared, letterbox, (time.perf_counter() - start) * 1e3
+
+
+def _stacked(inputs: list[FloatArray]) -> FloatArray:
+    return inputs[0][None] if len(inputs) == 1 else np.stack(inputs)

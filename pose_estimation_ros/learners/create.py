@@ -1,0 +1,21 @@
+"""Learners by the name of their method."""
+
+import inspect
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+
+LEARNERS = {learner.method.name: learner for learner in (LightweightOpenPoseLearner,)}
+
+
+def create_learner(method: str, **options: Any) -> LightweightOpenPoseLearner:
+    """Return the learner of a method; options are those of its constructor, None meaning its default."""
+    if method not in LEARNERS:
+        raise SettingsError(f'method must be one of {", ".join(LEARNERS)}, got {method!r}')
+    learner = LEARNERS[method]
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = given.keys() - inspect.signature(learner).parameters.keys()
+    if unknown:
+        raise SettingsError(f'{method} has no option {", ".join(sorted(unknown))}')
+    return learner(**given)

@@ -1,0 +1,419 @@
+"""The published learner API of Lightweight OpenPose, composed of a method, a pipeline and a tracker."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
+from pose_estimation_ros.core.image import to_bgr
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.pipeline import Pipeline, Result
+from pose_estimation_ros.learners import published_files
+from pose_estimation_ros.learners.given import remembers_given
+from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.model_folder import ModelFile, find_model, write_model
+from pose_estimation_ros.learners.optimized import OptimizedModel, optimized_model
+from pose_estimation_ros.learners.settings import MULTISCALE, TrainingSettings
+from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
+from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.method import Method, Preprocessing
+from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.tracking.tracker import Tracker
+
+LOG = logging.getLogger(__name__)
+
+OPTION_OF_ARGUMENT = {
+    'backbone': 'backbone',
+    'mobilenet_use_stride': 'use_stride',
+    'mobilenetv2_width': 'mobilenetv2_width',
+    'shufflenet_groups': 'shufflenet_groups',
+    'num_refinement_stages': 'num_refinement_stages',
+    'variant': 'variant',
+}
+
+
+class LightweightOpenPoseLearner(Learner):
+    """Real-time multi-person 2D poses (Osokin 2018), with OpenDR's constructor and methods.
+
+    Arguments up to `half_precision` are the published ones. What a weights file says of its network (stages, width,
+    groups, stride, ...) counts where the caller did not name the argument. `device='cuda'` on a machine without a
+    CUDA device warns and runs on the CPU.
+
+    Args:
+        backend: auto, torch, onnxruntime or openvino.
+        precision: fp32, fp16 or bf16; `half_precision` means fp16.
+        providers: ONNX Runtime's execution providers by name, in order.
+        threads: CPU threads, 0 for the backend's own choice.
+        channels_last: Memory layout of the torch backend.
+        decode: fast, reference (the published demo) or evaluation (the published COCO evaluation).
+        variant: published, or omz for the network behind OpenVINO's human-pose-estimation-0001.
+        tracker: Who owns ids and smoothing; None for the default.
+        decoding: Settings of the decoder: keypoint_threshold, max_persons, min_keypoints, min_mean_score, ...
+
+    """
+
+    method: ClassVar[Method] = METHODS['lightweight_openpose']
+    given: frozenset[str]
+
+    @remembers_given
+    def __init__(
+        self,
+        lr: float = 4e-5,
+        epochs: int = 280,
+        batch_size: int = 80,
+        device: str = 'cuda',
+        backbone: str = 'mobilenet',
+        lr_schedule: str | Callable[[Any], Any] = '',
+        temp_path: str | Path = 'temp',
+        checkpoint_after_iter: int = 5000,
+        checkpoint_load_iter: int = 0,
+        val_after: int = 5000,
+        log_after: int = 100,
+        mobilenet_use_stride: bool = True,
+        mobilenetv2_width: float = 1.0,
+        shufflenet_groups: int = 3,
+        num_refinement_stages: int = 2,
+        batches_per_iter: int = 1,
+        experiment_name: str = 'default',
+        num_workers: int = 8,
+        weights_only: bool = True,
+        output_name: str = 'detections.json',
+        multiscale: bool = False,
+        scales: Sequence[float] | None = None,
+        visualize: bool = False,
+        base_height: int = 256,
+        img_mean: Sequence[float] = (128, 128, 128),
+        img_scale: float = 1 / 256,
+        pad_value: Sequence[float] = (0, 0, 0),
+        half_precision: bool = False,
+        *,
+        backend: str = 'auto',
+        precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
+        providers: Sequence[str] = (),
+        threads: int = 0,
+        channels_last: bool = False,
+        decode: str = 'fast',
+        variant: str = 'published',
+        tracker: Tracker | None = None,
+        decoding: dict[str, Any] | None = None,
+    ) -> None:
+        self.temp_path = Path(temp_path)
+        self.training = TrainingSettings(
+            lr=lr,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr_schedule=lr_schedule,
+            checkpoint_after_iter=checkpoint_after_iter,
+            checkpoint_load_iter=checkpoint_load_iter,
+            val_after=val_after,
+            log_after=log_after,
+            batches_per_iter=batches_per_iter,
+            experiment_name=experiment_name,
+            num_workers=num_workers,
+            weights_only=weights_only,
+            output_name=output_name,
+            scales=MULTISCALE if multiscale else tuple(scales or (1.0,)),
+            visualize=visualize,
+        )
+        self.options = NetworkOptions(
+            backbone=backbone,
+            use_stride=mobilenet_use_stride and backbone == 'mobilenet',
+            mobilenetv2_width=mobilenetv2_width,
+            shufflenet_groups=shufflenet_groups,
+            num_refinement_stages=num_refinement_stages,
+            variant=variant,
+        )
+        self.backend_settings = BackendSettings(
+            backend=backend,
+            device=device,
+            precision='fp16' if half_precision else precision,
+            providers=tuple(providers),
+            threads=threads,
+            channels_last=channels_last,
+            may_fall_back=True,
+        )
+        self.base_height = base_height
+        self.preprocessing = replace(
+            self.method.preprocessing,
+            mean=_three('img_mean', img_mean),
+            scale=_three('img_scale', img_scale),
+            pad_value=_three('pad_value', pad_value),
+        )
+        self.tracker = tracker or Tracker()
+        self._decode, self._decoding = decode, dict(decoding or {})
+        self._make_decoder(4)  # wrong settings are told now, not at the first picture
+        self._network: Any = None
+        self._file: Model | None = None
+        self._optimized: OptimizedModel | None = None
+        self._pipeline: Pipeline | None = None
+
+    def infer(  # type: ignore[override]
+        self,
+        img: Picture,
+        upsample_ratio: int = 4,
+        track: bool = True,
+        smooth: bool = True,
+        *,
+        stamp: float | None = None,
+    ) -> list[Pose]:
+        """Return the people in a picture, [] when there are none.
+
+        Args:
+            img: An Image, an (H, W, 3) BGR array or the path of a picture.
+            upsample_ratio: How much finer than the network's maps keypoints are placed.
+            track: Give ids that last from picture to picture; `reset()` forgets them.
+            smooth: Smooth keypoints over time; only with `track`.
+            stamp: When the picture was taken, in seconds; None takes this machine's clock.
+
+        """
+        poses = self.infer_timed(img, upsample_ratio).poses
+        return self.tracker.update(poses, stamp, smooth) if track else poses
+
+    def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
+        """Return the people in one picture, untracked, with the milliseconds of each stage."""
+        return self.pipeline(upsample_ratio)(to_bgr(img))
+
+    def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
+        """Return the people in several unrelated pictures; those of equal size share a forward pass."""
+        return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
+
+    def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
+        """Return what turns pictures into poses, opening the backend on the first call."""
+        if self._pipeline is None:
+            backend = open_backend(self._model(), self.backend_settings)
+            decoder = self._make_decoder(upsample_ratio)
+            self._pipeline = Pipeline(backend, decoder, self.preprocessing, self.base_height)
+        return self._pipeline.with_decoder(self._make_decoder(upsample_ratio))
+
+    def reset(self) -> None:
+        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
+        self.tracker.reset()
+
+    def init_model(self) -> None:
+        """Build the network of this learner's options with random weights, for training."""
+        from pose_estimation_ros.methods.lightweight_openpose.network import build_network
+
+        self._use(network=build_network(self.options))
+
+    def count_parameters(self) -> int:
+        """Return the number of trainable values of the network."""
+        return sum(each.numel() for each in self.network.parameters() if each.requires_grad)
+
+    @property
+    def network(self) -> Any:
+        """The torch module; raises WeightsError where there is none."""
+        if self._network is None:
+            raise WeightsError('there is no torch network: load a .pth file or call init_model() first')
+        return self._network
+
+    def load(self, path: str | Path, verbose: bool = False, *, trust: bool = False) -> None:
+        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
+
+        Args:
+            path: The folder or file.
+            verbose: Print what was loaded.
+            trust: Let a .pth file that needs it build any Python object. It can run any code: own files only.
+
+        Raises:
+            WeightsError: It cannot be read or does not fit.
+
+        """
+        file = find_model(Path(path))
+        if file.kind == 'pth':
+            text = self._load_checkpoint(file, trust)
+        else:
+            text = self._load_graph(file)
+        LOG.info(text)
+        if verbose:
+            print(text)
+
+    def save(self, path: str | Path, verbose: bool = False) -> None:
+        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
+        metadata = self._metadata()
+        if self._optimized is not None:
+            contents = {'.onnx': self._optimized.content}
+        elif self._network is not None:
+            contents = {'.pth': _checkpoint(self._network)}
+        elif self._file is not None and self._file.xml is not None:
+            binary = self._file.xml.with_suffix('.bin')
+            contents = {'.xml': self._file.xml.read_bytes(), '.bin': binary.read_bytes()}
+        else:
+            contents = {'.onnx': self._model().onnx or b''}
+        written = write_model(
+            Path(path), contents, self.options.backbone, metadata, optimized=self._optimized is not None
+        )
+        if verbose:
+            print(f'saved {written}')
+
+    def optimize(
+        self,
+        do_constant_folding: bool = False,
+        *,
+        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
+        calibration: Iterable[Picture] = (),
+    ) -> None:
+        """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
+
+        Args:
+            do_constant_folding: Calculate at export what depends on constants alone.
+            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
+            calibration: For int8, some dozens of typical pictures.
+
+        Raises:
+            BackendError: A package is missing, or the model has no form that can be exported.
+
+        """
+        pictures = [to_bgr(each) for each in calibration]
+        inputs = (self.pipeline().prepare(each) for each in pictures)
+        model = self._model()
+        self._optimized = optimized_model(
+            model, self.temp_path, self._metadata(), precision, inputs if pictures else None, do_constant_folding
+        )
+        self._pipeline = None
+
+    def download(
+        self,
+        path: str | Path | None = None,
+        mode: str = 'pretrained',
+        verbose: bool = False,
+        url: str = published_files.OPENDR_URL,
+    ) -> list[Path]:
+        """Fetch published files and return where they are.
+
+        Args:
+            path: Folder to write to; None is the learner's temp_path.
+            mode: 'pretrained' (a model), 'weights' (the backbone's, for training) or 'test_data' (an annotated image).
+            verbose: Show progress and say where files went.
+            url: Server and folder to fetch from.
+
+        """
+        folder = Path(path) if path is not None else self.temp_path
+        return published_files.fetch_published(mode, self.options.backbone, folder, url, verbose)
+
+    def _make_decoder(self, upsample_ratio: int) -> Any:
+        return self.method.decoder(self._decode, **{'upsample_ratio': upsample_ratio, **self._decoding})
+
+    def _use(self, network: Any = None, file: Model | None = None) -> None:
+        """Take over a new model and forget what came of the old one."""
+        self._network, self._file = network, file
+        self._optimized = self._pipeline = None
+        self.reset()
+
+    def _model(self) -> Model:
+        if self._optimized is not None:
+            return Model(self.method.output_channels, onnx=self._optimized.content, label='the optimized model')
+        if self._file is not None:
+            return self._file
+        if self._network is not None:
+            return Model(self.method.output_channels, network=self._network, label='the network')
+        raise WeightsError('no weights are loaded: call load(path) first (download() fetches published ones)')
+
+    def _load_checkpoint(self, file: ModelFile, trust: bool) -> str:
+        from pose_estimation_ros.methods.lightweight_openpose.network import build_network
+        from pose_estimation_ros.methods.lightweight_openpose.weights import fit_weights, infer_options, read_weights
+
+        state_dict = read_weights(file.path, trust)
+        seen = infer_options(state_dict, self._stated_options(file), str(file.path))
+        options = self._with_given(seen)
+        network = build_network(options)
+        report = fit_weights(network, state_dict, str(file.path))
+        self._adopt(file, options)
+        self._use(network=network)
+        return report.text
+
+    def _load_graph(self, file: ModelFile) -> str:
+        """Take an ONNX or OpenVINO file as it is."""
+        from pose_estimation_ros.inference.export import read_metadata
+
+        channels, label = self.method.output_channels, str(file.path)
+        expected = None
+        if file.kind == 'xml':
+            expected = xml_preprocessing(file.path)
+            model = Model(channels, xml=file.path, label=label)
+        else:
+            content = _read_graph(file.path)
+            try:
+                file = replace(file, metadata={**read_metadata(content), **file.metadata})
+            except BackendError as error:
+                raise WeightsError(f'{file.path} cannot be used: {error}') from error
+            model = Model(channels, onnx=content, label=label)
+        self._check_outputs(model)
+        self._adopt(file, self._stated_options(file), expected)
+        self._use(file=model)
+        return f'loaded {file.path}'
+
+    def _check_outputs(self, model: Model) -> None:
+        """Open a graph once, so that a model for something else is refused when it is loaded."""
+        try:
+            open_backend(model, replace(self.backend_settings, device='cpu', providers=()))
+        except BackendError as error:
+            raise WeightsError(f'{model.label} cannot be used: {error}') from error
+
+    def _stated_options(self, file: ModelFile) -> NetworkOptions:
+        """Return the options that a file's metadata state, or this learner's."""
+        stated = file.metadata.get('network')
+        return NetworkOptions.from_dict(stated) if isinstance(stated, dict) else self.options
+
+    def _with_given(self, seen: NetworkOptions) -> NetworkOptions:
+        """Return a file's options, but for those that the caller asked for by name."""
+        asked = {name: getattr(self.options, name) for arg, name in OPTION_OF_ARGUMENT.items() if arg in self.given}
+        changed = {name: value for name, value in asked.items() if value != getattr(seen, name)}
+        for name, value in changed.items():
+            LOG.warning('%s is %s as asked for; the weights say %s', name, value, getattr(seen, name))
+        return replace(seen, **changed)
+
+    def _adopt(self, file: ModelFile, options: NetworkOptions, expected: Preprocessing | None = None) -> None:
+        """Take from a file what it says about itself, except where the caller asked for something else by name."""
+        self.options = options
+        if 'base_height' not in self.given and isinstance(file.metadata.get('base_height'), int):
+            self.base_height = file.metadata['base_height']
+        stated = expected or _stated_preprocessing(file)
+        if stated is not None and not self.given & {'img_mean', 'img_scale', 'pad_value'}:
+            self.preprocessing = stated
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what our own files say of themselves."""
+        return {
+            'method': self.method.name,
+            'network': self.options.to_dict(),
+            'base_height': self.base_height,
+            'preprocessing': asdict(self.preprocessing),
+        }
+
+
+def _three(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
+    values = [float(value)] * 3 if isinstance(value, int | float) else [float(each) for each in value]
+    if len(values) != 3:
+        raise SettingsError(f'{name} must be one number or three, got {len(values)}')
+    return values[0], values[1], values[2]
+
+
+def _stated_preprocessing(file: ModelFile) -> Preprocessing | None:
+    stated = file.metadata.get('preprocessing')
+    if not isinstance(stated, dict):
+        return None
+    try:
+        return Preprocessing(**{key: tuple(each) if isinstance(each, list) else each for key, each in stated.items()})
+    except TypeError as error:
+        raise WeightsError(f'{file.path}: its description of the input is not understood ({error})') from error
+
+
+def _read_graph(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f'cannot read {path}: {error.strerror}') from error
+
+
+def _checkpoint(network: Any) -> bytes:
+    """Return a network in the published container."""
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({'state_dict': {name: value.cpu() for name, value in network.state_dict().items()}}, buffer)
+    return buffer.getvalue()

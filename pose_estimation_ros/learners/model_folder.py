@@ -1,0 +1,98 @@
+"""Models on disk: OpenDR's folder of a model file and its name.json, and model files by themselves."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+
+Kind = Literal['pth', 'onnx', 'xml']
+
+SUFFIXES: dict[str, Kind] = {
+    '.pth': 'pth',
+    '.pt': 'pth',
+    '.tar': 'pth',
+    '.ckpt': 'pth',
+    '.onnx': 'onnx',
+    '.xml': 'xml',
+}
+
+RENAMED = {'mobilenet_openpose': 'openpose_default'}
+"""OpenDR's documentation loads the first name, its download writes the second."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file, and what its folder's metadata say of it ({} for a file by itself)."""
+
+    path: Path
+    kind: Kind
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def find_model(path: Path) -> ModelFile:
+    """Return the model file that a path means; raises WeightsError where there is none."""
+    path = _renamed(path)
+    if path.is_dir():
+        return _find_in_folder(path)
+    if not path.exists():
+        raise WeightsError(
+            f'there are no weights at {path}; give a saved folder, a .pth, .onnx or .xml file, or run download first'
+        )
+    if path.suffix == '.json':
+        return _find_in_folder(path.parent, path)
+    if path.suffix == '.bin' and path.with_suffix('.xml').exists():
+        path = path.with_suffix('.xml')
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f'{path}: a model file ends in {", ".join(SUFFIXES)}, this one in {path.suffix!r}')
+    return ModelFile(path, SUFFIXES[path.suffix])
+
+
+def _renamed(path: Path) -> Path:
+    other = path.with_name(RENAMED.get(path.name, path.name))
+    return other if not path.exists() and other.exists() else path
+
+
+def _find_in_folder(folder: Path, description: Path | None = None) -> ModelFile:
+    description = description or folder / f'{folder.resolve().name}.json'
+    if not description.exists():
+        raise WeightsError(f'{folder} is no saved model: {description.name} is missing')
+    try:
+        content = json.loads(description.read_text())
+        name = content['model_paths'][0]
+        metadata = content.get('inference_params') or {}
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise WeightsError(f'{description} does not describe a saved model; save or download it again') from error
+    path = folder / Path(str(name)).name
+    if path.suffix not in SUFFIXES or not path.exists():
+        raise WeightsError(f'{description} names the model file {path.name}, which is not there; save it again')
+    return ModelFile(path, SUFFIXES[path.suffix], metadata if isinstance(metadata, dict) else {})
+
+
+def write_model(
+    folder: Path, contents: dict[str, bytes], backbone: str, metadata: dict[str, Any], optimized: bool
+) -> Path:
+    """Write model files (suffix to content, the main one first) and their description; return the main file.
+
+    The description comes last, so that an interrupted save is not taken for a model.
+    """
+    make_folder(folder)
+    name = folder.resolve().name
+    for suffix, content in contents.items():
+        with written_whole(folder / f'{name}{suffix}') as temporary:
+            temporary.write_bytes(content)
+    main = next(iter(contents))
+    description = {
+        'model_paths': [f'{name}{main}'],
+        'framework': 'pytorch',
+        'format': main.removeprefix('.'),
+        'has_data': False,
+        'inference_params': metadata,
+        'optimized': optimized,
+        'optimizer_info': {},
+        'backbone': backbone,
+    }
+    write_json(folder / f'{name}.json', description, indent=4)
+    return folder / f'{name}{main}'

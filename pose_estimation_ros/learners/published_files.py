@@ -1,0 +1,42 @@
+"""Which files OpenDR publishes for Lightweight OpenPose, and fetching them. No hashes are published for them."""
+
+from pathlib import Path
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.data.download import RemoteFile, fetch_all
+
+OPENDR_URL = 'ftp://opendrdata.csd.auth.gr/perception/pose_estimation/lightweight_open_pose/'
+
+PRETRAINED = tuple(
+    RemoteFile(f'openpose_default/openpose_default.{suffix}', f'openpose_default/openpose_default.{suffix}')
+    for suffix in ('json', 'pth')
+)
+TEST_DATA = tuple(RemoteFile(name, name) for name in ('dataset/annotation.json', 'dataset/image/000000000785.jpg'))
+BACKBONE_WEIGHTS = {
+    'mobilenet': 'mobilenet_sgd_68.848.pth.tar',
+    'mobilenetv2': 'mobilenetv2_1.0-f2a8633.pth.tar',
+    'shufflenet': 'shufflenet.pth.tar',
+}
+MODES = ('pretrained', 'weights', 'test_data')
+
+
+def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
+    """Return the files of a mode; raises SettingsError naming the modes there are."""
+    if mode == 'pretrained':
+        if backbone != 'mobilenet':
+            raise SettingsError(f'a pretrained model is published for the mobilenet backbone only, not for {backbone}')
+        return PRETRAINED
+    if mode == 'weights':
+        name = BACKBONE_WEIGHTS[backbone]
+        return (RemoteFile(name, name),)
+    if mode == 'test_data':
+        return TEST_DATA
+    raise SettingsError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
+
+
+def fetch_published(mode: str, backbone: str, folder: Path, url: str, verbose: bool) -> list[Path]:
+    """Fetch the files of a mode into `folder` and return where they are."""
+    paths = fetch_all(url, list(published_files(mode, backbone)), folder, progress=verbose)
+    if verbose:
+        print('\n'.join(f'{path}' for path in paths))
+    return paths

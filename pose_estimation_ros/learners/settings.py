@@ -1,0 +1,43 @@
+"""The published constructors' arguments that concern training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError
+
+MULTISCALE = (0.5, 1.0, 1.5, 2.0)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How `fit` and `eval` work; see seed documents of the learners for each field."""
+
+    lr: float
+    epochs: int
+    batch_size: int
+    lr_schedule: str | Callable[[Any], Any]
+    checkpoint_after_iter: int
+    checkpoint_load_iter: int
+    val_after: int
+    log_after: int
+    batches_per_iter: int
+    experiment_name: str
+    num_workers: int
+    weights_only: bool
+    output_name: str
+    scales: tuple[float, ...]
+    visualize: bool
+
+    def __post_init__(self) -> None:
+        for name in ('lr', 'epochs', 'batch_size', 'batches_per_iter', 'val_after', 'log_after'):
+            self._require(name, getattr(self, name) > 0, 'above 0')
+        for name in ('checkpoint_after_iter', 'checkpoint_load_iter', 'num_workers'):
+            self._require(name, getattr(self, name) >= 0, '0 or more')
+        self._require('scales', bool(self.scales) and min(self.scales) > 0, 'scales above 0')
+        schedule = self.lr_schedule
+        self._require('lr_schedule', callable(schedule) or not str(schedule).strip(), 'a function of the optimizer')
+
+    def _require(self, name: str, right: bool, expected: str) -> None:
+        if not right:
+            raise SettingsError(f'{name} must be {expected}, got {getattr(self, name)!r}')

@@ -1,0 +1,123 @@
+"""The three decodings of Lightweight OpenPose, from a network's maps to poses of the picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.methods.lightweight_openpose import fast, reference
+from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCORE, GroupingSettings, Peaks
+from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """What a user may tune; the defaults are the published values."""
+
+    keypoint_threshold: float = 0.1
+    upsample_ratio: int = 4
+    """How much finer than the maps' cells peaks are searched for."""
+    max_persons: int = 0
+    """The best so many, 0 for all."""
+    grouping: GroupingSettings = field(default_factory=GroupingSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.keypoint_threshold <= 1:
+            raise SettingsError(f'keypoint_threshold must be from 0 to 1, got {self.keypoint_threshold}')
+        if not 1 <= self.upsample_ratio <= 16:
+            raise SettingsError(f'upsample_ratio must be a whole number from 1 to 16, got {self.upsample_ratio}')
+        if self.max_persons < 0:
+            raise SettingsError(f'max_persons must be 0 (all) or more, got {self.max_persons}')
+
+
+@dataclass(frozen=True)
+class FastDecoder:
+    """The default: sub-cell peaks on the small maps, right pixel centres."""
+
+    settings: DecodingSettings = field(default_factory=DecodingSettings)
+    name: ClassVar[str] = 'fast'
+    interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
+
+    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+        """Decode (19, H, W) heatmaps and (38, H, W) fields."""
+        heatmaps, pafs = _checked(maps)
+        peak_settings = fast.PeakSettings(self.settings.keypoint_threshold, subcells=self.settings.upsample_ratio)
+        peaks, people = fast.decode(heatmaps, pafs, peak_settings, self.settings.grouping)
+        to_image = letterbox.map_to_image(_stride(heatmaps, letterbox))
+        return _poses(replace(peaks, xy=to_image(peaks.xy)), people, self.settings.max_persons)
+
+
+@dataclass(frozen=True)
+class ReferenceDecoder:
+    """The published demo: both maps enlarged x4, coordinates scaled without regard to pixel centres."""
+
+    settings: DecodingSettings = field(default_factory=DecodingSettings)
+    name: ClassVar[str] = 'reference'
+    interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
+
+    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+        """Decode (19, H, W) heatmaps and (38, H, W) fields."""
+        heatmaps, pafs = _checked(maps)
+        ratio = self.settings.upsample_ratio
+        enlarged = reference.enlarge(heatmaps, ratio), reference.enlarge(pafs, ratio)
+        peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
+        to_image = letterbox.map_to_image(_stride(heatmaps, letterbox) / ratio, pixel_centres=False)
+        return _poses(replace(peaks, xy=to_image(peaks.xy)), people, self.settings.max_persons)
+
+
+@dataclass(frozen=True)
+class EvaluationDecoder:
+    """The published COCO evaluation: maps enlarged to the picture's own size. Exact and slow."""
+
+    settings: DecodingSettings = field(default_factory=DecodingSettings)
+    name: ClassVar[str] = 'evaluation'
+    interpolation: ClassVar[Literal['linear', 'cubic']] = 'cubic'
+
+    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+        """Decode (19, H, W) heatmaps and (38, H, W) fields."""
+        heatmaps, pafs = _checked(maps)
+        enlarged = _to_image_size(heatmaps, letterbox), _to_image_size(pafs, letterbox)
+        peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
+        return _poses(replace(peaks, xy=peaks.xy.astype(float)), people, self.settings.max_persons)
+
+
+DECODERS = {decoder.name: decoder for decoder in (FastDecoder, ReferenceDecoder, EvaluationDecoder)}
+
+
+def _to_image_size(maps: FloatArray, letterbox: Letterbox) -> FloatArray:
+    """Enlarge (C, H, W) maps to the network's input, cut its padding off, and resize to the picture (H, W, C)."""
+    top, left, bottom, right = letterbox.pad
+    height, width = letterbox.image_hw
+    enlarged = reference.enlarge(maps, round(_stride(maps, letterbox)))
+    inner = enlarged[top : enlarged.shape[0] - bottom, left : enlarged.shape[1] - right]
+    return cv2.resize(inner, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32, copy=False)
+
+
+def _checked(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return heatmaps and fields as float32, with NaN and infinities taken for nothing."""
+    clean = [np.nan_to_num(each.astype(np.float32, copy=False), posinf=0, neginf=0) for each in maps]
+    heatmaps, pafs = clean
+    return heatmaps, pafs
+
+
+def _stride(maps: FloatArray, letterbox: Letterbox) -> float:
+    return float(letterbox.network_hw[0] / maps.shape[-2])
+
+
+def _poses(peaks: Peaks, people: FloatArray, max_persons: int) -> list[Pose]:
+    """Return people (P, 20) as poses, `peaks` being in image pixels."""
+    if max_persons:
+        people = people[np.sort(np.argsort(-people[:, SCORE], kind='stable')[:max_persons])]
+    rows = np.column_stack([peaks.xy, peaks.score])
+    rows = np.vstack([rows, [np.nan, np.nan, 0]]).astype(np.float32)  # the last row stands for a missing keypoint
+    keypoints = rows[people[:, :NUM_KEYPOINTS].astype(int)]  # (P, 18, 3)
+    ranking = people[:, SCORE] * np.maximum(0, people[:, COUNT] - 1)
+    columns = zip(keypoints, people[:, SCORE].tolist(), ranking.tolist(), strict=True)
+    return [Pose(one, score, OPENPOSE_18, ranking=rank) for one, score, rank in columns]

@@ -1,0 +1,205 @@
+"""Published Lightweight OpenPose weights: which network a file is of, and loading all of it or saying why not."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from pose_estimation_ros.backbones import mobilenetv2, shufflenet
+from pose_estimation_ros.backbones.checkpoint import FETCH_AGAIN
+from pose_estimation_ros.backbones.checkpoint import read_state_dict as read_weights
+from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+
+__all__ = ['LoadReport', 'fit_weights', 'infer_options', 'load_backbone', 'read_weights']
+
+Tensors = Mapping[str, Tensor]
+
+COUNTER = '.num_batches_tracked'
+"""Files from before torch 0.4.1 lack these; nothing depends on them."""
+
+BACKBONE = 'model.'
+COMMON_WIDTHS = (1.0, 0.75, 0.5, 1.4, 0.35, 0.25, 1.3)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What came of loading: `loaded` of the network's `total` tensors (missing batch counters not counted)."""
+
+    loaded: int
+    total: int
+    dropped_stages: int
+    """Refinement stages of the file that the network does not have."""
+    text: str
+
+
+def infer_options(
+    state_dict: Tensors, hint: NetworkOptions | None = None, source: str = 'the weights'
+) -> NetworkOptions:
+    """Return the options of the network that a file is of.
+
+    What tensors cannot show is taken from `hint`: the stride above all. Raises WeightsError for another network.
+    """
+    hint = hint or NetworkOptions()
+    if 'initial_stage.trunk.0.0.weight' not in state_dict or 'cpm.align.0.weight' not in state_dict:
+        raise WeightsError(
+            f'{source}: expected a Lightweight OpenPose network, got {len(state_dict)} tensors of another, such as'
+            f' {next(iter(state_dict), "none")}; choose a pose checkpoint of this method'
+        )
+    seen: dict[str, Any] = {
+        'num_refinement_stages': len(_stages(state_dict)),
+        'variant': 'omz' if 'cpm.red.0.weight' in state_dict else 'published',
+    }
+    return replace(hint, **seen, **_backbone_options(state_dict, hint, source))
+
+
+def fit_weights(
+    network: nn.Module, state_dict: Tensors, source: str = 'the weights', new_stages: bool = False
+) -> LoadReport:
+    """Load all of a file into a network; refinement stages that the network lacks are dropped and reported.
+
+    `new_stages` is for the last step of the published training: refinement stages that the file lacks keep their
+    values. Raises WeightsError, and changes nothing, when anything else is missing, unexpected or of another shape.
+    """
+    target = network.state_dict()
+    network_stages, file_stages = _stages(target), _stages(state_dict)
+    dropped = file_stages - network_stages
+    added = network_stages - file_stages if new_stages else set()
+    wanted = {name: value for name, value in target.items() if _stage(name) not in added}
+    given = {name: value for name, value in state_dict.items() if _stage(name) not in dropped}
+    misfits = _misfits(wanted, given)
+    if misfits:
+        every = len(wanted.keys() | given.keys())
+        raise WeightsError(f'{source}: {_listed(misfits, every)}; {_cure(given, wanted)}')
+    network.load_state_dict({**target, **given})
+    total = len(target) - len(_missing_counters(wanted, given))
+    return _report(source, len(given), total, len(dropped), len(added))
+
+
+def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> LoadReport:
+    """Load a published ImageNet classifier into the backbone; its classifying part is not used.
+
+    Raises WeightsError, and changes nothing, unless every tensor of the backbone is found.
+    """
+    target = network.state_dict()
+    wanted = {name: value for name, value in target.items() if name.startswith(BACKBONE)}
+    given = {name: value for name in wanted if (value := _published(state_dict, name)) is not None}
+    misfits = _misfits(wanted, given)
+    if misfits:
+        raise WeightsError(
+            f'{source}: {_listed(misfits, len(wanted), "backbone tensors")}; choose the ImageNet file of this backbone'
+        )
+    network.load_state_dict({**target, **given})
+    total, unused = len(wanted) - len(_missing_counters(wanted, given)), len(state_dict) - len(given)
+    text = f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
+    return LoadReport(len(given), total, 0, text)
+
+
+def _backbone_options(state_dict: Tensors, hint: NetworkOptions, source: str) -> dict[str, Any]:
+    if 'model.features.0.0.weight' in state_dict:
+        width = _mobilenetv2_width(state_dict, hint.mobilenetv2_width, source)
+        return {'backbone': 'mobilenetv2', 'mobilenetv2_width': width, 'use_stride': False}
+    if 'model.stage2.ShuffleUnit_Stage2_0.depthwise_conv3x3.weight' in state_dict:
+        groups = _shufflenet_groups(state_dict, source)
+        return {'backbone': 'shufflenet', 'shufflenet_groups': groups, 'use_stride': False}
+    if 'model.0.0.weight' in state_dict:
+        return {'backbone': 'mobilenet'}
+    raise WeightsError(
+        f'{source}: expected a backbone mobilenet, mobilenetv2 or shufflenet, got none of their tensors; {FETCH_AGAIN}'
+    )
+
+
+def _mobilenetv2_width(state_dict: Tensors, hint: float, source: str) -> float:
+    """Widths are rounded to channels, so several fit a file: the hint if it does, else a common one."""
+    seen = [_channels(state_dict, name) for name in _mobilenetv2_names()]
+    for width in (hint, *COMMON_WIDTHS, *(step / 100 for step in range(10, 401))):
+        if seen == [*mobilenetv2.group_channels(width), mobilenetv2.last_channels(width)]:
+            return width
+    raise WeightsError(
+        f'{source}: expected a MobileNetV2 of one width, got the channels {seen}, which belong to none; {FETCH_AGAIN}'
+    )
+
+
+def _mobilenetv2_names() -> Iterable[str]:
+    """Name the last convolution of each group's first block, and that of the backbone."""
+    index = 1
+    for expansion, _, blocks, _ in mobilenetv2.GROUPS:
+        yield f'model.features.{index}.conv.{3 if expansion == 1 else 6}.weight'
+        index += blocks
+    yield f'model.features.{index}.0.weight'
+
+
+def _shufflenet_groups(state_dict: Tensors, source: str) -> int:
+    seen = _channels(state_dict, 'cpm.align.0.weight', axis=1)
+    for groups, channels in shufflenet.STAGE_CHANNELS.items():
+        if channels[-1] == seen:
+            return groups
+    known = ', '.join(str(channels[-1]) for channels in shufflenet.STAGE_CHANNELS.values())
+    raise WeightsError(f'{source}: expected a ShuffleNet of {known} channels, got {seen}; {FETCH_AGAIN}')
+
+
+def _channels(state_dict: Tensors, name: str, axis: int = 0) -> int | None:
+    tensor = state_dict.get(name)
+    return tensor.shape[axis] if tensor is not None and tensor.ndim == 4 else None
+
+
+def _stage(name: str) -> int | None:
+    match = re.match(r'refinement_stages\.(\d{1,4})\.', name)
+    return int(match[1]) if match else None
+
+
+def _stages(names: Iterable[str]) -> set[int]:
+    return {stage for name in names if (stage := _stage(name)) is not None}
+
+
+def _published(state_dict: Tensors, name: str) -> Tensor | None:
+    """Find a backbone tensor in a classifier's file: MobileNet's names begin with `model.`, the others' do not."""
+    return state_dict.get(name, state_dict.get(name.removeprefix(BACKBONE)))
+
+
+def _missing_counters(wanted: Tensors, given: Tensors) -> set[str]:
+    return {name for name in wanted.keys() - given.keys() if name.endswith(COUNTER)}
+
+
+def _misfits(wanted: Tensors, given: Tensors) -> list[str]:
+    """Say of every tensor that does not fit in what way, in the network's order."""
+    missing = wanted.keys() - given.keys() - _missing_counters(wanted, given)
+    found = [f'{name} (missing)' for name in wanted if name in missing]
+    found += [_difference(name, wanted[name], given[name]) for name in given if name in wanted]
+    found += [f'{name} (unexpected)' for name in given if name not in wanted]
+    return [misfit for misfit in found if misfit]
+
+
+def _difference(name: str, wanted: Tensor, given: Tensor) -> str:
+    if wanted.shape != given.shape:
+        return f'{name} (expected {tuple(wanted.shape)}, got {tuple(given.shape)})'
+    if wanted.is_floating_point() != given.is_floating_point():
+        return f'{name} (expected {wanted.dtype}, got {given.dtype})'
+    return ''
+
+
+def _listed(misfits: list[str], total: int, kind: str = 'tensors') -> str:
+    return f'{len(misfits)} of {total} {kind} do not fit: first {", ".join(misfits[:3])}'
+
+
+def _cure(given: Tensors, wanted: Tensors) -> str:
+    """Name the options that would fit the file, where it is of this system at all."""
+    try:
+        theirs, ours = infer_options(given).to_dict(), infer_options(wanted).to_dict()
+    except WeightsError:
+        return 'it is not of this network, choose a Lightweight OpenPose checkpoint'
+    different = [f'{name}={value}' for name, value in theirs.items() if value != ours[name]]
+    if different:
+        return f'build the network with {", ".join(different)}'
+    return f'it is an altered or incomplete file of this network, {FETCH_AGAIN}'
+
+
+def _report(source: str, loaded: int, total: int, dropped: int, added: int) -> LoadReport:
+    text = f'loaded {loaded} of {total} tensors from {source}'
+    if dropped:
+        text += f'; {dropped} refinement stage{"s" * (dropped > 1)} of it not used, as the network has fewer'
+    if added:
+        text += f'; {added} refinement stage{"s" * (added > 1)} not in it start{"s" * (added == 1)} from random values'
+    return LoadReport(loaded, total, dropped, text)

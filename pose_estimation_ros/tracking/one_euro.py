@@ -1,0 +1,92 @@
+"""The One-Euro filter (Casiez et al. 2012): a low-pass filter that lets go when a point moves fast."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+
+PUBLISHED_HZ = 15.0
+
+
+@dataclass(frozen=True, eq=False)
+class FilterState:
+    """What the filter remembers of points (..., K, 2); NaN where it remembers nothing."""
+
+    raw: FloatArray
+    smoothed: FloatArray
+    slope: FloatArray
+    """Filtered derivative, pixels a second."""
+    stamp: FloatArray
+    """Seconds; shape of the points, so that the points of one array may be of different age."""
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> 'FilterState':
+        """Remember nothing."""
+        nothing = np.full(shape, np.nan)
+        return cls(nothing, nothing, nothing, nothing)
+
+    @classmethod
+    def stack(cls, states: Sequence['FilterState']) -> 'FilterState':
+        """Join the states of N people, each (K, 2), to (N, K, 2)."""
+        return cls(*(np.stack([getattr(state, name) for state in states]) for name in cls.__dataclass_fields__))
+
+    def __getitem__(self, index: int) -> 'FilterState':
+        """Return the state of one person."""
+        return FilterState(self.raw[index], self.smoothed[index], self.slope[index], self.stamp[index])
+
+
+@dataclass(frozen=True)
+class OneEuro:
+    """A One-Euro filter's settings, cutoffs in Hz; `beta` is the rise of the cutoff, Hz per pixel a second.
+
+    With `frequency` None the time between two stamps counts, otherwise samples are taken to come at that rate
+    whatever their stamps (published code: 15 Hz). A point's first sample, one after a gap (NaN) and one whose stamp
+    does not advance pass unchanged and start afresh.
+    """
+
+    min_cutoff: float = 1.0
+    beta: float = 0.05
+    d_cutoff: float = 1.0
+    frequency: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.min_cutoff > 0 and self.d_cutoff > 0 and self.beta >= 0):
+            raise SettingsError(f'One-Euro cutoffs must be above 0 Hz and beta at least 0, got {self}')
+        if self.frequency is not None and not self.frequency > 0:
+            raise SettingsError(f'a One-Euro filter needs a frequency above 0 Hz or None, got {self.frequency}')
+
+    def smooth(
+        self, xy: FloatArray, stamp: float, states: Sequence[FilterState | None]
+    ) -> tuple[FloatArray, list[FilterState]]:
+        """Smooth the points (N, K, 2) of N people, each with its own state or None; return also the new states."""
+        if not len(xy):
+            return xy, []
+        new = FilterState.empty(xy.shape[1:])
+        smoothed, state = self.step(xy, stamp, FilterState.stack([state or new for state in states]))
+        return smoothed, [state[index] for index in range(len(states))]
+
+    def step(self, xy: FloatArray, stamp: float, state: FilterState) -> tuple[FloatArray, FilterState]:
+        """Smooth points of any shape, NaN where missing; return also the state for the next call."""
+        xy = np.asarray(xy, dtype=np.float64)
+        elapsed = np.full(xy.shape, 1 / self.frequency) if self.frequency else stamp - state.stamp
+        known = np.isfinite(state.smoothed) & (elapsed > 0)
+        elapsed = np.where(known, elapsed, 1.0)
+        slope = _blend(state.slope, (xy - state.raw) / elapsed, _weight(self.d_cutoff, elapsed))
+        cutoff = self.min_cutoff + self.beta * np.abs(slope)
+        smoothed = np.where(known, _blend(state.smoothed, xy, _weight(cutoff, elapsed)), xy)
+        # A missing point is NaN in `xy`, hence in all that is remembered of it: after a gap it starts afresh.
+        new = FilterState(xy, smoothed, np.where(known, slope, xy * 0), np.where(np.isfinite(xy), stamp, np.nan))
+        return smoothed, new
+
+
+def _weight(cutoff: float | FloatArray, elapsed: FloatArray) -> FloatArray:
+    """Return the share that a new sample has in a low-pass filter's output."""
+    weight: FloatArray = 1 / (1 + 1 / (2 * np.pi * cutoff * elapsed))
+    return weight
+
+
+def _blend(old: FloatArray, new: FloatArray, weight: FloatArray) -> FloatArray:
+    return weight * new + (1 - weight) * old

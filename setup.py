@@ -1,0 +1,63 @@
+"""Build and install as an ament_python package; also an ordinary Python package."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = 'pose_estimation_ros'
+
+TORCH = ['torch>=2.0']
+EXPORT = [*TORCH, 'onnx>=1.14']
+OPENVINO = ['openvino>=2024.0']
+PLOT = ['matplotlib>=3.5']
+TRAIN = [*TORCH, 'pycocotools>=2.0.6']
+TEST = ['pytest>=7']
+
+
+def shared(folder: str) -> list[tuple[str, list[str]]]:
+    """Pair each part of `folder` with the place under share/ where ROS looks for it; nothing where there is none."""
+    parts: dict[str, list[str]] = {}
+    for path in sorted(Path(folder).rglob('*')):
+        if path.is_file() and '__pycache__' not in path.parts:
+            parts.setdefault(f'share/{NAME}/{path.parent.as_posix()}', []).append(path.as_posix())
+    return list(parts.items())
+
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description="People's skeletons from a robot's camera: a learner library, a command line and ROS 2 nodes",
+    license='Apache-2.0',
+    author='pose_estimation_ros maintainers',
+    author_email='maintainers@example.org',
+    maintainer='pose_estimation_ros maintainers',
+    maintainer_email='maintainers@example.org',
+    keywords=['ROS', 'human pose estimation', 'keypoints', 'skeleton'],
+    python_requires='>=3.10',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={NAME: ['py.typed']},
+    zip_safe=False,
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        *shared('launch'),
+        *shared('config'),
+    ],
+    install_requires=[
+        'numpy>=1.21',
+        'opencv-python>=4.5',
+        'onnxruntime>=1.15',
+        'jsonargparse[signatures]>=4.27',
+        'tqdm',
+    ],
+    extras_require={
+        'torch': TORCH,
+        'export': EXPORT,
+        'openvino': OPENVINO,
+        'plot': PLOT,
+        'train': TRAIN,
+        'test': TEST,  # without it `colcon test` runs nothing and passes
+        'all': sorted({*EXPORT, *OPENVINO, *PLOT, *TRAIN}),
+    },
+    entry_points={'console_scripts': [f'pose_estimation = {NAME}.apps.cli:main']},
+)

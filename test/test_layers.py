@@ -1,0 +1,380 @@
+"""DESIGN.md, "Layers": imports point down only, and torch and ROS stay in their rooms.
+
+The rules are read from the sources (functions named `..._violations`), and then once more by importing what must work
+without torch in a process where torch cannot be imported. The second half of the file shows on small made-up trees
+that every rule can fail.
+"""
+
+import ast
+import fnmatch
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = 'pose_estimation_ros'
+SOURCE = Path(__file__).resolve().parent.parent / PACKAGE
+
+# From the bottom up. Rooms on one line do not know each other.
+LAYERS = [
+    {'core'},
+    {'backbones'},
+    {'methods'},
+    {'inference', 'tracking', 'data'},
+    {'training', 'evaluation'},
+    {'learners'},
+    {'apps', 'ros'},
+    {''},  # the package's own face: __init__ and __main__
+]
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+TORCH = {'torch', 'torchvision', 'torchmetrics', 'lightning', 'pytorch_lightning'}
+TORCH_ALLOWED = [
+    'backbones/*',
+    'methods/*/network.py',
+    'methods/*/loss.py',
+    'methods/*/weights.py',
+    'training/*',
+    'inference/torch_backend.py',
+]
+EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools'}
+EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/*_backend.py', 'evaluation/*']
+
+ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}
+CORE_MAY_IMPORT = {'numpy', 'cv2'} | sys.stdlib_module_names
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name; `loads` is false where nothing happens before a function runs or a type checker looks."""
+
+    name: str
+    line: int
+    loads: bool
+
+    @property
+    def top(self) -> str:
+        return self.name.partition('.')[0]
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+    root: Path
+
+    @property
+    def place(self) -> str:
+        return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def room(self) -> str:
+        return self.place.partition('/')[0] if '/' in self.place else ''
+
+    @property
+    def name(self) -> str:
+        parts = [PACKAGE, *Path(self.place).with_suffix('').parts]
+        return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+    @property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(), str(self.path))
+
+    @property
+    def package(self) -> str:
+        return self.name if self.path.name == '__init__.py' else self.name.rpartition('.')[0]
+
+    def imports(self) -> Iterator[Import]:
+        for node, loads in statements(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (Import(alias.name, node.lineno, loads) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = importlib.util.resolve_name('.' * node.level + (node.module or ''), self.package)
+                yield from (Import(f'{base}.{alias.name}', node.lineno, loads) for alias in node.names)
+
+    def may(self, places: list[str]) -> bool:
+        return any(fnmatch.fnmatch(self.place, place) for place in places)
+
+    def says(self, found: Import, rule: str) -> str:
+        return f'{self.place}:{found.line} imports {found.name}: {rule}'
+
+
+def statements(node: ast.AST, loads: bool = True) -> Iterator[tuple[ast.AST, bool]]:
+    """Walk a tree with, for each node, whether it runs when the module is loaded."""
+    for child in ast.iter_child_nodes(node):
+        yield child, loads
+        if isinstance(child, ast.If) and is_type_checking(child):
+            yield from ((inner, False) for part in child.body for inner in ast.walk(part))
+            yield from statements(ast.Module(child.orelse, []), loads)
+        else:
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from statements(child, loads and not function)
+
+
+def is_type_checking(node: ast.If) -> bool:
+    return ast.unparse(node.test) in ('TYPE_CHECKING', 'typing.TYPE_CHECKING')
+
+
+def modules(root: Path) -> list[Module]:
+    return [Module(path, root) for path in sorted(root.rglob('*.py'))]
+
+
+def is_ros(name: str) -> bool:
+    return name in ROS or name.endswith(('_msgs', '_interfaces'))
+
+
+def layer_violations(root: Path) -> list[str]:
+    found = [f'{module.place}: {module.room}/ is not in LAYERS' for module in modules(root) if module.room not in RANK]
+    for module in modules(root):
+        for item in module.imports():
+            if item.top != PACKAGE:
+                continue
+            target = item.name.split('.')[1] if '.' in item.name else ''
+            target = target if target in RANK or (root / target).is_dir() else ''
+            below = RANK.get(target, len(LAYERS)) < RANK.get(module.room, -1)
+            if target != module.room and not below:
+                found.append(module.says(item, f'{module.room}/ may import lower layers only'))
+    return found
+
+
+def core_violations(root: Path) -> list[str]:
+    return [
+        module.says(item, 'core/ is NumPy, OpenCV and the standard library')
+        for module in modules(root)
+        if module.room == 'core'
+        for item in module.imports()
+        if item.top not in CORE_MAY_IMPORT | {PACKAGE}
+    ]
+
+
+def ros_violations(root: Path) -> list[str]:
+    return [
+        module.says(item, 'ROS is imported in ros/ only')
+        for module in modules(root)
+        if module.room != 'ros'
+        for item in module.imports()
+        if is_ros(item.top)
+    ]
+
+
+def torch_violations(root: Path) -> list[str]:
+    return [
+        module.says(item, f'outside {", ".join(TORCH_ALLOWED)} import torch inside a function')
+        for module in modules(root)
+        if not module.may(TORCH_ALLOWED)
+        for item in module.imports()
+        if item.top in TORCH and item.loads
+    ]
+
+
+def init_violations(root: Path) -> list[str]:
+    return [
+        f'{module.place}:{node.lineno} does more than say what there is: {ast.unparse(node).splitlines()[0]}'
+        for module in modules(root)
+        if module.path.name == '__init__.py'
+        for node in module.tree.body
+        if not is_declaration(node)
+    ]
+
+
+def is_declaration(node: ast.stmt) -> bool:
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant(value=str())):
+            return True
+        case ast.FunctionDef(name='__getattr__' | '__dir__', decorator_list=[]):
+            return True
+        case ast.If(orelse=[]) if is_type_checking(node):
+            return all(isinstance(part, ast.Import | ast.ImportFrom) for part in node.body)
+        case (
+            ast.Assign(targets=[ast.Name()], value=value) | ast.AnnAssign(target=ast.Name(), value=ast.expr() as value)
+        ):
+            return is_literal(value)
+    return False
+
+
+def is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
+
+
+RULES = [layer_violations, core_violations, ros_violations, torch_violations, init_violations]
+
+
+@pytest.mark.parametrize('rule', RULES, ids=lambda rule: rule.__name__)
+def test_package_keeps(rule):
+    assert rule(SOURCE) == []
+
+
+def importable(places: list[str]) -> list[str]:
+    """Names of the modules that must load although what `places` may import is missing."""
+    absent = {'ros'} if importlib.util.find_spec('rclpy') is None else set()
+    return [
+        module.name
+        for module in modules(SOURCE)
+        if not module.may(places) and module.room not in absent and module.path.name != '__main__.py'
+    ]
+
+
+PROBE = """
+import importlib, json, sys, traceback
+blocked, names = json.loads(sys.argv[1])
+sys.modules.update(dict.fromkeys(blocked))
+failures = {}
+for name in names:
+    try:
+        importlib.import_module(name)
+    except BaseException:
+        failures[name] = traceback.format_exc()
+print(json.dumps(failures))
+"""
+
+
+def import_without(blocked: set[str], names: list[str], folder: Path = SOURCE.parent) -> dict[str, str]:
+    """Import `names` in a process where `blocked` cannot be imported; returns the tracebacks of those that failed."""
+    command = [sys.executable, '-c', PROBE, json.dumps([sorted(blocked), names])]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope='module')
+def failures_without_torch():
+    return import_without(TORCH, importable(TORCH_ALLOWED))
+
+
+@pytest.fixture(scope='module')
+def failures_without_extras():
+    return import_without(EXTRAS, importable(EXTRAS_ALLOWED))
+
+
+@pytest.mark.parametrize('name', importable(TORCH_ALLOWED))
+def test_loads_without_torch(failures_without_torch, name):
+    assert name not in failures_without_torch, failures_without_torch[name]
+
+
+@pytest.mark.parametrize('name', importable(EXTRAS_ALLOWED))
+def test_loads_without_any_extra(failures_without_extras, name):
+    assert name not in failures_without_extras, failures_without_extras[name]
+
+
+def test_public_names_need_no_torch_and_importing_the_package_loads_nothing():
+    code = (
+        'import sys; sys.modules["torch"] = None; before = set(sys.modules); import pose_estimation_ros as package; '
+        'assert not {"numpy", "cv2", "onnxruntime"} & (set(sys.modules) - before); package.Image; package.Pose'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=SOURCE.parent, timeout=60)
+
+
+# --- that the rules can fail ---
+
+
+def tree(folder: Path, place: str, text: str) -> Path:
+    """Write a package of one module, and a few empty ones to import from; returns its folder."""
+    root = folder / PACKAGE
+    for name, content in {'backbones/b.py': '', 'cellar/b.py': '', place: text}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+@pytest.mark.parametrize(
+    ('place', 'text'),
+    [
+        ('core/a.py', f'import {PACKAGE}.methods.b'),
+        ('core/a.py', f'from {PACKAGE} import backbones'),
+        ('core/a.py', 'from ..learners import b'),
+        ('core/__init__.py', 'from ..learners import b'),
+        ('core/a.py', f'from {PACKAGE} import Image'),
+        ('core/a.py', f'import {PACKAGE}'),
+        ('methods/x/a.py', f'def f():\n    from {PACKAGE}.inference.b import c'),
+        ('methods/x/a.py', f'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import {PACKAGE}.apps.cli'),
+        ('inference/a.py', f'import {PACKAGE}.data.b'),
+        ('data/a.py', f'import {PACKAGE}.tracking.b'),
+        ('apps/a.py', f'import {PACKAGE}.ros.node'),
+        ('ros/a.py', f'import {PACKAGE}.apps.cli'),
+        ('training/a.py', f'import {PACKAGE}.learners.b'),
+        ('attic/a.py', 'import os'),
+        ('apps/a.py', f'import {PACKAGE}.cellar.b'),
+    ],
+)
+def test_layer_rule_refuses(tmp_path, place, text):
+    assert any(line.startswith(place) for line in layer_violations(tree(tmp_path, place, text)))
+
+
+@pytest.mark.parametrize(
+    ('place', 'text'),
+    [
+        ('core/a.py', 'import numpy, cv2, json\nfrom .b import c\nfrom . import b'),
+        ('methods/x/a.py', f'import {PACKAGE}.methods.y.b, {PACKAGE}.backbones.b\nfrom {PACKAGE}.core import b'),
+        ('learners/a.py', f'import {PACKAGE}.evaluation.b, {PACKAGE}.data.b\nfrom ..training.b import c'),
+        ('apps/a.py', f'from {PACKAGE}.learners.b import c\nfrom {PACKAGE} import backbones'),
+        ('__init__.py', f'import {PACKAGE}.apps.cli'),
+    ],
+)
+def test_layer_rule_accepts(tmp_path, place, text):
+    root = tree(tmp_path, place, text)
+    assert layer_violations(root) == ['cellar/b.py: cellar/ is not in LAYERS']
+    assert core_violations(root) == []
+
+
+@pytest.mark.parametrize('text', ['import torch', 'def f():\n    import yaml', 'from onnxruntime import Session'])
+def test_core_rule_refuses(tmp_path, text):
+    assert core_violations(tree(tmp_path, 'core/a.py', text))
+
+
+@pytest.mark.parametrize('text', ['import rclpy.node', 'from sensor_msgs.msg import Image', 'def f(): import std_srvs'])
+def test_ros_rule_knows_one_room(tmp_path, text):
+    assert ros_violations(tree(tmp_path / 'wrong', 'apps/a.py', text))
+    assert ros_violations(tree(tmp_path / 'right', 'ros/a.py', text)) == []
+
+
+@pytest.mark.parametrize(
+    ('place', 'text', 'refused'),
+    [
+        ('inference/a.py', 'import torch', True),
+        ('methods/x/method.py', 'from torch.nn import functional as F', True),
+        ('learners/a.py', 'try:\n    import torch\nexcept ImportError:\n    torch = None', True),
+        ('learners/a.py', 'class A:\n    import torch', True),
+        ('learners/a.py', 'if TYPE_CHECKING:\n    import os\nelse:\n    import torch', True),
+        ('learners/a.py', 'def f():\n    import torch', False),
+        ('learners/a.py', 'class A:\n    async def f(self):\n        import torch', False),
+        ('learners/a.py', 'if TYPE_CHECKING:\n    import torch', False),
+        ('methods/x/network.py', 'import torch', False),
+        ('backbones/a.py', 'import torch', False),
+        ('training/deep/a.py', 'import lightning', False),
+        ('inference/torch_backend.py', 'import torch', False),
+    ],
+)
+def test_torch_rule(tmp_path, place, text, refused):
+    assert bool(torch_violations(tree(tmp_path, place, text))) is refused
+
+
+@pytest.mark.parametrize(
+    ('text', 'refused'),
+    [
+        ('"""Says what it is."""\nfrom a import b\n__all__ = ["b"]', False),
+        ('if TYPE_CHECKING:\n    from a import b\n_HOMES = {"b": "a"}\ndef __getattr__(name): ...', False),
+        ('print("hello")', True),
+        ('import a\na.register()', True),
+        ('THINGS = make()', True),
+        ('def helper(): ...', True),
+        ('if TYPE_CHECKING:\n    run()', True),
+        ('for name in []:\n    pass', True),
+        ('try:\n    import a\nexcept ImportError:\n    pass', True),
+    ],
+)
+def test_init_rule(tmp_path, text, refused):
+    assert bool(init_violations(tree(tmp_path, 'data/__init__.py', text))) is refused
+
+
+def test_import_without_notices_what_is_missing(tmp_path):
+    (tmp_path / 'needs_torch.py').write_text('import torch')
+    (tmp_path / 'needs_nothing.py').write_text('')
+    assert set(import_without({'torch'}, ['needs_torch', 'needs_nothing'], tmp_path)) == {'needs_torch'}
