@@ -1,6 +1,7 @@
 """Writing results whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -8,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pose_estimation_ros.core.errors import OutputError
+
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
+"""What a file system says when it will not take a file."""
 
 
 def make_folder(path: Path) -> Path:
@@ -26,22 +30,32 @@ def written_whole(path: Path) -> Iterator[Path]:
     Whatever goes wrong on the way, an interrupt included, leaves no file. Raises OutputError where the system refuses.
     """
     make_folder(path.parent)
-    if path.is_dir():
-        raise OutputError(f'cannot write {path}: it is a folder')
     try:
+        if path.is_dir():
+            raise OutputError(f'cannot write {path}: it is a folder')
         handle, name = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise OutputError(f'cannot write {path}: {error.strerror}') from error
     temporary = Path(name)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno in REFUSALS:  # others came from something else in the block
+                raise OutputError(f'cannot write {path}: {error.strerror}') from error
+            raise
+        _give_name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _give_name(temporary: Path, path: Path) -> None:
+    try:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f'cannot write {path}: {error.strerror or error}') from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise OutputError(f'cannot write {path}: {error.strerror}') from error
 
 
 def write_json(path: Path, value: object, indent: int | None = None) -> None:

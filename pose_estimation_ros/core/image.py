@@ -23,9 +23,11 @@ class Image:
     def __init__(self, data: AnyArray | None = None, dtype: DTypeLike = np.uint8, guess_format: bool = True) -> None:
         if data is None:
             raise ImageError('Image needs an array, got None; use Image.open(path) for a file')
-        array = np.asarray(data, dtype=dtype)
+        array = np.asarray(data)
+        if array.dtype != np.uint16:  # which a cast would wrap around
+            array = array.astype(dtype, copy=False)
         planes_first = array.ndim == 3 and array.shape[0] == 3 and (not guess_format or array.shape[2] not in (3, 4))
-        self._bgr: AnyArray = array.transpose(1, 2, 0)[..., ::-1] if planes_first else as_bgr(array)
+        self._bgr: AnyArray = as_bgr(array.transpose(1, 2, 0)[..., ::-1] if planes_first else array)
 
     @classmethod
     def open(cls, path: str | Path) -> 'Image':

@@ -127,7 +127,7 @@ def _resolve_device(model: Model, settings: BackendSettings) -> str:
         return 'cuda' if wants_gpu and gpu_backends(candidates) else 'cpu'
     if gpu_backends(candidates):
         return settings.device
-    problem = f'device {settings.device} is asked for, but {" and ".join(candidates)} find no CUDA device here'
+    problem = f'device {settings.device} is asked for, but no CUDA device is seen here by {" or ".join(candidates)}'
     if not settings.may_fall_back:
         raise BackendError(f'{problem}; install a CUDA build of torch or onnxruntime, or use device cpu or auto')
     LOG.warning('%s; running on the CPU', problem)
@@ -165,9 +165,10 @@ def pick_outputs(channels: Sequence[int | None], wanted: Sequence[int], label: s
     """Return the index of the last output with each wanted number of channels."""
     places = {count: index for index, count in enumerate(channels)}
     if any(count not in places for count in wanted):
+        found = ', '.join('unknown' if count is None else str(count) for count in channels)
         raise BackendError(
-            f'{label} has outputs of {", ".join(map(str, channels))} channels, but this method needs '
-            f'{", ".join(map(str, wanted))}: it is a model for something else'
+            f'{label} is a model for something else: this method needs maps of {" and ".join(map(str, wanted))} '
+            f'channels, its outputs have {found}'
         )
     return [places[count] for count in wanted]
 

@@ -21,6 +21,10 @@ INPUT_NAME = 'data'
 METADATA_KEY = 'pose_estimation_ros'
 EXAMPLE_SIDE = 64
 
+PERCENTILE = 99.999
+"""Of activations that int8 must represent. On 160 COCO images (40 of them for calibration, height 256, fp32 0.314 AP)
+this gave 0.302, the full range 0.271, 99.99 gave 0.230 and the entropy method 0.262."""
+
 
 def export_onnx(network: Any, output_names: Sequence[str] | None = None, fold_constants: bool = True) -> bytes:
     """Export a torch module with dynamic batch, height and width."""
@@ -86,24 +90,33 @@ def to_half(model: bytes) -> bytes:
 def to_int8(model: bytes, calibration: Iterable[FloatArray]) -> bytes:
     """Return a statically quantised ONNX model; `calibration` are inputs (1, 3, H, W) of typical pictures."""
     _require_onnx()
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _quiet(), contextlib.redirect_stdout(io.StringIO()):
         source, prepared, target = (Path(folder) / name for name in ('in.onnx', 'prepared.onnx', 'out.onnx'))
         source.write_bytes(model)
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
             str(target),
-            _Reader(calibration),
+            _Reader(_one_size(calibration)),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            op_types_to_quantize=['Conv'],
+            op_types_to_quantize=['Conv', 'Add', 'Concat', 'Elu', 'Relu'],
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={'CalibPercentile': PERCENTILE},
         )
         return target.read_bytes()
+
+
+def _one_size(inputs: Iterable[FloatArray]) -> list[FloatArray]:
+    """Pad inputs (1, 3, H, W) to a common size with zeros, since histograms want maps of one size."""
+    inputs = list(inputs)
+    height, width = (max(each.shape[axis] for each in inputs) for axis in (2, 3))
+    return [np.pad(each, ((0, 0), (0, 0), (0, height - each.shape[2]), (0, width - each.shape[3]))) for each in inputs]
 
 
 class _Reader:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
+from pose_estimation_ros.core.errors import BackendError, WeightsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
@@ -14,6 +14,7 @@ from pose_estimation_ros.inference.pipeline import Pipeline, Result
 from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.model_content import checkpoint, read_graph, stated_preprocessing, three_numbers
 from pose_estimation_ros.learners.model_folder import ModelFile, find_model, write_model
 from pose_estimation_ros.learners.optimized import OptimizedModel, optimized_model
 from pose_estimation_ros.learners.settings import MULTISCALE, TrainingSettings
@@ -52,6 +53,7 @@ class LightweightOpenPoseLearner(Learner):
         variant: published, or omz for the network behind OpenVINO's human-pose-estimation-0001.
         tracker: Who owns ids and smoothing; None for the default.
         decoding: Settings of the decoder: keypoint_threshold, max_persons, min_keypoints, min_mean_score, ...
+        require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
 
     """
 
@@ -99,6 +101,7 @@ class LightweightOpenPoseLearner(Learner):
         variant: str = 'published',
         tracker: Tracker | None = None,
         decoding: dict[str, Any] | None = None,
+        require_device: bool = False,
     ) -> None:
         self.temp_path = Path(temp_path)
         self.training = TrainingSettings(
@@ -118,7 +121,7 @@ class LightweightOpenPoseLearner(Learner):
             scales=MULTISCALE if multiscale else tuple(scales or (1.0,)),
             visualize=visualize,
         )
-        self.options = NetworkOptions(
+        self._own_options = NetworkOptions(
             backbone=backbone,
             use_stride=mobilenet_use_stride and backbone == 'mobilenet',
             mobilenetv2_width=mobilenetv2_width,
@@ -133,15 +136,16 @@ class LightweightOpenPoseLearner(Learner):
             providers=tuple(providers),
             threads=threads,
             channels_last=channels_last,
-            may_fall_back=True,
+            may_fall_back=not require_device,
         )
-        self.base_height = base_height
-        self.preprocessing = replace(
+        self._own_base_height = base_height
+        self._own_preprocessing = replace(
             self.method.preprocessing,
-            mean=_three('img_mean', img_mean),
-            scale=_three('img_scale', img_scale),
-            pad_value=_three('pad_value', pad_value),
+            mean=three_numbers('img_mean', img_mean),
+            scale=three_numbers('img_scale', img_scale),
+            pad_value=three_numbers('pad_value', pad_value),
         )
+        self.options, self.base_height, self.preprocessing = self._own()
         self.tracker = tracker or Tracker()
         self._decode, self._decoding = decode, dict(decoding or {})
         self._make_decoder(4)  # wrong settings are told now, not at the first picture
@@ -150,7 +154,7 @@ class LightweightOpenPoseLearner(Learner):
         self._optimized: OptimizedModel | None = None
         self._pipeline: Pipeline | None = None
 
-    def infer(  # type: ignore[override]
+    def infer(
         self,
         img: Picture,
         upsample_ratio: int = 4,
@@ -196,6 +200,7 @@ class LightweightOpenPoseLearner(Learner):
         """Build the network of this learner's options with random weights, for training."""
         from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 
+        self.options, self.base_height, self.preprocessing = self._own()
         self._use(network=build_network(self.options))
 
     def count_parameters(self) -> int:
@@ -222,10 +227,7 @@ class LightweightOpenPoseLearner(Learner):
 
         """
         file = find_model(Path(path))
-        if file.kind == 'pth':
-            text = self._load_checkpoint(file, trust)
-        else:
-            text = self._load_graph(file)
+        text = self._load_checkpoint(file, trust) if file.kind == 'pth' else self._load_graph(file)
         LOG.info(text)
         if verbose:
             print(text)
@@ -236,7 +238,7 @@ class LightweightOpenPoseLearner(Learner):
         if self._optimized is not None:
             contents = {'.onnx': self._optimized.content}
         elif self._network is not None:
-            contents = {'.pth': _checkpoint(self._network)}
+            contents = {'.pth': checkpoint(self._network)}
         elif self._file is not None and self._file.xml is not None:
             binary = self._file.xml.with_suffix('.bin')
             contents = {'.xml': self._file.xml.read_bytes(), '.bin': binary.read_bytes()}
@@ -274,6 +276,12 @@ class LightweightOpenPoseLearner(Learner):
         )
         self._pipeline = None
 
+    def optimized_content(self) -> bytes:
+        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
+        if self._optimized is None:
+            raise BackendError('there is no optimised model: call optimize() first')
+        return self._optimized.content
+
     def download(
         self,
         path: str | Path | None = None,
@@ -292,6 +300,10 @@ class LightweightOpenPoseLearner(Learner):
         """
         folder = Path(path) if path is not None else self.temp_path
         return published_files.fetch_published(mode, self.options.backbone, folder, url, verbose)
+
+    def _own(self) -> tuple[NetworkOptions, int, Preprocessing]:
+        """Return what the constructor was told, which holds where a file says nothing."""
+        return self._own_options, self._own_base_height, self._own_preprocessing
 
     def _make_decoder(self, upsample_ratio: int) -> Any:
         return self.method.decoder(self._decode, **{'upsample_ratio': upsample_ratio, **self._decoding})
@@ -334,14 +346,17 @@ class LightweightOpenPoseLearner(Learner):
             expected = xml_preprocessing(file.path)
             model = Model(channels, xml=file.path, label=label)
         else:
-            content = _read_graph(file.path)
+            content = read_graph(file.path)
             try:
                 file = replace(file, metadata={**read_metadata(content), **file.metadata})
             except BackendError as error:
                 raise WeightsError(f'{file.path} cannot be used: {error}') from error
             model = Model(channels, onnx=content, label=label)
         self._check_outputs(model)
-        self._adopt(file, self._stated_options(file), expected)
+        stated = self._stated_options(file)
+        if self._with_given(stated) != stated:
+            LOG.warning('%s is exported already, its network cannot be changed; load the .pth for that', file.path)
+        self._adopt(file, stated, expected)
         self._use(file=model)
         return f'loaded {file.path}'
 
@@ -350,16 +365,17 @@ class LightweightOpenPoseLearner(Learner):
         try:
             open_backend(model, replace(self.backend_settings, device='cpu', providers=()))
         except BackendError as error:
-            raise WeightsError(f'{model.label} cannot be used: {error}') from error
+            raise WeightsError(str(error)) from error
 
     def _stated_options(self, file: ModelFile) -> NetworkOptions:
-        """Return the options that a file's metadata state, or this learner's."""
+        """Return the options that a file's metadata state, or the constructor's."""
         stated = file.metadata.get('network')
-        return NetworkOptions.from_dict(stated) if isinstance(stated, dict) else self.options
+        return NetworkOptions.from_dict(stated) if isinstance(stated, dict) else self._own_options
 
     def _with_given(self, seen: NetworkOptions) -> NetworkOptions:
         """Return a file's options, but for those that the caller asked for by name."""
-        asked = {name: getattr(self.options, name) for arg, name in OPTION_OF_ARGUMENT.items() if arg in self.given}
+        own = self._own_options
+        asked = {name: getattr(own, name) for argument, name in OPTION_OF_ARGUMENT.items() if argument in self.given}
         changed = {name: value for name, value in asked.items() if value != getattr(seen, name)}
         for name, value in changed.items():
             LOG.warning('%s is %s as asked for; the weights say %s', name, value, getattr(seen, name))
@@ -367,10 +383,11 @@ class LightweightOpenPoseLearner(Learner):
 
     def _adopt(self, file: ModelFile, options: NetworkOptions, expected: Preprocessing | None = None) -> None:
         """Take from a file what it says about itself, except where the caller asked for something else by name."""
+        _, self.base_height, self.preprocessing = self._own()
         self.options = options
         if 'base_height' not in self.given and isinstance(file.metadata.get('base_height'), int):
             self.base_height = file.metadata['base_height']
-        stated = expected or _stated_preprocessing(file)
+        stated = expected or stated_preprocessing(file)
         if stated is not None and not self.given & {'img_mean', 'img_scale', 'pad_value'}:
             self.preprocessing = stated
 
@@ -382,38 +399,3 @@ class LightweightOpenPoseLearner(Learner):
             'base_height': self.base_height,
             'preprocessing': asdict(self.preprocessing),
         }
-
-
-def _three(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
-    values = [float(value)] * 3 if isinstance(value, int | float) else [float(each) for each in value]
-    if len(values) != 3:
-        raise SettingsError(f'{name} must be one number or three, got {len(values)}')
-    return values[0], values[1], values[2]
-
-
-def _stated_preprocessing(file: ModelFile) -> Preprocessing | None:
-    stated = file.metadata.get('preprocessing')
-    if not isinstance(stated, dict):
-        return None
-    try:
-        return Preprocessing(**{key: tuple(each) if isinstance(each, list) else each for key, each in stated.items()})
-    except TypeError as error:
-        raise WeightsError(f'{file.path}: its description of the input is not understood ({error})') from error
-
-
-def _read_graph(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f'cannot read {path}: {error.strerror}') from error
-
-
-def _checkpoint(network: Any) -> bytes:
-    """Return a network in the published container."""
-    import io
-
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save({'state_dict': {name: value.cpu() for name, value in network.state_dict().items()}}, buffer)
-    return buffer.getvalue()

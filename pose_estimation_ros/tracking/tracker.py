@@ -12,7 +12,7 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.tracking.one_euro import PUBLISHED_HZ, OneEuro
-from pose_estimation_ros.tracking.similarity import Similarity, count_similar_keypoints
+from pose_estimation_ros.tracking.similarity import Similarity, closeness, count_similar_keypoints
 
 PUBLISHED_THRESHOLD = 3.0
 
@@ -41,18 +41,25 @@ class Tracker:
     similarity reaches `threshold`, else a new id. Ids count from 0 in every tracker. People who disappear may be
     found again for `max_age` seconds, where people of the last frame win ties; with 0 the last frame alone counts,
     as in the published code. A network that misses someone for a few frames is common on a robot, hence the default.
+    Someone first seen with fewer than `sure_keypoints` keypoints gets an id when seen a second time: most such
+    fragments are phantoms of a single frame.
     """
 
     def __init__(
         self,
         *,
-        similarity: Similarity = count_similar_keypoints,
-        threshold: float = PUBLISHED_THRESHOLD,
+        similarity: Similarity = closeness,
+        threshold: float = 1.0,
         smoother: Smoother | None = None,
         max_age: float = 0.5,
+        sure_keypoints: int = 6,
     ) -> None:
-        if not (threshold > 0 and max_age >= 0):
-            raise SettingsError(f'threshold must be above 0 and max_age at least 0, got {threshold} and {max_age}')
+        if not (threshold > 0 and max_age >= 0 and sure_keypoints >= 0):
+            raise SettingsError(
+                'threshold must be above 0, max_age and sure_keypoints at least 0, '
+                f'got {threshold}, {max_age} and {sure_keypoints}'
+            )
+        self._sure_keypoints = sure_keypoints
         self._similarity = similarity
         self._threshold = threshold
         self._smoother: Smoother = smoother or OneEuro()
@@ -62,7 +69,13 @@ class Tracker:
     @classmethod
     def published(cls) -> 'Tracker':
         """Make a tracker that behaves as Lightweight OpenPose's: last frame only, filters at a fixed 15 Hz."""
-        return cls(smoother=OneEuro(frequency=PUBLISHED_HZ), max_age=0)
+        return cls(
+            similarity=count_similar_keypoints,
+            threshold=PUBLISHED_THRESHOLD,
+            smoother=OneEuro(frequency=PUBLISHED_HZ),
+            max_age=0,
+            sure_keypoints=0,
+        )
 
     def reset(self) -> None:
         """Forget everybody; ids start at 0 again."""
@@ -116,11 +129,15 @@ class Tracker:
                 similarity[best] = -np.inf
         return matches
 
-    def _identities(self, poses: list[Pose], matches: list[_Track | None]) -> list[int]:
-        """Return an id for each pose: that of its track, or the next free one in order of confidence."""
-        identities = [-1 if track is None or track.pose.id is None else track.pose.id for track in matches]
+    def _identities(self, poses: list[Pose], matches: list[_Track | None]) -> list[int | None]:
+        """Return an id for each pose: that of its track, or the next free one in order of confidence.
+
+        A fragment of which nothing was seen before gets none yet.
+        """
+        identities = [None if track is None else track.pose.id for track in matches]
         for index in _by_confidence(poses):
-            if identities[index] < 0:
+            sure = matches[index] is not None or len(poses[index].found) >= self._sure_keypoints
+            if identities[index] is None and sure:
                 identities[index] = self._next_id
                 self._next_id += 1
         return identities

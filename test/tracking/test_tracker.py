@@ -36,8 +36,13 @@ def golden_frames(tracker, smooth):
 
 
 @needs_golden
+def by_stamps():
+    """The published strategies, with filters on the stamps' own time."""
+    return Tracker(similarity=count_similar_keypoints, threshold=3, max_age=0, sure_keypoints=0)
+
+
 @pytest.mark.parametrize(('smooth', 'mode'), [(False, 'nosmooth'), (True, 'smooth')])
-@pytest.mark.parametrize('make', [Tracker.published, lambda: Tracker(max_age=0)], ids=['fixed_rate', 'stamps'])
+@pytest.mark.parametrize('make', [Tracker.published, by_stamps], ids=['fixed_rate', 'stamps'])
 def test_equals_the_reference(make, smooth, mode):
     golden = np.load(GOLDEN)
     found = np.full((40, 3), -1)
@@ -110,7 +115,7 @@ def test_the_more_confident_takes_the_track():
 
 @pytest.mark.parametrize(('common', 'threshold', 'expected'), [(2, 3, 1), (3, 3, 0), (2, 2, 0)])
 def test_too_few_common_keypoints_make_a_new_id(common, threshold, expected):
-    tracker = Tracker(threshold=threshold)
+    tracker = Tracker(similarity=count_similar_keypoints, threshold=threshold, sure_keypoints=0)
     tracker.update([person(0)], 0)
     assert ids(tracker.update([person(0, missing=range(common, 18))], 0.1)) == [expected]
 
@@ -207,8 +212,28 @@ def test_empty_frames():
     assert ids(tracker.update([person(0)], 0.3)) == [0]
 
 
-def test_a_pose_without_keypoints_gets_an_id_and_no_trouble():
+def test_a_fragment_gets_an_id_when_seen_again():
+    tracker, few = Tracker(), range(4, 18)
+    assert ids(tracker.update([person(0), person(500, missing=few)], 0)) == [0, None]
+    assert ids(tracker.update([person(2), person(502, missing=few), person(900, missing=few)], 0.1)) == [0, 1, None]
+
+
+def test_a_person_who_moves_a_tenth_of_their_height_stays_the_same():
+    step = 0.1 * np.ptp(SHAPE[:, 1])
+    tracker, published = Tracker(), Tracker.published()
+    people = [person(step * frame) for frame in range(5)]
+    assert [ids(tracker.update([pose], frame / 15))[0] for frame, pose in enumerate(people)] == [0] * 5
+    assert [ids(published.update([pose], frame / 15))[0] for frame, pose in enumerate(people)] != [0] * 5
+
+
+def test_a_fragment_does_not_take_a_whole_persons_track():
     tracker = Tracker()
+    tracker.update([person(0), person(1, missing=range(3, 18))], 0)
+    assert ids(tracker.update([person(3)], 0.1)) == [0]
+
+
+def test_a_pose_without_keypoints_gets_an_id_and_no_trouble():
+    tracker = Tracker(sure_keypoints=0)
     for frame in range(3):
         assert ids(tracker.update([Pose(np.full((18, 3), np.nan), 0)], frame)) == [frame]
 

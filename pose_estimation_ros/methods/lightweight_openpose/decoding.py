@@ -31,10 +31,10 @@ class DecodingSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.keypoint_threshold <= 1:
             raise SettingsError(f'keypoint_threshold must be from 0 to 1, got {self.keypoint_threshold}')
-        if not 1 <= self.upsample_ratio <= 16:
+        if not isinstance(self.upsample_ratio, int) or not 1 <= self.upsample_ratio <= 16:
             raise SettingsError(f'upsample_ratio must be a whole number from 1 to 16, got {self.upsample_ratio}')
-        if self.max_persons < 0:
-            raise SettingsError(f'max_persons must be 0 (all) or more, got {self.max_persons}')
+        if not isinstance(self.max_persons, int) or self.max_persons < 0:
+            raise SettingsError(f'max_persons must be a whole number from 0 (all), got {self.max_persons}')
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,14 @@ def _to_image_size(maps: FloatArray, letterbox: Letterbox) -> FloatArray:
 
 def _checked(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
     """Return heatmaps and fields as float32, with NaN and infinities taken for nothing."""
-    clean = [np.nan_to_num(each.astype(np.float32, copy=False), posinf=0, neginf=0) for each in maps]
-    heatmaps, pafs = clean
-    return heatmaps, pafs
+    heatmaps, pafs = (each.astype(np.float32, copy=False) for each in maps)
+    return _finite(heatmaps), _finite(pafs)
+
+
+def _finite(maps: FloatArray) -> FloatArray:
+    with np.errstate(invalid='ignore'):
+        clean = np.isfinite(maps.sum())  # one pass; a sum hides neither NaN nor infinity
+    return maps if clean else np.nan_to_num(maps, posinf=0, neginf=0)
 
 
 def _stride(maps: FloatArray, letterbox: Letterbox) -> float:

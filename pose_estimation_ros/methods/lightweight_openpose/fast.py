@@ -30,6 +30,8 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import (
 REACH = 2
 """Cells that a cubic kernel reads on either side, and so the padding of every map."""
 
+NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
+
 MAX_PEAKS_PER_KIND = 256
 """Of maps that are all noise the strongest peaks are kept, lest pairs grow without bound."""
 
@@ -58,7 +60,7 @@ def decode(
 
 def find_peaks(heatmaps: FloatArray, settings: PeakSettings) -> Peaks:
     """Find the keypoint candidates of (18 or more, H, W) maps."""
-    padded = _pad(np.nan_to_num(heatmaps[:NUM_KEYPOINTS], copy=False))
+    padded = _pad(heatmaps[:NUM_KEYPOINTS])
     kind, y, x = np.nonzero(_raw_maxima(padded, settings.threshold * settings.raw_share))
     offset, score = _refine(padded, kind, y, x, settings.subcells)
     xy = np.column_stack([x, y]) + offset
@@ -70,7 +72,10 @@ def find_peaks(heatmaps: FloatArray, settings: PeakSettings) -> Peaks:
 
 def _pad(maps: FloatArray) -> FloatArray:
     """Repeat the border cells REACH times around each of (C, H, W) maps, as cv2.resize does."""
-    return np.pad(maps, ((0, 0), (REACH, REACH), (REACH, REACH)), mode='edge').astype(np.float32, copy=False)
+    _, height, width = maps.shape
+    rows = np.clip(np.arange(-REACH, height + REACH), 0, height - 1)
+    columns = np.clip(np.arange(-REACH, width + REACH), 0, width - 1)
+    return maps[:, rows[:, None], columns].astype(np.float32, copy=False)
 
 
 def _raw_maxima(padded: FloatArray, threshold: float) -> BoolArray:
@@ -130,11 +135,14 @@ def _beaten_nearby(
     score: FloatArray,
     distance: float,
 ) -> BoolArray:
-    """Mark peaks with a higher one of their kind nearer than `distance`: only diagonal neighbours can be."""
+    """Mark peaks with a higher one of their kind nearer than `distance`: only neighbouring cells can be.
+
+    Direct neighbours are both peaks where they are equal, which maps of few bits (bf16, int8) often are.
+    """
     owner = np.full(padded_shape, -1)
     owner[kind, y + REACH, x + REACH] = np.arange(len(kind))
     beaten = np.zeros(len(kind), dtype=bool)
-    for dy, dx in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+    for dy, dx in NEIGHBOURS:
         other = owner[kind, y + REACH + dy, x + REACH + dx]
         near = ((xy[other] - xy) ** 2).sum(axis=1) < distance**2
         # Of equals the first stays.
@@ -155,7 +163,7 @@ def _strongest(kind: IntArray, score: FloatArray) -> BoolArray:
 def find_limbs(peaks: Peaks, pafs: FloatArray, settings: GroupingSettings) -> Connections:
     """Score every pair of peaks that a limb may join on (38, H, W) fields and take the best."""
     limb, first, second = _pairs(peaks)
-    sampler = _FieldSampler(peaks, np.nan_to_num(pafs, copy=False), settings)
+    sampler = _FieldSampler(peaks, pafs, settings)
     candidates = sampler.plausible(limb, first, second)
     limb, first, second = limb[candidates], first[candidates], second[candidates]
     score, accepted = sampler.score(limb, first, second)
@@ -191,7 +199,7 @@ class _FieldSampler:
         steps = _steps(self._settings.num_samples)
         count = len(steps)
         may_fail = count - 1 - int(np.floor(self._settings.min_valid_share * count))
-        middle = steps[(count - may_fail) // 2 - 1 :][: may_fail + 1]
+        middle = steps[max(0, (count - may_fail) // 2 - 1) :][: may_fail + 1]
         valid = self._along(limb, first, second, middle) > self._settings.min_sample
         return np.flatnonzero(valid.any(axis=1))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.methods.lightweight_openpose.limbs import (
     EAR_SHOULDER_LIMBS,
     GROUPING_LIMBS,
@@ -27,6 +28,12 @@ class GroupingSettings:
     """More than this share of a limb's samples must support it."""
     min_keypoints: int = 3
     min_mean_score: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.num_samples, int) or self.num_samples < 2:
+            raise SettingsError(f'num_samples must be a whole number from 2, got {self.num_samples}')
+        if not 0 <= self.min_valid_share < 1:
+            raise SettingsError(f'min_valid_share must be from 0 to below 1, got {self.min_valid_share}')
 
 
 @dataclass(frozen=True, eq=False)

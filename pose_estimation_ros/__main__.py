@@ -1,0 +1,7 @@
+"""`python -m pose_estimation_ros`: the command line."""
+
+import sys
+
+from pose_estimation_ros.apps.cli import main
+
+sys.exit(main())

@@ -1,0 +1,78 @@
+"""Annotated pictures and videos in a folder, each whole or not there."""
+
+import contextlib
+import re
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import OutputError
+from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.data.sources import Frame, Source
+from pose_estimation_ros.data.video import VideoWriter
+
+DEFAULT_FPS = 15.0
+"""Of a camera that does not say how fast it is."""
+
+ENCODABLE = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'})
+
+
+class AnnotatedOutput:
+    """Writes what was drawn: a picture for each picture, a video for each video, named after their sources."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = make_folder(folder)
+        self._stack = contextlib.ExitStack()
+        self._video: VideoWriter | None = None
+        self.paths: list[Path] = []
+
+    def __enter__(self) -> 'AnnotatedOutput':
+        return self
+
+    def add(self, source: Source, frame: Frame, annotated: ByteArray) -> None:
+        """Write one annotated frame."""
+        if source.kind == 'image':
+            self._write_picture(frame, annotated)
+            return
+        if self._video is None:
+            path = self._free_name(_stem(source.name), '.mp4', source.name)
+            self._video = self._stack.enter_context(VideoWriter(path, source.fps or DEFAULT_FPS))
+            self.paths.append(path)
+        self._video.write(annotated)
+
+    def finish_source(self) -> None:
+        """Close the video of a source that has ended."""
+        self._stack.close()
+        self._video = None
+
+    def _write_picture(self, frame: Frame, annotated: ByteArray) -> None:
+        original = Path(frame.source)
+        suffix = original.suffix.lower() if original.suffix.lower() in ENCODABLE else '.png'
+        path = self._free_name(original.stem, suffix, frame.source)
+        done, content = cv2.imencode(suffix, annotated)
+        if not done:
+            raise OutputError(f'cannot encode {path} ({annotated.shape[1]}x{annotated.shape[0]}) as {suffix}')
+        with written_whole(path) as temporary:
+            temporary.write_bytes(content.tobytes())
+        self.paths.append(path)
+
+    def _free_name(self, stem: str, suffix: str, source: str) -> Path:
+        """Return a name that nothing written before has; raises OutputError where it is the source itself."""
+        path, number = self._folder / f'{stem}{suffix}', 2
+        while path in self.paths:
+            path, number = self._folder / f'{stem}_{number}{suffix}', number + 1
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise OutputError(f'{path} would overwrite its own source; choose another --output folder')
+        return path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+
+def _stem(name: str) -> str:
+    """Return what a video is called after its source, which may be a file, a camera or an address."""
+    return re.sub(r'[^\w.-]+', '_', Path(name).stem).strip('_') or 'video'

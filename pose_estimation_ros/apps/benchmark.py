@@ -1,0 +1,215 @@
+"""`benchmark`: milliseconds of every stage, the chosen way and the published demo's side by side in one run."""
+
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import BackendError, SettingsError
+from pose_estimation_ros.core.files import make_folder, write_json
+from pose_estimation_ros.data.sources import open_sources
+from pose_estimation_ros.data.synthetic.scene import SceneSettings, generate_image
+from pose_estimation_ros.inference.backend import BACKENDS, installed
+from pose_estimation_ros.inference.pipeline import Pipeline
+
+WARM_UP = 3
+BLOCK = 10
+"""Frames that one way of running does in a row before the next has its turn: noise of the machine meets all alike."""
+
+SCENES_PER_CROWD = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way of running: what it is called in the table, and its pipeline."""
+
+    weights: str
+    backend: str
+    precision: str
+    decode: str
+    pipeline: Pipeline
+    is_peer: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians of one way on one source; `total_p95_ms` is the 95th percentile."""
+
+    method: str
+    weights: str
+    backend: str
+    precision: str
+    decode: str
+    height: int
+    source: str
+    people: float
+    preprocess_ms: float
+    forward_ms: float
+    decode_ms: float
+    total_ms: float
+    total_p95_ms: float
+    speedup: float
+    """Over the published demo's way on the same frames."""
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the numbers.')
+    parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for table.txt, benchmark.json, plot.')
+    parser.add_argument('--video', type=str | None, help='A video or folder to measure on as well.')
+    parser.add_argument('--people', type=list[PositiveInt], default=[1, 5, 15, 50], help='Of the synthetic scenes.')
+    parser.add_argument('--frames', type=PositiveInt, default=50, help='Measured for each row.')
+    add_flag(parser, '--all', 'Measure every backend and precision that there is, not only the chosen one.')
+    parser.add_argument(
+        '--also', nargs='+', default=[], metavar='PATH', help='More weights to measure, such as an int8 model.'
+    )
+    add_model_options(parser)
+
+
+def run(settings: Namespace) -> int:
+    """Measure, print the table, and write what is wanted."""
+    from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
+
+    frames = _frames(settings)
+    ways = _ways(settings)
+    rows = [row for source, images in frames.items() for row in _measure(settings, source, images, ways)]
+    table = format_table(rows)
+    print(table)
+    report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
+    if settings.json:
+        write_json(settings.json, report, indent=1)
+    if settings.output:
+        folder = make_folder(settings.output)
+        (folder / 'table.txt').write_text(table + '\n')
+        write_json(folder / 'benchmark.json', report, indent=1)
+        draw_plot(rows, folder / 'benchmark.png')
+        print(f'wrote table.txt, benchmark.json and benchmark.png in {folder}')
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers were measured on."""
+    import os
+
+    packages = {}
+    for name in BACKENDS:
+        if installed(name):
+            from importlib.metadata import version
+
+            packages[name] = version(name)
+    return {
+        'processor': _processor(),
+        'cores': os.cpu_count(),
+        'system': platform.platform(),
+        'python': platform.python_version(),
+        'packages': packages,
+    }
+
+
+def _processor() -> str:
+    listing = Path('/proc/cpuinfo')
+    lines = listing.read_text().splitlines() if listing.exists() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:
+    """Return the pictures to measure on, by name of their source."""
+    frames = {}
+    for people in tqdm(settings.people, desc='drawing people', leave=False):
+        scene = SceneSettings(width=1280, height=720, people=people)
+        frames[f'synthetic {people}'] = [generate_image(seed, scene).image for seed in range(SCENES_PER_CROWD)]
+    if settings.video:
+        images = [frame.image for source in open_sources([settings.video]) for frame, _ in
+                  zip(source.frames(), range(settings.frames + WARM_UP), strict=False)]  # fmt: skip
+        frames[Path(settings.video).name] = images
+    return frames
+
+
+def _ways(settings: Namespace) -> list[Way]:
+    """Return what to measure: the published demo's way first, then the chosen one and all that is asked for."""
+    chosen = [(settings.backend, settings.precision)]
+    if settings.all:
+        chosen = [(name, precision) for name in BACKENDS if installed(name) for precision in ('fp32', 'bf16', 'fp16')]
+    ways = [_peer(settings)]
+    for weights in (settings.weights, *settings.also):
+        for backend, precision in chosen:
+            try:
+                way = _way(settings, weights, backend, precision, settings.decode)
+            except BackendError:
+                if not settings.all and weights == settings.weights:
+                    raise
+                continue  # this form of model, or this machine, has no such way
+            known = {(each.weights, each.backend, each.precision, each.decode) for each in ways[1:]}
+            if (way.weights, way.backend, way.precision, way.decode) not in known:
+                ways.append(way)
+    return ways
+
+
+def _way(
+    settings: Namespace, weights: str | None, backend: str, precision: str, decode: str, peer: bool = False
+) -> Way:
+    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
+    pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
+    runner = pipeline.backend
+    return Way(Path(str(weights)).name, runner.name, runner.precision, decode, pipeline, peer)
+
+
+def _peer(settings: Namespace) -> Way:
+    """Return the published demo's way: torch eager where the weights can run in it, enlarged maps."""
+    try:
+        return _way(settings, settings.weights, 'torch', 'fp32', 'reference', peer=True)
+    except BackendError as error:
+        print(f'(the published demo runs in torch; here only its decoding is compared: {error})')
+        return _way(settings, settings.weights, settings.backend, 'fp32', 'reference', peer=True)
+
+
+def _measure(settings: Namespace, source: str, images: list[ByteArray], ways: list[Way]) -> list[Row]:
+    """Run every way on the same frames, block by block in turn."""
+    if not images:
+        raise SettingsError(f'{source} has no frames to measure on')
+    times: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(ways))}
+    blocks = [range(start, min(start + BLOCK, settings.frames)) for start in range(0, settings.frames, BLOCK)]
+    with tqdm(total=len(ways) * settings.frames, desc=source, unit='frame', leave=False) as bar:
+        for block in blocks:
+            for number, way in enumerate(ways):
+                for image in images[:WARM_UP]:
+                    way.pipeline(image)
+                for index in block:
+                    result = way.pipeline(images[index % len(images)])
+                    spent = result.timings
+                    stages = (spent.preprocess_ms, spent.forward_ms, spent.decode_ms, spent.total_ms)
+                    times[number].append((*stages, len(result.poses)))
+                    bar.update()
+    measured = [np.array(times[number]) for number in range(len(ways))]  # (F, 5)
+    peer_ms = float(np.median(measured[0][:, 3]))
+    return [_row(settings, source, way, stages, peer_ms) for way, stages in zip(ways, measured, strict=True)]
+
+
+def _row(settings: Namespace, source: str, way: Way, measured: FloatArray, peer_ms: float) -> Row:
+    medians = [round(float(value), 3) for value in np.median(measured, axis=0)]
+    return Row(
+        method=settings.method,
+        weights=way.weights,
+        backend=way.backend,
+        precision=way.precision,
+        decode=way.decode,
+        height=way.pipeline.base_height,
+        source=source,
+        people=medians[4],
+        preprocess_ms=medians[0],
+        forward_ms=medians[1],
+        decode_ms=medians[2],
+        total_ms=medians[3],
+        total_p95_ms=round(float(np.percentile(measured[:, 3], 95)), 3),
+        speedup=round(peer_ms / medians[3], 2),
+    )

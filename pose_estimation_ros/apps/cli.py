@@ -1,0 +1,73 @@
+"""The command line: one parser, a module for each command, and what happens when something goes wrong."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+from jsonargparse import Namespace
+
+from pose_estimation_ros.apps.parser import BAD_INPUT, INTERRUPTED, PROGRAM, Parser, close_broken_stdout, complain
+from pose_estimation_ros.core.errors import PoseEstimationError
+
+COMMANDS = {
+    'infer': 'draw and write down the people in images, folders, videos or a camera',
+    'export': 'turn weights into an ONNX model, fp16 or int8 if wanted',
+    'benchmark': 'measure every stage, beside the published demo on the same weights',
+    'download': 'fetch published weights or test data',
+    'demo': 'run everything once on a synthetic video and show what came out',
+}
+"""Command -> what it does; each lives in the module of its name, with `add_arguments` and `run`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
+    settings = _parser().parse_args(None if argv is None else list(argv))
+    arguments = settings[settings.command]
+    _set_up_logging(arguments)
+    try:
+        code = import_module(f'pose_estimation_ros.apps.{settings.command}').run(arguments)
+        sys.stdout.flush()
+        return int(code)
+    except PoseEstimationError as error:
+        complain(error)
+        return BAD_INPUT
+    except BrokenPipeError:
+        close_broken_stdout()
+        return 0
+    except KeyboardInterrupt:
+        print(f'\n{PROGRAM}: interrupted', file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> Parser:
+    parser = Parser(prog=PROGRAM, description="People's skeletons from pictures, videos and cameras.")
+    parser.add_argument('--version', action='version', version=_version())
+    commands = parser.add_subcommands(dest='command')
+    for name, purpose in COMMANDS.items():
+        command = Parser(prog=f'{PROGRAM} {name}', description=f'{purpose[0].upper()}{purpose[1:]}.')
+        import_module(f'pose_estimation_ros.apps.{name}').add_arguments(command)
+        command.add_argument('-v', '--verbose', action='store_true', help='Say more of what is going on.')
+        commands.add_subcommand(name, command, help=purpose)
+    return parser
+
+
+def _version() -> str:
+    """Return the version of the checkout that this file lies in, or of the installed package."""
+    manifest = Path(__file__).parents[2] / 'package.xml'
+    if manifest.exists():
+        return str(ElementTree.parse(manifest).findtext('version'))
+    return version('pose_estimation_ros')
+
+
+def _set_up_logging(settings: Namespace) -> None:
+    """Show warnings, and with --verbose what the package does, on stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f'{PROGRAM}: %(message)s'))
+    package = logging.getLogger('pose_estimation_ros')
+    package.handlers[:] = [handler]
+    package.propagate = False
+    package.setLevel(logging.DEBUG if settings.verbose else logging.INFO)

@@ -1,0 +1,95 @@
+"""`demo`: people walk through a synthetic street, and their skeletons come out as video, picture, JSON and a table."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveFloat
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.results import PoseFile
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.errors import SourceError
+from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.data.sources import open_sources
+from pose_estimation_ros.data.synthetic.scene import SceneSettings, SyntheticVideo
+from pose_estimation_ros.data.video import VideoWriter
+
+FPS = 30.0
+STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms')
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument('--output', type=Path, default=Path('demo'), metavar='DIR', help='Folder for what comes out.')
+    parser.add_argument('--video', type=str | None, help='A video to use in place of the synthetic people.')
+    parser.add_argument('--seconds', type=PositiveFloat, default=6.0, help='Length.')
+    parser.add_argument('--seed', type=NonNegativeInt, default=1, help='Of the synthetic people.')
+    add_model_options(parser)
+
+
+def run(settings: Namespace) -> int:
+    """Run the learner on a video and show what came of it."""
+    learner = make_learner(settings)
+    folder = make_folder(settings.output)
+    video, picture, poses_path = (folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json'))
+    stages, people, ids = [], [], set()
+    best: tuple[int, ByteArray | None] = (-1, None)
+    started = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(VideoWriter(video, FPS))
+        poses_file = stack.enter_context(PoseFile(poses_path, learner.method.skeleton))
+        for index, (name, stamp, image) in enumerate(_frames(settings)):
+            result = learner.infer_timed(image, settings.upsample_ratio)
+            poses = learner.tracker.update(result.poses, stamp)
+            annotated = draw_poses(image, poses)
+            writer.write(annotated)
+            poses_file.add(name, index, stamp, (image.shape[0], image.shape[1]), poses)
+            stages.append([getattr(result.timings, stage) for stage in STAGES])
+            people.append(len(poses))
+            ids |= {pose.id for pose in poses}
+            if len(poses) > best[0]:
+                best = len(poses), annotated
+    _write_picture(picture, best[1])
+    print(_table(np.array(stages)))
+    rate = len(people) / (time.perf_counter() - started)
+    print(f'{len(people)} frames, {np.mean(people):.1f} people a frame, {len(ids)} tracks; ')
+    print(f'{rate:.1f} frames/s with drawing people, annotating and writing video')
+    for path in (video, picture, poses_path):
+        print(f'wrote {path}')
+    return 0
+
+
+def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:
+    """Yield source, stamp and picture, under a progress bar."""
+    total = round(settings.seconds * FPS)
+    if settings.video:
+        frames = (frame for source in open_sources([settings.video]) for frame in source.frames())
+        pictures = ((frame.source, frame.stamp, frame.image) for frame in itertools.islice(frames, total))
+    else:
+        scene = SyntheticVideo(settings.seed, SceneSettings(width=1280, height=720, people=5, fps=FPS), frames=total)
+        pictures = (('synthetic people', frame.stamp, frame.image) for frame in scene)
+    yield from tqdm(pictures, total=total, desc='demo', unit='frame', leave=False)
+
+
+def _write_picture(path: Path, image: ByteArray | None) -> None:
+    if image is None:
+        raise SourceError('the video has no frames')
+    with written_whole(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+
+
+def _table(stages: Any) -> str:
+    """Return latencies by stage as text."""
+    lines = [f'{"":12s}{"median":>9s}{"p95":>9s}   ms']
+    for name, values in zip(STAGES, stages.T, strict=True):
+        lines.append(f'{name.removesuffix("_ms"):12s}{np.median(values):9.2f}{np.percentile(values, 95):9.2f}')
+    return '\n'.join(lines)

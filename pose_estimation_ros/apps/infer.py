@@ -1,0 +1,121 @@
+"""`infer`: people in images, folders, videos or a camera, as pictures, video and JSON."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.annotated import AnnotatedOutput
+from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.apps.results import PoseFile
+from pose_estimation_ros.apps.window import Window
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.sources import Frame, Source, open_sources
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument(
+        'sources', nargs='+', metavar='SOURCE',
+        help='Images, folders of images, videos, streams (rtsp://...) or cameras (0, /dev/video0).',
+    )  # fmt: skip
+    parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated pictures and videos.')
+    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the poses, for programs to read.')
+    add_flag(parser, '--show', 'Show the annotated pictures; q or Esc quits, p pauses.')
+    parser.add_argument(
+        '--track', type=Literal['auto', 'on', 'off'], default='auto',
+        help='Ids that last from frame to frame; auto: in videos and cameras, not between single images.',
+    )  # fmt: skip
+    add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
+    add_flag(parser, '--boxes', 'Draw boxes around tracked people.')
+    parser.add_argument('--limit', type=PositiveInt | None, help='Stop after so many frames of each source.')
+    add_model_options(parser)
+
+
+@dataclass
+class Tally:
+    """What a source had in it, for the line printed at its end."""
+
+    frames: int = 0
+    poses: int = 0
+    ids: set[int] = field(default_factory=set)
+    seconds: float = 0.0
+
+    def add(self, poses: list[Pose]) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.poses += len(poses)
+        self.ids |= {pose.id for pose in poses if pose.id is not None}
+
+    def __str__(self) -> str:
+        rate = self.frames / self.seconds if self.seconds else 0
+        people = f'{len(self.ids)} tracks, ' if self.ids else ''
+        return f'{self.frames} frames, {self.poses} poses, {people}{rate:.1f} frames/s'
+
+
+def run(settings: Namespace) -> int:
+    """Find the people in every source."""
+    sources = open_sources(settings.sources)
+    learner = make_learner(settings)
+    learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
+    with contextlib.ExitStack() as stack:
+        poses_file = stack.enter_context(PoseFile(settings.json, learner.method.skeleton)) if settings.json else None
+        output = stack.enter_context(AnnotatedOutput(settings.output)) if settings.output else None
+        window = stack.enter_context(Window()) if settings.show else None
+        for source in sources:
+            tally = Tally()
+            started = time.perf_counter()
+            for frame, poses in _poses_of(source, learner, settings):
+                tally.add(poses)
+                if poses_file:
+                    poses_file.add(frame.source, frame.index, frame.stamp, frame.image.shape[:2], poses)
+                if output or window:
+                    annotated = draw_poses(frame.image, poses, boxes=settings.boxes)
+                    if output:
+                        output.add(source, frame, annotated)
+                    if window and not window.show(annotated):
+                        break
+            if output:
+                output.finish_source()
+            tally.seconds = time.perf_counter() - started
+            print(f'{source.name}: {tally}{_skipped(source)}')
+    for path in (output.paths if output else []) + ([settings.json] if settings.json else []):
+        print(f'wrote {path}')
+    if not (output or settings.json or settings.show):
+        print('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
+    return 0
+
+
+def _poses_of(source: Source, learner: Any, settings: Namespace) -> Iterator[tuple[Frame, list[Pose]]]:
+    """Yield every frame with its poses, under a progress bar. Ctrl-C is how a camera ends."""
+    track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
+    learner.reset()
+    total = min(source.total or settings.limit, settings.limit) if settings.limit else source.total
+    with contextlib.closing(source), tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False) as bar:
+        try:
+            for count, frame in enumerate(source.frames(), start=1):
+                yield (
+                    frame,
+                    learner.infer(
+                        frame.image, settings.upsample_ratio, track, not settings.no_smooth, stamp=frame.stamp
+                    ),
+                )
+                bar.update()
+                if count == settings.limit:
+                    return
+        except KeyboardInterrupt:
+            if source.kind != 'camera':
+                raise
+
+
+def _skipped(source: Source) -> str:
+    skipped = getattr(source, 'skipped', 0)
+    return f', {skipped} unreadable and left out' if skipped else ''

@@ -1,0 +1,88 @@
+"""The options with which every command chooses a method, its weights and where it runs."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
+
+from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.learners.model_folder import find_model
+
+EMBEDDED_MISSING = (
+    'no --weights given, and this version brings none of its own: pass --weights PATH with a saved folder or a '
+    'published .pth, .onnx or .xml (`python -m pose_estimation_ros download pretrained` fetches one)'
+)
+
+
+def add_model_options(parser: Any) -> None:
+    """Add what chooses the model, and what tunes it."""
+    model = parser.add_argument_group('model')
+    model.add_argument('--method', default='lightweight_openpose', help='Published system to run.')
+    model.add_argument('--weights', type=str | None, help='A saved folder, a published .pth, .onnx or .xml file.')
+    model.add_argument(
+        '--backend', type=Literal['auto', 'torch', 'onnxruntime', 'openvino'], default='auto',
+        help='What runs the network; auto takes the fastest that is installed and says which.',
+    )  # fmt: skip
+    model.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N.')
+    model.add_argument(
+        '--precision', type=Literal['fp32', 'fp16', 'bf16'], default='fp32',
+        help='Of calculation; an int8 model stays int8.',
+    )  # fmt: skip
+    model.add_argument('--providers', type=str | None, help="ONNX Runtime's execution providers, comma-separated.")
+    model.add_argument('--threads', type=NonNegativeInt, default=0, help='CPU threads; 0 leaves it to the backend.')
+    model.add_argument('--height', type=PositiveInt | None, help='Rows that pictures are scaled to. [256]')
+    model.add_argument(
+        '--stride', type=Literal[8, 16] | None,
+        help='Of a mobilenet .pth; 16 halves the maps: faster, less accurate. [what the file says, or 8]',
+    )  # fmt: skip
+    model.add_argument(
+        '--stages',
+        type=NonNegativeInt | None,
+        help='Refinement stages to keep of a .pth; all that it has if not given.',
+    )
+    tuning = parser.add_argument_group('decoding')
+    tuning.add_argument(
+        '--decode', default='fast', help='fast, reference (published demo) or evaluation (published COCO evaluation).'
+    )
+    tuning.add_argument('--upsample-ratio', type=PositiveInt, default=4, help='Keypoint positions tried per map cell.')
+    tuning.add_argument('--keypoint-threshold', type=ClosedUnitInterval | None, help='Least height of a peak. [0.1]')
+    tuning.add_argument('--min-keypoints', type=PositiveInt | None, help='Least keypoints of a person. [3]')
+    tuning.add_argument('--max-persons', type=NonNegativeInt | None, help='Best so many people only; 0 for all.')
+
+
+def make_learner(settings: Namespace) -> Any:
+    """Return a learner with its weights loaded, as the common options say."""
+    from pose_estimation_ros.learners.create import create_learner
+
+    if settings.weights is None:
+        raise WeightsError(EMBEDDED_MISSING)
+    decoding = {
+        name: getattr(settings, name)
+        for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')
+        if getattr(settings, name) is not None
+    }
+    learner = create_learner(
+        settings.method,
+        backend=settings.backend,
+        device=settings.device,
+        precision=settings.precision,
+        providers=settings.providers.split(',') if settings.providers else None,
+        threads=settings.threads,
+        base_height=settings.height,
+        mobilenet_use_stride=_use_stride(settings),
+        num_refinement_stages=settings.stages,
+        decode=settings.decode,
+        decoding=decoding,
+        require_device=True,
+    )
+    learner.load(settings.weights)
+    return learner
+
+
+def _use_stride(settings: Namespace) -> bool | None:
+    """Return None where the model's own description decides. Published checkpoints have none; they are for stride 8."""
+    if settings.stride is not None:
+        return bool(settings.stride == 16)
+    file = find_model(Path(settings.weights))
+    return False if file.kind == 'pth' and 'network' not in file.metadata else None

@@ -1,0 +1,66 @@
+"""What `infer` writes: poses as JSON, frame by frame, whole or not at all."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import Skeleton
+
+
+def pose_record(pose: Pose) -> dict[str, Any]:
+    """Return a pose as the JSON contract has it; a missing keypoint is null."""
+    keypoints = [
+        [round(float(x), 2), round(float(y), 2), round(float(score), 4)] if np.isfinite(x) else None
+        for x, y, score in pose.keypoints
+    ]
+    return {
+        'id': pose.id,
+        'score': round(pose.score, 4),
+        'bbox': [round(side, 2) for side in pose.bbox],
+        'keypoints': keypoints,
+    }
+
+
+class PoseFile:
+    """Writes `{"skeleton": ..., "frames": [...]}` as frames come, so that hours of video need no memory."""
+
+    def __init__(self, path: Path, skeleton: Skeleton) -> None:
+        self._path, self._skeleton = path, skeleton
+        self._stack = contextlib.ExitStack()
+        self._frames = 0
+
+    def __enter__(self) -> 'PoseFile':
+        self._file = self._stack.enter_context(self._open())
+        self._file.write(f'{{"skeleton": {json.dumps(self._skeleton.describe())}, "frames": [')
+        return self
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[TextIO]:
+        with written_whole(self._path) as temporary, temporary.open('w') as file:
+            yield file
+            file.write('\n]}\n')
+
+    def add(self, source: str, index: int, stamp: float, image_hw: tuple[int, int], poses: list[Pose]) -> None:
+        """Write one frame."""
+        frame = {
+            'source': source,
+            'index': index,
+            'stamp': round(stamp, 6),
+            'width': image_hw[1],
+            'height': image_hw[0],
+            'poses': [pose_record(pose) for pose in poses],
+        }
+        self._file.write((',\n' if self._frames else '\n') + json.dumps(frame, allow_nan=False))
+        self._frames += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)

@@ -1,0 +1,42 @@
+"""A window that shows pictures as they come."""
+
+import os
+import sys
+from types import TracebackType
+
+import cv2
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import SettingsError
+
+TITLE = 'pose_estimation'
+QUIT_KEYS = (27, ord('q'))
+
+
+class Window:
+    """Shows pictures; q or Esc quits, p pauses and goes on."""
+
+    def __enter__(self) -> 'Window':
+        # OpenCV's Qt ends the whole process where it finds no display.
+        if sys.platform == 'linux' and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+            raise SettingsError('--show needs a display, and there is none here; use --output DIR instead')
+        try:
+            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+        except cv2.error as error:
+            raise SettingsError('--show needs an OpenCV with windows (opencv-python, not -headless)') from error
+        return self
+
+    def show(self, image: ByteArray) -> bool:
+        """Show a picture; return False when the user wants no more."""
+        cv2.imshow(TITLE, image)
+        key = cv2.waitKey(1) & 0xFF
+        while key == ord('p'):
+            key = cv2.waitKey(0) & 0xFF
+            if key == ord('p'):
+                break
+        return key not in QUIT_KEYS
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cv2.destroyAllWindows()

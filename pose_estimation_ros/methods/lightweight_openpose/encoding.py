@@ -1,0 +1,137 @@
+"""Training targets of Lightweight OpenPose: the inverse of decoding, from annotated people to a network's maps.
+
+People are (P, 18, 3): x and y in network-input pixels, and a flag that says whether the keypoint counts.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
+from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_KEYPOINTS, NUM_PAFS, field_limbs
+
+OCCLUDED, VISIBLE, ABSENT = 0, 1, 2
+"""Flags of the published training code; the first two count as keypoints."""
+
+FLAG_OF_COCO = np.array([ABSENT, OCCLUDED, VISIBLE])
+"""By COCO's own flag: 0 not labelled, 1 labelled but not visible, 2 visible."""
+
+LOWEST = float(np.exp(-4.6052))
+"""About 0.01 (the published code cuts at this exponent): a heatmap is zero where its Gaussian falls below."""
+
+NECK, LEFT_SHOULDER, RIGHT_SHOULDER = OPENPOSE_18.index('neck'), COCO_17.index('l_sho'), COCO_17.index('r_sho')
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """Shape of the targets; the defaults are the published values."""
+
+    stride: int = 8
+    """Network-input pixels a cell."""
+    sigma: float = 7.0
+    """Of a keypoint's Gaussian, in network-input pixels."""
+    paf_thickness: float = 1.0
+    """Cells on either side of a limb that its field covers."""
+
+    def __post_init__(self) -> None:
+        if not (self.stride >= 1 and self.sigma > 0 and self.paf_thickness > 0):
+            raise SettingsError(f'stride must be 1 or more, sigma and paf_thickness above 0, got {self}')
+
+    def map_hw(self, network_hw: tuple[int, int]) -> tuple[int, int]:
+        """Return height and width of the maps for a network input."""
+        return network_hw[0] // self.stride, network_hw[1] // self.stride
+
+
+def openpose_keypoints(coco: FloatArray, network_hw: tuple[int, int]) -> FloatArray:
+    """Return COCO people (P, 17, 3) as OpenPose people (P, 18, 3), both with this module's flags.
+
+    The neck is the middle of the shoulders, absent if one of them is. Keypoints outside the input become absent.
+    """
+    converted = np.zeros((len(coco), NUM_KEYPOINTS, 3))
+    mapping = COCO_17.mapping_to(OPENPOSE_18)
+    converted[:, mapping >= 0] = coco[:, mapping[mapping >= 0]]
+    shoulders = coco[:, [LEFT_SHOULDER, RIGHT_SHOULDER]]  # (P, 2, 3)
+    converted[:, NECK, :2] = shoulders[..., :2].mean(axis=1)
+    converted[:, NECK, 2] = _joint_flag(shoulders[..., 2])
+    inside = ((converted[..., :2] >= 0) & (converted[..., :2] < network_hw[::-1])).all(axis=-1)
+    converted[..., 2] = np.where(inside, converted[..., 2], ABSENT)
+    return converted
+
+
+def _joint_flag(flags: FloatArray) -> AnyArray:
+    """Return the flag of a point between others (P, N): absent if one is, visible if all are."""
+    seen = np.where((flags == VISIBLE).all(axis=1), VISIBLE, OCCLUDED)
+    return np.where((flags >= ABSENT).any(axis=1), ABSENT, seen)
+
+
+def encode(
+    people: FloatArray, network_hw: tuple[int, int], settings: TargetSettings | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the heatmaps (19, H/s, W/s) and fields (38, H/s, W/s) of people (P, 18, 3), the main person first."""
+    settings = settings or TargetSettings()
+    return encode_heatmaps(people, network_hw, settings), encode_pafs(people, network_hw, settings)
+
+
+def encode_heatmaps(people: FloatArray, network_hw: tuple[int, int], settings: TargetSettings) -> FloatArray:
+    """Return (19, H/s, W/s): a Gaussian a keypoint, added up to at most 1 where people overlap; last the background."""
+    height, width = settings.map_hw(network_hw)
+    heatmaps = np.zeros((NUM_HEATMAPS, height, width), dtype=np.float32)
+    for kind in range(NUM_KEYPOINTS):
+        xy = people[_counts(people)[:, kind], kind, :2]
+        heatmaps[kind] = np.minimum(_gaussians(xy, (height, width), settings).sum(axis=0), 1)
+    heatmaps[-1] = 1 - heatmaps[:-1].max(axis=0)
+    return heatmaps
+
+
+def _counts(people: FloatArray) -> BoolArray:
+    counts: BoolArray = people[..., 2] < ABSENT
+    return counts
+
+
+def _gaussians(xy: FloatArray, map_hw: tuple[int, int], settings: TargetSettings) -> FloatArray:
+    """Return (N, h, w), one map a point; a cell's value is that at its centre."""
+    centre_y, centre_x = (np.arange(side) * settings.stride + settings.stride / 2 - 0.5 for side in map_hw)
+    along_x = np.exp(-np.square(centre_x - xy[:, :1]) / (2 * settings.sigma**2))  # (N, w)
+    along_y = np.exp(-np.square(centre_y - xy[:, 1:]) / (2 * settings.sigma**2))  # (N, h)
+    gaussians: FloatArray = along_y[:, :, None] * along_x[:, None]
+    gaussians[gaussians < LOWEST] = 0
+    return gaussians
+
+
+def encode_pafs(people: FloatArray, network_hw: tuple[int, int], settings: TargetSettings) -> FloatArray:
+    """Return (38, H/s, W/s): along each limb the unit vector from its first to its second keypoint.
+
+    Where limbs of one kind cross, the last person's stays. As published, a keypoint lies at x / stride, without
+    regard to pixel centres; kept so that networks trained here decode like the published ones.
+    """
+    pafs = np.zeros((NUM_PAFS, *settings.map_hw(network_hw)), dtype=np.float32)
+    counts, cells = _counts(people), people[..., :2] / settings.stride
+    for field, (a, b) in enumerate(field_limbs()):
+        for person in np.flatnonzero(counts[:, a] & counts[:, b]):
+            _draw_limb(pafs[2 * field : 2 * field + 2], cells[person, a], cells[person, b], settings.paf_thickness)
+    return pafs
+
+
+def _draw_limb(field: FloatArray, start: FloatArray, end: FloatArray, thickness: float) -> None:
+    """Write the unit vector from start to end, in cells, into the (2, h, w) cells no farther than `thickness`."""
+    length = float(np.linalg.norm(end - start))
+    if length < 1e-7:
+        return
+    unit = (end - start) / length
+    map_wh = field.shape[:0:-1]
+    low = np.clip(np.minimum(start, end) - thickness, 0, map_wh).astype(int)
+    high = np.clip(np.maximum(start, end) + thickness, 0, map_wh).astype(int)
+    x, y = np.arange(low[0], high[0]), np.arange(low[1], high[1])[:, None]
+    near = np.abs((x - start[0]) * unit[1] - (y - start[1]) * unit[0]) <= thickness
+    window = field[:, low[1] : high[1], low[0] : high[0]]
+    window[:, near] = unit[:, None]
+
+
+def shrink_mask(mask: AnyArray, stride: int) -> FloatArray:
+    """Return what share of each cell (H/s, W/s) counts, of an (H, W) mask: 1 where the loss counts, 0 in crowds."""
+    height, width = mask.shape
+    size = (width // stride, height // stride)
+    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
