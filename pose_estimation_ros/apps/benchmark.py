@@ -16,7 +16,7 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.data.sources import open_sources
-from pose_estimation_ros.data.synthetic.scene import SceneSettings, generate_image
+from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import BACKENDS, installed
 from pose_estimation_ros.inference.pipeline import Pipeline
 
@@ -65,7 +65,9 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the numbers.')
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for table.txt, benchmark.json, plot.')
     parser.add_argument('--video', type=str | None, help='A video or folder to measure on as well.')
-    parser.add_argument('--people', type=list[PositiveInt], default=[1, 5, 15, 50], help='Of the synthetic scenes.')
+    parser.add_argument(
+        '--people', type=PositiveInt, nargs='+', default=[1, 5, 15, 50], metavar='N', help='Of the synthetic scenes.'
+    )
     parser.add_argument('--frames', type=PositiveInt, default=50, help='Measured for each row.')
     add_flag(parser, '--all', 'Measure every backend and precision that there is, not only the chosen one.')
     parser.add_argument(

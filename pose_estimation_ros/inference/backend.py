@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class BackendSettings:
             raise BackendError(f'backend must be auto, {", ".join(BACKENDS)}, got {self.backend!r}')
         if self.precision not in PRECISIONS:
             raise BackendError(f'precision must be one of {", ".join(PRECISIONS)}, got {self.precision!r}')
-        if self.device not in ('auto', 'cpu', 'cuda') and not self.device.removeprefix('cuda:').isdigit():
+        if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise BackendError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
         if self.threads < 0:
             raise BackendError(f'threads must be 0 (automatic) or more, got {self.threads}')

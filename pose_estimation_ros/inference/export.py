@@ -143,9 +143,8 @@ def with_metadata(model: bytes, metadata: dict[str, object], precision: str) -> 
     """Write into an ONNX model what it needs to be run right."""
     onnx = _require_onnx()
     proto = onnx.load_from_string(model)
-    for key, value in ((METADATA_KEY, json.dumps(metadata)), ('precision', precision)):
-        entry = proto.metadata_props.add()
-        entry.key, entry.value = key, value
+    written = {entry.key: entry.value for entry in proto.metadata_props}
+    onnx.helper.set_model_props(proto, {**written, METADATA_KEY: json.dumps(metadata), 'precision': precision})
     return bytes(proto.SerializeToString())
 
 
