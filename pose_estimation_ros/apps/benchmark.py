@@ -1,5 +1,6 @@
 """`benchmark`: milliseconds of every stage, the chosen way and the published demo's side by side in one run."""
 
+import logging
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.errors import BackendError, SettingsError
+from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.data.sources import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
@@ -81,6 +82,8 @@ def run(settings: Namespace) -> int:
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
     frames = _frames(settings)
+    if settings.all and not settings.verbose:
+        logging.getLogger('pose_estimation_ros').setLevel(logging.ERROR)  # the table says what ran where
     ways = _ways(settings)
     rows = [row for source, images in frames.items() for row in _measure(settings, source, images, ways)]
     table = format_table(rows)
@@ -130,10 +133,21 @@ def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:
         scene = SceneSettings(width=1280, height=720, people=people)
         frames[f'synthetic {people}'] = [generate_image(seed, scene).image for seed in range(SCENES_PER_CROWD)]
     if settings.video:
-        images = [frame.image for source in open_sources([settings.video]) for frame, _ in
-                  zip(source.frames(), range(settings.frames + WARM_UP), strict=False)]  # fmt: skip
-        frames[Path(settings.video).name] = images
+        frames[Path(settings.video).name] = _evenly(settings.video, settings.frames)
     return frames
+
+
+def _evenly(source: str, count: int) -> list[ByteArray]:
+    """Return at most `count` frames from all over a video or folder."""
+    images: list[ByteArray] = []
+    for opened in open_sources([source]):
+        step = max(1, (opened.total or count) // count)
+        for frame in opened.frames():
+            if len(images) == count:
+                break
+            if frame.index % step == 0:
+                images.append(frame.image)
+    return images
 
 
 def _ways(settings: Namespace) -> list[Way]:
@@ -146,8 +160,8 @@ def _ways(settings: Namespace) -> list[Way]:
         for backend, precision in chosen:
             try:
                 way = _way(settings, weights, backend, precision, settings.decode)
-            except BackendError:
-                if not settings.all and weights == settings.weights:
+            except (BackendError, WeightsError):
+                if not settings.all:
                     raise
                 continue  # this form of model, or this machine, has no such way
             known = {(each.weights, each.backend, each.precision, each.decode) for each in ways[1:]}
