@@ -48,8 +48,7 @@ class Pipeline:
     def __init__(
         self, backend: Backend, decoder: Decoder, preprocessing: Preprocessing, base_height: int = 256
     ) -> None:
-        if not 32 <= base_height <= 4320:
-            raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height}')
+        _check_height(base_height)
         self.backend = backend
         self.decoder = decoder
         self.preprocessing = preprocessing
@@ -85,6 +84,13 @@ class Pipeline:
         other.decoder = decoder
         return other
 
+    def with_height(self, base_height: int) -> 'Pipeline':
+        """Return the same pipeline for pictures scaled to another height; they share the backend."""
+        _check_height(base_height)
+        other = copy.copy(self)
+        other.base_height = base_height
+        return other
+
     def letterbox(self, image_hw: tuple[int, int]) -> Letterbox:
         """Return how a picture of this size lies in the network's input."""
         if self.backend.fixed_hw:
@@ -101,6 +107,11 @@ class Pipeline:
         letterbox = self.letterbox((height, width))
         prepared = prepare(image, letterbox, self.preprocessing, self.decoder.interpolation)
         return prepared, letterbox, (time.perf_counter() - start) * 1e3
+
+
+def _check_height(base_height: int) -> None:
+    if not 32 <= base_height <= 4320:
+        raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height}')
 
 
 def _stacked(inputs: list[FloatArray]) -> FloatArray:

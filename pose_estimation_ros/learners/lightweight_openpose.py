@@ -1,7 +1,7 @@
 """The published learner API of Lightweight OpenPose, composed of a method, a pipeline and a tracker."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,7 +20,7 @@ from pose_estimation_ros.learners.optimized import OptimizedModel, optimized_mod
 from pose_estimation_ros.learners.settings import MULTISCALE, TrainingSettings
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
-from pose_estimation_ros.methods.method import Method, Preprocessing
+from pose_estimation_ros.methods.method import Decoder, Method, Preprocessing
 from pose_estimation_ros.methods.systems import METHODS
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -192,6 +192,15 @@ class LightweightOpenPoseLearner(Learner):
             self._pipeline = Pipeline(backend, decoder, self.preprocessing, self.base_height)
         return self._pipeline.with_decoder(self._make_decoder(upsample_ratio))
 
+    def tune(self, base_height: int | None = None, **decoding: Any) -> None:
+        """Change while running what needs no new model: the height, and settings of the decoder by name."""
+        self._make_decoder(4, decoding)  # raises before anything has changed
+        self._decoding = {**self._decoding, **decoding}
+        if base_height is not None:
+            self.base_height = base_height
+            if self._pipeline is not None:
+                self._pipeline = self._pipeline.with_height(base_height)
+
     def reset(self) -> None:
         """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
         self.tracker.reset()
@@ -305,8 +314,9 @@ class LightweightOpenPoseLearner(Learner):
         """Return what the constructor was told, which holds where a file says nothing."""
         return self._own_options, self._own_base_height, self._own_preprocessing
 
-    def _make_decoder(self, upsample_ratio: int) -> Any:
-        return self.method.decoder(self._decode, **{'upsample_ratio': upsample_ratio, **self._decoding})
+    def _make_decoder(self, upsample_ratio: int, changes: Mapping[str, Any] | None = None) -> Decoder:
+        settings = {'upsample_ratio': upsample_ratio, **self._decoding, **(changes or {})}
+        return self.method.decoder(self._decode, **settings)
 
     def _use(self, network: Any = None, file: Model | None = None) -> None:
         """Take over a new model and forget what came of the old one."""
