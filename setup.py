@@ -8,6 +8,7 @@ NAME = 'pose_estimation_ros'
 
 TORCH = ['torch>=2.0']
 EXPORT = [*TORCH, 'onnx>=1.14']
+BAG = ['rosbags>=0.11.7,<0.12']
 OPENVINO = ['openvino>=2024.0']
 PLOT = ['matplotlib>=3.5']
 TRAIN = [*TORCH, 'pycocotools>=2.0.6']
@@ -40,6 +41,7 @@ setup(
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
+        (f'lib/{NAME}', ['scripts/echo']),  # for `ros2 run`; no entry point, since pip would put it on PATH
         *shared('launch'),
         *shared('config'),
     ],
@@ -53,11 +55,18 @@ setup(
     extras_require={
         'torch': TORCH,
         'export': EXPORT,
+        'bag': BAG,
         'openvino': OPENVINO,
         'plot': PLOT,
         'train': TRAIN,
         'test': TEST,  # without it `colcon test` runs nothing and passes
-        'all': sorted({*EXPORT, *OPENVINO, *PLOT, *TRAIN}),
+        'all': sorted({*BAG, *EXPORT, *OPENVINO, *PLOT, *TRAIN}),
     },
-    entry_points={'console_scripts': [f'pose_estimation = {NAME}.apps.cli:main']},
+    entry_points={
+        'console_scripts': [
+            f'pose_estimation = {NAME}.apps.cli:main',
+            f'pose_node = {NAME}.ros.pose_node:main',
+            f'camera_node = {NAME}.ros.camera_node:main',
+        ]
+    },
 )

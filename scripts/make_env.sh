@@ -12,7 +12,7 @@ stop() {
 
 find_python() {
     local name
-    for name in ${PYTHON:-python3.11 python3}; do
+    for name in ${PYTHON:-python3.11 python3.12 python3}; do
         if "$name" -c '' 2>/dev/null; then
             echo "$name"
             return
@@ -25,8 +25,8 @@ make_venv() {
     local python version
     python=$(find_python)
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        stop "$python is Python $version, the pinned versions need 3.11 or newer; name one: make env PYTHON=/path/to/python3.11"
+    "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' ||
+        stop "$python is Python $version, the pinned versions need 3.11 or 3.12 (ROS has wheels for these); name one: make env PYTHON=/path/to/python3.11"
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         stop "$python has no venv module; install it (on Debian and Ubuntu: apt install python$version-venv)"
     "$python" -m venv --clear "$venv"

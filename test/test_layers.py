@@ -42,8 +42,8 @@ TORCH_ALLOWED = [
     'training/*',
     'inference/torch_backend.py',
 ]
-EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools'}
-EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/*_backend.py', 'evaluation/*']
+EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4'}
+EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/*_backend.py', 'evaluation/*', 'data/bags/*']
 
 ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}
 CORE_MAY_IMPORT = {'numpy', 'cv2'} | sys.stdlib_module_names

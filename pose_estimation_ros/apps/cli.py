@@ -17,6 +17,7 @@ COMMANDS = {
     'infer': 'draw and write down the people in images, folders, videos or a camera',
     'export': 'turn weights into an ONNX model, fp16 or int8 if wanted',
     'benchmark': 'measure every stage, beside the published demo on the same weights',
+    'bag': 'add the skeletons of people to a ROS 2 bag, without ROS',
     'download': 'fetch published weights or test data',
     'demo': 'run everything once on a synthetic video and show what came out',
 }

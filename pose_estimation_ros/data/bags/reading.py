@@ -1,0 +1,224 @@
+"""Reading bags; of damaged ones, what they hold, with a warning."""
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.rosbag2 import Reader
+
+from pose_estimation_ros.core.errors import SettingsError, SourceError
+from pose_estimation_ros.data.bags.contents import Message, Storage, Topic
+from pose_estimation_ros.data.bags.pictures import IMAGE_TYPES
+from pose_estimation_ros.data.bags.salvage import McapScan, SqliteScan
+
+LOG = logging.getLogger(__name__)
+
+STORAGES: dict[str, Storage] = {'.mcap': 'mcap', '.db3': 'sqlite3'}
+KINDS = 'a ROS 2 bag is a folder with metadata.yaml, or an .mcap or .db3 file'
+
+
+class Part(Protocol):
+    """A file, or a folder of files that belong together."""
+
+    count: int
+
+    @property
+    def topics(self) -> list[Topic]: ...
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the messages in the order in which they were recorded."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class WholePart:
+    """What `rosbags` can read. Making one raises whatever that raises where it cannot."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = Reader(path)
+        self._reader.open()
+        self._by_id = {connection.id: _topic_of(connection) for connection in self._reader.connections}
+        self.count = self._reader.message_count
+
+    @property
+    def topics(self) -> list[Topic]:
+        return list(self._by_id.values())
+
+    @property
+    def in_time_order(self) -> bool:
+        """Whether messages come in that order; `rosbags` refuses mcap files without chunks where they do not."""
+        storages: Sequence[Any] = getattr(self._reader.storage, 'storages', [self._reader.storage])
+        return all(getattr(storage, 'chunks', True) or not storage.metadata.message_count for storage in storages)
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the messages by the time at which they were recorded."""
+        for connection, stamp_ns, data in self._reader.messages():
+            yield Message(self._by_id[connection.id], stamp_ns, data)
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class BagReader:
+    """Messages of a bag as they were recorded; use it in a `with` statement."""
+
+    def __init__(self, path: Path, storage: Storage, parts: Sequence[Part]) -> None:
+        self.path = path
+        self.storage = storage
+        self.topics = list(dict.fromkeys(topic for part in parts for topic in part.topics))
+        self.count = sum(part.count for part in parts)
+        """Messages, as the bag says."""
+        self._parts = parts
+
+    def __enter__(self) -> 'BagReader':
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for part in self._parts:
+            part.close()
+
+    def image_topic(self, wanted: str | None = None, without: frozenset[str] = frozenset()) -> str:
+        """Return the name of the topic to take pictures from: that `wanted`, or the only one.
+
+        Args:
+            wanted: A topic's name, the slash in front may lack.
+            without: Names that do not count where none is wanted.
+
+        Raises:
+            SourceError: The bag has no topic of images.
+            SettingsError: The one wanted is not there or has no images, or none is wanted and there are several.
+
+        """
+        names = list(dict.fromkeys(topic.name for topic in self.topics if topic.msgtype in IMAGE_TYPES))
+        if wanted is not None:
+            return self._wanted('/' + wanted.lstrip('/'), names)
+        candidates = [name for name in names if name not in without]
+        if len(candidates) > 1:
+            raise SettingsError(f'{self.path} has several image topics; choose a --topic: {", ".join(candidates)}')
+        if not candidates:
+            others = sorted({topic.name for topic in self.topics})
+            raise SourceError(f'{self.path} has no image topic, only {", ".join(others) or "none at all"}')
+        return candidates[0]
+
+    def _wanted(self, name: str, images: list[str]) -> str:
+        if name in images:
+            return name
+        fault = 'holds no images' if any(topic.name == name for topic in self.topics) else 'is not there'
+        raise SettingsError(f'--topic {name} {fault}; image topics of {self.path}: {", ".join(images) or "none"}')
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the messages in the order in which they were recorded; where they break off, warn."""
+        read, fault = 0, ''
+        for part in self._parts:
+            messages = part.messages()
+            while True:
+                try:
+                    message = next(messages)
+                except StopIteration:
+                    break
+                except Exception as error:  # SQLite's, the decompressors', NumPy's: rosbags lets all through
+                    fault = f' ({" ".join(str(error).split()) or type(error).__name__})'
+                    break
+                yield message
+                read += 1
+        if fault or read < self.count:
+            LOG.warning('%s breaks off: %d of %d messages can be read%s', self.path, read, self.count, fault)
+
+
+def open_bag(path: Path) -> BagReader:
+    """Open a folder or a file; raises SourceError where it is no ROS 2 bag or nothing of it can be read."""
+    try:
+        files = _files(path)
+    except OSError as error:
+        raise SourceError(f'cannot read {path}: {error.strerror}') from error
+    storage: Storage = 'sqlite3' if any('.db3' in file.suffixes for file in files) else 'mcap'
+    _warn_of_journals(files)
+    return BagReader(path, storage, _parts(path, files))
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files with messages; raises SourceError where `path` is not even named like a bag."""
+    if not path.exists():
+        raise SourceError(f'there is no file or folder {path}')
+    if not path.is_dir():
+        if path.suffix == '.bag':
+            raise SourceError(f'{path} is named like a bag of ROS 1; `rosbags-convert` makes one of ROS 2 of it')
+        if path.suffix not in STORAGES:
+            raise SourceError(f'{path} is no bag: {KINDS}')
+        with path.open('rb') as file:
+            file.read(1)  # what the system refuses is told in its words
+        return [path]
+    files = [file for file in path.iterdir() if STORAGES.keys() & set(file.suffixes) and file.is_file()]
+    if not files:
+        raise SourceError(f'the folder {path} holds no bag: {KINDS}')
+    return sorted(files, key=_by_number)
+
+
+def _parts(path: Path, files: list[Path]) -> list[Part]:
+    """Return the bag as a whole, or else what there is of each file."""
+    whole, fault = _try_whole(path)
+    if whole is not None:
+        return [whole]
+    with contextlib.ExitStack() as stack:
+        parts: list[Part] = []
+        for file in files:
+            part = _part(file, fault)
+            if part is not None:
+                stack.callback(part.close)
+                parts.append(part)
+        if not any(part.topics for part in parts):
+            raise SourceError(f'{path} is no bag that can be read: {fault}')
+        if fault:
+            LOG.warning('%s is damaged (%s); what can be read of it is used', path, fault)
+        stack.pop_all()
+    return parts
+
+
+def _try_whole(path: Path) -> tuple[WholePart | None, str]:
+    """Open what `rosbags` can read; returns what is wrong with it otherwise, '' if only its order."""
+    try:
+        whole = WholePart(path)
+    except Exception as error:  # on damaged files rosbags raises nearly everything that Python has
+        return None, ' '.join(str(error).split()) or type(error).__name__
+    if whole.in_time_order:
+        return whole, ''
+    whole.close()
+    return None, ''
+
+
+def _part(file: Path, fault: str) -> Part | None:
+    """Return what there is of a file of a bag that cannot be read as a whole."""
+    if file.suffix not in STORAGES:  # compressed
+        return None
+    if file.suffix == '.db3' or fault:
+        whole, _ = _try_whole(file)
+        if whole is not None:
+            return whole
+    with contextlib.suppress(SourceError, ValueError, OSError):
+        return McapScan(file) if file.suffix == '.mcap' else SqliteScan(file)
+    return None
+
+
+def _warn_of_journals(files: list[Path]) -> None:
+    for file in files:
+        journal = file.with_name(f'{file.name}-wal')
+        if journal.exists() and journal.stat().st_size:
+            LOG.warning('%s is left out; `sqlite3 %s vacuum` brings its messages into the bag', journal, file)
+
+
+def _topic_of(connection: Connection) -> Topic:
+    qos = connection.ext.offered_qos_profiles if isinstance(connection.ext, ConnectionExtRosbag2) else []
+    return Topic(connection.topic, connection.msgtype, connection.msgdef.data, connection.digest, tuple(qos))
+
+
+def _by_number(path: Path) -> list[tuple[str, int]]:
+    """Sort key that puts the second file of a bag before the tenth."""
+    return [(text, int(number or 0)) for text, number in re.findall(r'(\D*)(\d*)', path.name)]

@@ -1,0 +1,187 @@
+"""Bag files read from the beginning as far as they go: cut off by a crash, or written without an index.
+
+`rosbags` reads files as a whole, from the index at their end. What a robot leaves that lost power has none.
+"""
+
+import io
+import sqlite3
+import struct
+import sys
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lz4.frame import LZ4FrameDecompressor
+from rosbags.rosbag2.metadata import parse_qos
+
+from pose_estimation_ros.core.errors import SourceError
+from pose_estimation_ros.data.bags.contents import Message, Topic
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor
+else:
+    from backports.zstd import ZstdDecompressor
+
+MAGIC = b'\x89MCAP0\r\n'
+FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15
+"""Kinds of records of the format (mcap.dev/spec)."""
+
+# Decompressors that give what they can of a beginning.
+DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    '': lambda content: content,
+    'lz4': lambda content: bytes(LZ4FrameDecompressor().decompress(content)),
+    'zstd': lambda content: ZstdDecompressor().decompress(content),
+}
+
+
+class McapScan:
+    """An mcap file, record by record; making one goes through all of it, to know topics and count."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._channels: dict[int, Topic] = {}
+        self.count = 0
+        schemas: dict[int, tuple[str, str]] = {}
+        for kind, content in self._records():
+            if kind == SCHEMA:
+                number, name, _, definition = _fields(content, 'Hsss')
+                schemas[number] = name, definition
+            elif kind == CHANNEL:
+                number, schema, name, encoding, metadata = _fields(content, 'HHssm')
+                if encoding == 'cdr' and schema in schemas:
+                    topic = _topic(name, *schemas[schema], qos=metadata.get('offered_qos_profiles', ''))
+                    self._channels.setdefault(number, topic)
+            elif kind == MESSAGE:
+                self.count += 1
+
+    @property
+    def topics(self) -> list[Topic]:
+        return list(self._channels.values())
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the messages in the order of the file."""
+        for kind, content in self._records():
+            if kind == MESSAGE:
+                channel, _, stamp_ns, _ = struct.unpack_from('<HIQQ', content)
+                if channel in self._channels:
+                    yield Message(self._channels[channel], stamp_ns, content[22:])
+
+    def close(self) -> None:
+        """Do nothing: the file is open only while it is read."""
+
+    def _records(self) -> Iterator[tuple[int, bytes]]:
+        """Yield kind and content of all records, also those in chunks, up to the first that is not whole."""
+        with self._path.open('rb') as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise SourceError(f'{self._path} does not begin as an mcap file')
+            for kind, content, whole in _records_of(file, self._path.stat().st_size):
+                if kind == CHUNK:
+                    inside = _unpacked(content)
+                    for inner, part, inner_whole in _records_of(io.BytesIO(inside), len(inside)):
+                        if inner_whole:
+                            yield inner, part
+                elif whole:
+                    yield kind, content
+
+
+class SqliteScan:
+    """The tables of a .db3 file, row by row; making one counts them."""
+
+    def __init__(self, path: Path) -> None:
+        name = urllib.parse.quote(str(path.absolute()))
+        self._connection = sqlite3.connect(f'file:{name}?immutable=1', uri=True)
+        try:
+            # Without it SQLite refuses a file that is shorter than its header says.
+            self._connection.execute('PRAGMA writable_schema=ON')
+            definitions = self._definitions()
+            self._by_id = {
+                row['id']: _topic(
+                    row['name'],
+                    row['type'],
+                    definitions.get(row['type'], ''),
+                    row.get('type_description_hash', ''),
+                    row.get('offered_qos_profiles', ''),
+                )
+                for row in self._rows('SELECT * FROM topics')
+            }
+        except sqlite3.Error as error:
+            self.close()
+            raise SourceError(f'{path} is not a database of rosbag2 ({error})') from error
+        self.count = sum(1 for _ in self._until_broken('SELECT topic_id FROM messages ORDER BY id'))
+
+    @property
+    def topics(self) -> list[Topic]:
+        return list(self._by_id.values())
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the messages in the order in which they were recorded."""
+        for topic, stamp_ns, data in self._until_broken('SELECT topic_id, timestamp, data FROM messages ORDER BY id'):
+            if topic in self._by_id:
+                yield Message(self._by_id[topic], stamp_ns, data)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _definitions(self) -> dict[str, str]:
+        with suppress(sqlite3.Error):  # databases of Humble have none
+            rows = self._rows('SELECT topic_type, encoded_message_definition AS text FROM message_definitions')
+            return {row['topic_type']: row['text'] for row in rows}
+        return {}
+
+    def _rows(self, query: str) -> list[dict[str, Any]]:
+        with closing(self._connection.execute(query)) as cursor:
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _until_broken(self, query: str) -> Iterator[tuple[Any, ...]]:
+        with suppress(sqlite3.DatabaseError), closing(self._connection.execute(query)) as cursor:
+            yield from cursor
+
+
+def _topic(name: str, msgtype: str, definition: str, digest: str = '', qos: str = '') -> Topic:
+    return Topic(name, msgtype, definition, digest, tuple(parse_qos(qos)))
+
+
+def _records_of(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield kind and content of records, and whether there is all of it: only the last may be cut off."""
+    while len(head := file.read(9)) == 9 and head[0] not in (FOOTER, DATA_END):
+        length = int.from_bytes(head[1:], 'little')
+        content = file.read(min(length, size - file.tell()))  # a broken length must not ask for all memory
+        yield head[0], content, len(content) == length
+
+
+def _unpacked(chunk: bytes) -> bytes:
+    """Return the records in a chunk, as far as they can be had."""
+    try:
+        _, _, _, _, compression, length = _fields(chunk, 'QQQIsQ')
+        start = 40 + len(compression)
+        return DECOMPRESSORS[compression](chunk[start : start + length])
+    except Exception:  # each decompressor raises its own
+        return b''
+
+
+def _fields(content: bytes, kinds: str) -> list[Any]:
+    """Read numbers (as struct has them), texts (s) and maps of texts (m) from the beginning of a record."""
+    file, found = io.BytesIO(content), list[Any]()
+    for kind in kinds:
+        if kind == 's':
+            found.append(_sized(file).decode())
+        elif kind == 'm':
+            found.append(_map(_sized(file)))
+        else:
+            found.append(struct.unpack(f'<{kind}', file.read(struct.calcsize(f'<{kind}')))[0])
+    return found
+
+
+def _sized(file: BinaryIO) -> bytes:
+    return file.read(int.from_bytes(file.read(4), 'little'))
+
+
+def _map(content: bytes) -> dict[str, str]:
+    file, found = io.BytesIO(content), {}
+    while file.tell() < len(content):
+        key = _sized(file).decode()
+        found[key] = _sized(file).decode()
+    return found

@@ -1,0 +1,195 @@
+"""Pixels of camera messages: the fields of sensor_msgs Image and CompressedImage, whichever library made the objects.
+
+Nothing of ROS is imported, so that bags can be read where there is none.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, ByteArray
+from pose_estimation_ros.core.errors import ImageError
+from pose_estimation_ros.core.image import decode_image
+
+
+class UnsupportedEncodingError(ImageError):
+    """A camera sends pixels in a form that is not read here; its settings have to change."""
+
+
+class BrokenImageError(ImageError):
+    """A message does not hold the picture that it promises; the next one may."""
+
+
+class RawImage(Protocol):
+    """The fields of sensor_msgs/Image that say what its pixels are; `data` is anything with a buffer of bytes."""
+
+    encoding: str
+    width: int
+    height: int
+    step: int
+    is_bigendian: Any
+    data: Any
+
+
+class EncodedImage(Protocol):
+    """The fields of sensor_msgs/CompressedImage; `data` is anything with a buffer of bytes."""
+
+    format: str
+    data: Any
+
+
+Reader = Callable[[RawImage], ByteArray]
+BYTE = np.dtype(np.uint8)
+
+
+def bgr_from_raw(message: RawImage) -> ByteArray:
+    """Return the (H, W, 3) pixels of an Image; those of bgr8 and 8UC3 share the memory of `message.data`.
+
+    Rows may be padded (`step`), 16-bit greys lose their low byte. Raises UnsupportedEncodingError or
+    BrokenImageError.
+    """
+    reader = READERS.get(message.encoding)
+    if reader is None:
+        raise UnsupportedEncodingError(
+            f'an image must be encoded as one of {", ".join(ENCODINGS)}, got {message.encoding!r}; '
+            'set the camera driver to one of them'
+        )
+    try:
+        return reader(message)
+    except cv2.error as error:
+        raise BrokenImageError(f'{_title(message)} cannot be converted: {error.err or error}') from error
+
+
+def bgr_from_compressed(message: EncodedImage) -> ByteArray:
+    """Return the (H, W, 3) pixels of a CompressedImage holding a JPEG or PNG.
+
+    Raises UnsupportedEncodingError or BrokenImageError, the latter also for files that are cut off.
+    """
+    content = bytes(message.data)
+    if not _is_picture(message.format, content):
+        raise UnsupportedEncodingError(f'a compressed image must be a JPEG or PNG, got format {message.format!r}')
+    try:
+        bgr = decode_image(content, f'the compressed image ({message.format})')
+    except ImageError as error:
+        raise BrokenImageError(str(error)) from error
+    # image_transport names behind `compressed` the order in which the channels were handed to the encoder.
+    return _converted(bgr, cv2.COLOR_RGB2BGR) if 'compressed rgb' in message.format else bgr
+
+
+def pixels(message: RawImage, kind: 'np.dtype[Any]', channels: int = 1) -> AnyArray:
+    """Return an (H, W, C) view of `message.data`, (H, W) for one channel; raises BrokenImageError where it misfits."""
+    size = channels * kind.itemsize
+    check_size(message, message.width * size, message.height)
+    if channels == 1:
+        return _view(message, (message.height, message.width), (message.step, size), kind)
+    shape = message.height, message.width, channels
+    return _view(message, shape, (message.step, size, kind.itemsize), kind)
+
+
+def check_size(message: RawImage, row: int, rows: int) -> None:
+    """Raise BrokenImageError unless the message holds `rows` rows of `step` bytes, of which `row` carry pixels."""
+    if not (message.width and message.height):
+        raise BrokenImageError(f'{_title(message)} is empty')
+    if message.step < row:
+        raise BrokenImageError(f'{_title(message)} needs rows (step) of at least {row} bytes, got {message.step}')
+    if len(message.data) < message.step * rows:
+        raise BrokenImageError(f'{_title(message)} needs {message.step * rows} bytes of data, got {len(message.data)}')
+
+
+def _view(
+    message: RawImage, shape: tuple[int, ...], strides: tuple[int, ...], kind: 'np.dtype[Any]' = BYTE, offset: int = 0
+) -> AnyArray:
+    return np.ndarray(shape, kind, message.data, offset, strides)
+
+
+def _packed(channels: int, code: int | None = None) -> Reader:
+    """Make a reader of whole bytes a pixel, which OpenCV turns into BGR by `code`."""
+
+    def read(message: RawImage) -> ByteArray:
+        view = pixels(message, BYTE, channels)
+        return view if code is None else _converted(view, code)
+
+    return read
+
+
+def _mono16(message: RawImage) -> ByteArray:
+    high_byte = 0 if message.is_bigendian else 1
+    return _converted(np.ascontiguousarray(pixels(message, BYTE, 2)[..., high_byte]), cv2.COLOR_GRAY2BGR)
+
+
+def _yuv422(code: int) -> Reader:
+    """Make a reader of rows in which every two pixels share their colour in four bytes."""
+
+    def read(message: RawImage) -> ByteArray:
+        even = message.width + message.width % 2
+        check_size(message, even * 2, message.height)
+        pairs = _view(message, (message.height, even, 2), (message.step, 2, 1))
+        return _converted(pairs, code)[:, : message.width]
+
+    return read
+
+
+def _nv12(message: RawImage) -> ByteArray:
+    """Read a plane of brightness and, below it, one of colours for every two by two pixels."""
+    width, height, step = message.width, message.height, message.step
+    columns, rows = (width + 1) // 2, (height + 1) // 2
+    check_size(message, columns * 2, height + rows)
+    y = _view(message, (height, width), (step, 1))
+    uv = _view(message, (rows, columns, 2), (step, 2, 1), offset=step * height)
+    if width % 2 or height % 2:
+        y = cv2.copyMakeBorder(y, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    bgr = cv2.cvtColorTwoPlane(y, uv, cv2.COLOR_YUV2BGR_NV12).astype(np.uint8, copy=False)
+    return bgr[:height, :width]
+
+
+def _bayer(code: int) -> Reader:
+    """Make a reader of one colour a pixel."""
+
+    def read(message: RawImage) -> ByteArray:
+        mosaic = pixels(message, BYTE)
+        if min(mosaic.shape) > 2:
+            return _converted(mosaic, code)
+        larger = cv2.copyMakeBorder(mosaic, 2, 2, 2, 2, cv2.BORDER_REFLECT_101)  # OpenCV makes black of tiny ones
+        return _converted(larger, code)[2:-2, 2:-2]
+
+    return read
+
+
+def _converted(view: AnyArray, code: int) -> ByteArray:
+    return cv2.cvtColor(view, code).astype(np.uint8, copy=False)
+
+
+def _title(message: RawImage) -> str:
+    return f'an image of {message.width}x{message.height} in {message.encoding}'
+
+
+def _is_picture(name: str, content: bytes) -> bool:
+    """Whether it is, or claims to be, a JPEG or PNG; drivers spell the format in many ways, some not at all."""
+    claimed = any(word in name.lower() for word in ('jpeg', 'jpg', 'png')) and 'compresseddepth' not in name.lower()
+    return claimed or not content or content.startswith((b'\xff\xd8', b'\x89PNG'))
+
+
+READERS: dict[str, Reader] = {
+    'bgr8': _packed(3),
+    'rgb8': _packed(3, cv2.COLOR_RGB2BGR),
+    'bgra8': _packed(4, cv2.COLOR_BGRA2BGR),
+    'rgba8': _packed(4, cv2.COLOR_RGBA2BGR),
+    'mono8': _packed(1, cv2.COLOR_GRAY2BGR),
+    'mono16': _mono16,
+    '8UC1': _packed(1, cv2.COLOR_GRAY2BGR),
+    '8UC3': _packed(3),
+    'yuv422': _yuv422(cv2.COLOR_YUV2BGR_UYVY),
+    'uyvy': _yuv422(cv2.COLOR_YUV2BGR_UYVY),
+    'yuv422_yuy2': _yuv422(cv2.COLOR_YUV2BGR_YUY2),
+    'yuyv': _yuv422(cv2.COLOR_YUV2BGR_YUY2),
+    'nv12': _nv12,
+    # ROS names a mosaic after its first rows, these constants of OpenCV after the middle of its second and third.
+    'bayer_rggb8': _bayer(cv2.COLOR_BayerBG2BGR),
+    'bayer_bggr8': _bayer(cv2.COLOR_BayerRG2BGR),
+    'bayer_gbrg8': _bayer(cv2.COLOR_BayerGR2BGR),
+    'bayer_grbg8': _bayer(cv2.COLOR_BayerGB2BGR),
+}
+ENCODINGS = tuple(READERS)
+"""Encodings of sensor_msgs/Image that are read; uyvy and yuyv are newer names of yuv422 and yuv422_yuy2."""

@@ -1,0 +1,89 @@
+"""`echo`: skeletons of a running node, readable or as JSON."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import PointCloud2
+
+from pose_estimation_ros.core.errors import PoseEstimationError
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.ros.ending import until_asked_to_end
+from pose_estimation_ros.ros.outputs import reliable
+from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+
+DEFAULT_TOPIC = '/pose_node/skeletons'
+
+
+class Echo(Node):
+    """Prints every message of a skeletons topic."""
+
+    def __init__(self, topic: str, as_json: bool, once: bool) -> None:
+        super().__init__('skeleton_echo')
+        self._as_json, self._once = as_json, once
+        self.done = False
+        self.create_subscription(PointCloud2, topic, self._print, reliable(10))
+
+    def _print(self, message: PointCloud2) -> None:
+        if self.done:
+            return
+        try:
+            poses = decode_skeletons(message)
+        except PoseEstimationError as error:
+            self.get_logger().error(str(error))
+            return
+        print(as_line(message, poses) if self._as_json else as_text(message, poses), flush=True)
+        self.done = self._once
+
+
+def as_text(message: PointCloud2, poses: Sequence[Pose]) -> str:
+    """Return a message for people to read."""
+    head = f'{_stamp(message):.3f} {message.header.frame_id}: {len(poses)} people'
+    return '\n'.join([head, *map(str, poses)])
+
+
+def as_line(message: PointCloud2, poses: Sequence[Pose]) -> str:
+    """Return a message as one line of JSON; a missing keypoint is null."""
+    people = [
+        {
+            'id': pose.id,
+            'keypoints': [
+                [round(float(value), 3) for value in row] if np.isfinite(row[0]) else None for row in pose.keypoints
+            ],
+        }
+        for pose in poses
+    ]
+    return json.dumps({'stamp': _stamp(message), 'frame_id': message.header.frame_id, 'poses': people})
+
+
+def _stamp(message: Any) -> float:
+    return float(message.header.stamp.sec) + float(message.header.stamp.nanosec) * 1e-9
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Print skeletons until interrupted, or one message with --once."""
+    parser = argparse.ArgumentParser(prog='echo', description='Print the skeletons that a pose_node publishes.')
+    parser.add_argument('topic', nargs='?', default=DEFAULT_TOPIC, help='topic to listen to [%(default)s]')
+    parser.add_argument('--once', action='store_true', help='leave after the first message')
+    parser.add_argument('--json', action='store_true', help='a line of JSON for each message')
+    arguments = list(sys.argv if args is None else ['echo', *args])
+    chosen = parser.parse_args(remove_ros_args(arguments)[1:])
+    with until_asked_to_end(arguments):
+        node = Echo(chosen.topic, chosen.json, chosen.once)
+        try:
+            while not node.done:
+                rclpy.spin_once(node, timeout_sec=0.2)
+        except BrokenPipeError:  # whoever read has left, such as `head`
+            sys.stdout = open(os.devnull, 'w')  # noqa: PTH123, SIM115 (lest Python complains while it closes the pipe)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The node's subscriptions: they take messages in, count them, and hand the newest on."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from pose_estimation_ros.ros.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.parameters import NodeSettings
+from pose_estimation_ros.ros.statistics import Snapshot, Statistics
+
+RATE_TOLERANCE = 0.9
+"""Of the least time between pictures: cameras jitter, and half of them must not be lost for it."""
+
+
+def sensor_profile(depth: int) -> QoSProfile:
+    """Return the profile that takes pictures from reliable and best-effort publishers alike."""
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
+
+
+class Inputs:
+    """Owns the subscriptions from activate to deactivate."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        settings: Callable[[], NodeSettings],
+        statistics: Statistics,
+        post: Callable[[Any], bool],
+        depth: DepthBuffer | None,
+    ) -> None:
+        self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
+        self.incompatible_qos = ''
+        self._last_accepted = float('-inf')
+        self._stalled = False
+        compressed = settings().image_transport == 'compressed'
+        kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
+        self._image = node.create_subscription(
+            kind, name, self._take, sensor_profile(1), **_qos_events(self._on_incompatible_qos)
+        )
+        self._others = []
+        if depth is not None:
+            profile = sensor_profile(5)
+            self._others = [
+                node.create_subscription(Image, 'depth/image', depth.add_picture, profile),
+                node.create_subscription(CameraInfo, 'depth/camera_info', depth.add_camera_info, profile),
+            ]
+
+    @property
+    def topic(self) -> str:
+        """The picture topic's full name, remappings applied."""
+        return str(self._image.topic_name)
+
+    def publishers(self) -> int:
+        """Return how many publishers the picture topic has."""
+        return int(self._node.count_publishers(self.topic))
+
+    def destroy(self) -> None:
+        """Let no more messages in."""
+        for subscription in (self._image, *self._others):
+            self._node.destroy_subscription(subscription)
+
+    def warn_of_stall(self, seen: Snapshot) -> None:
+        """Say once that pictures stopped coming, or never came, and why that may be; and when they come again."""
+        timeout = self._settings().stall_timeout
+        stalled = 0 < timeout < seen.silent_for
+        if stalled and not self._stalled:
+            reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
+            self._node.get_logger().warning(
+                f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {self.publishers()} publishers{reason}'
+            )
+        elif self._stalled and not stalled:
+            self._node.get_logger().info(f'pictures arrive on {self.topic} again')
+        self._stalled = stalled
+
+    def _take(self, message: Any) -> None:
+        self._statistics.arrived()
+        max_rate, now = self._settings().max_rate, time.monotonic()
+        if max_rate > 0 and now - self._last_accepted < RATE_TOLERANCE / max_rate:
+            self._statistics.dropped('rate')
+            return
+        self._last_accepted = now
+        if self._post(message):
+            self._statistics.dropped('busy')
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        self.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)
+        self._node.get_logger().error(
+            f'a publisher on {self.topic} offers a QoS that this node cannot take ({self.incompatible_qos})'
+        )
+
+
+def _qos_events(on_incompatible: Callable[[Any], None]) -> dict[str, Any]:
+    """Return what asks for QoS events; the class moved between distributions."""
+    try:
+        from rclpy.event_handler import SubscriptionEventCallbacks
+    except ImportError:  # Humble
+        from rclpy.qos_event import SubscriptionEventCallbacks
+    return {'event_callbacks': SubscriptionEventCallbacks(incompatible_qos=on_incompatible)}

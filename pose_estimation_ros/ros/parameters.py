@@ -1,0 +1,271 @@
+"""The parameters of `pose_node`: one table, from which declaration, config/pose_node.yaml and the README are made.
+
+Imports nothing of ROS. `python -m pose_estimation_ros.ros.parameter_texts` writes YAML and README anew after a change.
+"""
+
+import inspect
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.inference.backend import BACKENDS
+from pose_estimation_ros.learners.create import LEARNERS
+from pose_estimation_ros.learners.model_folder import find_model
+
+Value = bool | int | float | str
+
+WORDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter. A default's type is the parameter's; whole numbers pass for a float."""
+
+    name: str
+    default: Value
+    description: str
+    dynamic: bool = False
+    """Whether it may be changed while the node is active."""
+    range: tuple[float, float] | None = None
+    step: int = 0
+    """Of whole numbers, counted from the range's beginning; 0 for all of them."""
+    choices: tuple[str, ...] = ()
+    pattern: str = ''
+    """What the text must match where it is free; `expected` then says it in words."""
+    expected: str = ''
+
+    @property
+    def type(self) -> type[Value]:
+        return type(self.default)
+
+    @property
+    def field(self) -> str:
+        """Name in NodeSettings."""
+        return self.name.replace('.', '_')
+
+    @property
+    def constraint(self) -> str:
+        """What is allowed within the type, in words; '' where everything is."""
+        if self.range is None:
+            return ', '.join(self.choices) or self.expected
+        low, high = (f'{edge:g}' for edge in self.range)
+        return f'{"odd, " if self.step == 2 else ""}{low} to {high}'
+
+    def checked(self, value: Any) -> Value:
+        """Return the value in the parameter's type; raises SettingsError where it is not allowed."""
+        if self.type is float and type(value) is int:
+            value = float(value)
+        if type(value) is not self.type or not self._allows(value):
+            kind = WORDS[self.type]
+            expected = self.constraint if self.type is str else ' '.join(filter(None, (kind, self._within())))
+            raise SettingsError(f'{self.name} must be {expected or kind}, got {value!r}')
+        allowed: Value = value
+        return allowed
+
+    def _allows(self, value: Any) -> bool:
+        if self.range is not None:
+            low, high = self.range
+            return math.isfinite(value) and low <= value <= high and not (self.step and (value - low) % self.step)
+        if self.choices:
+            return value in self.choices
+        return not self.pattern or re.fullmatch(self.pattern, value) is not None
+
+    def _within(self) -> str:
+        return f'({self.constraint})' if self.constraint else ''
+
+
+PARAMETERS = (
+    Parameter('method', 'lightweight_openpose', 'Published system to run.', choices=tuple(LEARNERS)),
+    Parameter(
+        'model_path', '',
+        'A saved folder, a published .pth, an .onnx or an OpenVINO .xml; empty: the embedded default.',
+    ),
+    Parameter(
+        'backend', 'auto', 'What runs the network; auto takes the fastest that is installed.',
+        choices=('auto', *BACKENDS),
+    ),
+    Parameter(
+        'device', 'auto', 'Where the network runs; auto takes a GPU if there is one, cuda insists on it.',
+        pattern=r'auto|cpu|cuda(:\d+)?', expected='auto, cpu, cuda, cuda:N',
+    ),
+    Parameter('half_precision', False, 'Calculate in fp16: faster on GPUs.'),
+    Parameter('mobilenet_use_stride', False, 'Only for .pth files: stride 16 instead of 8, faster and less accurate.'),
+    Parameter(
+        'num_refinement_stages', -1, 'Refinement stages to keep of a .pth; -1: as many as the weights have.',
+        range=(-1, 10),
+    ),
+    Parameter('backbone', '', 'Backbone that the weights are for; empty: what they say themselves.'),
+    Parameter(
+        'base_height', 256, 'Rows that pictures are scaled to: more sees smaller people and is slower.',
+        dynamic=True, range=(128, 1080),
+    ),
+    Parameter(
+        'first_pass_height', 360, 'Only for two-pass methods: rows of the pass that finds where people are.',
+        dynamic=True, range=(128, 1080),
+    ),
+    Parameter(
+        'second_pass_height', 540, 'Only for two-pass methods: rows of the pass that looks there closely.',
+        dynamic=True, range=(128, 1080),
+    ),
+    Parameter('upsample_ratio', 4, 'Keypoint positions tried per map cell.', dynamic=True, range=(1, 16)),
+    Parameter('keypoint_threshold', 0.1, 'Least score of a keypoint.', dynamic=True, range=(0, 1)),
+    Parameter('person_threshold', 0.2, 'Least mean score of a person.', dynamic=True, range=(0, 1)),
+    Parameter('min_keypoints', 3, 'Least keypoints of a person.', dynamic=True, range=(1, 18)),
+    Parameter('max_persons', 0, 'The best so many people only; 0: all.', dynamic=True, range=(0, 1000)),
+    Parameter('track', True, 'Give people ids that last; a change forgets everybody.', dynamic=True),
+    Parameter('smooth', True, 'Smooth keypoints of tracked people; a change forgets everybody.', dynamic=True),
+    Parameter(
+        'image_transport', 'raw', 'Subscribe to `image` (raw) or to `image/compressed` (compressed).',
+        choices=('raw', 'compressed'),
+    ),
+    Parameter('annotate', True, 'Draw skeletons for `~/image_annotated` while somebody subscribes.', dynamic=True),
+    Parameter('max_rate', 0.0, 'Frames per second to process at most; 0: no limit.', dynamic=True, range=(0, 1000)),
+    Parameter(
+        'max_frame_age', 0.0, 'Seconds after which a frame is too old to be processed; 0: never.',
+        dynamic=True, range=(0, 3600),
+    ),
+    Parameter(
+        'stall_timeout', 5.0, 'Seconds without a frame until a warning says why; 0: no warning.',
+        dynamic=True, range=(0, 3600),
+    ),
+    Parameter('lazy', True, 'Pause while nobody subscribes to any output.', dynamic=True),
+    Parameter('depth.enabled', False, 'Subscribe to depth and publish people in 3D.'),
+    Parameter(
+        'depth.window', 5, 'Width of the window of depth pixels whose median counts, around each keypoint.',
+        dynamic=True, range=(1, 15), step=2,
+    ),
+    Parameter('depth.slop', 0.05, 'Seconds by which stamps of image and depth may differ.', range=(0, 1)),
+    Parameter('hri.enabled', False, 'Publish REP-155 bodies; needs hri_msgs and `track`.'),
+    Parameter('autostart', True, 'Configure and activate on its own; otherwise wait for a lifecycle manager.'),
+)  # fmt: skip
+BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """The parameters' values, checked; see the table for each. `depth.window` is `depth_window`, and so on."""
+
+    method: str
+    model_path: str
+    backend: str
+    device: str
+    half_precision: bool
+    mobilenet_use_stride: bool
+    num_refinement_stages: int
+    backbone: str
+    base_height: int
+    first_pass_height: int
+    second_pass_height: int
+    upsample_ratio: int
+    keypoint_threshold: float
+    person_threshold: float
+    min_keypoints: int
+    max_persons: int
+    track: bool
+    smooth: bool
+    image_transport: str
+    annotate: bool
+    max_rate: float
+    max_frame_age: float
+    stall_timeout: float
+    lazy: bool
+    depth_enabled: bool
+    depth_window: int
+    depth_slop: float
+    hri_enabled: bool
+    autostart: bool
+
+    def values(self) -> dict[str, Value]:
+        """Return the values by the parameters' names."""
+        return {parameter.name: getattr(self, parameter.field) for parameter in PARAMETERS}
+
+
+def settings_from(values: Mapping[str, Any]) -> NodeSettings:
+    """Check values by the parameters' names, defaults standing in for those not given.
+
+    Raises:
+        SettingsError: Names every value that is wrong, and every name that is no parameter.
+
+    """
+    faults = [f'there is no parameter {name}' for name in values if name not in BY_NAME]
+    checked: dict[str, Any] = {}
+    for parameter in PARAMETERS:
+        try:
+            checked[parameter.field] = parameter.checked(values.get(parameter.name, parameter.default))
+        except SettingsError as error:
+            faults.append(str(error))
+    if checked.get('hri_enabled') and checked.get('track') is False:
+        faults.append('hri.enabled needs track to be true, since bodies are told apart by their ids')
+    if faults:
+        raise SettingsError('; '.join(faults))
+    return NodeSettings(**checked)
+
+
+def changed(settings: NodeSettings, values: Mapping[str, Any], active: bool) -> NodeSettings:
+    """Return the settings with some values changed; raises SettingsError where one of them may not, and none is."""
+    new = settings_from({**settings.values(), **values})
+    fixed = [
+        each.name
+        for each in PARAMETERS
+        if not each.dynamic and getattr(new, each.field) != getattr(settings, each.field)
+    ]
+    if active and fixed:
+        raise SettingsError(
+            f'{", ".join(fixed)} cannot change while the node is configured; deactivate it, clean it up, set, '
+            'then configure and activate it again'
+        )
+    return new
+
+
+def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
+    """Return the method, and what to call `create_learner` with besides.
+
+    Options that a method does not know are left out while they have their default; otherwise they are passed on, and
+    `create_learner` refuses them by name.
+    """
+    wanted = {
+        'backend': settings.backend,
+        'device': settings.device,
+        'half_precision': settings.half_precision,
+        'mobilenet_use_stride': _use_stride(settings),
+        'num_refinement_stages': None if settings.num_refinement_stages < 0 else settings.num_refinement_stages,
+        'backbone': settings.backbone or None,
+        'base_height': settings.base_height,
+        'first_pass_height': settings.first_pass_height,
+        'second_pass_height': settings.second_pass_height,
+        'decoding': decoding_options(settings),
+        'require_device': True,
+    }
+    known = inspect.signature(LEARNERS[settings.method]).parameters
+    return settings.method, {
+        name: value for name, value in wanted.items() if value is not None and (name in known or _differs(name, value))
+    }
+
+
+def decoding_options(settings: NodeSettings) -> dict[str, Any]:
+    """Return the settings that decoders take, by the decoders' names for them."""
+    return {
+        'keypoint_threshold': settings.keypoint_threshold,
+        'min_mean_score': settings.person_threshold,
+        'min_keypoints': settings.min_keypoints,
+        'max_persons': settings.max_persons,
+    }
+
+
+def _differs(name: str, value: Any) -> bool:
+    return name in BY_NAME and value != BY_NAME[name].default
+
+
+def _use_stride(settings: NodeSettings) -> bool | None:
+    """Return None where the file's own description decides. Published checkpoints have none; they are for stride 8."""
+    if settings.mobilenet_use_stride:
+        return True
+    try:
+        file = find_model(Path(settings.model_path)) if settings.model_path else None
+    except WeightsError:  # whoever loads it will say so
+        return None
+    return False if file and file.kind == 'pth' and 'network' not in file.metadata else None

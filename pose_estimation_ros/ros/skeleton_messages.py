@@ -1,0 +1,78 @@
+"""From poses to the point clouds of `skeletons` and `skeletons_3d`, and back.
+
+Read them with `decode_skeletons`, or by the fields' offsets; sensor_msgs_py's helpers flatten an organised cloud.
+"""
+
+import array
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header, String
+
+from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.data.skeleton_cloud import (
+    FLOAT32,
+    INT32,
+    from_points,
+    identities,
+    read_points,
+    to_points,
+    to_points_3d,
+)
+
+
+def encode_skeletons(poses: Sequence[Pose], header: Header, skeleton: Skeleton = OPENPOSE_18) -> PointCloud2:
+    """Return people in image pixels: a row each, a column a keypoint, fields u, v, score, id (-1 untracked)."""
+    return _cloud(to_points(poses, skeleton), header)
+
+
+def decode_skeletons(message: PointCloud2, skeleton: Skeleton = OPENPOSE_18) -> list[Pose]:
+    """Return the people of a message. A person's score, which it does not carry, is the mean of the keypoints'.
+
+    Raises BrokenSkeletonsError where the message is no cloud of this skeleton.
+    """
+    return from_points(read_points(message, ('u', 'v', 'score', 'id'), skeleton), skeleton)
+
+
+def encode_skeletons_3d(
+    poses: Sequence[Pose], points: FloatArray, header: Header, skeleton: Skeleton = OPENPOSE_18
+) -> PointCloud2:
+    """Return people in metres, given the places (P, K, 3) of their keypoints: fields x, y, z, score, id.
+
+    A keypoint without a place, found or not, is x = y = z = NaN with score 0.
+    """
+    return _cloud(to_points_3d(poses, points, skeleton), header)
+
+
+def decode_skeletons_3d(message: PointCloud2, skeleton: Skeleton = OPENPOSE_18) -> tuple[FloatArray, list[int | None]]:
+    """Return (P, K, 4) x, y, z and score, and the people's ids.
+
+    Raises BrokenSkeletonsError where the message is no cloud of this skeleton.
+    """
+    points = read_points(message, ('x', 'y', 'z', 'score', 'id'), skeleton)
+    columns = [points[name] for name in ('x', 'y', 'z', 'score')]
+    return np.stack(columns, axis=2).astype(np.float32), identities(points)
+
+
+def description_message(skeleton: Skeleton = OPENPOSE_18) -> String:
+    """Return the names, limbs and colours of a skeleton as JSON."""
+    return String(data=json.dumps(skeleton.describe()))
+
+
+def _cloud(points: AnyArray, header: Header) -> PointCloud2:
+    """Return (P, K) structured points as a message."""
+    people, keypoints = points.shape
+    data = array.array('B')
+    data.frombytes(points.tobytes())
+    message = PointCloud2(header=header, height=people, width=keypoints, is_bigendian=False, is_dense=False)
+    message.fields = [
+        PointField(name=name, offset=int(offset), datatype=INT32 if kind.kind == 'i' else FLOAT32, count=1)
+        for name, (kind, offset, *_) in (points.dtype.fields or {}).items()
+    ]
+    message.point_step, message.row_step = points.itemsize, points.itemsize * keypoints
+    message.data = data
+    return message

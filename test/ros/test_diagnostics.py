@@ -1,0 +1,97 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from builtin_interfaces.msg import Time
+
+from pose_estimation_ros.ros.diagnostics import DROPS, ERROR, OK, WARN, NodeView, diagnostic_array, explain
+from pose_estimation_ros.ros.statistics import Snapshot
+
+VIEW = NodeView('active', 'lightweight_openpose', 'cpu', 'onnxruntime fp32', 'built-in', '/camera/image', 1)
+SEEN = Snapshot(
+    input_hz=30.0,
+    output_hz=14.96,
+    counts={'received': 100, 'processed': 50, 'busy': 40, 'broken': 5, 'paused': 5},
+    stages_ms={'preprocess_ms': 1.0, 'forward_ms': 20.0, 'decode_ms': 3.0, 'total_ms': 24.0},
+    age_p50=0.03,
+    age_p95=0.05,
+    people=2,
+    came_out=70,
+    lost={'busy': 75},
+    silent_for=0.03,
+)
+NEVER = replace(SEEN, counts={}, came_out=0, lost={}, people=0, silent_for=1.4)
+STALLED = replace(SEEN, silent_for=20.4)
+
+
+@pytest.mark.parametrize(
+    ('view', 'seen', 'expected'),
+    [
+        ({}, SEEN, (OK, '2 people seen')),
+        ({}, replace(SEEN, people=0), (OK, 'frames arrive, nobody seen')),
+        ({'state': 'inactive'}, NEVER, (OK, 'inactive: not looking at pictures')),
+        ({'publishers': 0}, NEVER, (WARN, 'no publisher on /camera/image')),
+        ({'publishers': 0}, STALLED, (WARN, 'no publisher on /camera/image')),
+        ({}, NEVER, (OK, 'no picture on /camera/image for 1 s, though it has 1 publishers')),
+        ({}, STALLED, (WARN, 'no picture on /camera/image for 20 s, though it has 1 publishers')),
+        ({'stall_timeout': 0.0}, STALLED, (WARN, 'no picture on /camera/image for 20 s, though it has 1 publishers')),
+        ({'stall_timeout': 60.0}, STALLED, (OK, '2 people seen')),
+        ({'incompatible_qos': 'RELIABILITY'}, NEVER,
+         (ERROR, 'incompatible QoS with a publisher on /camera/image: RELIABILITY')),
+        ({'incompatible_qos': 'RELIABILITY'}, STALLED,
+         (ERROR, 'incompatible QoS with a publisher on /camera/image: RELIABILITY')),
+        ({'incompatible_qos': 'RELIABILITY'}, SEEN, (OK, '2 people seen')),  # another publisher fits
+        ({'has_subscribers': False}, SEEN, (OK, 'no subscribers, paused')),
+        ({'has_subscribers': False}, STALLED,
+         (WARN, 'no picture on /camera/image for 20 s, though it has 1 publishers')),
+        ({'has_subscribers': False, 'lazy': False}, SEEN, (OK, '2 people seen')),
+        ({}, replace(SEEN, came_out=0, lost={}), (WARN, 'frames arrive, none comes out')),
+        ({}, replace(SEEN, came_out=0, lost={'stale': 3, 'broken': 12}),
+         (WARN, 'frames arrive, none comes out; lost lately: 12 broken, 3 stale')),
+        ({'failure': 'it is broken', 'publishers': 0}, NEVER, (ERROR, 'it is broken')),
+        ({'failure': 'it is broken', 'state': 'inactive'}, SEEN, (ERROR, 'it is broken')),
+    ],
+)  # fmt: skip
+def test_silence_is_explained(view, seen, expected):
+    assert explain(replace(VIEW, **view), seen) == expected
+
+
+def test_message():
+    stamp = Time(sec=5, nanosec=7)
+    array = diagnostic_array('robot/pose_node', VIEW, SEEN, stamp)
+    (status,) = array.status
+    assert array.header.stamp == stamp
+    assert (status.level, status.name, status.message) == (OK, 'robot/pose_node', '2 people seen')
+    values = {each.key: each.value for each in status.values}
+    assert values == {
+        'state': 'active',
+        'method': 'lightweight_openpose',
+        'device': 'cpu',
+        'backend': 'onnxruntime fp32',
+        'image conversion': 'built-in',
+        'input Hz': '30.0',
+        'output Hz': '15.0',
+        'received': '100',
+        'processed': '50',
+        'dropped': '45',
+        **{f'dropped, {reason}': '0' for reason in DROPS},
+        'dropped, busy': '40',
+        'dropped, broken': '5',
+        'preprocess ms': '1.0',
+        'forward ms': '20.0',
+        'decode ms': '3.0',
+        'total ms': '24.0',
+        'age p50 ms': '30.0',
+        'age p95 ms': '50.0',
+        'people': '2',
+    }
+
+
+def test_what_was_not_measured_is_unknown():
+    seen = replace(NEVER, stages_ms={'total_ms': math.nan}, age_p50=math.nan, age_p95=math.nan)
+    status = diagnostic_array('node', VIEW, seen, Time()).status[0]
+    values = {each.key: each.value for each in status.values}
+    assert values['total ms'] == values['age p50 ms'] == values['age p95 ms'] == 'unknown'

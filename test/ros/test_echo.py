@@ -1,0 +1,127 @@
+import json
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+import rclpy
+from ros_fakes import picture, poses_in
+from ros_graph import REPOSITORY, Spinner, header, until
+from sensor_msgs.msg import PointCloud2
+
+from pose_estimation_ros.ros.echo import DEFAULT_TOPIC, as_line, as_text
+from pose_estimation_ros.ros.skeleton_messages import decode_skeletons, encode_skeletons
+
+MODULE = ('-m', 'pose_estimation_ros.ros.echo')
+POSES = [pose.with_id(number) for number, pose in enumerate(poses_in(picture(2)))]
+MESSAGE = encode_skeletons(POSES, header(12.25))
+
+
+@pytest.fixture
+def publish(ros):
+    """Function that publishes a message again and again, until the test ends."""
+    node = rclpy.create_node('speaker')
+    spinner, stop, threads = Spinner(node), threading.Event(), []
+
+    def start(message=MESSAGE, topic=DEFAULT_TOPIC):
+        publisher = node.create_publisher(PointCloud2, topic, 10)
+
+        def repeat():
+            while not stop.wait(0.05):
+                publisher.publish(message)
+
+        threads.append(threading.Thread(target=repeat))
+        threads[-1].start()
+        return publisher
+
+    yield start
+    stop.set()
+    for thread in threads:
+        thread.join()
+    spinner.stop()
+
+
+def test_text():
+    text = as_text(MESSAGE, POSES)
+    assert text.startswith('12.250 camera: 2 people\npose 0, score')
+    assert text.count('missing') == 2
+    assert as_text(MESSAGE, []) == '12.250 camera: 0 people'
+
+
+def test_json():
+    line = as_line(MESSAGE, POSES)
+    assert '\n' not in line
+    message = json.loads(line)
+    assert (message['stamp'], message['frame_id']) == (12.25, 'camera')
+    assert [pose['id'] for pose in message['poses']] == [0, 1]
+    assert message['poses'][1]['keypoints'][3] == [1003.0, 6.0, 0.5]
+    assert message['poses'][0]['keypoints'][17] is None
+    assert json.loads(as_line(MESSAGE, []))['poses'] == []
+
+
+def test_untracked_people():
+    (pose,) = json.loads(as_line(MESSAGE, poses_in(picture(1))))['poses']
+    assert pose['id'] is None
+
+
+@pytest.mark.parametrize('arguments', [[], ['--json']])
+def test_once(run, publish, arguments):
+    publish()
+    process = run(*MODULE, '--once', *arguments)
+    assert process.code() == 0
+    poses = decode_skeletons(MESSAGE)
+    expected = as_line(MESSAGE, poses) if arguments else as_text(MESSAGE, poses)
+    assert process.output == expected
+
+
+def test_topic_and_ros_arguments(run, publish):
+    publish(topic='/robot/people/skeletons')
+    assert run(*MODULE, '/robot/people/skeletons', '--once').code() == 0
+    renamed = run(*MODULE, '--once', '--ros-args', '-r', f'{DEFAULT_TOPIC}:=/robot/people/skeletons')
+    assert renamed.code() == 0
+    assert '2 people' in renamed.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals(run, publish, number):
+    publisher = publish()
+    process = run(*MODULE, '--json')
+    until(lambda: publisher.get_subscription_count() and len(process.lines) > 2)
+    process.signal(number)
+    assert process.code() == 0
+    assert all(json.loads(line)['stamp'] == 12.25 for line in process.lines)
+
+
+def test_reader_that_leaves(publish):
+    """As in `echo | head -1`."""
+    publish()
+    with subprocess.Popen(
+        [sys.executable, *MODULE, '--json'],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ''
+
+
+def test_another_cloud_is_told(run, publish):
+    publish(PointCloud2(header=header(1.0), height=1, width=3))
+    process = run(*MODULE)
+    process.says('[ERROR]')
+    process.signal(signal.SIGINT)
+    assert process.code() == 0
+    assert 'Traceback' not in process.output
+
+
+def test_help_and_wrong_arguments(run):
+    help_ = run(*MODULE, '--help')
+    assert help_.code() == 0
+    assert '--once' in help_.output
+    wrong = run(*MODULE, '--twice')
+    assert wrong.code() == 2
+    assert '--twice' in wrong.output

@@ -1,0 +1,220 @@
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+import yaml
+
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.learners.create import LEARNERS, create_learner
+from pose_estimation_ros.ros import parameter_texts
+from pose_estimation_ros.ros.parameters import (
+    BY_NAME,
+    PARAMETERS,
+    NodeSettings,
+    changed,
+    learner_options,
+    settings_from,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEFAULTS = settings_from({})
+
+
+def flat(values: dict, prefix: str = '') -> dict:
+    parts = (flat(v, f'{prefix}{k}.') if isinstance(v, dict) else {prefix + k: v} for k, v in values.items())
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def in_file(name: str) -> dict:
+    content = yaml.safe_load((REPOSITORY / 'config' / name).read_text())
+    assert list(content) == ['/**']
+    assert list(content['/**']) == ['ros__parameters']
+    return flat(content['/**']['ros__parameters'])
+
+
+# --- one table ---
+
+
+def test_settings_have_the_fields_and_types_of_the_table():
+    assert len(BY_NAME) == len(PARAMETERS)
+    hints = get_type_hints(NodeSettings)
+    assert {parameter.field: parameter.type for parameter in PARAMETERS} == {
+        field.name: hints[field.name] for field in fields(NodeSettings)
+    }
+
+
+@pytest.mark.parametrize('parameter', PARAMETERS, ids=lambda each: each.name)
+def test_defaults_are_allowed_and_described(parameter):
+    assert parameter.checked(parameter.default) == parameter.default
+    assert parameter.description.endswith('.')
+    assert '|' not in parameter.description
+    assert not (parameter.range and parameter.choices)
+
+
+def test_yaml_file_is_the_tables_and_says_the_defaults():
+    assert (REPOSITORY / parameter_texts.YAML_FILE).read_text() == parameter_texts.to_yaml(), parameter_texts.COMMAND
+    values = in_file('pose_node.yaml')
+    assert values == {parameter.name: parameter.default for parameter in PARAMETERS}
+    assert {name: type(value) for name, value in values.items()} == {each.name: each.type for each in PARAMETERS}
+
+
+def test_readme_is_the_tables():
+    readme = (REPOSITORY / parameter_texts.README_FILE).read_text()
+    assert parameter_texts.with_table(readme) == readme, parameter_texts.COMMAND
+    assert all(f'`{parameter.name}`' in readme for parameter in PARAMETERS)
+
+
+@pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml'])
+def test_other_files_differ_from_the_defaults_by_what_is_allowed(name):
+    assert settings_from(in_file(name)) != DEFAULTS
+
+
+def test_jetson_is_the_published_full_setting():
+    settings = settings_from(in_file('jetson.yaml'))
+    assert (settings.mobilenet_use_stride, settings.num_refinement_stages, settings.half_precision) == (True, 0, True)
+
+
+def test_writing_texts_again_changes_nothing(tmp_path):
+    (tmp_path / 'README.md').write_text(f'before\n{parameter_texts.BEGIN}old\n{parameter_texts.END}after\n')
+    assert parameter_texts.main([str(tmp_path)]) == 0
+    readme = (tmp_path / 'README.md').read_text()
+    assert readme.startswith('before\n')
+    assert readme.endswith('after\n')
+    assert parameter_texts.to_markdown() in readme
+    assert parameter_texts.with_table(readme) == readme
+    assert (tmp_path / 'config/pose_node.yaml').read_text() == parameter_texts.to_yaml()
+
+
+def test_writing_texts_elsewhere_is_refused(tmp_path, capsys):
+    assert parameter_texts.main([str(tmp_path)]) == 2
+    assert 'checkout' in capsys.readouterr().err
+    with pytest.raises(ValueError, match='must hold'):
+        parameter_texts.with_table('no markers')
+
+
+# --- checking ---
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'expected'),
+    [
+        ('base_height', 127, 'base_height must be a whole number (128 to 1080), got 127'),
+        ('base_height', 256.0, 'got 256.0'),
+        ('base_height', True, 'got True'),
+        ('base_height', None, 'got None'),
+        ('keypoint_threshold', 1.01, 'keypoint_threshold must be a number (0 to 1), got 1.01'),
+        ('keypoint_threshold', float('nan'), 'got nan'),
+        ('max_rate', float('inf'), 'got inf'),
+        ('max_rate', -1, 'got -1.0'),
+        ('track', 1, 'track must be true or false, got 1'),
+        ('depth.window', 4, 'depth.window must be a whole number (odd, 1 to 15), got 4'),
+        ('depth.window', 17, 'got 17'),
+        ('device', 'gpu', "device must be auto, cpu, cuda, cuda:N, got 'gpu'"),
+        ('device', 'cuda:', "got 'cuda:'"),
+        ('backend', 'tensorflow', 'backend must be auto, torch'),
+        ('method', 'openpose', 'method must be lightweight_openpose'),
+        ('image_transport', 'theora', 'image_transport must be raw, compressed'),
+        ('model_path', 3, 'model_path must be a text, got 3'),
+        ('num_refinement_stages', -2, 'got -2'),
+        ('base_heigth', 300, 'there is no parameter base_heigth'),
+    ],
+)
+def test_wrong_values_are_refused(name, value, expected):
+    with pytest.raises(SettingsError) as error:
+        settings_from({name: value})
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [('device', 'cuda:1'), ('depth.window', 15), ('base_height', 1080), ('max_rate', 30), ('model_path', 'a b/ü.pth')],
+)
+def test_right_values_are_taken(name, value):
+    settings = settings_from({name: value})
+    assert settings.values()[name] == value
+    assert type(settings.values()[name]) is BY_NAME[name].type
+
+
+def test_everything_wrong_is_named_at_once():
+    with pytest.raises(SettingsError) as error:
+        settings_from({'base_height': 0, 'track': 'no', 'nonsense': 1})
+    assert all(name in str(error.value) for name in ('base_height', 'track', 'nonsense'))
+
+
+def test_bodies_need_ids():
+    with pytest.raises(SettingsError, match=r'hri\.enabled needs track'):
+        settings_from({'hri.enabled': True, 'track': False})
+
+
+# --- changing ---
+
+
+def test_change_replaces_the_whole():
+    new = changed(DEFAULTS, {'base_height': 368, 'max_persons': 2}, active=True)
+    assert (new.base_height, new.max_persons, DEFAULTS.base_height) == (368, 2, 256)
+
+
+def test_wrong_change_changes_nothing():
+    with pytest.raises(SettingsError, match='max_persons'):
+        changed(DEFAULTS, {'base_height': 368, 'max_persons': -1}, active=True)
+
+
+@pytest.mark.parametrize('parameter', [each for each in PARAMETERS if not each.dynamic], ids=lambda each: each.name)
+def test_what_is_fixed_is_refused_while_active(parameter):
+    other = {bool: not parameter.default, int: 1, float: 0.5, str: (parameter.choices or ('', 'cpu'))[-1]}
+    value = other[parameter.type]
+    if value != parameter.default:
+        with pytest.raises(SettingsError, match=f'{parameter.name} cannot change .* deactivate'):
+            changed(DEFAULTS, {parameter.name: value}, active=True)
+    assert changed(DEFAULTS, {parameter.name: value}, active=False).values()[parameter.name] == value
+    assert changed(DEFAULTS, {parameter.name: parameter.default, 'base_height': 300}, active=True).base_height == 300
+
+
+# --- to the learner ---
+
+
+@pytest.mark.parametrize('method', LEARNERS)
+def test_every_method_takes_the_defaults(method):
+    name, options = learner_options(settings_from({'method': method}))
+    assert create_learner(name, **options).method.name == method
+
+
+def test_settings_reach_the_learner():
+    values = {'half_precision': True, 'num_refinement_stages': 0, 'mobilenet_use_stride': True, 'base_height': 300}
+    decoding = {'keypoint_threshold': 0.3, 'person_threshold': 0.4, 'min_keypoints': 5, 'max_persons': 6}
+    method, options = learner_options(settings_from({**values, **decoding, 'device': 'cpu', 'backbone': 'mobilenet'}))
+    learner = create_learner(method, **options)
+    assert learner.given >= {'backbone', 'num_refinement_stages', 'mobilenet_use_stride', 'base_height'}
+    assert learner.options.use_stride
+    assert learner.options.num_refinement_stages == 0
+    assert learner.base_height == 300
+    assert (learner.backend_settings.device, learner.backend_settings.precision) == ('cpu', 'fp16')
+    assert not learner.backend_settings.may_fall_back
+    assert options['decoding'] == {
+        'keypoint_threshold': 0.3, 'min_mean_score': 0.4, 'min_keypoints': 5, 'max_persons': 6,
+    }  # fmt: skip
+
+
+def test_weights_speak_for_themselves_where_nothing_is_asked():
+    _, options = learner_options(DEFAULTS)
+    assert options.keys().isdisjoint({'backbone', 'num_refinement_stages', 'mobilenet_use_stride'})
+
+
+def test_options_of_other_methods_are_refused_by_name():
+    method, options = learner_options(settings_from({'method': 'lightweight_openpose', 'first_pass_height': 300}))
+    with pytest.raises(SettingsError, match='lightweight_openpose has no option first_pass_height'):
+        create_learner(method, **options)
+
+
+@pytest.mark.parametrize(('file', 'expected'), [('lwop_omz.pth', False), ('lwop_omz.onnx', None)])
+def test_published_checkpoints_are_for_stride_8(assets, file, expected):
+    _, options = learner_options(settings_from({'model_path': str(assets / 'weights' / file)}))
+    assert options.get('mobilenet_use_stride') is expected
+
+
+def test_missing_model_is_left_to_the_learner(tmp_path):
+    path = str(tmp_path / 'none.pth')
+    method, options = learner_options(settings_from({'model_path': path}))
+    with pytest.raises(WeightsError, match=r'none\.pth'):
+        create_learner(method, **options).load(path)
