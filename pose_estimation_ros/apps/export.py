@@ -1,5 +1,6 @@
 """`export`: an ONNX model of any batch, height and width, in fp32, fp16 or int8, checked against its source."""
 
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import written_whole
@@ -39,7 +41,9 @@ def run(settings: Namespace) -> int:
     learner = make_learner(settings)
     before = learner.pipeline().backend
     pictures = _frames(settings.calibration)
-    learner.optimize(do_constant_folding=True, precision=settings.to, calibration=pictures)
+    with tempfile.TemporaryDirectory() as folder:
+        learner.temp_path = Path(folder)
+        learner.optimize(do_constant_folding=True, precision=settings.to, calibration=pictures)
     if settings.output.suffix == '.onnx':
         with written_whole(settings.output) as temporary:
             temporary.write_bytes(learner.optimized_content())
@@ -50,7 +54,7 @@ def run(settings: Namespace) -> int:
         Model(learner.method.output_channels, onnx=learner.optimized_content()), BackendSettings('onnxruntime')
     )
     spread = f'{_difference(before, after, batch):.2%} of their spread'
-    print(f'wrote {settings.output}; its maps differ from the source by {spread}')
+    say(f'wrote {settings.output}; its maps differ from the source by {spread}')
     return 0
 
 
