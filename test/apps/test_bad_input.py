@@ -291,6 +291,10 @@ class TestWeights:
     def test_missing(self, refused, tmp_path, name):
         assert f'there are no weights at {tmp_path / name}' in refused(tmp_path / name)
 
+    @pytest.mark.parametrize('name', ['', '.'])
+    def test_the_folder_one_stands_in(self, cli, picture, name):
+        assert 'is no saved model' in cli('infer', picture, '--weights', name).sentence()
+
     def test_picture(self, refused, picture):
         assert "a model file ends in .pth, .pt, .tar, .ckpt, .onnx, .xml, this one in '.png'" in refused(picture)
 

@@ -36,7 +36,7 @@ def check(outcome, folder, frames, width, height):
 
 
 def test_synthetic_people(cli, seeing):
-    outcome = cli('demo', '--seconds', 0.1, *seeing)
+    outcome = cli('demo', '--seconds', 0.1, '--keypoint-threshold', 0.5, *seeing)
     frames = check(outcome, OUT, 3, 1280, 720)
     assert [frame['stamp'] for frame in frames] == pytest.approx([0, 1 / 30, 2 / 30], abs=1e-5)
     assert 'demo:' in outcome.err  # the progress bar
@@ -57,8 +57,8 @@ def test_shorter_video_than_asked_for(cli, clip, seeing):
 @pytest.mark.slow
 def test_real_weights_find_the_synthetic_people(cli, assets):
     weights = assets / 'weights' / 'lwop_omz.onnx'
-    frames = check(cli('demo', '--seconds', 0.5, '--weights', weights, '--backend', 'onnxruntime'), OUT, 15, 1280, 720)
-    assert sum(len(frame['poses']) >= 2 for frame in frames) >= 12
+    frames = check(cli('demo', '--seconds', 0.2, '--weights', weights, '--backend', 'onnxruntime'), OUT, 6, 1280, 720)
+    assert sum(len(frame['poses']) >= 2 for frame in frames) >= 5
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_real_weights_find_the_synthetic_people(cli, assets):
         (['--seconds', '0.001'], '--seconds must make a frame or more at 30 a second'),
         (['--seconds', 'inf'], '--seconds must make a frame or more at 30 a second'),
         (['--video', 'missing.mp4'], 'there is no file or folder missing.mp4'),
-        (['--weights', 'missing.onnx'], 'there are no weights at missing.onnx'),
+        (['--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--output', 'taken'], 'cannot make the folder taken'),
     ],
 )

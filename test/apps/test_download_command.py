@@ -60,7 +60,7 @@ def test_pretrained_model_runs(cli, site, picture):
     assert 'openpose_default.pth:' in outcome.err  # the progress bar
     for name in names:
         assert (Path('models') / name).read_bytes() == (folder / name).read_bytes()
-    assert cli('infer', picture, '--weights', 'models/openpose_default').code == 0
+    assert cli('infer', picture, '--weights', 'models/openpose_default', '--backend', 'torch').code == 0
 
 
 @pytest.mark.parametrize(

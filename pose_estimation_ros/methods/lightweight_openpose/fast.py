@@ -35,6 +35,9 @@ NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx
 MAX_PEAKS_PER_KIND = 256
 """Of maps that are all noise the strongest peaks are kept, lest pairs grow without bound."""
 
+ROUGH_SHARE = 0.4
+"""Of the published bound, for a field read at the nearest cell instead of between cells."""
+
 REMAP_ROWS = 16384
 """Pairs scored at once: cv2.remap takes pictures of fewer than 32768 rows."""
 
@@ -200,8 +203,27 @@ class _FieldSampler:
         count = len(steps)
         may_fail = count - 1 - int(np.floor(self._settings.min_valid_share * count))
         middle = steps[max(0, (count - may_fail) // 2 - 1) :][: may_fail + 1]
-        valid = self._along(limb, first, second, middle) > self._settings.min_sample
-        return np.flatnonzero(valid.any(axis=1))
+        near = self._passes_near(limb, first, second, middle)
+        valid = self._along(limb[near], first[near], second[near], middle) > self._settings.min_sample
+        return near[valid.any(axis=1)]
+
+    def _passes_near(self, limb: IntArray, first: IntArray, second: IntArray, steps: FloatArray) -> IntArray:
+        """Return the numbers of the pairs that have something of their field in the cell nearest to a step.
+
+        In a crowd nearly all pairs are of two people and end here, for a fraction of the price of interpolation.
+        """
+        x, y = np.ascontiguousarray(self._xy.T)
+        width = self._picture.shape[1]
+        field_x, field_y = (np.ascontiguousarray(self._picture[..., axis]).ravel() for axis in (0, 1))
+        start_x, start_y = x[first], y[first] + (limb * self._rows).astype(np.float32)
+        vector_x, vector_y = x[second] - x[first], y[second] - y[first]
+        bound = np.float32(ROUGH_SHARE * self._settings.min_sample) * np.sqrt(vector_x**2 + vector_y**2)
+        near = np.zeros(len(limb), dtype=bool)
+        for step in steps:
+            row = (start_y + vector_y * step + np.float32(0.5)).astype(np.int32)
+            cell = row * width + (start_x + vector_x * step + np.float32(0.5)).astype(np.int32)
+            near |= field_x[cell] * vector_x + field_y[cell] * vector_y > bound
+        return np.flatnonzero(near)
 
     def score(self, limb: IntArray, first: IntArray, second: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return the mean of each pair's valid samples, and whether there are enough of them."""
