@@ -36,7 +36,9 @@ MAX_PEAKS_PER_KIND = 256
 """Of maps that are all noise the strongest peaks are kept, lest pairs grow without bound."""
 
 ROUGH_SHARE = 0.4
-"""Of the published bound, for a field read at the nearest cell instead of between cells."""
+"""Of the bound for a field sample: what one of the four cells around it must reach before it is interpolated."""
+
+TRUSTED_SHARE = 0.5
 
 REMAP_ROWS = 16384
 """Pairs scored at once: cv2.remap takes pictures of fewer than 32768 rows."""
@@ -203,12 +205,14 @@ class _FieldSampler:
         count = len(steps)
         may_fail = count - 1 - int(np.floor(self._settings.min_valid_share * count))
         middle = steps[max(0, (count - may_fail) // 2 - 1) :][: may_fail + 1]
-        near = self._passes_near(limb, first, second, middle)
+        near = np.arange(len(limb))
+        if self._settings.min_valid_share >= TRUSTED_SHARE:  # fewer valid samples may be chance artefacts
+            near = self._passes_near(limb, first, second, middle)
         valid = self._along(limb[near], first[near], second[near], middle) > self._settings.min_sample
         return near[valid.any(axis=1)]
 
     def _passes_near(self, limb: IntArray, first: IntArray, second: IntArray, steps: FloatArray) -> IntArray:
-        """Return the numbers of the pairs that have something of their field in the cell nearest to a step.
+        """Return the numbers of the pairs along which a cell around one of the steps has something of their field.
 
         In a crowd nearly all pairs are of two people and end here, for a fraction of the price of interpolation.
         """
@@ -220,9 +224,9 @@ class _FieldSampler:
         bound = np.float32(ROUGH_SHARE * self._settings.min_sample) * np.sqrt(vector_x**2 + vector_y**2)
         near = np.zeros(len(limb), dtype=bool)
         for step in steps:
-            row = (start_y + vector_y * step + np.float32(0.5)).astype(np.int32)
-            cell = row * width + (start_x + vector_x * step + np.float32(0.5)).astype(np.int32)
-            near |= field_x[cell] * vector_x + field_y[cell] * vector_y > bound
+            corner = (start_y + vector_y * step).astype(np.int32) * width + (start_x + vector_x * step).astype(np.int32)
+            for cell in (corner, corner + 1, corner + width, corner + width + 1):
+                near |= field_x[cell] * vector_x + field_y[cell] * vector_y > bound
         return np.flatnonzero(near)
 
     def score(self, limb: IntArray, first: IntArray, second: IntArray) -> tuple[FloatArray, BoolArray]:
