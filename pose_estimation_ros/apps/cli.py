@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cv2
 from jsonargparse import Namespace
 from tqdm import tqdm
 
@@ -43,8 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PoseEstimationError as error:
         complain(error)
         return BAD_INPUT
-    except BrokenPipeError:  # by a library that prints; whoever read it has left
-        return 0
+    except (MemoryError, cv2.error, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # whoever read what a library printed has left
+            return 0
+        complain(error)
+        return BAD_INPUT
     except KeyboardInterrupt:
         print(f'\n{PROGRAM}: interrupted', file=sys.stderr)
         return INTERRUPTED

@@ -12,6 +12,7 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
+from pose_estimation_ros.apps.interrupt import ending_on_interrupt
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.results import PoseFile
@@ -76,6 +77,7 @@ def run(settings: Namespace) -> int:
         for source in sources:
             tally = Tally()
             started = time.perf_counter()
+            quit_asked = False
             for frame, poses in _poses_of(source, learner, settings):
                 tally.add(poses)
                 if poses_file:
@@ -85,11 +87,14 @@ def run(settings: Namespace) -> int:
                     if output:
                         output.add(source, frame, annotated)
                     if window and not window.show(annotated):
+                        quit_asked = True
                         break
             if output:
                 output.finish_source()
             tally.seconds = time.perf_counter() - started
             say(f'{source.name}: {tally}{_skipped(source)}')
+            if quit_asked:
+                break
     for path in (output.paths if output else []) + ([settings.json] if settings.json else []):
         say(f'wrote {path}')
     if not (output or settings.json or settings.show):
@@ -102,21 +107,14 @@ def _poses_of(source: Source, learner: Any, settings: Namespace) -> Iterator[tup
     track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
     learner.reset()
     total = min(source.total or settings.limit, settings.limit) if settings.limit else source.total
-    with contextlib.closing(source), tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False) as bar:
-        try:
-            for count, frame in enumerate(source.frames(), start=1):
-                yield (
-                    frame,
-                    learner.infer(
-                        frame.image, settings.upsample_ratio, track, not settings.no_smooth, stamp=frame.stamp
-                    ),
-                )
-                bar.update()
-                if count == settings.limit:
-                    return
-        except KeyboardInterrupt:
-            if source.kind != 'camera':
-                raise
+    bar = tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False)
+    with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
+        for count, frame in enumerate(source.frames(), start=1):
+            smooth = not settings.no_smooth
+            yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp)
+            bar.update()
+            if count == settings.limit or stop.asked:
+                return
 
 
 def _skipped(source: Source) -> str:

@@ -197,7 +197,10 @@ class LightweightOpenPoseLearner(Learner):
     def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""
         if self._pipeline is None:
-            backend = open_backend(self._model(), self.backend_settings)
+            settings = self.backend_settings
+            if self._optimized is not None and settings.backend == 'torch':
+                settings = replace(settings, backend='auto')  # torch runs no ONNX
+            backend = open_backend(self._model(), settings)
             LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
             decoder = self._make_decoder(upsample_ratio)
             self._pipeline = Pipeline(backend, decoder, self.preprocessing, self.base_height)
