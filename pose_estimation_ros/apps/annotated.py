@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -22,8 +23,9 @@ ENCODABLE = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'
 class AnnotatedOutput:
     """Writes what was drawn: a picture for each picture, a video for each video, named after their sources."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sources: Sequence[Source]) -> None:
         self._folder = make_folder(folder)
+        self._read = files_read(sources)
         self._stack = contextlib.ExitStack()
         self._video: VideoWriter | None = None
         self.paths: list[Path] = []
@@ -37,7 +39,7 @@ class AnnotatedOutput:
             self._write_picture(frame, annotated)
             return
         if self._video is None:
-            path = self._free_name(_stem(source.name), '.mp4', source.name)
+            path = self._free_name(_stem(source.name), '.mp4')
             self._video = self._stack.enter_context(VideoWriter(path, source.fps or DEFAULT_FPS))
             self.paths.append(path)
         self._video.write(annotated)
@@ -50,7 +52,7 @@ class AnnotatedOutput:
     def _write_picture(self, frame: Frame, annotated: ByteArray) -> None:
         original = Path(frame.source)
         suffix = original.suffix.lower() if original.suffix.lower() in ENCODABLE else '.png'
-        path = self._free_name(original.stem, suffix, frame.source)
+        path = self._free_name(original.stem, suffix)
         done, content = cv2.imencode(suffix, annotated)
         if not done:
             raise OutputError(f'cannot encode {path} ({annotated.shape[1]}x{annotated.shape[0]}) as {suffix}')
@@ -58,19 +60,24 @@ class AnnotatedOutput:
             temporary.write_bytes(content.tobytes())
         self.paths.append(path)
 
-    def _free_name(self, stem: str, suffix: str, source: str) -> Path:
-        """Return a name that nothing written before has; raises OutputError where it is the source itself."""
+    def _free_name(self, stem: str, suffix: str) -> Path:
+        """Return a name that nothing written before has; raises OutputError where it is that of a source."""
         path, number = self._folder / f'{stem}{suffix}', 2
         while path in self.paths:
             path, number = self._folder / f'{stem}_{number}{suffix}', number + 1
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise OutputError(f'{path} would overwrite its own source; choose another --output folder')
+        if path.resolve() in self._read:
+            raise OutputError(f'{path} is itself a source and would be overwritten; choose another --output folder')
         return path
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
+
+
+def files_read(sources: Sequence[Source]) -> set[Path]:
+    """Return the files that no result may overwrite, links followed."""
+    return {file.resolve() for source in sources for file in source.files}
 
 
 def _stem(name: str) -> str:

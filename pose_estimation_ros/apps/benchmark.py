@@ -12,10 +12,10 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
-from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
-from pose_estimation_ros.core.files import make_folder, write_json
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.data.sources import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import BACKENDS, installed
@@ -81,22 +81,23 @@ def run(settings: Namespace) -> int:
     """Measure, print the table, and write what is wanted."""
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
-    frames = _frames(settings)
+    folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
     if settings.all and not settings.verbose:
         logging.getLogger('pose_estimation_ros').setLevel(logging.ERROR)  # the table says what ran where
     ways = _ways(settings)
+    frames = _frames(settings)
     rows = [row for source, images in frames.items() for row in _measure(settings, source, images, ways)]
     table = format_table(rows)
-    print(table)
+    say(table)
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
     if settings.json:
         write_json(settings.json, report, indent=1)
-    if settings.output:
-        folder = make_folder(settings.output)
-        (folder / 'table.txt').write_text(table + '\n')
+    if folder:
+        with written_whole(folder / 'table.txt') as temporary:
+            temporary.write_text(table + '\n')
         write_json(folder / 'benchmark.json', report, indent=1)
         draw_plot(rows, folder / 'benchmark.png')
-        print(f'wrote table.txt, benchmark.json and benchmark.png in {folder}')
+        say(f'wrote table.txt, benchmark.json and benchmark.png in {folder}')
     return 0
 
 
@@ -184,9 +185,10 @@ def _peer(settings: Namespace) -> Way:
     """Return the published demo's way: torch eager where the weights can run in it, enlarged maps."""
     try:
         return _way(settings, settings.weights, 'torch', 'fp32', 'reference', peer=True)
-    except BackendError as error:
-        print(f'(the published demo runs in torch; here only its decoding is compared: {error})')
-        return _way(settings, settings.weights, settings.backend, 'fp32', 'reference', peer=True)
+    except (BackendError, WeightsError) as error:
+        way = _way(settings, settings.weights, settings.backend, 'fp32', 'reference', peer=True)
+        say(f'(the published demo runs in torch; here only its decoding is compared: {error})')
+        return way
 
 
 def _measure(settings: Namespace, source: str, images: list[ByteArray], ways: list[Way]) -> list[Row]:

@@ -8,9 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cv2
 from jsonargparse import Namespace
+from tqdm import tqdm
 
-from pose_estimation_ros.apps.parser import BAD_INPUT, INTERRUPTED, PROGRAM, Parser, close_broken_stdout, complain
+from pose_estimation_ros.apps.parser import (
+    BAD_INPUT,
+    INTERRUPTED,
+    PROGRAM,
+    Parser,
+    complain,
+    replace_closed_streams,
+    say,
+)
 from pose_estimation_ros.core.errors import PoseEstimationError
 
 COMMANDS = {
@@ -26,22 +36,30 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
-    settings = _parser().parse_args(None if argv is None else list(argv))
-    arguments = settings[settings.command]
-    _set_up_logging(arguments)
+    replace_closed_streams()
     try:
-        code = import_module(f'pose_estimation_ros.apps.{settings.command}').run(arguments)
-        sys.stdout.flush()
-        return int(code)
+        try:
+            return _run(argv)
+        finally:
+            say('', end='')  # what was printed in other ways, such as help, goes out
     except PoseEstimationError as error:
         complain(error)
         return BAD_INPUT
-    except BrokenPipeError:
-        close_broken_stdout()
-        return 0
+    except (MemoryError, cv2.error, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # whoever read what a library printed has left
+            return 0
+        complain(error)
+        return BAD_INPUT
     except KeyboardInterrupt:
         print(f'\n{PROGRAM}: interrupted', file=sys.stderr)
         return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    settings = _parser().parse_args(None if argv is None else list(argv))
+    arguments = settings[settings.command]
+    _set_up_logging(arguments)
+    return int(import_module(f'pose_estimation_ros.apps.{settings.command}').run(arguments))
 
 
 def _parser() -> Parser:
@@ -66,9 +84,16 @@ def _version() -> str:
 
 def _set_up_logging(settings: Namespace) -> None:
     """Show warnings, and with --verbose what the package does, on stderr."""
-    handler = logging.StreamHandler()
+    handler = _BesideBars()
     handler.setFormatter(logging.Formatter(f'{PROGRAM}: %(message)s'))
     package = logging.getLogger('pose_estimation_ros')
     package.handlers[:] = [handler]
     package.propagate = False
     package.setLevel(logging.DEBUG if settings.verbose else logging.INFO)
+
+
+class _BesideBars(logging.Handler):
+    """Writes to stderr without tearing progress bars apart."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)

@@ -15,10 +15,11 @@ from jsonargparse.typing import NonNegativeInt, PositiveFloat
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.apps.results import PoseFile
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.drawing import draw_poses
-from pose_estimation_ros.core.errors import SourceError
+from pose_estimation_ros.core.errors import SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.sources import open_sources
@@ -43,6 +44,8 @@ def add_arguments(parser: Any) -> None:
 
 def run(settings: Namespace) -> int:
     """Run the learner on a video and show what came of it."""
+    if not 1 <= settings.seconds * FPS < math.inf:
+        raise SettingsError(f'--seconds must make a frame or more at {FPS:g} a second, got {settings.seconds:g}')
     learner = make_learner(settings)
     folder = make_folder(settings.output)
     video, picture, poses_path = (folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json'))
@@ -64,12 +67,12 @@ def run(settings: Namespace) -> int:
             if _showing(poses) > best[0]:
                 best = _showing(poses), annotated
     _write_picture(picture, best[1])
-    print(_table(np.array(stages)))
+    say(_table(np.array(stages)))
     rate = len(people) / (time.perf_counter() - started)
-    print(f'{len(people)} frames, {np.mean(people):.1f} people a frame, {len(ids)} tracks')
-    print(f'{rate:.1f} frames/s, with reading or drawing the frames, annotating and writing the video')
+    say(f'{len(people)} frames, {np.mean(people):.1f} people a frame, {len(ids)} tracks')
+    say(f'{rate:.1f} frames/s, with reading or drawing the frames, annotating and writing the video')
     for path in (video, picture, poses_path):
-        print(f'wrote {path}')
+        say(f'wrote {path}')
     return 0
 
 

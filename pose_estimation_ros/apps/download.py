@@ -15,7 +15,10 @@ def add_arguments(parser: Any) -> None:
         help='A pretrained model, the ImageNet weights of a backbone (for training), or an annotated picture.',
     )  # fmt: skip
     parser.add_argument('--output', type=Path, default=Path('temp'), metavar='DIR', help='Folder to write to.')
-    parser.add_argument('--backbone', type=Literal['mobilenet', 'mobilenetv2', 'shufflenet'], default='mobilenet')
+    parser.add_argument(
+        '--backbone', type=Literal['mobilenet', 'mobilenetv2', 'shufflenet'], default='mobilenet',
+        help='Of the network that the files are for.',
+    )  # fmt: skip
     parser.add_argument('--url', default=OPENDR_URL, help='Server and folder that the files lie in.')
 
 

@@ -11,12 +11,14 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.annotated import AnnotatedOutput
+from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
+from pose_estimation_ros.apps.interrupt import ending_on_interrupt
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
-from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.results import PoseFile
 from pose_estimation_ros.apps.window import Window
 from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.sources import Frame, Source, open_sources
 
@@ -64,15 +66,18 @@ class Tally:
 def run(settings: Namespace) -> int:
     """Find the people in every source."""
     sources = open_sources(settings.sources)
+    if settings.json and settings.json.resolve() in files_read(sources):
+        raise OutputError(f'{settings.json} is itself a source and would be overwritten; choose another --json file')
     learner = make_learner(settings)
     learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
     with contextlib.ExitStack() as stack:
         poses_file = stack.enter_context(PoseFile(settings.json, learner.method.skeleton)) if settings.json else None
-        output = stack.enter_context(AnnotatedOutput(settings.output)) if settings.output else None
+        output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None
         window = stack.enter_context(Window()) if settings.show else None
         for source in sources:
             tally = Tally()
             started = time.perf_counter()
+            quit_asked = False
             for frame, poses in _poses_of(source, learner, settings):
                 tally.add(poses)
                 if poses_file:
@@ -82,15 +87,18 @@ def run(settings: Namespace) -> int:
                     if output:
                         output.add(source, frame, annotated)
                     if window and not window.show(annotated):
+                        quit_asked = True
                         break
             if output:
                 output.finish_source()
             tally.seconds = time.perf_counter() - started
-            print(f'{source.name}: {tally}{_skipped(source)}')
+            say(f'{source.name}: {tally}{_skipped(source)}')
+            if quit_asked:
+                break
     for path in (output.paths if output else []) + ([settings.json] if settings.json else []):
-        print(f'wrote {path}')
+        say(f'wrote {path}')
     if not (output or settings.json or settings.show):
-        print('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
+        say('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
     return 0
 
 
@@ -99,21 +107,14 @@ def _poses_of(source: Source, learner: Any, settings: Namespace) -> Iterator[tup
     track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
     learner.reset()
     total = min(source.total or settings.limit, settings.limit) if settings.limit else source.total
-    with contextlib.closing(source), tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False) as bar:
-        try:
-            for count, frame in enumerate(source.frames(), start=1):
-                yield (
-                    frame,
-                    learner.infer(
-                        frame.image, settings.upsample_ratio, track, not settings.no_smooth, stamp=frame.stamp
-                    ),
-                )
-                bar.update()
-                if count == settings.limit:
-                    return
-        except KeyboardInterrupt:
-            if source.kind != 'camera':
-                raise
+    bar = tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False)
+    with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
+        for count, frame in enumerate(source.frames(), start=1):
+            smooth = not settings.no_smooth
+            yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp)
+            bar.update()
+            if count == settings.limit or stop.asked:
+                return
 
 
 def _skipped(source: Source) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
+from pose_estimation_ros.apps.parser import add_flag
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.learners.model_folder import find_model
 
@@ -41,6 +42,7 @@ def add_model_options(parser: Any) -> None:
         type=NonNegativeInt | None,
         help='Refinement stages to keep of a .pth; all that it has if not given.',
     )
+    add_flag(model, '--trust-weights', 'Read a .pth that needs more than tensors. It can run any code: own files only.')
     tuning = parser.add_argument_group('decoding')
     tuning.add_argument(
         '--decode', default='fast', help='fast, reference (published demo) or evaluation (published COCO evaluation).'
@@ -76,7 +78,7 @@ def make_learner(settings: Namespace) -> Any:
         decoding=decoding,
         require_device=True,
     )
-    learner.load(settings.weights)
+    learner.load(settings.weights, trust=settings.trust_weights)
     return learner
 
 

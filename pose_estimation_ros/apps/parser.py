@@ -1,11 +1,14 @@
-"""Command-line parsing with errors of one sentence."""
+"""Command-line parsing with errors of one sentence, and printing that survives whoever reads it."""
 
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from jsonargparse import ArgumentParser
+
+from pose_estimation_ros.core.errors import OutputError
 
 PROGRAM = 'pose_estimation'
 BAD_INPUT = 2
@@ -23,19 +26,36 @@ TYPES_IN_WORDS = {
 }
 
 
+WRONG_VALUES = [
+    re.compile(rf'Parser key "(?P<key>\w+)"(?: element \d+)?:{rest}')
+    for rest in (
+        '.*(?:Given|Got) value: (?P<value>.*)',
+        r' Not of type \w+: (?P<value>.*) does not conform',
+        r" Not of type \w+: .*: '(?P<value>.*)'",
+    )
+]
+"""The parser's own words for a value of the wrong type."""
+
+
 class Parser(ArgumentParser):
     """A parser whose errors fit on a line: what is wrong, and where help is."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print one sentence on stderr and leave with exit code 2."""
         sentence = ' '.join(str(ex or message).split())
-        wrong = re.match(r'Parser key "(?P<key>\w+)":.*(?:Given|Got) value: (?P<value>.*)', sentence)
+        missing = re.match(r'the following arguments are required: \w+\.(\w+)', sentence)
+        if missing:
+            sentence = f'{missing[1].upper().removesuffix("S")} is missing'
+        wrong = next(filter(None, (pattern.match(sentence) for pattern in WRONG_VALUES)), None)
         if wrong:
-            sentence = (
-                f'--{wrong["key"].replace("_", "-")} must be {self._expected(wrong["key"])}, got {wrong["value"]!r}'
-            )
+            sentence = f'{self._called(wrong["key"])} must be {self._expected(wrong["key"])}, got {wrong["value"]!r}'
         print(f'{PROGRAM}: {sentence} (try --help)', file=sys.stderr)
         raise SystemExit(BAD_INPUT)
+
+    def _called(self, key: str) -> str:
+        """Return what the user calls an argument: --its-name, or WHAT where it has a place and no name."""
+        placed = any(action.dest == key and not action.option_strings for action in self._actions)
+        return key.upper() if placed else f'--{key.replace("_", "-")}'
 
     def _expected(self, key: str) -> str:
         """Say in words what an option takes."""
@@ -64,10 +84,22 @@ def complain(error: BaseException) -> None:
     print(f'{PROGRAM}: {text_of(error)}', file=sys.stderr)
 
 
-def close_broken_stdout() -> None:
-    """Keep Python from complaining when whoever read our output has left (`... | head`)."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+def say(text: str, end: str = '\n') -> None:
+    """Print; results are written all the same when whoever read our output has left (`... | head`)."""
+    try:
+        print(text, end=end, flush=True)
+    except OSError as error:
+        # Or Python would complain at its end, when it tries again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError(f'cannot write to standard output: {error.strerror}') from error
+
+
+def replace_closed_streams() -> None:
+    """Print to nowhere where a stream was closed from the start (`>&-`), lest a file opened later gets its number."""
+    for name in ('stdout', 'stderr'):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open('w'))  # noqa: SIM115
 
 
 def add_flag(parser: Any, name: str, help: str) -> None:

@@ -109,7 +109,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     if unsafe:
         return (
             f'{path} holds the Python object {unsafe[1]}, expected tensors only; if you trust where the file comes'
-            ' from, read it with trust=True, which lets it run any code'
+            ' from, read it with trust=True (--trust-weights), which lets it run any code'
         )
     if isinstance(error, ImportError | AttributeError):
         return f'{path} needs Python code that is not installed here ({error}); ask for its state_dict alone'

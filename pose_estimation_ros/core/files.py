@@ -11,7 +11,8 @@ from pathlib import Path
 from pose_estimation_ros.core.errors import OutputError
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
-"""What a file system says when it will not take a file."""
+REFUSALS |= {errno.EPIPE}
+"""What a file system, or a pipe, says when it will not take a file."""
 
 
 def make_folder(path: Path) -> Path:
@@ -27,27 +28,45 @@ def make_folder(path: Path) -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` to write to, and rename it to `path` when all went well.
 
-    Whatever goes wrong on the way, an interrupt included, leaves no file. Raises OutputError where the system refuses.
+    Whatever goes wrong on the way, an interrupt included, leaves no file. Where `path` is a link, the file that it
+    leads to is replaced; a pipe or a device (/dev/stdout) is written to as it is. Raises OutputError where the system
+    refuses.
     """
     make_folder(path.parent)
     try:
         if path.is_dir():
             raise OutputError(f'cannot write {path}: it is a folder')
-        handle, name = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        is_stream = path.exists() and not path.is_file()
+        target = path.resolve() if path.is_symlink() else path
+        temporary = path if is_stream else _temporary_beside(target)
     except OSError as error:
         raise OutputError(f'cannot write {path}: {error.strerror}') from error
-    temporary = Path(name)
+    if is_stream:
+        with _refusals_told(path):
+            yield path
+        return
     try:
-        try:
+        with _refusals_told(path):
             yield temporary
-        except OSError as error:
-            if error.errno in REFUSALS:  # others came from something else in the block
-                raise OutputError(f'cannot write {path}: {error.strerror}') from error
-            raise
-        _give_name(temporary, path)
+        _give_name(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(path: Path) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+@contextlib.contextmanager
+def _refusals_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in REFUSALS:  # others came from something else in the block
+            raise OutputError(f'cannot write {path}: {error.strerror}') from error
+        raise
 
 
 def _give_name(temporary: Path, path: Path) -> None:

@@ -50,8 +50,10 @@ class Affine:
 
     def inverse(self) -> 'Affine':
         """Return the map back."""
-        linear = np.linalg.inv(self.matrix[:, :2])
-        return Affine(np.column_stack([linear, -linear @ self.matrix[:, 2]]))
+        (a, b, x), (c, d, y) = self.matrix.tolist()
+        area = a * d - b * c
+        a, b, c, d = d / area, -b / area, -c / area, a / area
+        return Affine(np.array([[a, b, -a * x - b * y], [c, d, -c * x - d * y]]))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Image:
         if data is None:
             raise ImageError('Image needs an array, got None; use Image.open(path) for a file')
         array = np.asarray(data)
+        if array.dtype.kind == 'f':
+            raise ImageError(f'an image must be uint8, got {array.dtype}; scale it to 0..255 and convert it')
         if array.dtype != np.uint16:  # which a cast would wrap around
             array = array.astype(dtype, copy=False)
         planes_first = array.ndim == 3 and array.shape[0] == 3 and (not guess_format or array.shape[2] not in (3, 4))
@@ -116,7 +118,15 @@ def decode_image(content: bytes, name: str) -> ByteArray:
 def _is_cut_off(content: bytes) -> bool:
     """Whether a JPEG or PNG misses its end mark (OpenCV fills the rest with grey and says nothing)."""
     if content.startswith(b'\xff\xd8'):
-        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+        return content.find(b'\xff\xd9', _start_of_scan(content)) == -1
     if content.startswith(b'\x89PNG'):
         return b'IEND' not in content[-64:] and b'IEND' not in content
     return False
+
+
+def _start_of_scan(jpeg: bytes) -> int:
+    """Return where a JPEG's pixels begin: in its head an EXIF thumbnail may have end marks of its own."""
+    place = 2
+    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF and jpeg[place + 1] != 0xDA:
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], 'big')
+    return place

@@ -88,9 +88,8 @@ class Pose:
 
 def get_bbox(pose: Pose) -> tuple[int, int, int, int]:
     """Return x, y, width, height in whole pixels, both border pixels counted (OpenDR's helper)."""
-    data = pose.data
-    found = data[data[:, 0] != -1]
+    found = pose.found[:, :2].astype(np.int32)
     if not len(found):
         return 0, 0, 0, 0
-    x, y, width, height = cv2.boundingRect(found[:, None].astype(np.int32))
+    x, y, width, height = cv2.boundingRect(found[:, None])
     return int(x), int(y), int(width), int(height)

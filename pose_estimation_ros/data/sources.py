@@ -69,6 +69,10 @@ class Source(Protocol):
     def skipped(self) -> int:
         """Pictures left out so far, because they cannot be read."""
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """What it reads, and nobody should overwrite."""
+
     def frames(self) -> Iterator[Frame]:
         """Yield the pictures in order; raises ImageError or SourceError where there is none to yield."""
 
@@ -107,12 +111,12 @@ class PictureSource:
         self.name = name
         self.total: int | None = len(paths)
         self.skipped = 0
-        self._paths = paths
+        self.files = paths
         self._named = named
 
     def frames(self) -> Iterator[Frame]:
         self.skipped = 0
-        for position, path in enumerate(self._paths):
+        for position, path in enumerate(self.files):
             try:
                 image = read_image(path)
             except ImageError as error:
@@ -122,7 +126,7 @@ class PictureSource:
                 LOG.warning('%s; it is left out', error)
                 continue
             yield Frame(str(path), position - self.skipped, 0.0, image)
-        if self.skipped == len(self._paths):
+        if self.skipped == len(self.files):
             raise SourceError(f'none of the {self.skipped} pictures in {self.name} can be read')
 
     def close(self) -> None:
@@ -149,6 +153,7 @@ class VideoSource:
         self.name = name
         self.total = capture.total
         self.fps = capture.fps
+        self.files: Sequence[Path] = [Path(address)]
         self._address = address
 
     def frames(self) -> Iterator[Frame]:
@@ -182,6 +187,7 @@ class CameraSource:
     kind: SourceKind = 'camera'
     total: int | None = None
     skipped = 0
+    files: Sequence[Path] = ()
 
     def __init__(self, name: str, address: str | int, capture: Capture) -> None:
         if not capture.opened:

@@ -3,8 +3,8 @@
 import importlib.util
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -26,8 +26,8 @@ class Backend(Protocol):
     name: str
     device: str
     precision: str
-    fixed_hw: tuple[int, int] | None
-    """The only input size that the model takes, None where it takes any."""
+    fixed_hw: tuple[int | None, int | None] | None
+    """The only height and width that the model takes, None where it takes any."""
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
         """Run a batch; raises BackendError where the model does not take it."""
@@ -47,6 +47,8 @@ class BackendSettings:
     """Memory layout of torch's tensors; faster on some GPUs and CPUs."""
     may_fall_back: bool = False
     """Whether a CUDA device that is not there is replaced by the CPU, with a warning, rather than refused."""
+    half_on_gpu_only: bool = False
+    """Whether fp16 on a CPU is replaced by fp32, with a warning: what the learners' `half_precision` promises."""
 
     def __post_init__(self) -> None:
         if self.backend not in ('auto', *BACKENDS):
@@ -78,24 +80,51 @@ class Model:
 
 
 def open_backend(model: Model, settings: BackendSettings) -> Backend:
-    """Open a model where the settings say; 'auto' takes the fastest backend installed and logs which."""
+    """Open a model where the settings say; 'auto' takes the fastest backend installed."""
     device = _resolve_device(model, settings)
-    name = _resolve_name(model, settings, device)
-    backend: Backend
-    if name == 'torch':
-        from pose_estimation_ros.inference.torch_backend import TorchBackend
+    if device == 'cpu':
+        return _open(model, settings, device)
+    try:
+        return _open(model, settings, device)
+    except BackendError as error:
+        # A build with CUDA may be installed where there is no device, which shows only when it is used.
+        if settings.providers or not (settings.device == 'auto' or settings.may_fall_back):
+            raise
+        LOG.warning('%s; running on the CPU', error)
+        return _open(model, settings, 'cpu')
 
-        backend = TorchBackend(model, settings, device)
-    elif name == 'onnxruntime':
-        from pose_estimation_ros.inference.onnx_backend import OnnxBackend
 
-        backend = OnnxBackend(model, settings, device)
-    else:
-        from pose_estimation_ros.inference.openvino_backend import OpenVinoBackend
+def _open(model: Model, settings: BackendSettings, device: str) -> Backend:
+    if device == 'cpu' and settings.half_on_gpu_only and settings.precision == 'fp16':
+        LOG.warning('half precision needs a GPU; running in fp32 on the CPU')
+        settings = replace(settings, precision='fp32')
+    return OPENERS[_resolve_name(model, settings, device)](model, settings, device)
 
-        backend = OpenVinoBackend(model, settings, device)
-    LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
-    return backend
+
+def _open_torch(model: Model, settings: BackendSettings, device: str) -> Backend:
+    from pose_estimation_ros.inference.torch_backend import TorchBackend
+
+    return TorchBackend(model, settings, device)
+
+
+def _open_onnxruntime(model: Model, settings: BackendSettings, device: str) -> Backend:
+    from pose_estimation_ros.inference.onnx_backend import OnnxBackend
+
+    return OnnxBackend(model, settings, device)
+
+
+def _open_openvino(model: Model, settings: BackendSettings, device: str) -> Backend:
+    from pose_estimation_ros.inference.openvino_backend import OpenVinoBackend
+
+    return OpenVinoBackend(model, settings, device)
+
+
+OPENERS: dict[str, Callable[[Model, BackendSettings, str], Backend]] = {
+    'torch': _open_torch,
+    'onnxruntime': _open_onnxruntime,
+    'openvino': _open_openvino,
+}
+"""Backend -> what opens a model in it; the library is imported there, and only there."""
 
 
 def installed(name: str) -> bool:
@@ -137,11 +166,9 @@ def _resolve_device(model: Model, settings: BackendSettings) -> str:
 
 def _resolve_name(model: Model, settings: BackendSettings, device: str) -> str:
     candidates = _wanted(model, settings)
-    if device != 'cpu':
+    if device != 'cpu' and not settings.providers:
         # A GPU runs the module itself best; ONNX files go through ONNX Runtime's providers.
         candidates = gpu_backends(candidates)
-    elif settings.providers:
-        candidates = tuple(name for name in candidates if name == 'onnxruntime')
     for name in candidates:
         if installed(name):
             return name
@@ -155,6 +182,10 @@ def _resolve_name(model: Model, settings: BackendSettings, device: str) -> str:
 def _wanted(model: Model, settings: BackendSettings) -> tuple[str, ...]:
     """Return the backends that both the model and the settings allow, best first."""
     possible = model.runs_on()
+    if settings.providers:
+        if settings.backend not in ('auto', 'onnxruntime') or 'onnxruntime' not in possible:
+            raise BackendError("providers are ONNX Runtime's: use them with an ONNX or torch model and that backend")
+        return ('onnxruntime',)
     if settings.backend == 'auto':
         return possible
     if settings.backend not in possible:
@@ -164,18 +195,23 @@ def _wanted(model: Model, settings: BackendSettings) -> tuple[str, ...]:
 
 def pick_outputs(channels: Sequence[int | None], wanted: Sequence[int], label: str) -> list[int]:
     """Return the index of the last output with each wanted number of channels."""
-    places = {count: index for index, count in enumerate(channels)}
-    if any(count not in places for count in wanted):
-        found = ', '.join('unknown' if count is None else str(count) for count in channels)
-        raise BackendError(
-            f'{label} is a model for something else: this method needs maps of {" and ".join(map(str, wanted))} '
-            f'channels, its outputs have {found}'
-        )
-    return [places[count] for count in wanted]
+    left = list(enumerate(channels))
+    picked = []
+    for count in reversed(wanted):
+        places = [index for index, each in left if each == count]
+        if not places:
+            found = ', '.join('unknown' if each is None else str(each) for each in channels)
+            raise BackendError(
+                f'{label} is a model for something else: this method needs maps of {" and ".join(map(str, wanted))} '
+                f'channels, its outputs have {found}'
+            )
+        picked.append(places[-1])
+        left = [(index, each) for index, each in left if index != places[-1]]
+    return picked[::-1]
 
 
 def probe_stride(backend: Backend) -> int:
     """Run a small input and return how many input pixels a cell of the maps covers."""
-    height, width = backend.fixed_hw or (PROBE_SIDE, PROBE_SIDE)
+    height, width = (side or PROBE_SIDE for side in backend.fixed_hw or (None, None))
     maps = backend(np.zeros((1, 3, height, width), dtype=np.float32))
     return round(height / int(maps[0].shape[2]))

@@ -1,6 +1,7 @@
 """Runs ONNX models through ONNX Runtime; needs no torch for models that are ONNX already."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ class OnnxBackend:
         self.precision = 'fp16' if self._dtype is np.float16 else _file_precision(self._session)
         if settings.precision != 'fp32' and self.precision == 'fp32':
             LOG.warning('%s is an fp32 model; ONNX Runtime runs it as it is (export it with fp16)', model.label)
-        height, width = self._shape[2:4]
-        self.fixed_hw = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        height, width = (side if isinstance(side, int) else None for side in self._shape[2:4])
+        self.fixed_hw = None if height is None and width is None else (height, width)
         self._names = self._pick(model.channels)
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
@@ -76,11 +77,21 @@ def _providers(settings: BackendSettings, device: str) -> list[Any]:
             f'ONNX Runtime here has no {", ".join(missing)} (it has {", ".join(available)}); '
             'install a build that has it, such as onnxruntime-gpu'
         )
-    index = int(device.partition(':')[2] or 0)
-    chosen: list[Any] = [
-        (name, {'device_id': index}) if name.startswith(('CUDA', 'Tensorrt')) else name for name in wanted
-    ]
-    return chosen + ([] if 'CPUExecutionProvider' in wanted else ['CPUExecutionProvider'])
+    if 'TensorrtExecutionProvider' in wanted and 'CUDAExecutionProvider' in available:
+        wanted.append('CUDAExecutionProvider')  # for what TensorRT does not take
+    names = dict.fromkeys([*wanted, 'CPUExecutionProvider'])
+    return [(name, _provider_options(name, settings, device)) for name in names]
+
+
+def _provider_options(name: str, settings: BackendSettings, device: str) -> dict[str, Any]:
+    index = {'device_id': int(device.partition(':')[2] or 0)}
+    if name == 'CUDAExecutionProvider':
+        return index
+    if name == 'TensorrtExecutionProvider':  # it builds an engine for minutes: once, not at every start
+        cache = Path.home() / '.cache' / 'pose_estimation_ros' / 'tensorrt'
+        cached = {'trt_engine_cache_enable': True, 'trt_engine_cache_path': str(cache)}
+        return {**index, **cached, 'trt_fp16_enable': settings.precision == 'fp16'}
+    return {}
 
 
 def _open_session(
@@ -93,7 +104,7 @@ def _open_session(
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own exceptions share no public base
         raise BackendError(f'ONNX Runtime cannot open {label}: {_first(error)}') from error
-    first = providers[0][0] if isinstance(providers[0], tuple) else providers[0]
+    first = providers[0][0]
     if session.get_providers()[0] != first:
         raise BackendError(
             f'{first} could not be started (its libraries do not load), '

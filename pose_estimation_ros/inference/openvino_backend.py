@@ -62,13 +62,13 @@ def _read(core: openvino.Core, model: Model) -> openvino.Model:
         raise BackendError(f'OpenVINO cannot read {model.label}: {_first(error)}') from error
 
 
-def _make_dynamic(graph: openvino.Model) -> tuple[int, int] | None:
+def _make_dynamic(graph: openvino.Model) -> tuple[int | None, int | None] | None:
     """Let the model take any size; return the size it insists on where it cannot."""
     shape = graph.inputs[0].partial_shape
     try:
         graph.reshape([-1, 3, -1, -1])
     except RuntimeError:
-        return (_static(shape, 2) or 0, _static(shape, 3) or 0)
+        return _static(shape, 2), _static(shape, 3)
     return None
 
 

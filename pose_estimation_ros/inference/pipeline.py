@@ -1,6 +1,7 @@
 """From pictures to poses: preprocess, forward, decode, with the time that each took."""
 
 import copy
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backend import Backend, probe_stride
 from pose_estimation_ros.inference.preprocess import prepare
 from pose_estimation_ros.methods.method import Decoder, Preprocessing
+
+LOG = logging.getLogger(__name__)
 
 MAX_ASPECT = 10
 """A picture more than so many times as wide as high is scaled down further, lest the input grow without bound."""
@@ -48,12 +51,12 @@ class Pipeline:
     def __init__(
         self, backend: Backend, decoder: Decoder, preprocessing: Preprocessing, base_height: int = 256
     ) -> None:
-        _check_height(base_height)
+        check_height(base_height)
         self.backend = backend
         self.decoder = decoder
         self.preprocessing = preprocessing
-        self.base_height = base_height
         self.stride = probe_stride(backend)
+        self.base_height = self._possible(base_height)
 
     def __call__(self, image: ByteArray) -> Result:
         """Find the people in an (H, W, 3) BGR picture."""
@@ -86,15 +89,23 @@ class Pipeline:
 
     def with_height(self, base_height: int) -> 'Pipeline':
         """Return the same pipeline for pictures scaled to another height; they share the backend."""
-        _check_height(base_height)
+        check_height(base_height)
         other = copy.copy(self)
-        other.base_height = base_height
+        other.base_height = other._possible(base_height)
         return other
+
+    def _possible(self, base_height: int) -> int:
+        """Return the height that the model takes, which is the one wanted unless the model insists on another."""
+        fixed = self.backend.fixed_hw[0] if self.backend.fixed_hw else None
+        if fixed is not None and fixed != base_height:
+            LOG.warning('the model takes pictures of %d rows only, not %d', fixed, base_height)
+        return fixed or base_height
 
     def letterbox(self, image_hw: tuple[int, int]) -> Letterbox:
         """Return how a picture of this size lies in the network's input."""
-        if self.backend.fixed_hw:
-            return Letterbox.fit_inside(image_hw, self.backend.fixed_hw)
+        width = self.backend.fixed_hw[1] if self.backend.fixed_hw else None
+        if width is not None:
+            return Letterbox.fit_inside(image_hw, (self.base_height, width))
         return Letterbox.fit(image_hw, self.base_height, self.stride, MAX_ASPECT * self.base_height)
 
     def prepare(self, image: ByteArray) -> FloatArray:
@@ -109,7 +120,8 @@ class Pipeline:
         return prepared, letterbox, (time.perf_counter() - start) * 1e3
 
 
-def _check_height(base_height: int) -> None:
+def check_height(base_height: int) -> None:
+    """Raise SettingsError for heights that make no sense."""
     if not 32 <= base_height <= 4320:
         raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height}')
 

@@ -6,11 +6,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pose_estimation_ros.core.errors import BackendError, WeightsError
+from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
-from pose_estimation_ros.inference.pipeline import Pipeline, Result
+from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend, pick_outputs
+from pose_estimation_ros.inference.export import read_facts
+from pose_estimation_ros.inference.pipeline import Pipeline, Result, check_height
 from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
@@ -34,6 +35,8 @@ OPTION_OF_ARGUMENT = {
     'num_refinement_stages': 'num_refinement_stages',
     'variant': 'variant',
 }
+
+INPUT_OF_ARGUMENT = {'img_mean': 'mean', 'img_scale': 'scale', 'pad_value': 'pad_value'}
 
 
 class LightweightOpenPoseLearner(Learner):
@@ -136,8 +139,10 @@ class LightweightOpenPoseLearner(Learner):
             providers=tuple(providers),
             threads=threads,
             channels_last=channels_last,
+            half_on_gpu_only=half_precision,
             may_fall_back=not require_device,
         )
+        check_height(base_height)
         self._own_base_height = base_height
         self._own_preprocessing = replace(
             self.method.preprocessing,
@@ -145,12 +150,17 @@ class LightweightOpenPoseLearner(Learner):
             scale=three_numbers('img_scale', img_scale),
             pad_value=three_numbers('pad_value', pad_value),
         )
+        self.options: NetworkOptions | None
+        """The network's, None where a model file says nothing of them."""
         self.options, self.base_height, self.preprocessing = self._own()
         self.tracker = tracker or Tracker()
         self._decode, self._decoding = decode, dict(decoding or {})
+        if 'upsample_ratio' in self._decoding:
+            raise SettingsError('upsample_ratio is an argument of infer, not a setting of decoding')
         self._make_decoder(4)  # wrong settings are told now, not at the first picture
         self._network: Any = None
         self._file: Model | None = None
+        self._file_is_optimized = False
         self._optimized: OptimizedModel | None = None
         self._pipeline: Pipeline | None = None
 
@@ -187,14 +197,19 @@ class LightweightOpenPoseLearner(Learner):
     def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""
         if self._pipeline is None:
-            backend = open_backend(self._model(), self.backend_settings)
+            settings = self.backend_settings
+            if self._optimized is not None and settings.backend == 'torch':
+                settings = replace(settings, backend='auto')  # torch runs no ONNX
+            backend = open_backend(self._model(), settings)
+            LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
             decoder = self._make_decoder(upsample_ratio)
             self._pipeline = Pipeline(backend, decoder, self.preprocessing, self.base_height)
         return self._pipeline.with_decoder(self._make_decoder(upsample_ratio))
 
     def tune(self, base_height: int | None = None, **decoding: Any) -> None:
         """Change while running what needs no new model: the height, and settings of the decoder by name."""
-        self._make_decoder(4, decoding)  # raises before anything has changed
+        self._make_decoder(4, decoding)  # both raise before anything has changed
+        check_height(self.base_height if base_height is None else base_height)
         self._decoding = {**self._decoding, **decoding}
         if base_height is not None:
             self.base_height = base_height
@@ -236,7 +251,10 @@ class LightweightOpenPoseLearner(Learner):
 
         """
         file = find_model(Path(path))
-        text = self._load_checkpoint(file, trust) if file.kind == 'pth' else self._load_graph(file)
+        try:
+            text = self._load_checkpoint(file, trust) if file.kind == 'pth' else self._load_graph(file)
+        except BackendError as error:
+            raise WeightsError(f'{file.path} cannot be used: {str(error).removeprefix(f"{file.path} ")}') from error
         LOG.info(text)
         if verbose:
             print(text)
@@ -249,12 +267,11 @@ class LightweightOpenPoseLearner(Learner):
         elif self._network is not None:
             contents = {'.pth': checkpoint(self._network)}
         elif self._file is not None and self._file.xml is not None:
-            binary = self._file.xml.with_suffix('.bin')
-            contents = {'.xml': self._file.xml.read_bytes(), '.bin': binary.read_bytes()}
+            contents = {suffix: read_graph(self._file.xml.with_suffix(suffix)) for suffix in ('.xml', '.bin')}
         else:
-            contents = {'.onnx': self._model().onnx or b''}
+            contents = {'.onnx': self._source().onnx or b''}
         written = write_model(
-            Path(path), contents, self.options.backbone, metadata, optimized=self._optimized is not None
+            Path(path), contents, self._own_options.backbone, metadata, optimized=self._is_optimized()
         )
         if verbose:
             print(f'saved {written}')
@@ -279,9 +296,13 @@ class LightweightOpenPoseLearner(Learner):
         """
         pictures = [to_bgr(each) for each in calibration]
         inputs = (self.pipeline().prepare(each) for each in pictures)
-        model = self._model()
         self._optimized = optimized_model(
-            model, self.temp_path, self._metadata(), precision, inputs if pictures else None, do_constant_folding
+            self._source(),
+            self.temp_path,
+            self._metadata(),
+            precision,
+            inputs if pictures else None,
+            do_constant_folding,
         )
         self._pipeline = None
 
@@ -308,7 +329,7 @@ class LightweightOpenPoseLearner(Learner):
 
         """
         folder = Path(path) if path is not None else self.temp_path
-        return published_files.fetch_published(mode, self.options.backbone, folder, url, verbose)
+        return published_files.fetch_published(mode, self._own_options.backbone, folder, url, verbose)
 
     def _own(self) -> tuple[NetworkOptions, int, Preprocessing]:
         """Return what the constructor was told, which holds where a file says nothing."""
@@ -318,15 +339,23 @@ class LightweightOpenPoseLearner(Learner):
         settings = {'upsample_ratio': upsample_ratio, **self._decoding, **(changes or {})}
         return self.method.decoder(self._decode, **settings)
 
-    def _use(self, network: Any = None, file: Model | None = None) -> None:
+    def _use(self, network: Any = None, file: Model | None = None, file_is_optimized: bool = False) -> None:
         """Take over a new model and forget what came of the old one."""
-        self._network, self._file = network, file
+        self._network, self._file, self._file_is_optimized = network, file, file_is_optimized
         self._optimized = self._pipeline = None
         self.reset()
 
+    def _is_optimized(self) -> bool:
+        return self._optimized is not None or self._file_is_optimized
+
     def _model(self) -> Model:
+        """Return what inference runs."""
         if self._optimized is not None:
             return Model(self.method.output_channels, onnx=self._optimized.content, label='the optimized model')
+        return self._source()
+
+    def _source(self) -> Model:
+        """Return the model as it was loaded or built."""
         if self._file is not None:
             return self._file
         if self._network is not None:
@@ -338,7 +367,10 @@ class LightweightOpenPoseLearner(Learner):
         from pose_estimation_ros.methods.lightweight_openpose.weights import fit_weights, infer_options, read_weights
 
         state_dict = read_weights(file.path, trust)
-        seen = infer_options(state_dict, self._stated_options(file), str(file.path))
+        stated = self._stated_options(file)
+        seen = infer_options(state_dict, stated or self._own_options, str(file.path))
+        if stated is None and seen.backbone == 'mobilenet' and 'mobilenet_use_stride' not in self.given:
+            LOG.warning('%s does not say its stride; taken as %d (mobilenet_use_stride)', file.path, seen.stride)
         options = self._with_given(seen)
         network = build_network(options)
         report = fit_weights(network, state_dict, str(file.path))
@@ -348,39 +380,29 @@ class LightweightOpenPoseLearner(Learner):
 
     def _load_graph(self, file: ModelFile) -> str:
         """Take an ONNX or OpenVINO file as it is."""
-        from pose_estimation_ros.inference.export import read_metadata
-
         channels, label = self.method.output_channels, str(file.path)
         expected = None
         if file.kind == 'xml':
             expected = xml_preprocessing(file.path)
             model = Model(channels, xml=file.path, label=label)
+            open_backend(model, BackendSettings('openvino', 'cpu'))  # a model for something else is told now
         else:
             content = read_graph(file.path)
-            try:
-                file = replace(file, metadata={**read_metadata(content), **file.metadata})
-            except BackendError as error:
-                raise WeightsError(f'{file.path} cannot be used: {error}') from error
+            facts = read_facts(content)
+            pick_outputs(facts.channels, channels, label)
+            file = replace(file, metadata={**facts.metadata, **file.metadata})
             model = Model(channels, onnx=content, label=label)
-        self._check_outputs(model)
         stated = self._stated_options(file)
-        if self._with_given(stated) != stated:
+        if stated is not None and self._with_given(stated) != stated:
             LOG.warning('%s is exported already, its network cannot be changed; load the .pth for that', file.path)
         self._adopt(file, stated, expected)
-        self._use(file=model)
+        self._use(file=model, file_is_optimized=file.optimized)
         return f'loaded {file.path}'
 
-    def _check_outputs(self, model: Model) -> None:
-        """Open a graph once, so that a model for something else is refused when it is loaded."""
-        try:
-            open_backend(model, replace(self.backend_settings, device='cpu', providers=()))
-        except BackendError as error:
-            raise WeightsError(str(error)) from error
-
-    def _stated_options(self, file: ModelFile) -> NetworkOptions:
-        """Return the options that a file's metadata state, or the constructor's."""
+    def _stated_options(self, file: ModelFile) -> NetworkOptions | None:
+        """Return the options that a file's metadata state, None where they state none."""
         stated = file.metadata.get('network')
-        return NetworkOptions.from_dict(stated) if isinstance(stated, dict) else self._own_options
+        return NetworkOptions.from_dict(stated) if isinstance(stated, dict) else None
 
     def _with_given(self, seen: NetworkOptions) -> NetworkOptions:
         """Return a file's options, but for those that the caller asked for by name."""
@@ -391,21 +413,23 @@ class LightweightOpenPoseLearner(Learner):
             LOG.warning('%s is %s as asked for; the weights say %s', name, value, getattr(seen, name))
         return replace(seen, **changed)
 
-    def _adopt(self, file: ModelFile, options: NetworkOptions, expected: Preprocessing | None = None) -> None:
+    def _adopt(self, file: ModelFile, options: NetworkOptions | None, expected: Preprocessing | None = None) -> None:
         """Take from a file what it says about itself, except where the caller asked for something else by name."""
-        _, self.base_height, self.preprocessing = self._own()
+        _, self.base_height, own = self._own()
         self.options = options
         if 'base_height' not in self.given and isinstance(file.metadata.get('base_height'), int):
             self.base_height = file.metadata['base_height']
-        stated = expected or stated_preprocessing(file)
-        if stated is not None and not self.given & {'img_mean', 'img_scale', 'pad_value'}:
-            self.preprocessing = stated
+        stated = expected or stated_preprocessing(file) or own
+        asked = {name: getattr(own, name) for argument, name in INPUT_OF_ARGUMENT.items() if argument in self.given}
+        self.preprocessing = replace(stated, **asked)
+        if self.preprocessing != stated:
+            LOG.warning('%s is fed with %s as asked for; it says %s', file.path, self.preprocessing, stated)
 
     def _metadata(self) -> dict[str, Any]:
         """Return what our own files say of themselves."""
         return {
             'method': self.method.name,
-            'network': self.options.to_dict(),
+            'network': self.options.to_dict() if self.options else None,
             'base_height': self.base_height,
             'preprocessing': asdict(self.preprocessing),
         }

@@ -30,11 +30,19 @@ class ModelFile:
     path: Path
     kind: Kind
     metadata: dict[str, Any] = field(default_factory=dict)
+    optimized: bool = False
+    """Whether the folder says that the model is the result of `optimize`."""
 
 
 def find_model(path: Path) -> ModelFile:
     """Return the model file that a path means; raises WeightsError where there is none."""
-    path = _renamed(path)
+    try:
+        return _find(_renamed(path.resolve()))
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be entered
+        raise WeightsError(f'there are no weights at {str(path)[:200]!r}: {error}') from error
+
+
+def _find(path: Path) -> ModelFile:
     if path.is_dir():
         return _find_in_folder(path)
     if not path.exists():
@@ -47,6 +55,10 @@ def find_model(path: Path) -> ModelFile:
         path = path.with_suffix('.xml')
     if path.suffix not in SUFFIXES:
         raise WeightsError(f'{path}: a model file ends in {", ".join(SUFFIXES)}, this one in {path.suffix!r}')
+    description = path.with_suffix('.json')
+    if description.exists() and description.stem == path.parent.name:  # it lies in a saved folder
+        described = _find_in_folder(path.parent, description)
+        return described if described.path.name == path.name else ModelFile(path, SUFFIXES[path.suffix])
     return ModelFile(path, SUFFIXES[path.suffix])
 
 
@@ -56,19 +68,20 @@ def _renamed(path: Path) -> Path:
 
 
 def _find_in_folder(folder: Path, description: Path | None = None) -> ModelFile:
-    description = description or folder / f'{folder.resolve().name}.json'
+    description = description or folder / f'{folder.name}.json'
     if not description.exists():
         raise WeightsError(f'{folder} is no saved model: {description.name} is missing')
     try:
         content = json.loads(description.read_text())
         name = content['model_paths'][0]
         metadata = content.get('inference_params') or {}
+        optimized = bool(content.get('optimized'))
     except (OSError, UnicodeDecodeError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise WeightsError(f'{description} does not describe a saved model; save or download it again') from error
     path = folder / Path(str(name)).name
     if path.suffix not in SUFFIXES or not path.exists():
         raise WeightsError(f'{description} names the model file {path.name}, which is not there; save it again')
-    return ModelFile(path, SUFFIXES[path.suffix], metadata if isinstance(metadata, dict) else {})
+    return ModelFile(path, SUFFIXES[path.suffix], metadata if isinstance(metadata, dict) else {}, optimized)
 
 
 def write_model(
@@ -80,6 +93,7 @@ def write_model(
     """
     make_folder(folder)
     name = folder.resolve().name
+    (folder / f'{name}.json').unlink(missing_ok=True)
     for suffix, content in contents.items():
         with written_whole(folder / f'{name}{suffix}') as temporary:
             temporary.write_bytes(content)

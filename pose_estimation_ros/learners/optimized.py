@@ -9,7 +9,14 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.inference.backend import Model
-from pose_estimation_ros.inference.export import export_onnx, to_half, to_int8, with_metadata
+from pose_estimation_ros.inference.export import (
+    export_onnx,
+    precision_of,
+    to_half,
+    to_int8,
+    with_dynamic_sizes,
+    with_metadata,
+)
 
 TEMPORARY_NAME = 'onnx_model_temp.onnx'
 """Where OpenDR's learner leaves its optimised model, in its temp_path."""
@@ -37,7 +44,12 @@ def optimized_model(
     if precision == 'int8' and calibration is None:
         raise SettingsError('int8 needs calibration pictures: some dozens that look like what it will see')
     content = _as_onnx(model, fold_constants)
-    if precision == 'fp16':
+    source = precision_of(content)
+    if source not in ('fp32', precision):
+        raise SettingsError(f'{model.label} is {source} already, it cannot become {precision}; start from fp32')
+    if source == precision:
+        pass
+    elif precision == 'fp16':
         content = to_half(content)
     elif precision == 'int8':
         content = to_int8(content, calibration or ())
@@ -51,5 +63,5 @@ def _as_onnx(model: Model, fold_constants: bool) -> bytes:
     if model.network is not None:
         return export_onnx(model.network, fold_constants=fold_constants)
     if model.onnx is not None:
-        return model.onnx
+        return with_dynamic_sizes(model.onnx)
     raise BackendError(f'{model.label} is an OpenVINO model, which cannot be turned into ONNX; load the .pth or .onnx')

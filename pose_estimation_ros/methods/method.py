@@ -20,7 +20,6 @@ class Preprocessing:
     """After normalisation."""
     channel_order: Literal['bgr', 'rgb'] = 'bgr'
     """That of mean, scale and the network's input channels."""
-    interpolation: Literal['linear', 'cubic'] = 'linear'
 
 
 class Decoder(Protocol):

@@ -16,6 +16,8 @@ from pose_estimation_ros.tracking.similarity import Similarity, closeness, count
 
 PUBLISHED_THRESHOLD = 3.0
 
+TIME_JUMP_S = 0.5
+
 
 class Smoother(Protocol):
     """Smooths keypoints over time. It keeps nothing itself: what it remembers of a person, the tracker holds."""
@@ -90,7 +92,8 @@ class Tracker:
         Args:
             poses: People of this frame; their own ids are ignored.
             stamp: When the picture was taken, in seconds. None takes this machine's monotonic clock; do not mix the
-                two. A stamp before the last one (a bag that starts again) resets the tracker first.
+                two. A stamp more than TIME_JUMP_S before the last one (a bag that starts again) resets the tracker
+                first; pictures that merely come out of order count as of the same moment.
             smooth: Without it keypoints stay as they are, and filters start afresh when it comes back.
 
         Raises:
@@ -98,9 +101,9 @@ class Tracker:
 
         """
         stamp = time.monotonic() if stamp is None else stamp
-        if stamp < self._stamp:
+        if stamp < self._stamp - TIME_JUMP_S:
             self.reset()
-        self._stamp = stamp
+        stamp = self._stamp = max(stamp, self._stamp)
         # `0 <`: where all stamps are equal (a driver that sets none), people of the last frame alone are candidates.
         candidates = self._seen + [track for track in self._lost if 0 < stamp - track.stamp <= self._max_age]
         matches = self._match(poses, candidates)

@@ -1,6 +1,5 @@
 """Backends give the same maps, and refuse what they cannot run with a sentence."""
 
-import logging
 from dataclasses import replace
 
 import numpy as np
@@ -98,15 +97,12 @@ def test_channels_last_gives_the_same(omz_network, batch, expected):
     assert spread(backend(batch), expected) < 2e-3
 
 
-def test_auto_takes_the_fastest_installed_and_says_which(tiny, fixed_onnx, without, no_gpu, caplog):
-    caplog.set_level(logging.INFO)
+def test_auto_takes_the_fastest_installed(tiny, fixed_onnx, without, no_gpu):
     network, onnx = Model(CHANNELS, network=tiny), Model(CHANNELS, onnx=fixed_onnx(1, 3, 64, 64))
     assert open_backend(network, BackendSettings()).name == 'openvino'
-    assert caplog.messages[-1] == 'runs on openvino, cpu, fp32'
     without('openvino')
     assert open_backend(network, BackendSettings()).name == 'onnxruntime'
     assert open_backend(onnx, BackendSettings()).name == 'onnxruntime'
-    assert caplog.messages[-1] == 'runs on onnxruntime, cpu, fp32'
     without('openvino', 'onnxruntime')
     assert open_backend(network, BackendSettings()).name == 'torch'
     message = refusal(onnx, BackendSettings())
@@ -262,5 +258,5 @@ def test_settings_that_mean_nothing_are_refused(settings, expected):
 def test_pick_outputs():
     assert pick_outputs([19, 38, 19, 38], (19, 38), 'it') == [2, 3]
     assert pick_outputs([None, 38, 19], (19, 38), 'it') == [2, 1]
-    with pytest.raises(BackendError, match='^it is a model for something else: .* 19 and 38 .* unknown, 17'):
+    with pytest.raises(BackendError, match=r'^it is a model for something else: .* 19 and 38 .* unknown, 17'):
         pick_outputs([None, 17], (19, 38), 'it')

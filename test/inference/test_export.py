@@ -12,7 +12,7 @@ from pose_estimation_ros.inference.backend import BackendSettings, Model, open_b
 from pose_estimation_ros.inference.export import (
     INPUT_NAME,
     export_onnx,
-    read_metadata,
+    read_facts,
     to_half,
     to_int8,
     with_metadata,
@@ -129,17 +129,17 @@ def test_quantising_says_nothing_and_leaves_logging_as_it_was(tiny, batch, caplo
 def test_metadata_come_back(tiny):
     metadata = {'method': 'ü', 'network': {'stages': 2, 'use_stride': True}, 'mean': [1.5, 2, 3], 'nothing': None}
     plain = export_onnx(tiny)
-    assert read_metadata(plain) == {}
+    assert read_facts(plain).metadata == {}
     noted = with_metadata(plain, metadata, 'fp16')
-    assert read_metadata(noted) == metadata
+    assert read_facts(noted).metadata == metadata
     assert opened('onnxruntime', onnx=noted).precision == 'fp16'
-    assert read_metadata(to_half(noted)) == metadata
+    assert read_facts(to_half(noted)).metadata == metadata
 
 
 def test_metadata_written_again_replace_the_old(tiny):
     once = with_metadata(export_onnx(tiny), {'a': 1}, 'fp32')
     twice = with_metadata(once, {'b': 2}, 'int8')
-    assert read_metadata(twice) == {'b': 2}
+    assert read_facts(twice).metadata == {'b': 2}
     keys = [entry.key for entry in onnx.load_from_string(twice).metadata_props]
     assert len(keys) == len(set(keys))
     assert opened('onnxruntime', onnx=twice).precision == 'int8'
@@ -148,7 +148,7 @@ def test_metadata_written_again_replace_the_old(tiny):
 @pytest.mark.parametrize('content', [b'', b'garbage', b'\0' * 100])
 def test_what_is_no_model_has_no_metadata(content):
     with pytest.raises(BackendError, match='not an ONNX model') as caught:
-        read_metadata(content)
+        read_facts(content)
     assert '\n' not in str(caught.value)
 
 

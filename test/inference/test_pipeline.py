@@ -120,9 +120,8 @@ def test_inputs_of_equal_size_share_a_forward_pass():
     pipeline = spot_pipeline()
     backend = pipeline.backend
     backend.shapes.clear()
-    images = [
-        spotted(480, 640, 100, 100), spotted(256, 256, 90, 90), spotted(480, 640, 300, 200), np.zeros((480, 640, 3), np.uint8),
-    ]  # fmt: skip
+    nothing = np.zeros((480, 640, 3), np.uint8)
+    images = [spotted(480, 640, 100, 100), spotted(256, 256, 90, 90), spotted(480, 640, 300, 200), nothing]
     results = pipeline.batch(images)
     assert sorted(backend.shapes) == [(1, 3, 256, 256), (3, 3, 256, 344)]
     assert [len(result.poses) for result in results] == [1, 1, 1, 0]

@@ -336,10 +336,10 @@ def test_leaving_out_implausible_pairs_changes_nothing(scenes, share):
     settings = GroupingSettings(min_valid_share=share)
     peaks = fast.find_peaks(scene.maps[0], fast.PeakSettings())
     limb, first, second = fast._pairs(peaks)
-    sampler = fast._FieldSampler(peaks, scene.maps[1], settings)
-    _, accepted = sampler.score(limb, first, second)
+    sampler = fast._FieldSampler(peaks.xy, limb, first, second, scene.maps[1], settings)
+    _, accepted = sampler.score(np.arange(len(limb)))
     assert accepted.any()
-    assert set(np.flatnonzero(accepted)) <= set(sampler.plausible(limb, first, second))
+    assert set(np.flatnonzero(accepted)) <= set(sampler.plausible())
 
 
 def test_limbs_are_sought_between_the_right_keypoints(scenes):

@@ -21,6 +21,7 @@ from pose_estimation_ros.methods.lightweight_openpose.grouping import (
     take_best_limbs,
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import (
+    FIELD_OF_LIMB,
     GROUPING_FIELDS,
     LIMB_FROM,
     LIMB_TO,
@@ -34,6 +35,13 @@ NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx
 
 MAX_PEAKS_PER_KIND = 256
 """Of maps that are all noise the strongest peaks are kept, lest pairs grow without bound."""
+
+ROUGH_SHARE = 0.4
+"""Of the bound for a field sample: what one of the four cells around it must reach before it is interpolated."""
+
+TRUSTED_SHARE = 0.5
+
+CROWD_OF_PAIRS = 5000
 
 REMAP_ROWS = 16384
 """Pairs scored at once: cv2.remap takes pictures of fewer than 32768 rows."""
@@ -61,62 +69,72 @@ def decode(
 def find_peaks(heatmaps: FloatArray, settings: PeakSettings) -> Peaks:
     """Find the keypoint candidates of (18 or more, H, W) maps."""
     padded = _pad(heatmaps[:NUM_KEYPOINTS])
-    kind, y, x = np.nonzero(_raw_maxima(padded, settings.threshold * settings.raw_share))
-    offset, score = _refine(padded, kind, y, x, settings.subcells)
+    place, kind, y, x = _raw_maxima(padded, settings.threshold * settings.raw_share)
+    offset, score = _refine(padded, place, settings.subcells)
     xy = np.column_stack([x, y]) + offset
     strong = score >= settings.threshold
-    strong &= ~_beaten_nearby(padded.shape, kind, y, x, xy, score, settings.min_distance)
+    strong &= ~_beaten_nearby(padded.shape, place, xy, score, settings.min_distance)
     strong &= _strongest(kind, score)
     return Peaks(xy[strong], score[strong], np.bincount(kind[strong], minlength=NUM_KEYPOINTS))
 
 
 def _pad(maps: FloatArray) -> FloatArray:
     """Repeat the border cells REACH times around each of (C, H, W) maps, as cv2.resize does."""
-    _, height, width = maps.shape
-    rows = np.clip(np.arange(-REACH, height + REACH), 0, height - 1)
-    columns = np.clip(np.arange(-REACH, width + REACH), 0, width - 1)
-    return maps[:, rows[:, None], columns].astype(np.float32, copy=False)
+    channels, height, width = maps.shape
+    padded = np.empty((channels, height + 2 * REACH, width + 2 * REACH), dtype=np.float32)
+    padded[:, REACH:-REACH, REACH:-REACH] = maps
+    padded[:, :REACH, REACH:-REACH] = maps[:, :1]
+    padded[:, -REACH:, REACH:-REACH] = maps[:, -1:]
+    padded[:, :, :REACH] = padded[:, :, REACH : REACH + 1]
+    padded[:, :, -REACH:] = padded[:, :, -REACH - 1 : -REACH]
+    return padded
 
 
-def _raw_maxima(padded: FloatArray, threshold: float) -> BoolArray:
-    """Mark inner cells (C, H, W) that no direct neighbour exceeds."""
-    channels, height, width = padded.shape
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    # All channels lie below each other in one picture; the padding keeps them apart.
-    highest = cv2.dilate(padded.reshape(channels * height, width), cross).reshape(padded.shape)
-    inner = (slice(None), slice(REACH, -REACH), slice(REACH, -REACH))
-    marked: BoolArray = (padded[inner] == highest[inner]) & (padded[inner] > threshold)
-    return marked
-
-
-def _refine(
-    padded: FloatArray, kind: IntArray, y: IntArray, x: IntArray, subcells: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return where in its cell each peak lies, (N, 2) x, y from the cell's centre, and how high it is (N,)."""
+def _raw_maxima(padded: FloatArray, threshold: float) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return the inner cells that no direct neighbour exceeds: place in the padded maps, kind, y and x."""
     _, height, width = padded.shape
-    taps = np.arange(2 * REACH + 1)
-    corner = (kind * height + y) * width + x  # of the 5x5 patch around the cell, in the padded maps
-    patches = padded.ravel()[corner[:, None, None] + taps[:, None] * width + taps]  # (N, 5, 5)
+    flat = padded.ravel()
+    place = np.flatnonzero(flat > threshold)
+    row, column = np.divmod(place, width)
+    kind, line = np.divmod(row, height)
+    y, x = line - REACH, column - REACH
+    inner = (y >= 0) & (y < height - 2 * REACH) & (x >= 0) & (x < width - 2 * REACH)
+    place, kind, y, x = place[inner], kind[inner], y[inner], x[inner]
+    value = flat[place]
+    highest = np.ones(len(place), dtype=bool)
+    for step in (-1, 1, -width, width):
+        highest &= value >= flat[place + step]
+    return place[highest], kind[highest], y[highest], x[highest]
+
+
+def _refine(padded: FloatArray, place: IntArray, subcells: int) -> tuple[FloatArray, FloatArray]:
+    """Return where in its cell each peak lies, (N, 2) x, y from the cell's centre, and how high it is (N,)."""
+    width = padded.shape[2]
+    taps = np.arange(-REACH, REACH + 1)
+    around = (taps[:, None] * width + taps).ravel()
+    patches = padded.ravel()[place[:, None] + around]  # (N, 25)
     offsets, weights = _subcell_weights(subcells)
-    fine = weights @ patches @ weights.T  # (N, S + 2, S + 2), one position beyond the cell on each side
+    side = subcells + 2  # one position beyond the cell on each side
+    fine = (patches @ weights).reshape(-1, side, side)
     best = fine[:, 1:-1, 1:-1].reshape(len(fine), subcells**2).argmax(axis=1)
     row, column = best // subcells + 1, best % subcells + 1
-    peak = np.arange(len(fine))
-    height_at = fine[peak, row, column]
-    step_x = _parabola(fine[peak, row, column - 1], height_at, fine[peak, row, column + 1])
-    step_y = _parabola(fine[peak, row - 1, column], height_at, fine[peak, row + 1, column])
+    flat, at = fine.ravel(), np.arange(len(fine)) * side**2 + row * side + column
+    height_at = flat[at]
+    step_x = _parabola(flat[at - 1], height_at, flat[at + 1])
+    step_y = _parabola(flat[at - side], height_at, flat[at + side])
     return np.column_stack([offsets[column] + step_x / subcells, offsets[row] + step_y / subcells]), height_at
 
 
 @functools.lru_cache(maxsize=8)
 def _subcell_weights(subcells: int) -> tuple[FloatArray, FloatArray]:
-    """Return the positions tried (S + 2,), in cells, and their cubic weights (S + 2, 5) over the 5 cells around."""
+    """Return the positions tried along a side (S + 2,), in cells, and the cubic weights (25, (S + 2)^2) for them."""
     offsets = (np.arange(-1, subcells + 1) + 0.5) / subcells - 0.5
     distance = np.abs(offsets[:, None] - np.arange(-REACH, REACH + 1))
     a = -0.75  # OpenCV's cubic kernel
     near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
     far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
-    return offsets, np.where(distance <= 1, near, np.where(distance < 2, far, 0)).astype(np.float32)
+    along = np.where(distance <= 1, near, np.where(distance < 2, far, 0)).astype(np.float32)  # (S + 2, 5)
+    return offsets, np.ascontiguousarray(np.kron(along, along).T)
 
 
 def _parabola(before: FloatArray, at: FloatArray, after: FloatArray) -> FloatArray:
@@ -127,27 +145,21 @@ def _parabola(before: FloatArray, at: FloatArray, after: FloatArray) -> FloatArr
 
 
 def _beaten_nearby(
-    padded_shape: tuple[int, ...],
-    kind: IntArray,
-    y: IntArray,
-    x: IntArray,
-    xy: FloatArray,
-    score: FloatArray,
-    distance: float,
+    padded_shape: tuple[int, ...], place: IntArray, xy: FloatArray, score: FloatArray, distance: float
 ) -> BoolArray:
     """Mark peaks with a higher one of their kind nearer than `distance`: only neighbouring cells can be.
 
     Direct neighbours are both peaks where they are equal, which maps of few bits (bf16, int8) often are.
     """
-    owner = np.full(padded_shape, -1)
-    owner[kind, y + REACH, x + REACH] = np.arange(len(kind))
-    beaten = np.zeros(len(kind), dtype=bool)
-    for dy, dx in NEIGHBOURS:
-        other = owner[kind, y + REACH + dy, x + REACH + dx]
-        near = ((xy[other] - xy) ** 2).sum(axis=1) < distance**2
-        # Of equals the first stays.
-        higher = (score[other] > score) | ((score[other] == score) & (other < np.arange(len(kind))))
-        beaten |= (other >= 0) & near & higher
+    if not len(place):
+        return np.zeros(0, dtype=bool)
+    width = padded_shape[2]
+    sought = place + np.array([dy * width + dx for dy, dx in NEIGHBOURS])[:, None]  # (8, N)
+    other = np.minimum(np.searchsorted(place, sought), len(place) - 1)
+    near = np.square(xy[other] - xy).sum(axis=2) < distance**2
+    # Of equals the first stays.
+    higher = (score[other] > score) | ((score[other] == score) & (other < np.arange(len(place))))
+    beaten: BoolArray = ((place[other] == sought) & near & higher).any(axis=0)
     return beaten
 
 
@@ -163,11 +175,11 @@ def _strongest(kind: IntArray, score: FloatArray) -> BoolArray:
 def find_limbs(peaks: Peaks, pafs: FloatArray, settings: GroupingSettings) -> Connections:
     """Score every pair of peaks that a limb may join on (38, H, W) fields and take the best."""
     limb, first, second = _pairs(peaks)
-    sampler = _FieldSampler(peaks, pafs, settings)
-    candidates = sampler.plausible(limb, first, second)
-    limb, first, second = limb[candidates], first[candidates], second[candidates]
-    score, accepted = sampler.score(limb, first, second)
-    return take_best_limbs(Connections(limb[accepted], first[accepted], second[accepted], score[accepted]))
+    sampler = _FieldSampler(peaks.xy, limb, first, second, pafs, settings)
+    plausible = sampler.plausible()
+    score, accepted = sampler.score(plausible)
+    taken = plausible[accepted]
+    return take_best_limbs(Connections(limb[taken], first[taken], second[taken], score[accepted]))
 
 
 def _pairs(peaks: Peaks) -> tuple[IntArray, IntArray, IntArray]:
@@ -184,50 +196,78 @@ def _pairs(peaks: Peaks) -> tuple[IntArray, IntArray, IntArray]:
 class _FieldSampler:
     """Reads fields along pairs of peaks. All fields lie below each other in one two-channel picture."""
 
-    def __init__(self, peaks: Peaks, pafs: FloatArray, settings: GroupingSettings) -> None:
+    def __init__(
+        self,
+        xy: FloatArray,
+        limb: IntArray,
+        first: IntArray,
+        second: IntArray,
+        pafs: FloatArray,
+        settings: GroupingSettings,
+    ) -> None:
         _, height, width = pafs.shape
-        by_limb = _pad(pafs).reshape(len(GROUPING_FIELDS), 2, height + 2 * REACH, width + 2 * REACH)
-        ordered = by_limb[list(GROUPING_FIELDS)].transpose(0, 2, 3, 1)  # (19, H + 4, W + 4, 2)
-        self._rows = ordered.shape[1]
-        self._picture = np.ascontiguousarray(ordered).reshape(-1, ordered.shape[2], 2)
-        inside = np.clip(peaks.xy, 0, (width - 1, height - 1))
-        self._xy = (inside + REACH).astype(np.float32)
+        padded = _pad(pafs)
+        rows, columns = padded.shape[1:]
+        self._picture = np.empty((len(GROUPING_FIELDS) * rows, columns, 2), dtype=np.float32)
+        self._picture.reshape(-1, rows, columns, 2)[:] = padded.reshape(-1, 2, rows, columns).transpose(0, 2, 3, 1)
+        x, y = (np.clip(xy.T, 0, ((width - 1,), (height - 1,))) + REACH).astype(np.float32)
+        self._x, self._y = x[first], y[first]  # (N,) where each pair starts, and its way:
+        self._way_x, self._way_y = x[second] - self._x, y[second] - self._y
+        self._y += (FIELD_OF_LIMB[limb] * rows).astype(np.float32)
+        self._length = np.sqrt(self._way_x**2 + self._way_y**2) + np.float32(1e-6)
         self._settings = settings
 
-    def plausible(self, limb: IntArray, first: IntArray, second: IntArray) -> IntArray:
+    def plausible(self) -> IntArray:
         """Return the numbers of the pairs that can still reach the share of valid samples wanted."""
         steps = _steps(self._settings.num_samples)
         count = len(steps)
         may_fail = count - 1 - int(np.floor(self._settings.min_valid_share * count))
         middle = steps[max(0, (count - may_fail) // 2 - 1) :][: may_fail + 1]
-        valid = self._along(limb, first, second, middle) > self._settings.min_sample
-        return np.flatnonzero(valid.any(axis=1))
+        near = np.arange(len(self._x))
+        # Fewer valid samples may be chance artefacts; fewer pairs are cheaper to interpolate at once.
+        if self._settings.min_valid_share >= TRUSTED_SHARE and len(near) > CROWD_OF_PAIRS:
+            near = self._passes_near(middle)
+        valid = self._along(near, middle) > self._settings.min_sample
+        return near[valid.any(axis=1)]
 
-    def score(self, limb: IntArray, first: IntArray, second: IntArray) -> tuple[FloatArray, BoolArray]:
+    def _passes_near(self, steps: FloatArray) -> IntArray:
+        """Return the numbers of the pairs along which a cell around one of the steps has something of their field.
+
+        In a crowd nearly all pairs are of two people and end here, for a fraction of the price of interpolation.
+        """
+        width = self._picture.shape[1]
+        field = self._picture.view(np.complex64).ravel()
+        way = self._way_x - 1j * self._way_y  # conjugate: a product's real part is the component along the way
+        bound = np.float32(ROUGH_SHARE * self._settings.min_sample) * self._length
+        near = np.zeros(len(way), dtype=bool)
+        for step in steps:
+            row = (self._y + self._way_y * step).astype(np.int32)
+            corner = row * width + (self._x + self._way_x * step).astype(np.int32)
+            for offset in (0, 1, width, width + 1):
+                near |= (field[corner + offset] * way).real > bound
+        return np.flatnonzero(near)
+
+    def score(self, pairs: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return the mean of each pair's valid samples, and whether there are enough of them."""
-        along = self._along(limb, first, second, _steps(self._settings.num_samples))
+        along = self._along(pairs, _steps(self._settings.num_samples))
         valid = along > self._settings.min_sample
         count = valid.sum(axis=1)
         score = (along * valid).sum(axis=1) / (count + 1e-6)
         return score, count / self._settings.num_samples > self._settings.min_valid_share
 
-    def _along(self, limb: IntArray, first: IntArray, second: IntArray, steps: FloatArray) -> FloatArray:
+    def _along(self, pairs: IntArray, steps: FloatArray) -> FloatArray:
         """Return the field's component along each pair at `steps` of its way: (N, S)."""
         parts = [
-            self._along_some(limb[start : start + REMAP_ROWS], first[start : start + REMAP_ROWS],
-                             second[start : start + REMAP_ROWS], steps)
-            for start in range(0, len(limb), REMAP_ROWS)
-        ]  # fmt: skip
+            self._along_some(pairs[start : start + REMAP_ROWS], steps) for start in range(0, len(pairs), REMAP_ROWS)
+        ]
         return np.concatenate(parts) if parts else np.empty((0, len(steps)), dtype=np.float32)
 
-    def _along_some(self, limb: IntArray, first: IntArray, second: IntArray, steps: FloatArray) -> FloatArray:
-        start = self._xy[first]
-        vector = self._xy[second] - start
-        x = start[:, :1] + vector[:, :1] * steps  # (N, S)
-        y = start[:, 1:] + vector[:, 1:] * steps + (limb * self._rows).astype(np.float32)[:, None]
+    def _along_some(self, pairs: IntArray, steps: FloatArray) -> FloatArray:
+        way_x, way_y = self._way_x[pairs, None], self._way_y[pairs, None]
+        x = self._x[pairs, None] + way_x * steps  # (N, S)
+        y = self._y[pairs, None] + way_y * steps
         field = cv2.remap(self._picture, x, y, cv2.INTER_CUBIC)  # (N, S, 2)
-        length = np.sqrt((vector**2).sum(axis=1)) + 1e-6
-        along: FloatArray = (field[..., 0] * vector[:, :1] + field[..., 1] * vector[:, 1:]) / length[:, None]
+        along: FloatArray = (field[..., 0] * way_x + field[..., 1] * way_y) / self._length[pairs, None]
         return along
 
 

@@ -63,15 +63,16 @@ class Connections:
 def take_best_limbs(candidates: Connections) -> Connections:
     """Take candidates by falling score so that each peak is used at most once a limb; the result is ordered by limb."""
     order = np.lexsort((-candidates.score, candidates.limb))
+    limbs, firsts, seconds = (column.tolist() for column in (candidates.limb, candidates.first, candidates.second))
     kept: list[int] = []
-    used: set[tuple[int, int]] = set()
-    limbs, firsts, seconds = (
-        column[order].tolist() for column in (candidates.limb, candidates.first, candidates.second)
-    )
-    for index, limb, first, second in zip(order.tolist(), limbs, firsts, seconds, strict=True):
+    used: set[int] = set()
+    peaks = 1 + max(firsts + seconds, default=0)
+    for index in order.tolist():
         # A peak is of one kind, and no limb joins a kind to itself: first and second never clash within a limb.
-        if (limb, first) not in used and (limb, second) not in used:
-            used.update(((limb, first), (limb, second)))
+        first, second = limbs[index] * peaks + firsts[index], limbs[index] * peaks + seconds[index]
+        if first not in used and second not in used:
+            used.add(first)
+            used.add(second)
             kept.append(index)
     return Connections(candidates.limb[kept], candidates.first[kept], candidates.second[kept], candidates.score[kept])
 

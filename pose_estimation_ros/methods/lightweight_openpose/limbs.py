@@ -24,6 +24,7 @@ EAR_SHOULDER_LIMBS = (17, 18)
 
 LIMB_FROM = np.array([a for a, _ in GROUPING_LIMBS])
 LIMB_TO = np.array([b for _, b in GROUPING_LIMBS])
+FIELD_OF_LIMB = np.array(GROUPING_FIELDS)
 
 
 def field_limbs() -> tuple[tuple[int, int], ...]:

@@ -28,6 +28,10 @@ class LightweightOpenPose:
         if name not in DECODERS:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
         grouping_names = {each.name for each in fields(GroupingSettings)}
+        known = (grouping_names | {each.name for each in fields(DecodingSettings)}) - {'grouping'}
+        if settings.keys() - known:
+            unknown = ', '.join(sorted(settings.keys() - known))
+            raise SettingsError(f'decoding has no setting {unknown}; it has {", ".join(sorted(known))}')
         grouping = {key: settings.pop(key) for key in grouping_names & settings.keys()}
         decoder: Decoder = DECODERS[name](DecodingSettings(**settings, grouping=GroupingSettings(**grouping)))
         return decoder
