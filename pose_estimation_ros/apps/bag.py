@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag
-from pose_estimation_ros.apps.results import PoseFile
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.pose_file import PoseFile
 
 if TYPE_CHECKING:
     from pose_estimation_ros.data.bags import BagPicture, BagReader, Message

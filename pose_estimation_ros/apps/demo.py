@@ -1,8 +1,11 @@
 """`demo`: people walk through a synthetic street, and their skeletons come out as video, picture, JSON and a table."""
 
 import contextlib
+import importlib.util
 import itertools
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +17,18 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveFloat
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner
-from pose_estimation_ros.apps.parser import say
-from pose_estimation_ros.apps.results import PoseFile
+from pose_estimation_ros.apps.model_options import EMBEDDED_MISSING, add_model_options, make_learner
+from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.drawing import draw_poses
-from pose_estimation_ros.core.errors import SettingsError, SourceError
+from pose_estimation_ros.core.errors import SettingsError, SourceError, WeightsError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.sources import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
+from pose_estimation_ros.learners.model_folder import find_model
 
 FPS = 30.0
 
@@ -39,6 +43,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--video', type=str | None, help='A video to use in place of the synthetic people.')
     parser.add_argument('--seconds', type=PositiveFloat, default=6.0, help='Length.')
     parser.add_argument('--seed', type=NonNegativeInt, default=4, help='Of the synthetic people.')
+    add_flag(parser, '--local', 'Run in this process even where ROS 2 is there.')
     add_model_options(parser)
 
 
@@ -46,6 +51,10 @@ def run(settings: Namespace) -> int:
     """Run the learner on a video and show what came of it."""
     if not 1 <= settings.seconds * FPS < math.inf:
         raise SettingsError(f'--seconds must make a frame or more at {FPS:g} a second, got {settings.seconds:g}')
+    if settings.weights is None:
+        raise WeightsError(EMBEDDED_MISSING)
+    if not settings.local and importlib.util.find_spec('rclpy'):
+        return _over_the_middleware(settings)
     learner = make_learner(settings)
     folder = make_folder(settings.output)
     video, picture, poses_path = (folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json'))
@@ -74,6 +83,18 @@ def run(settings: Namespace) -> int:
     for path in (video, picture, poses_path):
         say(f'wrote {path}')
     return 0
+
+
+def _over_the_middleware(settings: Namespace) -> int:
+    """Run camera and node as processes that talk over ROS 2; what they say goes to this terminal."""
+    find_model(Path(settings.weights))
+    given = {'base_height': settings.height, 'backend': settings.backend, 'device': settings.device}
+    parameters = [f'{name}:={value}' for name, value in given.items() if value is not None]
+    command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--weights', settings.weights]
+    command += ['--output', str(settings.output), '--seconds', str(settings.seconds), '--seed', str(settings.seed)]
+    command += ['--video', settings.video] if settings.video else []
+    say('(camera and pose node over ROS 2; --local runs without)')
+    return subprocess.run([*command, '--set', *parameters], check=False).returncode
 
 
 def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:

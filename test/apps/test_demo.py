@@ -36,7 +36,7 @@ def check(outcome, folder, frames, width, height):
 
 
 def test_synthetic_people(cli, seeing):
-    outcome = cli('demo', '--seconds', 0.1, '--keypoint-threshold', 0.5, *seeing)
+    outcome = cli('demo', '--local', '--seconds', 0.1, '--keypoint-threshold', 0.5, *seeing)
     frames = check(outcome, OUT, 3, 1280, 720)
     assert [frame['stamp'] for frame in frames] == pytest.approx([0, 1 / 30, 2 / 30], abs=1e-5)
     assert 'demo:' in outcome.err  # the progress bar
@@ -44,20 +44,26 @@ def test_synthetic_people(cli, seeing):
 
 def test_own_video(cli, clip, seeing):
     frames = check(
-        cli('demo', '--video', clip, '--seconds', 0.2, '--output', 'mine', *seeing), Path('mine'), 6, 320, 256
+        cli('demo', '--local', '--video', clip, '--seconds', 0.2, '--output', 'mine', *seeing),
+        Path('mine'),
+        6,
+        320,
+        256,
     )
     assert all({pose['id'] for pose in frame['poses']} == {0, 1} for frame in frames)
     assert {frame['source'] for frame in frames} == {str(clip)}
 
 
 def test_shorter_video_than_asked_for(cli, clip, seeing):
-    check(cli('demo', '--video', clip, *seeing), OUT, 12, 320, 256)
+    check(cli('demo', '--local', '--video', clip, *seeing), OUT, 12, 320, 256)
 
 
 @pytest.mark.slow
 def test_real_weights_find_the_synthetic_people(cli, assets):
     weights = assets / 'weights' / 'lwop_omz.onnx'
-    frames = check(cli('demo', '--seconds', 0.2, '--weights', weights, '--backend', 'onnxruntime'), OUT, 6, 1280, 720)
+    frames = check(
+        cli('demo', '--local', '--seconds', 0.2, '--weights', weights, '--backend', 'onnxruntime'), OUT, 6, 1280, 720
+    )
     assert sum(len(frame['poses']) >= 2 for frame in frames) >= 5
 
 
@@ -73,7 +79,7 @@ def test_real_weights_find_the_synthetic_people(cli, assets):
 )
 def test_bad_input(cli, seeing, arguments, expected):
     Path('taken').write_text('mine')
-    assert expected in cli('demo', '--seconds', 0.1, *seeing, *arguments).sentence()
+    assert expected in cli('demo', '--local', '--seconds', 0.1, *seeing, *arguments).sentence()
     assert [path.name for path in Path().rglob('*') if path.is_file()] == ['taken']
 
 

@@ -1,4 +1,4 @@
-"""What `infer` writes: poses as JSON, frame by frame, whole or not at all."""
+"""Poses as JSON, the contract of `infer --json`: frame by frame, whole or not at all."""
 
 import contextlib
 import json

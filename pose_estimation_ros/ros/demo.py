@@ -1,0 +1,234 @@
+"""The demo on the robot's side: a camera process, the pose node's process, and a listener that keeps what comes out."""
+
+import argparse
+import contextlib
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from sensor_msgs.msg import Image, PointCloud2
+from tqdm import tqdm
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import PoseEstimationError, SourceError
+from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
+from pose_estimation_ros.data.video import VideoWriter
+from pose_estimation_ros.ros.image_conversion import to_bgr
+from pose_estimation_ros.ros.outputs import reliable
+from pose_estimation_ros.ros.processing import seconds
+from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+
+NODE = '/pose_node'
+START_PATIENCE_S = 60.0
+END_PATIENCE_S = 3.0
+DOMAINS = 100
+WHOLE = 14
+"""Keypoints of a person who is shown well."""
+
+
+class Listener(Node):
+    """Keeps skeletons and annotated pictures by their stamps, and how late the skeletons came."""
+
+    def __init__(self, rate: float, video: VideoWriter, poses_file: PoseFile) -> None:
+        super().__init__('demo_listener')
+        self._video, self._poses_file, self._rate = video, poses_file, rate
+        self._waiting: dict[float, list[Pose]] = {}
+        self.ages_ms: list[float] = []
+        self.people: list[int] = []
+        self.ids: set[int] = set()
+        self.pictures = 0
+        self.best: tuple[float, ByteArray | None] = (-math.inf, None)
+        self.diagnostics: dict[str, str] = {}
+        self.last = time.monotonic()
+        self.create_subscription(PointCloud2, f'{NODE}/skeletons', self._take_skeletons, reliable(10))
+        self.create_subscription(Image, f'{NODE}/image_annotated', self._take_picture, reliable(10))
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, reliable(1))
+
+    def _take_skeletons(self, message: PointCloud2) -> None:
+        stamp = seconds(message.header.stamp)
+        self.ages_ms.append((self.get_clock().now().nanoseconds * 1e-9 - stamp) * 1e3)
+        poses = decode_skeletons(message)
+        self._waiting[stamp] = poses
+        self.people.append(len(poses))
+        self.ids |= {pose.id for pose in poses if pose.id is not None}
+        self.last = time.monotonic()
+
+    def _take_picture(self, message: Image) -> None:
+        stamp = seconds(message.header.stamp)
+        poses = self._waiting.pop(stamp, None)
+        if poses is None:  # its skeletons are still on their way, or were lost
+            return
+        image = to_bgr(message)
+        self._video.write(image)
+        self._poses_file.add('camera', self.pictures, stamp, (image.shape[0], image.shape[1]), poses)
+        self.pictures += 1
+        whole = sum(len(pose.found) >= WHOLE for pose in poses)
+        showing = whole - 0.5 * (len(poses) - whole)
+        if showing > self.best[0]:
+            self.best = showing, image.copy()
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        values = {pair.key: pair.value for pair in message.status[0].values}
+        if values.get('total ms', 'unknown') != 'unknown':
+            self.diagnostics = values
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the processes, listen until the camera has ended, and show what came of it."""
+    folder = make_folder(arguments.output)
+    clip = arguments.video or _draw_clip(folder / 'camera.mp4', arguments)
+    paths = [folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json')]
+    with contextlib.ExitStack() as stack:
+        video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
+        poses_file = stack.enter_context(PoseFile(paths[2], OPENPOSE_18))
+        node = stack.enter_context(_process('pose_node', model_path=arguments.weights, **_extra(arguments.set)))
+        listener = Listener(arguments.rate, video, poses_file)
+        _wait_for(listener, node)
+        camera = stack.enter_context(
+            _process('camera_node', source=clip, loop=False, rate=arguments.rate, reliable=True)
+        )
+        started = time.monotonic()
+        total = round(arguments.seconds * arguments.rate)
+        with tqdm(total=total, desc='demo', unit='frame', leave=False) as bar:
+            while camera.poll() is None or time.monotonic() - listener.last < END_PATIENCE_S:
+                rclpy.spin_once(listener, timeout_sec=0.05)
+                bar.update(len(listener.people) - bar.n)
+                if node.poll() is not None or time.monotonic() - started > arguments.seconds + START_PATIENCE_S:
+                    break
+        if not listener.pictures:
+            raise SourceError('no annotated picture arrived; run the two nodes by themselves to see what they say')
+    best = listener.best[1]
+    if best is not None:
+        _write_picture(paths[1], best)
+    print('\n'.join([_table(listener, time.monotonic() - started), *(f'wrote {path}' for path in paths)]))
+    return 0
+
+
+def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
+    """Draw the synthetic people to a video first: that takes longer than playing it."""
+    frames = round(arguments.seconds * arguments.rate)
+    scene = SceneSettings(width=1280, height=720, people=6, fps=arguments.rate, background='street')
+    drawn = SyntheticVideo(arguments.seed, scene, frames=frames)
+    with VideoWriter(path, arguments.rate) as writer:
+        for frame in tqdm(drawn, total=frames, desc='drawing people', unit='frame', leave=False):
+            writer.write(frame.image)
+    return str(path)
+
+
+@contextlib.contextmanager
+def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]']:
+    """Run one of the package's nodes as a process, and end it as Ctrl-C would."""
+    values = [part for key, value in parameters.items() for part in ('-p', f'{key}:={_yaml(value)}')]
+    command = [sys.executable, '-m', f'pose_estimation_ros.ros.{name}', '--ros-args', '--log-level', 'warn', *values]
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _extra(settings: Sequence[str]) -> dict[str, str]:
+    return dict(setting.split(':=', 1) for setting in settings if ':=' in setting)
+
+
+def _wait_for(listener: Listener, node: 'subprocess.Popen[bytes]') -> None:
+    """Wait until the pose node listens to pictures."""
+    deadline = time.monotonic() + START_PATIENCE_S
+    while not listener.count_subscribers('/image'):
+        rclpy.spin_once(listener, timeout_sec=0.1)
+        if node.poll() is not None:
+            raise SourceError('the pose node has ended; what it said stands above')
+        if time.monotonic() > deadline:
+            raise SourceError(f'the pose node was not ready within {START_PATIENCE_S:.0f} s')
+
+
+def _table(listener: Listener, elapsed: float) -> str:
+    """Return rates and latencies as text."""
+    ages = np.array(listener.ages_ms)
+    said = listener.diagnostics
+    lines = [
+        f'camera to skeletons   {np.median(ages):8.1f} ms median  {np.percentile(ages, 95):8.1f} ms p95',
+        *(
+            f'  of it {stage:14s}{said.get(f"{stage} ms", "unknown"):>8s} ms median'
+            for stage in ('preprocess', 'forward', 'decode')
+        ),
+        f'rate                  {said.get("output Hz", "unknown"):>8s} Hz, the camera '
+        f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames passed over',
+        f'{len(ages)} frames, {np.mean(listener.people):.1f} people a frame, {len(listener.ids)} tracks, '
+        f'{said.get("backend", "")} on {said.get("device", "")}',
+    ]
+    return '\n'.join(lines)
+
+
+def _write_picture(path: Path, image: ByteArray) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+
+
+def _set_middleware() -> None:
+    """Give large pictures room in shared memory, and keep the demo to itself."""
+    profile = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
+    defaults = {
+        'ROS_DOMAIN_ID': str(os.getpid() % DOMAINS + 1),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'MALLOC_MMAP_THRESHOLD_': '268435456',
+        'MALLOC_TRIM_THRESHOLD_': '536870912',
+        **({'FASTDDS_DEFAULT_PROFILES_FILE': str(profile)} if profile.exists() else {}),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the demo; exit 2 where it cannot run."""
+    parser = argparse.ArgumentParser(prog='demo', description='Camera and pose node over the middleware.')
+    parser.add_argument('--weights', required=True, help='model for the node')
+    parser.add_argument('--output', type=Path, default=Path('demo'), help='folder for what comes out')
+    parser.add_argument('--video', help='a video in place of the synthetic people')
+    parser.add_argument('--seconds', type=float, default=6.0, help='length of the synthetic video')
+    parser.add_argument('--rate', type=float, default=15.0, help='pictures a second')
+    parser.add_argument('--seed', type=int, default=4, help='of the synthetic people')
+    parser.add_argument('--set', nargs='*', default=[], metavar='NAME:=VALUE', help="the node's parameters")
+    arguments = parser.parse_args(args)
+    _set_middleware()
+    rclpy.init()
+    try:
+        return run(arguments)
+    except PoseEstimationError as error:
+        print(f'demo: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
