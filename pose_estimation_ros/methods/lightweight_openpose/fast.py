@@ -43,6 +43,9 @@ TRUSTED_SHARE = 0.5
 
 CROWD_OF_PAIRS = 5000
 
+SCORE_DIGITS = 4
+"""Limb scores are compared this exactly."""
+
 REMAP_ROWS = 16384
 """Pairs scored at once: cv2.remap takes pictures of fewer than 32768 rows."""
 
@@ -178,8 +181,11 @@ def find_limbs(peaks: Peaks, pafs: FloatArray, settings: GroupingSettings) -> Co
     sampler = _FieldSampler(peaks.xy, limb, first, second, pafs, settings)
     plausible = sampler.plausible()
     score, accepted = sampler.score(plausible)
-    taken = plausible[accepted]
-    return take_best_limbs(Connections(limb[taken], first[taken], second[taken], score[accepted]))
+    taken, score = plausible[accepted], score[accepted].round(SCORE_DIGITS)
+    # Where people stand in rows, the samples of a long way can hit others' limbs: of equal scores the nearest wins.
+    nearest = np.argsort(sampler.length[taken], kind='stable')
+    taken, score = taken[nearest], score[nearest]
+    return take_best_limbs(Connections(limb[taken], first[taken], second[taken], score))
 
 
 def _pairs(peaks: Peaks) -> tuple[IntArray, IntArray, IntArray]:
@@ -214,7 +220,7 @@ class _FieldSampler:
         self._x, self._y = x[first], y[first]  # (N,) where each pair starts, and its way:
         self._way_x, self._way_y = x[second] - self._x, y[second] - self._y
         self._y += (FIELD_OF_LIMB[limb] * rows).astype(np.float32)
-        self._length = np.sqrt(self._way_x**2 + self._way_y**2) + np.float32(1e-6)
+        self.length = np.sqrt(self._way_x**2 + self._way_y**2) + np.float32(1e-6)
         self._settings = settings
 
     def plausible(self) -> IntArray:
@@ -238,7 +244,7 @@ class _FieldSampler:
         width = self._picture.shape[1]
         field = self._picture.view(np.complex64).ravel()
         way = self._way_x - 1j * self._way_y  # conjugate: a product's real part is the component along the way
-        bound = np.float32(ROUGH_SHARE * self._settings.min_sample) * self._length
+        bound = np.float32(ROUGH_SHARE * self._settings.min_sample) * self.length
         near = np.zeros(len(way), dtype=bool)
         for step in steps:
             row = (self._y + self._way_y * step).astype(np.int32)
@@ -267,7 +273,7 @@ class _FieldSampler:
         x = self._x[pairs, None] + way_x * steps  # (N, S)
         y = self._y[pairs, None] + way_y * steps
         field = cv2.remap(self._picture, x, y, cv2.INTER_CUBIC)  # (N, S, 2)
-        along: FloatArray = (field[..., 0] * way_x + field[..., 1] * way_y) / self._length[pairs, None]
+        along: FloatArray = (field[..., 0] * way_x + field[..., 1] * way_y) / self.length[pairs, None]
         return along
 
 
