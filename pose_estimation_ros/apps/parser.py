@@ -43,9 +43,11 @@ class Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print one sentence on stderr and leave with exit code 2."""
         sentence = ' '.join(str(ex or message).split())
-        missing = re.match(r'the following arguments are required: \w+\.(\w+)', sentence)
+        missing = re.match(r'the following arguments are required: (\w+)\.(\w+)', sentence)
         if missing:
-            sentence = f'{missing[1].upper().removesuffix("S")} is missing'
+            sentence = f'{self._commands()[missing[1]]._called(missing[2])} is missing'
+        if sentence.startswith('expected "command"'):
+            sentence = f'a command is missing: one of {", ".join(self._commands())}'
         wrong = next(filter(None, (pattern.match(sentence) for pattern in WRONG_VALUES)), None)
         if wrong:
             sentence = f'{self._called(wrong["key"])} must be {self._expected(wrong["key"])}, got {wrong["value"]!r}'
@@ -54,8 +56,15 @@ class Parser(ArgumentParser):
 
     def _called(self, key: str) -> str:
         """Return what the user calls an argument: --its-name, or WHAT where it has a place and no name."""
-        placed = any(action.dest == key and not action.option_strings for action in self._actions)
-        return key.upper() if placed else f'--{key.replace("_", "-")}'
+        placed = [action for action in self._actions if action.dest == key and not action.option_strings]
+        if not placed:
+            return f'--{key.replace("_", "-")}'
+        name = str(placed[0].metavar or '{')
+        return key.upper() if name.startswith('{') else name  # {...} lists the choices
+
+    def _commands(self) -> dict[str, 'Parser']:
+        action = self._subcommands_action
+        return {} if action is None else dict(action._name_parser_map)
 
     def _expected(self, key: str) -> str:
         """Say in words what an option takes."""

@@ -18,6 +18,7 @@ ARGUMENTS = {
     'benchmark': [],
     'download': ['pretrained'],
     'demo': [],
+    'bag': ['ride', '--output', 'poses'],
 }
 """What each command must be given."""
 
@@ -100,7 +101,7 @@ def test_says_in_words_what_is_wrong(cli, arguments, expected):
 @pytest.mark.parametrize('command', [command for command in ARGUMENTS if ARGUMENTS[command]])
 def test_says_what_is_missing(cli, command):
     sentence = cli(command).sentence()
-    missing = re.fullmatch(r'pose_estimation: ([A-Z]+) is missing \(try --help\)', sentence)
+    missing = re.fullmatch(r'pose_estimation: ([A-Z]+|--[a-z]+) is missing \(try --help\)', sentence)
     assert missing
     assert missing[1].lower() in cli(command, '--help').out.lower()
 

@@ -736,7 +736,7 @@ def test_ten_thousand_frames(robot, workshop):
     before = resident()
     work(8000)
     assert robot.counts()['processed'] == 10001
-    assert resident() - before < 20e6
+    assert resident() - before < 60e6  # kept frames would be 8000 times their size
 
 
 def test_decoding_of_the_last_message(robot):
