@@ -53,7 +53,7 @@ def run(settings: Namespace) -> int:
         raise SettingsError(f'--seconds must make a frame or more at {FPS:g} a second, got {settings.seconds:g}')
     if settings.weights is None:
         raise WeightsError(EMBEDDED_MISSING)
-    if not settings.local and importlib.util.find_spec('rclpy'):
+    if not settings.local and importlib.util.find_spec('rclpy') and not _needs_local(settings):
         return _over_the_middleware(settings)
     learner = make_learner(settings)
     folder = make_folder(settings.output)
@@ -85,10 +85,28 @@ def run(settings: Namespace) -> int:
     return 0
 
 
+def _needs_local(settings: Namespace) -> bool:
+    """Whether something is asked for that is no parameter of the node; says so."""
+    special = settings.precision != 'fp32' or settings.decode != 'fast' or settings.stages is not None
+    special = special or bool(settings.threads or settings.providers or settings.stride or settings.trust_weights)
+    if special:
+        say('(not over ROS 2: --precision, --decode, --stages, --stride, --threads, --providers are not for the node)')
+    return special
+
+
 def _over_the_middleware(settings: Namespace) -> int:
     """Run camera and node as processes that talk over ROS 2; what they say goes to this terminal."""
     find_model(Path(settings.weights))
-    given = {'base_height': settings.height, 'backend': settings.backend, 'device': settings.device}
+    given = {
+        'method': settings.method,
+        'base_height': settings.height,
+        'backend': settings.backend,
+        'device': settings.device,
+        'upsample_ratio': settings.upsample_ratio,
+        'keypoint_threshold': settings.keypoint_threshold,
+        'min_keypoints': settings.min_keypoints,
+        'max_persons': settings.max_persons,
+    }
     parameters = [f'{name}:={value}' for name, value in given.items() if value is not None]
     command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--weights', settings.weights]
     command += ['--output', str(settings.output), '--seconds', str(settings.seconds), '--seed', str(settings.seed)]

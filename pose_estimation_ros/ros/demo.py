@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import math
 import os
 import signal
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 from tqdm import tqdm
@@ -100,7 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
         listener = Listener(arguments.rate, video, poses_file)
         _wait_for(listener, node)
         camera = stack.enter_context(
-            _process('camera_node', source=clip, loop=False, rate=arguments.rate, reliable=True)
+            _process(
+                'camera_node', source=clip, loop=False, rate=arguments.rate, reliable=True, wait_for_subscriber=True
+            )
         )
         started = time.monotonic()
         total = round(arguments.seconds * arguments.rate)
@@ -108,8 +112,12 @@ def run(arguments: argparse.Namespace) -> int:
             while camera.poll() is None or time.monotonic() - listener.last < END_PATIENCE_S:
                 rclpy.spin_once(listener, timeout_sec=0.05)
                 bar.update(len(listener.people) - bar.n)
-                if node.poll() is not None or time.monotonic() - started > arguments.seconds + START_PATIENCE_S:
+                if node.poll() is not None or len(listener.people) >= total:
                     break
+                if time.monotonic() - started > arguments.seconds + START_PATIENCE_S:
+                    raise SourceError('the camera and the node did not come to an end in time')
+        if node.poll() is not None or camera.poll():
+            raise SourceError('a node has ended too early; what it said stands above')
         if not listener.pictures:
             raise SourceError('no annotated picture arrived; run the two nodes by themselves to see what they say')
     best = listener.best[1]
@@ -149,9 +157,7 @@ def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]'
 
 
 def _yaml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+    return json.dumps(value) if isinstance(value, bool | float | int) or os.sep in str(value) else str(value)
 
 
 def _extra(settings: Sequence[str]) -> dict[str, str]:
@@ -224,7 +230,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except PoseEstimationError as error:
         print(f'demo: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):
         return 130
     finally:
         rclpy.try_shutdown()

@@ -33,9 +33,24 @@ class DepthBuffer:
         with self._lock:
             self._camera_info = message
 
-    def points(self, poses: Sequence[Pose], header: Any, image: ByteArray, settings: NodeSettings) -> FloatArray:
-        """Return the people's keypoints in metres (P, K, 3), NaN where there is no depth of the picture's time."""
-        depth, camera = self._nearest(header, settings.depth_slop)
+    def latest(self) -> tuple[Any, ...]:
+        """Return the depth pictures kept at this moment."""
+        with self._lock:
+            return tuple(self._pictures)
+
+    def points(
+        self,
+        poses: Sequence[Pose],
+        header: Any,
+        image: ByteArray,
+        settings: NodeSettings,
+        before: Sequence[Any] = (),
+    ) -> FloatArray:
+        """Return the people's keypoints in metres (P, K, 3), NaN where there is no depth of the picture's time.
+
+        `before` are the depth pictures that were there when inference began.
+        """
+        depth, camera = self._nearest(header, settings.depth_slop, before)
         metres = None
         if depth is not None:
             try:
@@ -46,9 +61,9 @@ class DepthBuffer:
         constants = intrinsics(camera) if camera is not None else None
         return points_3d(poses, metres, constants, settings.depth_window, size)
 
-    def _nearest(self, header: Any, slop: float) -> tuple[Any, Any]:
+    def _nearest(self, header: Any, slop: float, before: Sequence[Any]) -> tuple[Any, Any]:
         with self._lock:
-            pictures, camera = list(self._pictures), self._camera_info
+            pictures, camera = [*before, *self._pictures], self._camera_info
         wanted = _seconds(header)
         best = min(pictures, key=lambda message: abs(_seconds(message.header) - wanted), default=None)
         near = best is not None and abs(_seconds(best.header) - wanted) <= slop

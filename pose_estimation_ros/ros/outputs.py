@@ -73,9 +73,10 @@ class Outputs:
     def _add(self, name: str, kind: Any, profile: QoSProfile) -> None:
         self._topics[name] = self._node.create_lifecycle_publisher(kind, f'~/{name}', profile)
 
-    def wanted(self) -> bool:
-        """Whether anybody listens to anything that needs inference."""
-        listened = any(topic.get_subscription_count() for topic in self._topics.values())
+    def wanted(self, annotate: bool = True) -> bool:
+        """Whether anybody listens to anything that needs inference and is published."""
+        topics = [topic for name, topic in self._topics.items() if annotate or not name.startswith('image_annotated')]
+        listened = any(topic.get_subscription_count() for topic in topics)
         return listened or bool(self._bodies and self._bodies.has_subscribers)
 
     def publish(self, seen: Observation, settings: NodeSettings) -> None:

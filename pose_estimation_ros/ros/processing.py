@@ -13,6 +13,7 @@ from pose_estimation_ros.ros.image_conversion import BrokenImage, Converter, Uns
 from pose_estimation_ros.ros.outputs import Observation, Outputs
 from pose_estimation_ros.ros.parameters import NodeSettings, decoding_options
 from pose_estimation_ros.ros.statistics import Statistics
+from pose_estimation_ros.tracking.tracker import TIME_JUMP_S
 
 FAILURES_IN_A_ROW = 5
 """After so many pictures that inference failed on, the node gives up."""
@@ -62,7 +63,7 @@ class FrameProcessor:
         settings = self.settings
         try:
             self._apply(settings)
-            self.has_subscribers = self._with.outputs.wanted()
+            self.has_subscribers = self._with.outputs.wanted(settings.annotate)
             if settings.lazy and not self.has_subscribers:
                 self._with.statistics.dropped('paused')
             elif self._is_stale(message, settings):
@@ -82,13 +83,15 @@ class FrameProcessor:
 
     def _process(self, message: Any, settings: NodeSettings) -> None:
         image = self._with.converter.to_bgr(message)
+        before = self._with.depth.latest() if self._with.depth else ()  # inference may outlast the buffer
         stamp = seconds(message.header.stamp)
         result = self._with.learner.infer_timed(image, settings.upsample_ratio)
         poses = result.poses
         if settings.track:
             self._forget_after_a_jump(stamp)
             poses = self._with.learner.tracker.update(poses, stamp or self._with.now(), settings.smooth)
-        points = self._with.depth.points(poses, message.header, image, settings) if self._with.depth else None
+        depth = self._with.depth
+        points = depth.points(poses, message.header, image, settings, before) if depth else None
         self._with.outputs.publish(Observation(message.header, image, poses, points), settings)
         age = self._with.now() - stamp if stamp else math.nan
         self._with.statistics.processed(result.timings, age, len(poses))
@@ -107,10 +110,11 @@ class FrameProcessor:
 
     def _forget_after_a_jump(self, stamp: float) -> None:
         """Forget everybody where time went back, as when a bag starts again."""
-        if stamp and stamp < self._last_stamp:
+        if stamp and stamp < self._last_stamp - TIME_JUMP_S:  # less is a picture out of order, as the tracker has it
             self._with.logger.info(f'time jumped back by {self._last_stamp - stamp:.3f} s: tracks are reset')
             self._forget_people()
-        self._last_stamp = stamp or self._last_stamp
+            self._last_stamp = stamp
+        self._last_stamp = max(stamp, self._last_stamp)
 
     def _forget_people(self) -> None:
         self._with.learner.reset()

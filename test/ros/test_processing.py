@@ -23,7 +23,7 @@ class Outputs:
     def __init__(self):
         self.listened, self.published, self.forgot = True, [], 0
 
-    def wanted(self):
+    def wanted(self, annotate=True):
         return self.listened
 
     def publish(self, observation, settings):
