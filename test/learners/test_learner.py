@@ -557,7 +557,9 @@ def test_opendr_folder(tmp_path, grey):
 
 def test_the_folder_one_is_in(tmp_path, monkeypatch):
     monkeypatch.chdir(opendr_folder(tmp_path / 'trained'))
-    learner_of(tmp_path).load('.')
+    learner = learner_of(tmp_path)
+    learner.load('.')
+    assert learner.count_parameters() > 0
 
 
 def test_the_documented_name_finds_what_download_fetches(tmp_path, grey):
