@@ -11,7 +11,9 @@ EXPORT = [*TORCH, 'onnx>=1.14']
 BAG = ['rosbags>=0.11.7,<0.12']
 OPENVINO = ['openvino>=2024.0']
 PLOT = ['matplotlib>=3.5']
-TRAIN = [*TORCH, 'pycocotools>=2.0.6']
+EVALUATE = ['pycocotools>=2.0.6', *PLOT]
+TRAIN = [*TORCH, *EVALUATE, 'lightning>=2.4', 'tensorboard>=2.10']
+MLFLOW = ['mlflow-skinny>=2.14']
 TEST = ['pytest>=7']
 
 
@@ -58,9 +60,11 @@ setup(
         'bag': BAG,
         'openvino': OPENVINO,
         'plot': PLOT,
+        'evaluate': EVALUATE,
         'train': TRAIN,
+        'mlflow': MLFLOW,
         'test': TEST,  # without it `colcon test` runs nothing and passes
-        'all': sorted({*BAG, *EXPORT, *OPENVINO, *PLOT, *TRAIN}),
+        'all': sorted({*BAG, *EXPORT, *MLFLOW, *OPENVINO, *TRAIN}),
     },
     entry_points={
         'console_scripts': [

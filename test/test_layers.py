@@ -42,7 +42,7 @@ TORCH_ALLOWED = [
     'training/*',
     'inference/torch_backend.py',
 ]
-EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4'}
+EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4', 'tensorboard', 'mlflow'}
 EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/*_backend.py', 'evaluation/*', 'data/bags/*']
 
 ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}

@@ -1,10 +1,11 @@
 """What every published system offers to the layers above. NumPy only: torch is imported by network and loss files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
@@ -37,14 +38,98 @@ class Decoder(Protocol):
         """Decode one picture's maps, each (C, H, W), in the order of the method's `output_channels`."""
 
 
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What is known of the people in one network input; see data/sample.py for the fields."""
+
+    joints: FloatArray
+    """(P, K, 3): x and y in network-input pixels, and COCO's flag (0 not labelled, 1 hidden, 2 visible), in the
+    order of the method's skeleton. Joints may lie outside the input."""
+    mask: AnyArray
+    """(H, W): 1 where the loss counts, 0 where nobody annotated."""
+    annotated: BoolArray
+    """(K,): the joints that are labelled at all where this picture comes from."""
+    areas: FloatArray
+    """(P,): square network-input pixels that each person covers."""
+
+
+class Objective(Protocol):
+    """What a network is trained towards: targets, the inverse of decoding, and how far outputs are from them.
+
+    Torch is imported by `loss` and `parameter_groups` alone; their tensors and modules are torch's.
+    """
+
+    def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
+        """Return the targets of one network input, float32 arrays whose shapes depend on the input's size alone."""
+
+    def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
+        """Return the parts of the loss by name, scalars whose sum is minimised, each a mean over the batch.
+
+        Args:
+            outputs: What the network returned in training mode.
+            targets: Those of `encode`, stacked: (N, ...).
+
+        """
+
+    def target_maps(self, targets: Sequence[Any]) -> list[Any]:
+        """Return targets in the form and order of the maps that decoders take, each (N, C, H, W)."""
+
+    def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the published parameter groups for a torch optimizer; every trainable parameter is in exactly one."""
+
+
+class Options(Protocol):
+    """A network's dials, a frozen dataclass whose fields users may set by name."""
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of the maps that decoders take."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the dials by name, ready for JSON."""
+
+
 class Method(Protocol):
-    """One published system: its skeleton, preprocessing, network, decoders and weights."""
+    """One published system: its skeleton, preprocessing, network, targets, decoders and weights."""
 
     name: str
     skeleton: Skeleton
     preprocessing: Preprocessing
     output_channels: tuple[int, ...]
     """Channels of the maps that decoders take; the last output of a network with as many channels is meant."""
+
+    def options(self, values: Mapping[str, Any] | None = None) -> Options:
+        """Return a network's options by name, published values for the rest; raises SettingsError for others."""
+
+    def network(self, options: Any) -> Any:
+        """Build the torch module of `options`, with random weights."""
+
+    def objective(self, options: Any, **settings: Any) -> Objective:
+        """Return what a network of `options` is trained towards; settings are those of its targets."""
+
+    def read_checkpoint(self, path: Path, hint: Any = None, trust: bool = False) -> tuple[Mapping[str, Any], Any]:
+        """Return the state_dict of a published container and the options of the network that it is of.
+
+        Args:
+            path: The file.
+            hint: Options that count for what tensors cannot show.
+            trust: Let a file that needs it build any Python object.
+
+        Raises:
+            WeightsError: It cannot be read, or is of another method.
+
+        """
+
+    def fit_weights(
+        self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
+    ) -> str:
+        """Load all of a file into a network and return a sentence on it; raises WeightsError and changes nothing.
+
+        With `new_parts` a network may have parts that the published training adds later; they keep their values.
+        """
+
+    def load_backbone(self, network: Any, path: Path, trust: bool = False) -> str:
+        """Load a published ImageNet classifier into the network's backbone and return a sentence on it."""
 
     def decoder(self, name: str, **settings: Any) -> Decoder:
         """Return a decoder by name; raises SettingsError naming those there are."""

@@ -56,9 +56,13 @@ def openpose_keypoints(coco: FloatArray, network_hw: tuple[int, int]) -> FloatAr
     shoulders = coco[:, [LEFT_SHOULDER, RIGHT_SHOULDER]]  # (P, 2, 3)
     converted[:, NECK, :2] = shoulders[..., :2].mean(axis=1)
     converted[:, NECK, 2] = _joint_flag(shoulders[..., 2])
-    inside = ((converted[..., :2] >= 0) & (converted[..., :2] < network_hw[::-1])).all(axis=-1)
-    converted[..., 2] = np.where(inside, converted[..., 2], ABSENT)
-    return converted
+    return absent_outside(converted, network_hw)
+
+
+def absent_outside(people: FloatArray, network_hw: tuple[int, int]) -> FloatArray:
+    """Return people (P, 18, 3) whose keypoints outside the network's input are absent."""
+    inside = ((people[..., :2] >= 0) & (people[..., :2] < network_hw[::-1])).all(axis=-1)
+    return np.concatenate([people[..., :2], np.where(inside, people[..., 2], ABSENT)[..., None]], axis=-1)
 
 
 def _joint_flag(flags: FloatArray) -> AnyArray:

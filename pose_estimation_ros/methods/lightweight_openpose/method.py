@@ -1,6 +1,8 @@
 """Lightweight OpenPose as one object: what its targets, loss, decoders and pipelines need to know of it."""
 
+from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
@@ -8,7 +10,9 @@ from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
-from pose_estimation_ros.methods.method import Decoder, Preprocessing
+from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
+from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.method import Decoder, Objective, Preprocessing
 
 
 class LightweightOpenPose:
@@ -18,6 +22,43 @@ class LightweightOpenPose:
     skeleton: Skeleton = OPENPOSE_18
     preprocessing: Preprocessing = Preprocessing()
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
+
+    def options(self, values: Mapping[str, Any] | None = None) -> NetworkOptions:
+        """Return a network's options; `values` are fields of NetworkOptions."""
+        return NetworkOptions.from_dict(values or {})
+
+    def network(self, options: NetworkOptions) -> Any:
+        """Build the torch module of `options`, with random weights."""
+        from pose_estimation_ros.methods.lightweight_openpose.network import build_network
+
+        return build_network(options)
+
+    def objective(self, options: NetworkOptions, **settings: Any) -> Objective:
+        """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
+        return LightweightOpenPoseObjective.of(options, **settings)
+
+    def read_checkpoint(
+        self, path: Path, hint: NetworkOptions | None = None, trust: bool = False
+    ) -> tuple[Mapping[str, Any], NetworkOptions]:
+        """Return the tensors of a published container and the options of the network that they are of."""
+        from pose_estimation_ros.methods.lightweight_openpose.weights import infer_options, read_weights
+
+        state_dict = read_weights(path, trust)
+        return state_dict, infer_options(state_dict, hint, str(path))
+
+    def fit_weights(
+        self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
+    ) -> str:
+        """Load all of a file into a network; refinement stages that the network lacks are dropped and reported."""
+        from pose_estimation_ros.methods.lightweight_openpose.weights import fit_weights
+
+        return fit_weights(network, state_dict, source, new_stages=new_parts).text
+
+    def load_backbone(self, network: Any, path: Path, trust: bool = False) -> str:
+        """Load a published ImageNet classifier into the network's backbone."""
+        from pose_estimation_ros.methods.lightweight_openpose.weights import load_backbone, read_weights
+
+        return load_backbone(network, read_weights(path, trust), str(path)).text
 
     def decoder_names(self) -> tuple[str, ...]:
         """Return the decoders' names, the default first."""

@@ -1,0 +1,45 @@
+"""One annotated picture, as datasets give it and transforms pass it on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray
+
+NOT_LABELLED, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
+"""COCO's flags of a joint; one that is not labelled has no place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A picture and its people; a method's conventions are not in it.
+
+    Pixel centres lie at whole numbers: the picture's top-left pixel covers -0.5 to 0.5.
+    """
+
+    image: ByteArray
+    """(H, W, 3) BGR."""
+    mask: AnyArray
+    """(H, W) uint8: 1 where a loss counts, 0 in crowds and other places that nobody annotated."""
+    joints: FloatArray
+    """(P, K, 3): x and y in image pixels, and COCO's flag."""
+    boxes: FloatArray
+    """(P, 4): x, y, width, height around each whole person, in image pixels."""
+    areas: FloatArray
+    """(P,): square pixels that each person covers (COCO's segment area)."""
+    annotated: BoolArray
+    """(K,): joints that this dataset labels at all. Of the others nothing is known, wherever people are."""
+    extras: dict[str, Any] = field(default_factory=dict)
+    """What else the dataset tells of the picture, such as `image_id` and `path`."""
+
+
+def boxes_of(joints: FloatArray) -> FloatArray:
+    """Return the boxes (P, 4) around labelled joints (P, K, 3), zeros for people without any."""
+    boxes = np.zeros((len(joints), 4))
+    for box, person in zip(boxes, joints, strict=True):
+        labelled = person[person[:, 2] > NOT_LABELLED, :2]
+        if len(labelled):
+            box[:2] = labelled.min(axis=0)
+            box[2:] = labelled.max(axis=0) - box[:2]
+    return boxes

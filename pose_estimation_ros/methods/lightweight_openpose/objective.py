@@ -1,0 +1,71 @@
+"""What a Lightweight OpenPose network is trained towards, as one object for the training engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import BoolArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.methods.lightweight_openpose.encoding import (
+    FLAG_OF_COCO,
+    TargetSettings,
+    absent_outside,
+    encode,
+    shrink_mask,
+)
+from pose_estimation_ros.methods.lightweight_openpose.limbs import field_limbs
+from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.method import Annotation
+
+
+@dataclass(frozen=True)
+class LightweightOpenPoseObjective:
+    """The published targets and loss.
+
+    Targets are heatmaps (19, h, w), fields (38, h, w), the mask (1, h, w) and a weight for each channel (57, 1, 1):
+    0 for joints and limbs that the picture's dataset does not label, where nothing is known.
+    """
+
+    settings: TargetSettings
+
+    @classmethod
+    def of(cls, options: NetworkOptions, **settings: Any) -> 'LightweightOpenPoseObjective':
+        """Return the objective of a network; settings are the fields of TargetSettings but for the stride."""
+        known = {each.name for each in fields(TargetSettings)} - {'stride'}
+        if settings.keys() - known:
+            unknown = ', '.join(sorted(settings.keys() - known))
+            raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(sorted(known))}')
+        return cls(TargetSettings(stride=options.stride, **settings))
+
+    def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
+        """Return heatmaps, fields, mask and the channels' weights."""
+        height, width = annotation.mask.shape
+        people = annotation.joints.astype(float)  # (P, 18, 3)
+        people[..., 2] = FLAG_OF_COCO[annotation.joints[..., 2].astype(int)]
+        heatmaps, pafs = encode(absent_outside(people, (height, width)), (height, width), self.settings)
+        mask = shrink_mask(annotation.mask, self.settings.stride)[None]
+        return heatmaps, pafs, mask, _channel_weights(annotation.annotated)
+
+    def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
+        """Return the loss of every stage's heatmaps and fields."""
+        from pose_estimation_ros.methods.lightweight_openpose.loss import stage_losses
+
+        return stage_losses(outputs, targets)
+
+    def target_maps(self, targets: Sequence[Any]) -> list[Any]:
+        """Return heatmaps and fields."""
+        return list(targets[:2])
+
+    def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the published groups."""
+        from pose_estimation_ros.methods.lightweight_openpose.loss import parameter_groups
+
+        return parameter_groups(network, lr, weight_decay)
+
+
+def _channel_weights(annotated: BoolArray) -> FloatArray:
+    """Return (57, 1, 1): 19 heatmaps, the background only where all joints are annotated, then 38 fields."""
+    limbs = np.array([annotated[a] and annotated[b] for a, b in field_limbs()])
+    return np.concatenate([annotated, [annotated.all()], np.repeat(limbs, 2)]).astype(np.float32)[:, None, None]
