@@ -1,19 +1,39 @@
 """What all learners offer."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pose_estimation_ros.core.arrays import AnyArray
 from pose_estimation_ros.core.image import Image
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.pipeline import Pipeline, Result
+from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.tracking.tracker import Tracker
 
 Picture = Image | AnyArray | str | Path
 """What users may pass as a picture: an Image, an array (OpenCV's BGR order) or the path of a file."""
 
 
 class Learner(ABC):
-    """A pose estimator that can be loaded, run, made faster and saved."""
+    """A pose estimator that can be trained, evaluated, loaded, run, made faster and saved.
+
+    The first group is the published API. Command line and node use the second as well.
+    """
+
+    method: ClassVar[Method]
+    tracker: Tracker
+    """Owner of ids and smoothing."""
+    temp_path: Path
+
+    @abstractmethod
+    def fit(self, dataset: Any, val_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Train on a dataset and return how losses and accuracy went."""
+
+    @abstractmethod
+    def eval(self, dataset: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return average precision and recall on a dataset."""
 
     @abstractmethod
     def infer(self, img: Picture, *args: Any, **kwargs: Any) -> list[Pose]:
@@ -34,3 +54,27 @@ class Learner(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget what earlier pictures showed."""
+
+    @abstractmethod
+    def download(self, path: str | Path | None = None, mode: str = 'pretrained', *args: Any) -> list[Path]:
+        """Fetch published files and return where they are."""
+
+    @abstractmethod
+    def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
+        """Return what turns pictures into poses, opening the backend on the first call."""
+
+    @abstractmethod
+    def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
+        """Return the people in one picture, untracked, with the milliseconds of each stage."""
+
+    @abstractmethod
+    def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
+        """Return the people in several unrelated pictures."""
+
+    @abstractmethod
+    def tune(self, base_height: int | None = None, **decoding: Any) -> None:
+        """Change while running what needs no new model: the height, and settings of the decoder by name."""
+
+    @abstractmethod
+    def optimized_content(self) -> bytes:
+        """Return the ONNX model that `optimize` made."""

@@ -1,42 +1,36 @@
-"""The published learner API of Lightweight OpenPose, composed of a method, a pipeline and a tracker."""
+"""The published learner API of Lightweight OpenPose, composed of a model, a pipeline and a tracker."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend, pick_outputs
-from pose_estimation_ros.inference.export import read_facts
+from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.inference.pipeline import Pipeline, Result, check_height
 from pose_estimation_ros.learners import published_files
+from pose_estimation_ros.learners.asked import Asked
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
-from pose_estimation_ros.learners.model_content import checkpoint, read_graph, stated_preprocessing, three_numbers
-from pose_estimation_ros.learners.model_folder import ModelFile, find_model, write_model
-from pose_estimation_ros.learners.optimized import OptimizedModel, optimized_model
+from pose_estimation_ros.learners.model_content import three_numbers
+from pose_estimation_ros.learners.model_holder import ModelHolder
+from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import MULTISCALE, TrainingSettings
-from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
-from pose_estimation_ros.methods.method import Decoder, Method, Preprocessing
+from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.methods.systems import METHODS
 from pose_estimation_ros.tracking.tracker import Tracker
 
 LOG = logging.getLogger(__name__)
 
-OPTION_OF_ARGUMENT = {
-    'backbone': 'backbone',
+FIELD_OF_ARGUMENT = {
     'mobilenet_use_stride': 'use_stride',
-    'mobilenetv2_width': 'mobilenetv2_width',
-    'shufflenet_groups': 'shufflenet_groups',
-    'num_refinement_stages': 'num_refinement_stages',
-    'variant': 'variant',
+    'img_mean': 'mean',
+    'img_scale': 'scale',
 }
-
-INPUT_OF_ARGUMENT = {'img_mean': 'mean', 'img_scale': 'scale', 'pad_value': 'pad_value'}
+"""Where a constructor's argument and the setting that it is for have different names."""
 
 
 class LightweightOpenPoseLearner(Learner):
@@ -124,7 +118,7 @@ class LightweightOpenPoseLearner(Learner):
             scales=MULTISCALE if multiscale else tuple(scales or (1.0,)),
             visualize=visualize,
         )
-        self._own_options = NetworkOptions(
+        own_options = NetworkOptions(
             backbone=backbone,
             use_stride=mobilenet_use_stride and backbone == 'mobilenet',
             mobilenetv2_width=mobilenetv2_width,
@@ -143,26 +137,38 @@ class LightweightOpenPoseLearner(Learner):
             may_fall_back=not require_device,
         )
         check_height(base_height)
-        self._own_base_height = base_height
-        self._own_preprocessing = replace(
+        preprocessing = replace(
             self.method.preprocessing,
             mean=three_numbers('img_mean', img_mean),
             scale=three_numbers('img_scale', img_scale),
             pad_value=three_numbers('pad_value', pad_value),
         )
-        self.options: NetworkOptions | None
-        """The network's, None where a model file says nothing of them."""
-        self.options, self.base_height, self.preprocessing = self._own()
+        named = frozenset(FIELD_OF_ARGUMENT.get(argument, argument) for argument in self.given)
+        self._backbone = backbone
+        self._model = ModelHolder(self.method, Asked(own_options, base_height, preprocessing, named))
+        self._runner = Runner(self.method, self._model, self.backend_settings, decode, decoding or {})
         self.tracker = tracker or Tracker()
-        self._decode, self._decoding = decode, dict(decoding or {})
-        if 'upsample_ratio' in self._decoding:
-            raise SettingsError('upsample_ratio is an argument of infer, not a setting of decoding')
-        self._make_decoder(4)  # wrong settings are told now, not at the first picture
-        self._network: Any = None
-        self._file: Model | None = None
-        self._file_is_optimized = False
-        self._optimized: OptimizedModel | None = None
-        self._pipeline: Pipeline | None = None
+
+    @property
+    def options(self) -> NetworkOptions | None:
+        """The network's, None where a model file says nothing of them."""
+        options: NetworkOptions | None = self._model.options
+        return options
+
+    @property
+    def base_height(self) -> int:
+        """Rows that pictures are scaled to."""
+        return self._model.base_height
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures are normalised."""
+        return self._model.preprocessing
+
+    @property
+    def network(self) -> Any:
+        """The torch module; raises WeightsError where there is none."""
+        return self._model.network
 
     def infer(
         self,
@@ -196,25 +202,11 @@ class LightweightOpenPoseLearner(Learner):
 
     def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""
-        if self._pipeline is None:
-            settings = self.backend_settings
-            if self._optimized is not None and settings.backend == 'torch':
-                settings = replace(settings, backend='auto')  # torch runs no ONNX
-            backend = open_backend(self._model(), settings)
-            LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
-            decoder = self._make_decoder(upsample_ratio)
-            self._pipeline = Pipeline(backend, decoder, self.preprocessing, self.base_height)
-        return self._pipeline.with_decoder(self._make_decoder(upsample_ratio))
+        return self._runner.pipeline(upsample_ratio=upsample_ratio)
 
     def tune(self, base_height: int | None = None, **decoding: Any) -> None:
         """Change while running what needs no new model: the height, and settings of the decoder by name."""
-        self._make_decoder(4, decoding)  # both raise before anything has changed
-        check_height(self.base_height if base_height is None else base_height)
-        self._decoding = {**self._decoding, **decoding}
-        if base_height is not None:
-            self.base_height = base_height
-            if self._pipeline is not None:
-                self._pipeline = self._pipeline.with_height(base_height)
+        self._runner.tune(base_height, **decoding)
 
     def reset(self) -> None:
         """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
@@ -222,21 +214,12 @@ class LightweightOpenPoseLearner(Learner):
 
     def init_model(self) -> None:
         """Build the network of this learner's options with random weights, for training."""
-        from pose_estimation_ros.methods.lightweight_openpose.network import build_network
-
-        self.options, self.base_height, self.preprocessing = self._own()
-        self._use(network=build_network(self.options))
+        self._model.build()
+        self.reset()
 
     def count_parameters(self) -> int:
         """Return the number of trainable values of the network."""
         return sum(each.numel() for each in self.network.parameters() if each.requires_grad)
-
-    @property
-    def network(self) -> Any:
-        """The torch module; raises WeightsError where there is none."""
-        if self._network is None:
-            raise WeightsError('there is no torch network: load a .pth file or call init_model() first')
-        return self._network
 
     def load(self, path: str | Path, verbose: bool = False, *, trust: bool = False) -> None:
         """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
@@ -250,29 +233,15 @@ class LightweightOpenPoseLearner(Learner):
             WeightsError: It cannot be read or does not fit.
 
         """
-        file = find_model(Path(path))
-        try:
-            text = self._load_checkpoint(file, trust) if file.kind == 'pth' else self._load_graph(file)
-        except BackendError as error:
-            raise WeightsError(f'{file.path} cannot be used: {str(error).removeprefix(f"{file.path} ")}') from error
+        text = self._model.load(Path(path), trust)
+        self.reset()
         LOG.info(text)
         if verbose:
             print(text)
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
         """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
-        metadata = self._metadata()
-        if self._optimized is not None:
-            contents = {'.onnx': self._optimized.content}
-        elif self._network is not None:
-            contents = {'.pth': checkpoint(self._network)}
-        elif self._file is not None and self._file.xml is not None:
-            contents = {suffix: read_graph(self._file.xml.with_suffix(suffix)) for suffix in ('.xml', '.bin')}
-        else:
-            contents = {'.onnx': self._source().onnx or b''}
-        written = write_model(
-            Path(path), contents, self._own_options.backbone, metadata, optimized=self._is_optimized()
-        )
+        written = self._model.save(Path(path), self._backbone)
         if verbose:
             print(f'saved {written}')
 
@@ -296,21 +265,11 @@ class LightweightOpenPoseLearner(Learner):
         """
         pictures = [to_bgr(each) for each in calibration]
         inputs = (self.pipeline().prepare(each) for each in pictures)
-        self._optimized = optimized_model(
-            self._source(),
-            self.temp_path,
-            self._metadata(),
-            precision,
-            inputs if pictures else None,
-            do_constant_folding,
-        )
-        self._pipeline = None
+        self._model.optimize(self.temp_path, precision, inputs if pictures else None, do_constant_folding)
 
     def optimized_content(self) -> bytes:
         """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
-        if self._optimized is None:
-            raise BackendError('there is no optimised model: call optimize() first')
-        return self._optimized.content
+        return self._model.optimized_content()
 
     def download(
         self,
@@ -329,107 +288,4 @@ class LightweightOpenPoseLearner(Learner):
 
         """
         folder = Path(path) if path is not None else self.temp_path
-        return published_files.fetch_published(mode, self._own_options.backbone, folder, url, verbose)
-
-    def _own(self) -> tuple[NetworkOptions, int, Preprocessing]:
-        """Return what the constructor was told, which holds where a file says nothing."""
-        return self._own_options, self._own_base_height, self._own_preprocessing
-
-    def _make_decoder(self, upsample_ratio: int, changes: Mapping[str, Any] | None = None) -> Decoder:
-        settings = {'upsample_ratio': upsample_ratio, **self._decoding, **(changes or {})}
-        return self.method.decoder(self._decode, **settings)
-
-    def _use(self, network: Any = None, file: Model | None = None, file_is_optimized: bool = False) -> None:
-        """Take over a new model and forget what came of the old one."""
-        self._network, self._file, self._file_is_optimized = network, file, file_is_optimized
-        self._optimized = self._pipeline = None
-        self.reset()
-
-    def _is_optimized(self) -> bool:
-        return self._optimized is not None or self._file_is_optimized
-
-    def _model(self) -> Model:
-        """Return what inference runs."""
-        if self._optimized is not None:
-            return Model(self.method.output_channels, onnx=self._optimized.content, label='the optimized model')
-        return self._source()
-
-    def _source(self) -> Model:
-        """Return the model as it was loaded or built."""
-        if self._file is not None:
-            return self._file
-        if self._network is not None:
-            return Model(self.method.output_channels, network=self._network, label='the network')
-        raise WeightsError('no weights are loaded: call load(path) first (download() fetches published ones)')
-
-    def _load_checkpoint(self, file: ModelFile, trust: bool) -> str:
-        from pose_estimation_ros.methods.lightweight_openpose.network import build_network
-        from pose_estimation_ros.methods.lightweight_openpose.weights import fit_weights, infer_options, read_weights
-
-        state_dict = read_weights(file.path, trust)
-        stated = self._stated_options(file)
-        seen = infer_options(state_dict, stated or self._own_options, str(file.path))
-        if stated is None and seen.backbone == 'mobilenet' and 'mobilenet_use_stride' not in self.given:
-            LOG.warning('%s does not say its stride; taken as %d (mobilenet_use_stride)', file.path, seen.stride)
-        options = self._with_given(seen)
-        network = build_network(options)
-        report = fit_weights(network, state_dict, str(file.path))
-        self._adopt(file, options)
-        self._use(network=network)
-        return report.text
-
-    def _load_graph(self, file: ModelFile) -> str:
-        """Take an ONNX or OpenVINO file as it is."""
-        channels, label = self.method.output_channels, str(file.path)
-        expected = None
-        if file.kind == 'xml':
-            expected = xml_preprocessing(file.path)
-            model = Model(channels, xml=file.path, label=label)
-            open_backend(model, BackendSettings('openvino', 'cpu'))  # a model for something else is told now
-        else:
-            content = read_graph(file.path)
-            facts = read_facts(content)
-            pick_outputs(facts.channels, channels, label)
-            file = replace(file, metadata={**facts.metadata, **file.metadata})
-            model = Model(channels, onnx=content, label=label)
-        stated = self._stated_options(file)
-        if stated is not None and self._with_given(stated) != stated:
-            LOG.warning('%s is exported already, its network cannot be changed; load the .pth for that', file.path)
-        self._adopt(file, stated, expected)
-        self._use(file=model, file_is_optimized=file.optimized)
-        return f'loaded {file.path}'
-
-    def _stated_options(self, file: ModelFile) -> NetworkOptions | None:
-        """Return the options that a file's metadata state, None where they state none."""
-        stated = file.metadata.get('network')
-        return NetworkOptions.from_dict(stated) if isinstance(stated, dict) else None
-
-    def _with_given(self, seen: NetworkOptions) -> NetworkOptions:
-        """Return a file's options, but for those that the caller asked for by name."""
-        own = self._own_options
-        asked = {name: getattr(own, name) for argument, name in OPTION_OF_ARGUMENT.items() if argument in self.given}
-        changed = {name: value for name, value in asked.items() if value != getattr(seen, name)}
-        for name, value in changed.items():
-            LOG.warning('%s is %s as asked for; the weights say %s', name, value, getattr(seen, name))
-        return replace(seen, **changed)
-
-    def _adopt(self, file: ModelFile, options: NetworkOptions | None, expected: Preprocessing | None = None) -> None:
-        """Take from a file what it says about itself, except where the caller asked for something else by name."""
-        _, self.base_height, own = self._own()
-        self.options = options
-        if 'base_height' not in self.given and isinstance(file.metadata.get('base_height'), int):
-            self.base_height = file.metadata['base_height']
-        stated = expected or stated_preprocessing(file) or own
-        asked = {name: getattr(own, name) for argument, name in INPUT_OF_ARGUMENT.items() if argument in self.given}
-        self.preprocessing = replace(stated, **asked)
-        if self.preprocessing != stated:
-            LOG.warning('%s is fed with %s as asked for; it says %s', file.path, self.preprocessing, stated)
-
-    def _metadata(self) -> dict[str, Any]:
-        """Return what our own files say of themselves."""
-        return {
-            'method': self.method.name,
-            'network': self.options.to_dict() if self.options else None,
-            'base_height': self.base_height,
-            'preprocessing': asdict(self.preprocessing),
-        }
+        return published_files.fetch_published(mode, self._backbone, folder, url, verbose)

@@ -85,6 +85,10 @@ class Options(Protocol):
     def stride(self) -> int:
         """Input pixels a cell of the maps that decoders take."""
 
+    @property
+    def guessed(self) -> Mapping[str, tuple[str, object, str]]:
+        """Dials that a checkpoint's tensors cannot show: what each is called, its value, the learner's argument."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the dials by name, ready for JSON."""
 
@@ -119,6 +123,9 @@ class Method(Protocol):
             WeightsError: It cannot be read, or is of another method.
 
         """
+
+    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
+        """Return what an OpenVINO file is known to expect, None where it is not known; raises WeightsError."""
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

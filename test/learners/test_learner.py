@@ -375,7 +375,7 @@ def test_optimized_round_trip(precision, own_omz, frames, tmp_path):
 
 
 def test_an_onnx_file_by_itself_says_what_it_expects(own_omz, photo, tmp_path):
-    own_omz.base_height = 200
+    own_omz.tune(200)
     own_omz.optimize()
     own_omz.save(tmp_path / 'fast')
     (tmp_path / 'fast' / 'fast.onnx').rename(tmp_path / 'alone.onnx')

@@ -7,6 +7,7 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
@@ -45,6 +46,10 @@ class LightweightOpenPose:
 
         state_dict = read_weights(path, trust)
         return state_dict, infer_options(state_dict, hint, str(path))
+
+    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
+        """Return what an OpenVINO file is known to expect, None where it is not known."""
+        return xml_preprocessing(path)
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

@@ -41,6 +41,11 @@ class NetworkOptions:
         """Input pixels a cell of the output maps."""
         return 16 if self.use_stride else 8
 
+    @property
+    def guessed(self) -> dict[str, tuple[str, object, str]]:
+        """The stride, which changes no tensor: its field, what it is called, its value, the learner's argument."""
+        return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone == 'mobilenet' else {}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the dials by name, ready for JSON."""
         return asdict(self)
