@@ -12,6 +12,7 @@ import cv2
 from jsonargparse import Namespace
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.interrupt import tidy_up_on_sigterm
 from pose_estimation_ros.apps.parser import (
     BAD_INPUT,
     INTERRUPTED,
@@ -35,8 +36,9 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted; 143 where SIGTERM came."""
     replace_closed_streams()
+    tidy_up_on_sigterm()
     try:
         try:
             return _run(argv)

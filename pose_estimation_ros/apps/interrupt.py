@@ -1,10 +1,26 @@
-"""Ctrl-C as the ordinary end of a recording."""
+"""Ctrl-C as the ordinary end of a recording, and SIGTERM as an end that tidies up."""
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code of a program that SIGTERM ended, as shells give it."""
+
+
+def tidy_up_on_sigterm() -> None:
+    """Let SIGTERM unwind the program, so that half-written files go, rather than end it where it stands."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the tidying
+    sys.exit(TERMINATED)
 
 
 class Stop:

@@ -340,6 +340,13 @@ class TestInterrupted:
         assert err.rstrip().endswith('pose_estimation: interrupted')
         assert names_in(OUT) == []
 
+    def test_by_sigterm(self, halfway):
+        halfway.terminate()
+        _, err = halfway.communicate(timeout=60)
+        assert halfway.returncode == 143
+        assert 'Traceback' not in err
+        assert names_in(OUT) == []
+
     def test_by_kill(self, halfway):
         halfway.kill()
         halfway.communicate(timeout=60)
