@@ -31,3 +31,15 @@ class OutputError(PoseEstimationError):
 
 class DownloadError(PoseEstimationError):
     """A file cannot be fetched, or is not the file it should be."""
+
+
+class TrainingError(PoseEstimationError):
+    """Training cannot go on; what was written before stays."""
+
+
+class DatasetError(PoseEstimationError):
+    """A dataset's pictures or annotations are missing, or not what they should be."""
+
+
+class EvaluationError(PoseEstimationError):
+    """Detections do not fit the truth that they are to be scored against."""

@@ -1,0 +1,108 @@
+"""`prepare`: bring published datasets into the layout that training and evaluation read."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+
+from pose_estimation_ros.apps.parser import PROGRAM, add_flag, say
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import write_json
+from pose_estimation_ros.data.preparation.coco import CocoRequest, prepare_coco
+from pose_estimation_ros.data.preparation.coco_parts import COCO_2017, COCO_URL, DEFAULT_PARTS
+from pose_estimation_ros.data.preparation.imagenet import IMAGENET, LABELS, prepare_imagenet
+from pose_estimation_ros.data.preparation.outcome import THERE, Manner, Outcome
+from pose_estimation_ros.data.preparation.space import in_words
+
+FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet')}
+ONLY_COCO = {'url': None, 'archives': None, 'parts': None, 'keep_archives': False}
+ONLY_IMAGENET = {'archive': None}
+RECIPE = 'config/train/lightweight_openpose.yaml'
+COLUMNS = ('part', 'files', 'size', 'state', 'where')
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument('what', type=Literal['coco', 'imagenet'], help='COCO 2017, or ImageNet (ILSVRC 2012).')
+    parser.add_argument(
+        '--output', type=Path | None, metavar='DIR',
+        help=f'Folder for the dataset (default: {FOLDERS["coco"]} or {FOLDERS["imagenet"]}).',
+    )  # fmt: skip
+    parser.add_argument('--url', type=str | None, help=f'For coco: server with zips/ and annotations/ ({COCO_URL}).')
+    parser.add_argument(
+        '--archives', type=Path | None, metavar='FOLDER',
+        help='For coco: take the zip files from here, fetch nothing, and leave them there.',
+    )  # fmt: skip
+    parser.add_argument(
+        '--parts', type=str | None, metavar='NAMES',
+        help=f'For coco: some of train2017,val2017,test2017,annotations (default: {",".join(DEFAULT_PARTS)}).',
+    )  # fmt: skip
+    add_flag(parser, '--keep-archives', 'For coco: keep the fetched zip files, in DIR/archives.')
+    parser.add_argument(
+        '--archive', type=Path | None, metavar='ZIP',
+        help='For imagenet: imagenet-object-localization-challenge.zip, which Kaggle gives to registered users.',
+    )  # fmt: skip
+    add_flag(parser, '--dry-run', 'Only say what would be done.')
+    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the table, for programs to read.')
+
+
+def run(settings: Namespace) -> int:
+    """Prepare, going on where an earlier run was interrupted, and show what is there."""
+    _refuse_foreign(settings)
+    output = settings.output or FOLDERS[settings.what]
+    manner = Manner(dry_run=settings.dry_run)
+    try:
+        outcome = _prepare(settings, output, manner)
+    except KeyboardInterrupt:
+        print(f'\n{PROGRAM}: what came is kept, run the same command again to continue', file=sys.stderr)
+        raise
+    _show(outcome)
+    if settings.json:
+        write_json(settings.json, [{**asdict(part), 'path': str(part.path)} for part in outcome.parts], indent=2)
+    if not settings.dry_run:
+        say(_next(settings.what, output, outcome))
+    return 0
+
+
+def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:
+    if settings.what == 'imagenet':
+        return prepare_imagenet(output, settings.archive, manner, IMAGENET)
+    named = DEFAULT_PARTS if settings.parts is None else settings.parts.split(',')
+    parts = tuple(part.strip() for part in named if part.strip())
+    request = CocoRequest(output, parts, settings.url or COCO_URL, settings.archives, settings.keep_archives)
+    return prepare_coco(request, manner, COCO_2017)
+
+
+def _refuse_foreign(settings: Namespace) -> None:
+    """Raise SettingsError where an option belongs to the other dataset."""
+    other, foreign = ('coco', ONLY_COCO) if settings.what == 'imagenet' else ('imagenet', ONLY_IMAGENET)
+    for name, absent in foreign.items():
+        if settings[name] != absent:
+            raise SettingsError(f'--{name.replace("_", "-")} is for prepare {other}, not for prepare {settings.what}')
+
+
+def _show(outcome: Outcome) -> None:
+    """Print notes and a table."""
+    for note in outcome.notes:
+        say(note)
+    if not outcome.parts:
+        return
+    rows = [(part.name, str(part.files), in_words(part.bytes), part.state, str(part.path)) for part in outcome.parts]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    for row in (COLUMNS, *rows):
+        say('  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _next(what: str, output: Path, outcome: Outcome) -> str:
+    """Say whether anything was done, and what to type next."""
+    done = 'nothing was to be done' if all(part.state == THERE for part in outcome.parts) else 'all is in place'
+    if what == 'imagenet':
+        return f'{done}; the names of the classes are in {output / LABELS}'
+    names = {part.name for part in outcome.parts}
+    if not {'val2017', 'annotations'} <= names:
+        return f'{done}; evaluation needs the parts val2017 and annotations'
+    evaluate = f'python -m pose_estimation_ros evaluate --dataset {output} --weights PATH'
+    train = f'python -m pose_estimation_ros train --config {RECIPE} --data.root {output}'
+    return f'{done}; next: {evaluate}' + (f'\n  or: {train}' if 'train2017' in names else '')
