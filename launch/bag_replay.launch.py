@@ -1,15 +1,23 @@
-"""Play a bag into the pose node, on the bag's own time.
+"""Play a bag into the pose node, on the bag's own time, once the node is active.
 
 `ros2 launch pose_estimation_ros bag_replay.launch.py bag:=my_bag image:=/camera/image_raw`; ends with the bag. What
 pose_estimation.launch.py takes, this takes as well.
 """
 
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
 
 PACKAGE = 'pose_estimation_ros'
 POSE_NODE = PathJoinSubstitution([FindPackageShare(PACKAGE), 'launch', 'pose_estimation.launch.py'])
@@ -19,7 +27,7 @@ ARGUMENTS = {
     'bag': (None, 'Folder or file of the bag.'),
     'image': ('image', "Topic of the bag's pictures."),
     'play_rate': ('1.0', 'Speed of playing, as a multiple of the real one.'),
-    'delay': ('5.0', 'Seconds until the bag begins, in which the node loads its model.'),
+    'delay': ('1.0', 'Seconds from the node being active to the beginning of the bag, in which player and node meet.'),
 }
 
 
@@ -30,12 +38,17 @@ def generate_launch_description() -> LaunchDescription:
         for name, (default, text) in ARGUMENTS.items()
     ]
     options = ['--clock', CLOCK_HZ, '--rate', LaunchConfiguration('play_rate'), '--delay', LaunchConfiguration('delay')]
-    player = ExecuteProcess(
-        cmd=['ros2', 'bag', 'play', LaunchConfiguration('bag'), *options], output='screen', on_exit=Shutdown()
-    )
+    player = ExecuteProcess(cmd=['ros2', 'bag', 'play', LaunchConfiguration('bag'), *options], output='screen')
     # First, since it also sets the middleware's environment.
     pose_node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(POSE_NODE),
         launch_arguments={'use_sim_time': 'true', 'image': LaunchConfiguration('image')}.items(),
     )
-    return LaunchDescription([*arguments, pose_node, player])
+    name = [LaunchConfiguration('namespace'), '/pose_node']
+    waiting = ExecuteProcess(cmd=['python3', '-m', 'pose_estimation_ros.ros.wait_until_active', name], output='screen')
+
+    def go_on(event: ProcessExited, context: LaunchContext) -> list[Action]:
+        """Play once the node is active; end with the bag, or with a node that could not start."""
+        return [player] if event.action is waiting and event.returncode == 0 else [Shutdown()]
+
+    return LaunchDescription([*arguments, pose_node, RegisterEventHandler(OnProcessExit(on_exit=go_on)), waiting])

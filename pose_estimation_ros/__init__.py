@@ -7,12 +7,17 @@ if TYPE_CHECKING:
     from pose_estimation_ros.core.drawing import draw, draw_poses
     from pose_estimation_ros.core.image import Image
     from pose_estimation_ros.core.pose import Pose, get_bbox
+    from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset
+    from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
     from pose_estimation_ros.learners.create import create_learner
     from pose_estimation_ros.learners.learner import Learner
     from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
 __all__ = [
+    'DatasetIterator',
+    'ExternalDataset',
     'Image',
+    'KeypointDataset',
     'Learner',
     'LightweightOpenPoseLearner',
     'Pose',
@@ -23,7 +28,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    'DatasetIterator': 'data.datasets.external',
+    'ExternalDataset': 'data.datasets.external',
     'Image': 'core.image',
+    'KeypointDataset': 'data.datasets.keypoint_dataset',
     'Pose': 'core.pose',
     'draw': 'core.drawing',
     'draw_poses': 'core.drawing',

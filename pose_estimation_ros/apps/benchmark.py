@@ -1,7 +1,6 @@
 """`benchmark`: milliseconds of every stage, the chosen way and the published demo's side by side in one run."""
 
 import logging
-import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.benchmark_ros import run_over_ros
+from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
@@ -74,6 +75,9 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         '--also', nargs='+', default=[], metavar='PATH', help='More weights to measure, such as an int8 model.'
     )
+    add_flag(
+        parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
+    )
     add_model_options(parser)
 
 
@@ -81,6 +85,8 @@ def run(settings: Namespace) -> int:
     """Measure, print the table, and write what is wanted."""
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
+    if settings.ros:
+        return run_over_ros(settings)
     folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
     if settings.all and not settings.verbose:
         logging.getLogger('pose_estimation_ros').setLevel(logging.ERROR)  # the table says what ran where
@@ -99,32 +105,6 @@ def run(settings: Namespace) -> int:
         draw_plot(rows, folder / 'benchmark.png')
         say(f'wrote table.txt, benchmark.json and benchmark.png in {folder}')
     return 0
-
-
-def machine() -> dict[str, Any]:
-    """Return what the numbers were measured on."""
-    import os
-
-    packages = {}
-    for name in BACKENDS:
-        if installed(name):
-            from importlib.metadata import version
-
-            packages[name] = version(name)
-    return {
-        'processor': _processor(),
-        'cores': os.cpu_count(),
-        'system': platform.platform(),
-        'python': platform.python_version(),
-        'packages': packages,
-    }
-
-
-def _processor() -> str:
-    listing = Path('/proc/cpuinfo')
-    lines = listing.read_text().splitlines() if listing.exists() else []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:
@@ -158,17 +138,26 @@ def _ways(settings: Namespace) -> list[Way]:
         chosen = [(name, precision) for name in BACKENDS if installed(name) for precision in ('fp32', 'bf16', 'fp16')]
     ways = [_peer(settings)]
     for weights in (settings.weights, *settings.also):
-        for backend, precision in chosen:
-            try:
-                way = _way(settings, weights, backend, precision, settings.decode)
-            except (BackendError, WeightsError):
-                if not settings.all:
-                    raise
-                continue  # this form of model, or this machine, has no such way
+        for way in _ways_of(settings, weights, chosen):
             known = {(each.weights, each.backend, each.precision, each.decode) for each in ways[1:]}
             if (way.weights, way.backend, way.precision, way.decode) not in known:
                 ways.append(way)
     return ways
+
+
+def _ways_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, str]]) -> list[Way]:
+    """Return how a model runs; of many ways those are left out that its form, or this machine, does not have.
+
+    Raises what is wrong with a model that does not run in any.
+    """
+    ways = []
+    for backend, precision in chosen:
+        try:
+            ways.append(_way(settings, weights, backend, precision, settings.decode))
+        except (BackendError, WeightsError):
+            if not settings.all:
+                raise
+    return ways or [_way(settings, weights, 'auto', 'fp32', settings.decode)]
 
 
 def _way(

@@ -1,9 +1,9 @@
 """The benchmark's table and plot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.core.files import written_whole
 
@@ -39,6 +39,50 @@ def _cells(row: 'Row') -> tuple[str, ...]:
     names = (row.source, f'{row.people:g}', row.weights, row.backend, row.precision, row.decode, str(row.height))
     times = (row.preprocess_ms, row.forward_ms, row.decode_ms, row.total_ms, row.total_p95_ms)
     return (*names, *(f'{time:.2f}' for time in times), f'{row.speedup:.1f}x')
+
+
+NODE_COLUMNS = {
+    'source': 'source',
+    'sent': 'sent',
+    'processed': 'done',
+    'dropped': 'dropped',
+    'lost': 'lost',
+    'age_p50_ms': 'age p50',
+    'age_p95_ms': 'p95',
+    'publish_ms': 'publish',
+    'transport_ms': 'transport',
+    'queue_ms': 'queue',
+    'wait_ms': 'wait',
+    'convert_ms': 'convert',
+    'total_ms': 'pipeline',
+    'track_ms': 'track',
+    'send_ms': 'send',
+    'back_ms': 'back',
+    'bare_ms': 'bare',
+    'own_ms': 'own',
+    'overhead_ms': 'overhead',
+    'load': 'load',
+}
+NODE_NOTE = """\
+milliseconds (medians) on the way of a picture: the camera's publish(), transport to the node's callback, queue behind
+another picture, wait for the worker's thread, conversion, pipeline, tracking, messages sent, and back to a listener;
+bare: the pipeline without ROS; own: from callback to sent, less queue and pipeline; overhead: the same less queue and
+bare, and so with what camera, listener and middleware take from the pipeline; -: nothing arrived"""
+
+
+def format_node_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what `benchmark --ros` measured as text."""
+    cells = [list(NODE_COLUMNS.values()), *([_number(row[name]) for name in NODE_COLUMNS] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(NODE_COLUMNS))]
+    lines = [
+        '  '.join(text.rjust(width) if column else text.ljust(width) for column, (text, width) in enumerate(zipped))
+        for zipped in (list(zip(line, widths, strict=True)) for line in cells)
+    ]
+    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:], NODE_NOTE])
+
+
+def _number(value: Any) -> str:
+    return '-' if value is None else f'{value:.2f}' if isinstance(value, float) else str(value)
 
 
 def draw_plot(rows: Sequence['Row'], path: Path) -> None:

@@ -26,10 +26,13 @@ from pose_estimation_ros.core.errors import PoseEstimationError
 
 COMMANDS = {
     'infer': 'draw and write down the people in images, folders, videos or a camera',
+    'evaluate': 'score a model, or a file of detections, on an annotated dataset like COCO',
     'export': 'turn weights into an ONNX model, fp16 or int8 if wanted',
     'benchmark': 'measure every stage, beside the published demo on the same weights',
     'bag': 'add the skeletons of people to a ROS 2 bag, without ROS',
     'download': 'fetch published weights or test data',
+    'prepare': 'fetch or unpack COCO or ImageNet and lay it out for training and evaluation',
+    'train': 'train a network by a recipe',
     'demo': 'run everything once on a synthetic video and show what came out',
 }
 """Command -> what it does; each lives in the module of its name, with `add_arguments` and `run`."""
@@ -65,7 +68,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog=PROGRAM, description="People's skeletons from pictures, videos and cameras.")
+    about = "People's skeletons from pictures, videos and cameras."
+    parser = Parser(prog=PROGRAM, description=about, allow_abbrev=False)  # almost the right name is a mistake
     parser.add_argument('--version', action='version', version=_version())
     commands = parser.add_subcommands(dest='command')
     for name, purpose in COMMANDS.items():

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a program that SIGTERM ended, as shells give it."""
 

@@ -27,7 +27,7 @@ TYPES_IN_WORDS = {
 
 
 WRONG_VALUES = [
-    re.compile(rf'Parser key "(?P<key>\w+)"(?: element \d+)?:{rest}')
+    re.compile(rf'Parser key "(?P<key>[\w.]+)"(?: element \d+)?:{rest}')
     for rest in (
         '.*(?:Given|Got) value: (?P<value>.*)',
         r' Not of type \w+: (?P<value>.*) does not conform',
@@ -58,7 +58,7 @@ class Parser(ArgumentParser):
         """Return what the user calls an argument: --its-name, or WHAT where it has a place and no name."""
         placed = [action for action in self._actions if action.dest == key and not action.option_strings]
         if not placed:
-            return f'--{key.replace("_", "-")}'
+            return f'--{key}' if '.' in key else f'--{key.replace("_", "-")}'  # recipes' fields keep their names
         name = str(placed[0].metavar or '{')
         return key.upper() if name.startswith('{') else name  # {...} lists the choices
 

@@ -146,4 +146,26 @@ MPII_16 = Skeleton(
     ),
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (OPENPOSE_18, COCO_17, MPII_16)}
+# The neck of Leeds Sports Pose lies above the middle of the shoulders, as MPII's upper neck does; falloffs as above.
+LEEDS_14 = Skeleton(
+    name='leeds_14',
+    keypoints=(
+        *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
+        *('right_wrist', 'right_elbow', 'right_shoulder', 'left_shoulder', 'left_elbow', 'left_wrist'),
+        *('upper_neck', 'head_top'),
+    ),
+    abbreviations=(
+        *('r_ank', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ank'),
+        *('r_wri', 'r_elb', 'r_sho', 'l_sho', 'l_elb', 'l_wri', 'neck', 'head'),
+    ),
+    limbs=(
+        *((0, 1), (1, 2), (2, 3), (4, 3), (5, 4), (2, 8), (3, 9)),
+        *((6, 7), (7, 8), (8, 12), (9, 12), (10, 9), (11, 10), (12, 13)),
+    ),
+    sigmas=(
+        *(0.089, 0.087, 0.107, 0.107, 0.087, 0.089),
+        *(0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.079, 0.026),
+    ),
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (OPENPOSE_18, COCO_17, MPII_16, LEEDS_14)}

@@ -5,7 +5,8 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -45,6 +46,51 @@ class Result:
     timings: Timings
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a network makes of one picture: its maps, each (C, H, W), and how the picture lies in its input."""
+
+    maps: list[FloatArray]
+    letterbox: Letterbox
+    timings: Timings
+    """Until now; `decode_ms` is what came after the forward pass."""
+
+
+class PosePipeline(Protocol):
+    """What turns pictures into poses: a pipeline, or one wrapped in flips or scales (test_time.py)."""
+
+    @property
+    def decoder(self) -> Decoder:
+        """What turns maps into poses."""
+
+    @property
+    def base_height(self) -> int:
+        """Rows that pictures are scaled to."""
+
+    def __call__(self, image: ByteArray) -> Result:
+        """Find the people in an (H, W, 3) BGR picture."""
+
+    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
+        """Find the people in several pictures."""
+
+    def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
+        """Return what decoders take, of several pictures or of their mirrored inputs."""
+
+    def with_decoder(self, decoder: Decoder) -> 'PosePipeline':
+        """Return the same with another decoder."""
+
+    def with_height(self, base_height: int) -> 'PosePipeline':
+        """Return the same for pictures scaled to another height."""
+
+
+def decoded(decoder: Decoder, seen: Seen) -> Result:
+    """Decode one picture's maps."""
+    start = time.perf_counter()
+    poses = decoder(seen.maps, seen.letterbox)
+    decode_ms = (time.perf_counter() - start) * 1e3
+    return Result(poses, replace(seen.timings, decode_ms=seen.timings.decode_ms + decode_ms))
+
+
 class Pipeline:
     """Runs one network on pictures of any size."""
 
@@ -64,22 +110,26 @@ class Pipeline:
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
         """Find the people in several pictures; those whose network inputs are of one size share a forward pass."""
-        prepared = [self._prepare(image) for image in images]
+        return [decoded(self.decoder, seen) for seen in self.maps(images)]
+
+    def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
+        """Return what the network makes of several pictures, or of their mirrored inputs, before decoding.
+
+        Mirrored is the whole input with its padding, so that no odd pixel of padding comes between the two.
+        """
+        prepared = [self._prepare(image, mirrored) for image in images]
         groups = defaultdict(list)
         for index, (batch, _, _) in enumerate(prepared):
             groups[batch.shape].append(index)
-        results: dict[int, Result] = {}
+        seen: dict[int, Seen] = {}
         for members in groups.values():
             start = time.perf_counter()
             maps = self.backend(_stacked([prepared[index][0] for index in members]))
             forward_ms = (time.perf_counter() - start) * 1e3 / len(members)
             for place, index in enumerate(members):
                 _, letterbox, preprocess_ms = prepared[index]
-                start = time.perf_counter()
-                poses = self.decoder([each[place] for each in maps], letterbox)
-                decode_ms = (time.perf_counter() - start) * 1e3
-                results[index] = Result(poses, Timings(preprocess_ms, forward_ms, decode_ms))
-        return [results[index] for index in range(len(images))]
+                seen[index] = Seen([each[place] for each in maps], letterbox, Timings(preprocess_ms, forward_ms, 0))
+        return [seen[index] for index in range(len(images))]
 
     def with_decoder(self, decoder: Decoder) -> 'Pipeline':
         """Return the same pipeline with another decoder; they share the backend."""
@@ -112,12 +162,20 @@ class Pipeline:
         """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
         return self._prepare(image)[0][None]
 
-    def _prepare(self, image: ByteArray) -> tuple[FloatArray, Letterbox, float]:
+    def _prepare(self, image: ByteArray, mirrored: bool = False) -> tuple[FloatArray, Letterbox, float]:
         start = time.perf_counter()
         height, width = image.shape[:2]
         letterbox = self.letterbox((height, width))
         prepared = prepare(image, letterbox, self.preprocessing, self.decoder.interpolation)
+        if mirrored:
+            prepared, letterbox = np.ascontiguousarray(prepared[..., ::-1]), mirrored_letterbox(letterbox)
         return prepared, letterbox, (time.perf_counter() - start) * 1e3
+
+
+def mirrored_letterbox(letterbox: Letterbox) -> Letterbox:
+    """Return how the mirrored picture lies in the mirrored input."""
+    top, left, bottom, right = letterbox.pad
+    return replace(letterbox, pad=(top, right, bottom, left))
 
 
 def check_height(base_height: int) -> None:

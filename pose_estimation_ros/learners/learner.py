@@ -28,6 +28,14 @@ class Learner(ABC):
     temp_path: Path
 
     @abstractmethod
+    def fit(self, dataset: Any, val_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Train on a dataset and return how losses and accuracy went."""
+
+    @abstractmethod
+    def eval(self, dataset: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return average precision and recall on a dataset."""
+
+    @abstractmethod
     def infer(self, img: Picture, *args: Any, **kwargs: Any) -> list[Pose]:
         """Return the people in a picture, [] when there are none."""
 

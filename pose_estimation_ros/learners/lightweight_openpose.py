@@ -8,14 +8,19 @@ from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.backend import BackendSettings
-from pose_estimation_ros.inference.pipeline import Pipeline, Result, check_height
+from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, check_height
+from pose_estimation_ros.inference.test_time import MultiScale
 from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.asked import Asked
+from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers, write_subset
+from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.model_content import three_numbers
 from pose_estimation_ros.learners.model_holder import ModelHolder
+from pose_estimation_ros.learners.pictures import Names, scored_pictures, training_pictures
 from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import MULTISCALE, TrainingSettings
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
@@ -170,6 +175,112 @@ class LightweightOpenPoseLearner(Learner):
         """The torch module; raises WeightsError where there is none."""
         return self._model.network
 
+    def fit(
+        self,
+        dataset: Any,
+        val_dataset: Any = None,
+        logging_path: str | Path | None = '',
+        logging_flush_secs: int = 30,
+        silent: bool = False,
+        verbose: bool = True,
+        epochs: int | None = None,
+        use_val_subset: bool = True,
+        val_subset_size: int = 250,
+        images_folder_name: str = 'train2017',
+        annotations_filename: str = 'person_keypoints_train2017.json',
+        val_images_folder_name: str = 'val2017',
+        val_annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        transform: Transform | None = None,
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Train on a dataset, from the weights loaded or, where none are, from the backbone's ImageNet weights.
+
+        Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
+
+        Args:
+            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
+            val_dataset: What the network is scored on every `val_after` iterations and at the end; None does not.
+            logging_path: Folder for TensorBoard's files; None or '' writes none.
+            logging_flush_secs: How often these are brought up to date.
+            silent: Print nothing, show no bar.
+            verbose: Tell what is going on in more detail.
+            epochs: In place of the constructor's.
+            use_val_subset: Score on the published choice of `val_subset_size` pictures.
+            val_subset_size: How many.
+            images_folder_name: Folder of pictures in the dataset's.
+            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
+            val_images_folder_name: The same for val_dataset.
+            val_annotations_filename: The same for val_dataset.
+            transform: Augmentation to network inputs of one size; None for the published one.
+            seed: Of weights, order and augmentation.
+
+        Returns:
+            paf_losses and heatmap_losses by iteration, eval_results_list with a dictionary like `eval`'s each.
+
+        Raises:
+            DatasetError: Pictures or annotations are missing or broken.
+            WeightsError: A checkpoint or the backbone's weights cannot be read, or not be fetched.
+
+        """
+        request = FitRequest(logging_path, logging_flush_secs, silent, epochs, seed)
+        subset = val_subset_size if use_val_subset else None
+        val_names = Names(val_images_folder_name, val_annotations_filename)
+        names = Names(images_folder_name, annotations_filename)
+        fitting = Fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
+        pictures = training_pictures(dataset, names, self.method.skeleton)
+        scored = None if val_dataset is None else scored_pictures(val_dataset, val_names, subset)
+        self._prepare_network(fitting, verbose and not silent)
+        try:
+            return fitting.run(self._model, pictures, transform, scored)
+        finally:  # weights have changed, however training ended
+            self._model.forget_optimized()
+            self._runner.close()
+            self.reset()
+
+    def eval(
+        self,
+        dataset: Any,
+        silent: bool = False,
+        verbose: bool = True,
+        use_subset: bool = True,
+        subset_size: int = 250,
+        images_folder_name: str = 'val2017',
+        annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        val_subset: bool | None = None,
+    ) -> dict[str, Any]:
+        """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
+
+        Args:
+            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
+            silent: Print nothing, show no bar.
+            verbose: Print COCO's table.
+            use_subset: Score on the published choice of `subset_size` pictures, written to `temp_path/val_subset.json`.
+            subset_size: How many.
+            images_folder_name: Folder of pictures in the dataset's.
+            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
+            val_subset: The documentation's name for use_subset.
+
+        Returns:
+            average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
+
+        """
+        wanted = use_subset if val_subset is None else val_subset
+        names = Names(images_folder_name, annotations_filename)
+        pictures = scored_pictures(dataset, names, subset_size if wanted else None)
+        if wanted:
+            write_subset(pictures, self.temp_path)
+        settings = EvaluationSettings(
+            self.temp_path / self.training.output_name,
+            visualize=self.training.visualize,
+            progress=not silent,
+        )
+        score = evaluate(self._looking_twice(), pictures, settings)
+        if verbose and not silent:
+            print(score.table())
+        return published_numbers(score)
+
     def infer(
         self,
         img: Picture,
@@ -199,6 +310,23 @@ class LightweightOpenPoseLearner(Learner):
     def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures; those of equal size share a forward pass."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
+
+    def _looking_twice(self) -> PosePipeline:
+        """Return the pipeline, at several scales if `multiscale` or `scales` ask for it."""
+        scales = self.training.scales
+        return self.pipeline() if scales == (1.0,) else MultiScale(self.pipeline(), scales)
+
+    def _prepare_network(self, fitting: Fitting, verbose: bool) -> None:
+        """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone."""
+        checkpoint = fitting.checkpoint()
+        if checkpoint is not None:
+            self._model.build(fitting.request.seed)
+            state_dict, _ = self.method.read_checkpoint(checkpoint, self.options)
+            LOG.info(self.method.fit_weights(self.network, state_dict, str(checkpoint), new_parts=True))
+        elif not self._model.has_network:
+            files = self.download(mode='weights', verbose=verbose)
+            self._model.build(fitting.request.seed)
+            LOG.info(self.method.load_backbone(self.network, files[0]))
 
     def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""

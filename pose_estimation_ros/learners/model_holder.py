@@ -63,14 +63,23 @@ class ModelHolder:
             raise WeightsError('there is no torch network: load a .pth file or call init_model() first')
         return source.network
 
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a torch module, to be trained for instance."""
+        return self._loaded.source is not None and self._loaded.source.network is not None
+
     def load(self, path: Path, trust: bool = False) -> str:
         """Read a model and return a sentence on it; raises WeightsError and keeps the one there was."""
         self._take(read_model(path, self._method, self._asked, trust))
         return self._loaded.text
 
-    def build(self) -> None:
-        """Make the network that was asked for, with random weights."""
+    def build(self, seed: int | None = None) -> None:
+        """Make the network that was asked for, with random weights; a seed makes them repeatable."""
         asked = self._asked
+        if seed is not None:
+            import torch
+
+            torch.manual_seed(seed)
         model = Model(self._method.output_channels, network=self._method.network(asked.options), label='the network')
         self._take(LoadedModel(asked.options, asked.base_height, asked.preprocessing, model))
 

@@ -143,3 +143,6 @@ class Method(Protocol):
 
     def decoder_names(self) -> tuple[str, ...]:
         """Return the decoders' names, the default first."""
+
+    def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return the maps (..., C, H, W) of a mirrored input as maps of the input itself: left and right swapped."""

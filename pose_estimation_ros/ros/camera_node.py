@@ -36,8 +36,10 @@ DEFAULTS: dict[str, Any] = {
     'width': 1280,
     'height': 720,
     'frames': 90,
+    'most_pictures': 0,
 }
-"""`rate` 0 is the source's own. `people`, `seed`, `width`, `height` and `frames` are those of synthetic people."""
+"""`rate` 0 is the source's own. After `most_pictures` it ends; 0: never for that reason. `people`, `seed`, `width`,
+`height` and `frames` are those of synthetic people."""
 
 FALLBACK_HZ = 15.0
 FIELD_OF_VIEW = 1.2
@@ -86,6 +88,8 @@ class CameraNode(Node):
             due = max(due + 1 / rate, time.monotonic() - 1 / rate)  # late frames are not hurried after
             while (wait := due - time.monotonic()) > 0:
                 rclpy.spin_once(self, timeout_sec=wait)
+            if self.published == self.setting('most_pictures'):
+                break
         self.get_logger().info(f'{self.setting("source")} has ended after {self.published} pictures')
 
     def _publish(self, image: ByteArray) -> None:

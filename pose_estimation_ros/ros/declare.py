@@ -26,7 +26,7 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
 
     Numbers may be given without a point (`max_rate: 30`), hence the dynamic typing of floats; `settings_from` checks.
     """
-    live = 'may change while active' if parameter.dynamic else 'fixed while active'
+    live = 'may change while active' if parameter.dynamic else 'read at configure, fixed until cleanup'
     described = ParameterDescriptor(
         name=parameter.name,
         type=TYPES[parameter.type].value,
@@ -81,7 +81,7 @@ class LiveSettings:
     Args:
         node: Where the table was declared.
         settings: What `declare` returned.
-        is_active: Whether parameters that are fixed while active are to be refused.
+        is_configured: Whether parameters that are read at configure are to be refused.
         on_change: Called after a change with the settings before and after it.
 
     """
@@ -90,11 +90,11 @@ class LiveSettings:
         self,
         node: Node,
         settings: NodeSettings,
-        is_active: Callable[[], bool],
+        is_configured: Callable[[], bool],
         on_change: Callable[[NodeSettings, NodeSettings], None] = lambda old, new: None,
     ) -> None:
         self.current = settings
-        self._is_active = is_active
+        self._is_configured = is_configured
         self._on_change = on_change
         # Before Iron there is no callback for afterwards: there the change happens while it is being checked.
         self._has_afterwards = hasattr(node, 'add_post_set_parameters_callback')
@@ -104,7 +104,7 @@ class LiveSettings:
 
     def _check(self, parameters: list[NodeParameter[Any]]) -> SetParametersResult:
         try:
-            changed(self.current, _ours(parameters), self._is_active())
+            changed(self.current, _ours(parameters), self._is_configured())
         except SettingsError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if not self._has_afterwards:
@@ -112,7 +112,7 @@ class LiveSettings:
         return SetParametersResult(successful=True)
 
     def _take(self, parameters: list[NodeParameter[Any]]) -> None:
-        old, self.current = self.current, changed(self.current, _ours(parameters), active=False)
+        old, self.current = self.current, changed(self.current, _ours(parameters), configured=False)
         if self.current != old:
             self._on_change(old, self.current)
 

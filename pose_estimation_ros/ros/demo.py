@@ -23,7 +23,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from tqdm import tqdm
 
 from pose_estimation_ros.core.arrays import ByteArray
-from pose_estimation_ros.core.errors import PoseEstimationError, SourceError
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
@@ -31,14 +31,14 @@ from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.image_conversion import to_bgr
+from pose_estimation_ros.ros.middleware import MEMORY, PROFILE, own_domain, profile
 from pose_estimation_ros.ros.outputs import reliable
 from pose_estimation_ros.ros.processing import seconds
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.skeleton_listener import SkeletonListener
 
 NODE = '/pose_node'
 START_PATIENCE_S = 60.0
 END_PATIENCE_S = 3.0
-DOMAINS = 100
 WHOLE = 14
 """Keypoints of a person who is shown well."""
 
@@ -57,14 +57,13 @@ class Listener(Node):
         self.best: tuple[float, ByteArray | None] = (-math.inf, None)
         self.diagnostics: dict[str, str] = {}
         self.last = time.monotonic()
-        self.create_subscription(PointCloud2, f'{NODE}/skeletons', self._take_skeletons, reliable(10))
+        self._skeletons = SkeletonListener(self, f'{NODE}/skeletons', self._take_skeletons)
         self.create_subscription(Image, f'{NODE}/image_annotated', self._take_picture, reliable(10))
         self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, reliable(1))
 
-    def _take_skeletons(self, message: PointCloud2) -> None:
+    def _take_skeletons(self, message: PointCloud2, poses: list[Pose]) -> None:
         stamp = seconds(message.header.stamp)
         self.ages_ms.append((self.get_clock().now().nanoseconds * 1e-9 - stamp) * 1e3)
-        poses = decode_skeletons(message)
         self._waiting[stamp] = poses
         self.people.append(len(poses))
         self.ids |= {pose.id for pose in poses if pose.id is not None}
@@ -93,6 +92,7 @@ class Listener(Node):
 def run(arguments: argparse.Namespace) -> int:
     """Start the processes, listen until the camera has ended, and show what came of it."""
     folder = make_folder(arguments.output)
+    total = _pictures(arguments)
     clip = arguments.video or _draw_clip(folder / 'camera.mp4', arguments)
     paths = [folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json')]
     with contextlib.ExitStack() as stack:
@@ -103,11 +103,16 @@ def run(arguments: argparse.Namespace) -> int:
         _wait_for(listener, node)
         camera = stack.enter_context(
             _process(
-                'camera_node', source=clip, loop=False, rate=arguments.rate, reliable=True, wait_for_subscriber=True
+                'camera_node',
+                source=clip,
+                loop=False,
+                rate=arguments.rate,
+                most_pictures=total,
+                reliable=True,
+                wait_for_subscriber=True,
             )
         )
         started = time.monotonic()
-        total = round(arguments.seconds * arguments.rate)
         with tqdm(total=total, desc='demo', unit='frame', leave=False) as bar:
             while camera.poll() is None or time.monotonic() - listener.last < END_PATIENCE_S:
                 rclpy.spin_once(listener, timeout_sec=0.05)
@@ -125,6 +130,16 @@ def run(arguments: argparse.Namespace) -> int:
         _write_picture(paths[1], best)
     print('\n'.join([_table(listener, time.monotonic() - started), *(f'wrote {path}' for path in paths)]))
     return 0
+
+
+def _pictures(arguments: argparse.Namespace) -> int:
+    """Return how many pictures are to be shown at most."""
+    if not (arguments.rate > 0 and 1 <= arguments.seconds * arguments.rate < math.inf):
+        raise SettingsError(
+            f'--seconds must make a picture or more at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
+        )
+    pictures: int = round(arguments.seconds * arguments.rate)
+    return pictures
 
 
 def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
@@ -200,15 +215,8 @@ def _write_picture(path: Path, image: ByteArray) -> None:
 
 def _set_middleware() -> None:
     """Give large pictures room in shared memory, and keep the demo to itself."""
-    profile = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
-    defaults = {
-        'ROS_DOMAIN_ID': str(os.getpid() % DOMAINS + 1),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'MALLOC_MMAP_THRESHOLD_': '268435456',
-        'MALLOC_TRIM_THRESHOLD_': '536870912',
-        **({'FASTDDS_DEFAULT_PROFILES_FILE': str(profile)} if profile.exists() else {}),
-    }
-    for name, value in defaults.items():
+    path = profile()
+    for name, value in {**own_domain(), **MEMORY, **({PROFILE: str(path)} if path else {})}.items():
         os.environ.setdefault(name, value)
 
 
@@ -218,7 +226,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument('--weights', required=True, help='model for the node')
     parser.add_argument('--output', type=Path, default=Path('demo'), help='folder for what comes out')
     parser.add_argument('--video', help='a video in place of the synthetic people')
-    parser.add_argument('--seconds', type=float, default=6.0, help='length of the synthetic video')
+    parser.add_argument('--seconds', type=float, default=6.0, help='length; of a longer --video only so much is shown')
     parser.add_argument('--rate', type=float, default=15.0, help='pictures a second')
     parser.add_argument('--seed', type=int, default=4, help='of the synthetic people')
     parser.add_argument('--set', nargs='*', default=[], metavar='NAME:=VALUE', help="the node's parameters")

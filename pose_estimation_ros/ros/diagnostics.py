@@ -27,6 +27,8 @@ class NodeView:
     publishers: int
     incompatible_qos: str = ''
     """The policy that a publisher's and our settings disagree on, if any do."""
+    other_types: str = ''
+    """What the topic carries besides pictures of the kind that is subscribed to."""
     has_subscribers: bool = True
     lazy: bool = True
     failure: str = ''
@@ -36,15 +38,15 @@ class NodeView:
 
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
     """Return a level and one sentence: why poses come out, or why none do."""
-    if view.failure:
-        return ERROR, view.failure
     if view.state != 'active':
-        return OK, f'{view.state}: not looking at pictures'
+        return (ERROR, view.failure) if view.failure else (OK, f'{view.state}: not looking at pictures')
     if view.publishers == 0:
         return WARN, f'no publisher on {view.topic}'
     stalled = seen.silent_for > (view.stall_timeout or SILENCE_S)
     if stalled or not seen.counts.get('received'):
         return _explain_silence(view, seen, stalled)
+    if view.failure:
+        return ERROR, view.failure
     if view.lazy and not view.has_subscribers:
         return OK, 'no subscribers, paused'
     if not seen.came_out:
@@ -59,6 +61,8 @@ def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[byt
     """Return why no picture comes from the publishers that there are."""
     if view.incompatible_qos:
         return ERROR, f'incompatible QoS with a publisher on {view.topic}: {view.incompatible_qos}'
+    if view.other_types:
+        return ERROR, f'{view.topic} carries {view.other_types}, which this node does not subscribe to'
     text = f'no picture on {view.topic} for {seen.silent_for:.0f} s, though it has {view.publishers} publishers'
     return (WARN if stalled else OK), text
 

@@ -13,11 +13,9 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2
 
-from pose_estimation_ros.core.errors import PoseEstimationError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.ros.ending import until_asked_to_end
-from pose_estimation_ros.ros.outputs import reliable
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.skeleton_listener import SkeletonListener
 
 DEFAULT_TOPIC = '/pose_node/skeletons'
 
@@ -29,15 +27,10 @@ class Echo(Node):
         super().__init__('skeleton_echo')
         self._as_json, self._once = as_json, once
         self.done = False
-        self.create_subscription(PointCloud2, topic, self._print, reliable(10))
+        self._listener = SkeletonListener(self, topic, self._print)
 
-    def _print(self, message: PointCloud2) -> None:
+    def _print(self, message: PointCloud2, poses: Sequence[Pose]) -> None:
         if self.done:
-            return
-        try:
-            poses = decode_skeletons(message)
-        except PoseEstimationError as error:
-            self.get_logger().error(str(error))
             return
         print(as_line(message, poses) if self._as_json else as_text(message, poses), flush=True)
         self.done = self._once

@@ -36,6 +36,23 @@ def body_id(track: int) -> str:
     return f'body_{"".join(letters)}'
 
 
+class BodyNames:
+    """Names tracks for the life of a node. Tracks count from 0 again after a reset, names do not come again."""
+
+    def __init__(self) -> None:
+        self._first = self._next = 0
+
+    def __call__(self, track: int) -> str:
+        """Return the name of a track: the same until the next reset."""
+        number = self._first + track
+        self._next = max(self._next, number + 1)
+        return body_id(number)
+
+    def reset(self) -> None:
+        """Give all tracks that come from now on names of their own."""
+        self._first = self._next
+
+
 @dataclass(frozen=True)
 class _Body:
     """The topics of one body."""
@@ -50,8 +67,9 @@ class BodyPublisher:
     People without an id are left out. Not for several threads at once.
     """
 
-    def __init__(self, node: Node, kept_frames: int = KEPT_FRAMES) -> None:
+    def __init__(self, node: Node, kept_frames: int = KEPT_FRAMES, names: BodyNames | None = None) -> None:
         self._types = _types()
+        self._names = names or BodyNames()
         self._node = node
         self._kept_frames = kept_frames
         self._bodies: dict[str, _Body] = {}
@@ -61,7 +79,7 @@ class BodyPublisher:
 
     def publish(self, poses: Sequence[Pose], header: Header, size: tuple[int, int]) -> None:
         """Publish the people of a frame; `size` is the width and height of the picture."""
-        people = {body_id(pose.id): pose for pose in poses if pose.id is not None}
+        people = {self._names(pose.id): pose for pose in poses if pose.id is not None}
         for name in people.keys() - self._bodies.keys():
             self._create(name)
         self._forget(people.keys())
@@ -83,6 +101,7 @@ class BodyPublisher:
             self._tracked.publish(self._types.IdsList(header=self._header))
         for name in list(self._bodies):
             self._destroy(name)
+        self._names.reset()
 
     def destroy(self) -> None:
         """Remove everything; of no use afterwards."""

@@ -9,11 +9,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_polic
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.moments import Received
 from pose_estimation_ros.ros.parameters import NodeSettings
+from pose_estimation_ros.ros.rate_limit import RateLimit
 from pose_estimation_ros.ros.statistics import Snapshot, Statistics
-
-RATE_TOLERANCE = 0.9
-"""Of the least time between pictures: cameras jitter, and half of them must not be lost for it."""
 
 
 def sensor_profile(depth: int) -> QoSProfile:
@@ -29,15 +28,16 @@ class Inputs:
         node: LifecycleNode,
         settings: Callable[[], NodeSettings],
         statistics: Statistics,
-        post: Callable[[Any], bool],
+        post: Callable[[Received], bool],
         depth: DepthBuffer | None,
     ) -> None:
         self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
         self.incompatible_qos = ''
-        self._last_accepted = float('-inf')
+        self._limit = RateLimit()
         self._stalled = False
         compressed = settings().image_transport == 'compressed'
         kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
+        self._type = f'sensor_msgs/msg/{kind.__name__}'
         self._image = node.create_subscription(
             kind, name, self._take, sensor_profile(1), **_qos_events(self._on_incompatible_qos)
         )
@@ -58,6 +58,11 @@ class Inputs:
         """Return how many publishers the picture topic has."""
         return int(self._node.count_publishers(self.topic))
 
+    def other_types(self) -> str:
+        """Return the types under which others publish on the picture topic, if not ours; such messages never arrive."""
+        types = {info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)}
+        return ', '.join(sorted(types - {self._type}))
+
     def destroy(self) -> None:
         """Let no more messages in."""
         for subscription in (self._image, *self._others):
@@ -69,6 +74,8 @@ class Inputs:
         stalled = 0 < timeout < seen.silent_for
         if stalled and not self._stalled:
             reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
+            others = self.other_types()
+            reason += f'; it carries {others}, and {self._type} is awaited' if others else ''
             self._node.get_logger().warning(
                 f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {self.publishers()} publishers{reason}'
             )
@@ -77,13 +84,11 @@ class Inputs:
         self._stalled = stalled
 
     def _take(self, message: Any) -> None:
+        received = Received(message, time.perf_counter())
         self._statistics.arrived()
-        max_rate, now = self._settings().max_rate, time.monotonic()
-        if max_rate > 0 and now - self._last_accepted < RATE_TOLERANCE / max_rate:
+        if not self._limit.allows(received.at, self._settings().max_rate):
             self._statistics.dropped('rate')
-            return
-        self._last_accepted = now
-        if self._post(message):
+        elif self._post(received):
             self._statistics.dropped('busy')
 
     def _on_incompatible_qos(self, event: Any) -> None:

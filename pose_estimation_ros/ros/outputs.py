@@ -17,7 +17,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.ros.depth import markers
 from pose_estimation_ros.ros.detections import detection_type, encode_detections
-from pose_estimation_ros.ros.hri import BodyPublisher
+from pose_estimation_ros.ros.hri import BodyNames, BodyPublisher
 from pose_estimation_ros.ros.image_conversion import from_bgr, to_compressed
 from pose_estimation_ros.ros.parameters import NodeSettings
 from pose_estimation_ros.ros.skeleton_messages import description_message, encode_skeletons, encode_skeletons_3d
@@ -42,8 +42,10 @@ class Observation:
 class Outputs:
     """Owns the publishers from configure to cleanup, and builds only messages that somebody listens to."""
 
-    def __init__(self, node: LifecycleNode, settings: NodeSettings, skeleton: Skeleton) -> None:
-        self._node, self._skeleton = node, skeleton
+    def __init__(
+        self, node: LifecycleNode, settings: NodeSettings, skeleton: Skeleton, names: BodyNames | None = None
+    ) -> None:
+        self._node, self._skeleton, self._names = node, skeleton, names
         self._topics: dict[str, Any] = {}
         self._bodies: BodyPublisher | None = None
         try:
@@ -65,7 +67,7 @@ class Outputs:
             self._add('skeletons_3d', PointCloud2, reliable(10))
             self._add('markers', MarkerArray, reliable(1))
         if settings.hri_enabled:
-            self._bodies = BodyPublisher(self._node)
+            self._bodies = BodyPublisher(self._node, names=self._names)
         # An ordinary publisher: a lifecycle one is silent until activation, and would lose this one message.
         self._description = self._node.create_publisher(String, '~/skeleton_description', reliable(1, latched=True))
         self._description.publish(description_message(self._skeleton))

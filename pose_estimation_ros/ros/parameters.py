@@ -142,6 +142,7 @@ PARAMETERS = (
     Parameter('hri.enabled', False, 'Publish REP-155 bodies; needs hri_msgs and `track`.'),
     Parameter('autostart', True, 'Configure and activate on its own; otherwise wait for a lifecycle manager.'),
 )  # fmt: skip
+HEIGHTS = ('base_height', 'first_pass_height', 'second_pass_height')
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
@@ -205,20 +206,36 @@ def settings_from(values: Mapping[str, Any]) -> NodeSettings:
     return NodeSettings(**checked)
 
 
-def changed(settings: NodeSettings, values: Mapping[str, Any], active: bool) -> NodeSettings:
-    """Return the settings with some values changed; raises SettingsError where one of them may not, and none is."""
+def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool) -> NodeSettings:
+    """Return the settings with some values changed; raises SettingsError where one of them may not, and none is.
+
+    What is read at configure may not change while the node is configured, active or not: it would have no effect.
+    """
     new = settings_from({**settings.values(), **values})
     fixed = [
         each.name
         for each in PARAMETERS
         if not each.dynamic and getattr(new, each.field) != getattr(settings, each.field)
     ]
-    if active and fixed:
+    if configured and fixed:
         raise SettingsError(
             f'{", ".join(fixed)} cannot change while the node is configured; deactivate it, clean it up, set, '
             'then configure and activate it again'
         )
+    idle = [name for name in HEIGHTS if getattr(new, name) != getattr(settings, name) and not takes(new.method, name)]
+    if configured and idle:
+        raise SettingsError(f'{new.method} has no {", ".join(idle)}')
     return new
+
+
+def takes(method: str, option: str) -> bool:
+    """Whether the method's learner has an option."""
+    return option in inspect.signature(LEARNERS[method]).parameters
+
+
+def heights(settings: NodeSettings) -> dict[str, int]:
+    """Return those of the heights that the method has; they may change while it runs."""
+    return {name: getattr(settings, name) for name in HEIGHTS if takes(settings.method, name)}
 
 
 def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
@@ -240,9 +257,10 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
         'decoding': decoding_options(settings),
         'require_device': True,
     }
-    known = inspect.signature(LEARNERS[settings.method]).parameters
     return settings.method, {
-        name: value for name, value in wanted.items() if value is not None and (name in known or _differs(name, value))
+        name: value
+        for name, value in wanted.items()
+        if value is not None and (takes(settings.method, name) or _differs(name, value))
     }
 
 

@@ -19,8 +19,10 @@ from pose_estimation_ros.ros.declare import LiveSettings, declare, unknown_param
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.diagnostics import NodeView, diagnostic_array
 from pose_estimation_ros.ros.ending import ignore_interrupts, until_asked_to_end
+from pose_estimation_ros.ros.hri import BodyNames
 from pose_estimation_ros.ros.image_conversion import choose_converter
 from pose_estimation_ros.ros.inputs import Inputs
+from pose_estimation_ros.ros.moments import Received
 from pose_estimation_ros.ros.outputs import Outputs
 from pose_estimation_ros.ros.parameters import NodeSettings, learner_options
 from pose_estimation_ros.ros.processing import FrameProcessor, Surroundings, grey_picture
@@ -37,21 +39,22 @@ class PoseNode(LifecycleNode):
     infers and publishes; rclpy's own.
     """
 
-    def __init__(self, name: str = 'pose_node', **options: Any) -> None:
+    def __init__(self, name: str = 'pose_node', statistics: Statistics | None = None, **options: Any) -> None:
         super().__init__(name, **options)
         self._live = LiveSettings(self, declare(self), self._is_configured, self._on_change)
         for sentence in unknown_parameters(self):
             self.get_logger().warning(sentence)
         self._state = 'unconfigured'
-        self._statistics = Statistics()
+        self._statistics = statistics or Statistics()
         self._converter = choose_converter()
+        self._names = BodyNames()
         self._learner: Any = None
         self._backend: Backend | None = None
         self._failure = ''
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
         self._processor: FrameProcessor | None = None
-        self._worker: Worker[Any] | None = None
+        self._worker: Worker[Received] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
         # Not the node's clock: simulated time may stand still, which is when one wants to know.
         self._watch = self.create_timer(
@@ -67,7 +70,7 @@ class PoseNode(LifecycleNode):
         self._failure = ''
         try:
             self._learner = self._load()
-            self._outputs = Outputs(self, self.settings, self._learner.method.skeleton)
+            self._outputs = Outputs(self, self.settings, self._learner.method.skeleton, self._names)
         except Exception as error:  # rclpy would keep it to itself
             self._tell('cannot be configured', error)
             self._free()
@@ -222,6 +225,7 @@ class PoseNode(LifecycleNode):
             topic=self._inputs.topic if self._inputs else 'image',
             publishers=self._inputs.publishers() if self._inputs else 0,
             incompatible_qos=self._inputs.incompatible_qos if self._inputs else '',
+            other_types=self._inputs.other_types() if self._inputs else '',
             has_subscribers=processor.has_subscribers if processor else False,
             lazy=self.settings.lazy,
             failure=processor.failure if processor and self._state == 'active' else self._failure,
@@ -229,11 +233,11 @@ class PoseNode(LifecycleNode):
         )
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
     """Run the node until it is asked to end; with `autostart`, exit 1 where it cannot be configured."""
     with until_asked_to_end(args):
         try:
-            node = PoseNode()
+            node = PoseNode(statistics=statistics)
         except SettingsError as error:
             get_logger('pose_node').error(str(error))
             return 1

@@ -1,6 +1,7 @@
 """What happens to one picture: from message to published people. Runs in the worker's thread."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.image_conversion import BrokenImage, Converter, UnsupportedEncoding
+from pose_estimation_ros.ros.moments import Moments, Received
 from pose_estimation_ros.ros.outputs import Observation, Outputs
-from pose_estimation_ros.ros.parameters import NodeSettings, decoding_options
+from pose_estimation_ros.ros.parameters import NodeSettings, decoding_options, heights
 from pose_estimation_ros.ros.statistics import Statistics
 from pose_estimation_ros.tracking.tracker import TIME_JUMP_S
 
@@ -49,6 +52,7 @@ class FrameProcessor:
         """Replaced as a whole by the node's parameter callback; taken up between two pictures."""
         self._applied: NodeSettings | None = None
         self._last_stamp = 0.0
+        self._free = 0.0
         self._failures = 0
         self._complained: set[str] = set()
         self.failure = ''
@@ -58,9 +62,9 @@ class FrameProcessor:
         self.must_reset = False
         """Set to have the tracker forget everybody before the next picture."""
 
-    def __call__(self, message: Any) -> None:
+    def __call__(self, received: Received) -> None:
         """Process one message; never raises."""
-        settings = self.settings
+        settings, message = self.settings, received.message
         try:
             self._apply(settings)
             self.has_subscribers = self._with.outputs.wanted(settings.annotate)
@@ -69,7 +73,7 @@ class FrameProcessor:
             elif self._is_stale(message, settings):
                 self._with.statistics.dropped('stale')
             else:
-                self._process(message, settings)
+                self._process(received, settings)
         except UnsupportedEncoding as error:
             self._with.statistics.dropped('unsupported')
             self.failure = str(error)
@@ -77,31 +81,42 @@ class FrameProcessor:
                 self._with.logger.error(f'pictures dropped: {error}')
         except BrokenImage as error:
             self._with.statistics.dropped('broken')
+            self.failure = ''  # of what came before
             self._with.logger.warning(f'picture dropped: {error}', throttle_duration_sec=BROKEN_LOG_S)
         except Exception as error:  # whatever inference raises, the node must outlive it
             self._failed(error)
+        self._free = time.perf_counter()
 
-    def _process(self, message: Any, settings: NodeSettings) -> None:
+    def _process(self, received: Received, settings: NodeSettings) -> None:
+        started, message, depth = time.perf_counter(), received.message, self._with.depth
         image = self._with.converter.to_bgr(message)
-        before = self._with.depth.latest() if self._with.depth else ()  # inference may outlast the buffer
+        before = depth.latest() if depth else ()  # inference may outlast the buffer
         stamp = seconds(message.header.stamp)
+        converted = time.perf_counter()
         result = self._with.learner.infer_timed(image, settings.upsample_ratio)
-        poses = result.poses
-        if settings.track:
-            self._forget_after_a_jump(stamp)
-            poses = self._with.learner.tracker.update(poses, stamp or self._with.now(), settings.smooth)
-        depth = self._with.depth
+        inferred = time.perf_counter()
+        poses = self._tracked(result.poses, stamp, settings)
         points = depth.points(poses, message.header, image, settings, before) if depth else None
+        tracked = time.perf_counter()
         self._with.outputs.publish(Observation(message.header, image, poses, points), settings)
+        moments = Moments(stamp, received.at, self._free, started, converted, inferred, tracked, time.perf_counter())
         age = self._with.now() - stamp if stamp else math.nan
-        self._with.statistics.processed(result.timings, age, len(poses))
+        self._with.statistics.processed(result.timings, age, len(poses), moments)
         self._failures, self.failure = 0, ''
+
+    def _tracked(self, poses: list[Pose], stamp: float, settings: NodeSettings) -> list[Pose]:
+        """Return the people with their ids, if wanted."""
+        if not settings.track:
+            return poses
+        self._forget_after_a_jump(stamp)
+        tracked: list[Pose] = self._with.learner.tracker.update(poses, stamp or self._with.now(), settings.smooth)
+        return tracked
 
     def _apply(self, settings: NodeSettings) -> None:
         """Take up settings that were changed since the last picture."""
         before = self._applied
         if settings is not before:
-            self._with.learner.tune(base_height=settings.base_height, **decoding_options(settings))
+            self._with.learner.tune(**heights(settings), **decoding_options(settings))
         self._applied = settings
         changed = before is not None and (before.track, before.smooth) != (settings.track, settings.smooth)
         if changed or self.must_reset:

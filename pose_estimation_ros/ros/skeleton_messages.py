@@ -13,16 +13,20 @@ from std_msgs.msg import Header, String
 
 from pose_estimation_ros.core.arrays import AnyArray, FloatArray
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.core.skeleton import OPENPOSE_18, SKELETONS, Skeleton
 from pose_estimation_ros.data.skeleton_cloud import (
     FLOAT32,
     INT32,
+    BrokenSkeletonsError,
     from_points,
     identities,
     read_points,
     to_points,
     to_points_3d,
 )
+
+USUAL_SIGMA = 0.079
+"""OKS falloff of a shoulder, in place of those that are not told."""
 
 
 def encode_skeletons(poses: Sequence[Pose], header: Header, skeleton: Skeleton = OPENPOSE_18) -> PointCloud2:
@@ -61,6 +65,34 @@ def decode_skeletons_3d(message: PointCloud2, skeleton: Skeleton = OPENPOSE_18) 
 def description_message(skeleton: Skeleton = OPENPOSE_18) -> String:
     """Return the names, limbs and colours of a skeleton as JSON."""
     return String(data=json.dumps(skeleton.describe()))
+
+
+def read_description(message: String) -> Skeleton:
+    """Return the skeleton that a description is of; how precisely people mark its keypoints is known of ours only.
+
+    Raises BrokenSkeletonsError where it describes none.
+    """
+    try:
+        said = json.loads(message.data)
+        known = SKELETONS.get(said['name'])
+        if known is not None and list(known.keypoints) == said['keypoints']:
+            return known
+        names, limbs = tuple(said['keypoints']), tuple((int(a), int(b)) for a, b in said['limbs'])
+        return Skeleton(said['name'], names, tuple(said['abbreviations']), limbs, (USUAL_SIGMA,) * len(names))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BrokenSkeletonsError(f'this is no description of a skeleton: {message.data[:80]!r}') from error
+
+
+def skeleton_of_width(width: int) -> Skeleton:
+    """Return the skeleton of so many keypoints, for clouds that come without a description, as from some bags.
+
+    Raises BrokenSkeletonsError where there is none.
+    """
+    for skeleton in SKELETONS.values():
+        if len(skeleton) == width:
+            return skeleton
+    known = ', '.join(f'{name} ({len(skeleton)})' for name, skeleton in SKELETONS.items())
+    raise BrokenSkeletonsError(f'no skeleton of {width} keypoints is known ({known}), and no description has come')
 
 
 def _cloud(points: AnyArray, header: Header) -> PointCloud2:

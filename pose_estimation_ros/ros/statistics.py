@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.moments import COSTS, Costs, Moments
 
 WINDOW_S = 5.0
 """How far back rates and medians look."""
@@ -25,6 +26,7 @@ class Snapshot:
     counts: dict[str, int]
     """received, processed, and drops by reason (busy, stale, rate, broken, unsupported, failed, paused)."""
     stages_ms: dict[str, float]
+    """Medians of the pipeline's stages, then of the node's own."""
     age_p50: float
     age_p95: float
     people: int
@@ -34,6 +36,14 @@ class Snapshot:
     """Drops by reason within the last WINDOW_S."""
     silent_for: float
     """Seconds since the last picture came, or since counting began."""
+
+
+@dataclass(frozen=True)
+class _Result:
+    moment: float
+    timings: Timings
+    costs: Costs | None
+    age: float
 
 
 @dataclass
@@ -51,7 +61,7 @@ class Statistics:
         with self._lock:
             self._counts: Counter[str] = Counter()
             self._arrivals: deque[float] = deque()
-            self._results: deque[tuple[float, Timings, float]] = deque()
+            self._results: deque[_Result] = deque()
             self._losses: deque[tuple[float, str]] = deque()
             self._people = 0
             self._last_arrival = self.clock()
@@ -71,11 +81,12 @@ class Statistics:
             self._losses.append((self.clock(), reason))
             self._forget()
 
-    def processed(self, timings: Timings, age: float, people: int) -> None:
+    def processed(self, timings: Timings, age: float, people: int, moments: Moments | None = None) -> None:
         """Count a picture whose people were published; `age` is NaN where its stamp says nothing."""
+        costs = Costs.of(moments, timings) if moments else None
         with self._lock:
             self._counts['processed'] += 1
-            self._results.append((self.clock(), timings, age))
+            self._results.append(_Result(self.clock(), timings, costs, age))
             self._people = people
             self._forget()
 
@@ -83,17 +94,14 @@ class Statistics:
         """Return how things stand."""
         with self._lock:
             self._forget()
-            ages = np.array([age for _, _, age in self._results if np.isfinite(age)])
-            stages = {
-                stage: float(np.median([getattr(timings, stage) for _, timings, _ in self._results]))
-                if self._results
-                else float('nan')
-                for stage in STAGES
-            }
+            ages = np.array([result.age for result in self._results if np.isfinite(result.age)])
+            stages = {stage: _median([getattr(result.timings, stage) for result in self._results]) for stage in STAGES}
+            costs = [result.costs for result in self._results if result.costs]
+            stages |= {cost: _median([getattr(each, cost) for each in costs]) for cost in COSTS}
             p50, p95 = np.percentile(ages, (50, 95)) if len(ages) else (np.nan, np.nan)
             return Snapshot(
                 input_hz=_rate(list(self._arrivals)),
-                output_hz=_rate([moment for moment, _, _ in self._results]),
+                output_hz=_rate([result.moment for result in self._results]),
                 counts=dict(self._counts),
                 stages_ms=stages,
                 age_p50=float(p50),
@@ -108,10 +116,14 @@ class Statistics:
         horizon = self.clock() - WINDOW_S
         while self._arrivals and self._arrivals[0] < horizon:
             self._arrivals.popleft()
-        while self._results and self._results[0][0] < horizon:
+        while self._results and self._results[0].moment < horizon:
             self._results.popleft()
         while self._losses and self._losses[0][0] < horizon:
             self._losses.popleft()
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else float('nan')
 
 
 def _rate(moments: list[float]) -> float:

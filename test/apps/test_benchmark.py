@@ -1,3 +1,4 @@
+import importlib.util
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from pose_estimation_ros.apps import benchmark as benchmark_command
 
 OUT = Path('out')
+REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms')
 CONTRACT = {
     *('method', 'backend', 'precision', 'decode', 'height', 'source', 'people'),
@@ -127,12 +129,48 @@ def test_all_ways(benchmark, seer):
         (['--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--video', 'missing.mp4'], 'there is no file or folder missing.mp4'),
         (['--also', 'missing.onnx'], 'missing.onnx; give a saved folder'),
+        (['--also', 'missing.onnx', '--all'], 'missing.onnx; give a saved folder'),
+        (['--also', '../broken.onnx', '--all'], 'broken.onnx'),
+        (['--ros', '--stages', '0', '--decode', 'reference'], 'does not take --stages, --decode'),
+        (['--ros', '--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--output', 'taken'], 'cannot make the folder taken'),
         (['--people', '1000'], 'people must be 0 to 100'),
     ],
 )
 def test_bad_input(cli, seer, arguments, expected):
     Path('taken').write_text('mine')
+    Path('../broken.onnx').write_bytes(b'no model')
     sentence = cli('benchmark', *SMALLEST, '--weights', seer, '--json', 'report.json', *arguments).sentence()
     assert expected in sentence
     assert [path.name for path in Path().iterdir()] == ['taken']
+
+
+def test_ros_without_rclpy(cli, seer, monkeypatch):
+    known = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if name == 'rclpy' else known(name))
+    assert '--ros needs rclpy, which is not installed' in cli('benchmark', '--ros', '--weights', seer).sentence()
+
+
+@pytest.mark.slow
+def test_node(cli, seer, monkeypatch):
+    """Three sizes of picture, with the middleware's profile and without, over the middleware."""
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    arguments = ('--frames', 15, '--people', 1, '--height', 128, '--weights', seer, '--json', 'report.json')
+    outcome = cli('benchmark', '--ros', *arguments, '--output', OUT)
+    assert outcome.code == 0, outcome
+    rows = json.loads(Path('report.json').read_text())['rows']
+    assert [row['profile'] for row in rows] == [True, False] * 3
+    assert [(row['width'], row['height']) for row in rows[::2]] == [(640, 480), (1280, 720), (1920, 1080)]
+    for row in rows:
+        assert row.keys() >= CONTRACT
+        assert row['sent'] == 15
+        assert row['processed'] <= 15
+        assert row['bare_ms'] > 0
+        if row['processed']:
+            parts = sum(row[name] for name in ('wait_ms', 'convert_ms', 'track_ms', 'send_ms'))
+            assert parts > 0
+            assert row['age_p95_ms'] >= row['age_p50_ms'] > row['publish_ms'] > 0
+    assert any(row['processed'] for row in rows[::2]), 'with the profile pictures arrive'  # if the machine has time
+    assert outcome.out.splitlines()[0].split()[:3] == ['source', 'sent', 'done']
+    assert sorted(path.name for path in OUT.iterdir()) == ['node.json', 'node.txt']

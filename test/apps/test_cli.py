@@ -14,9 +14,12 @@ PRINT_HEAVY = f'import sys; print([name for name in {HEAVY} if name in sys.modul
 
 ARGUMENTS = {
     'infer': ['picture.png'],
+    'evaluate': ['--dataset', 'coco'],
     'export': ['model.onnx'],
     'benchmark': [],
     'download': ['pretrained'],
+    'prepare': ['coco'],
+    'train': [],
     'demo': [],
     'bag': ['ride', '--output', 'poses'],
 }

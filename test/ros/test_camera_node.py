@@ -106,6 +106,13 @@ def test_video(make_camera, viewer, tmp_path):
     until(lambda: len(viewer.images) == 5)
 
 
+def test_it_ends_after_so_many(make_camera, viewer, folder):
+    camera = make_camera(source=str(folder), loop=True, most_pictures=6)
+    camera.run()
+    assert camera.published == 6
+    until(lambda: len(viewer.images) == 6)
+
+
 def test_loop(make_camera, folder):
     frames, rate = make_camera(source=str(folder), loop=True)._frames()
     assert [int(next(frames)[0, 0, 0]) for _ in range(9)] == [0, 1, 2, 3, 0, 1, 2, 3, 0]

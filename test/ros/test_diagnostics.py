@@ -51,7 +51,10 @@ STALLED = replace(SEEN, silent_for=20.4)
         ({}, replace(SEEN, came_out=0, lost={}), (WARN, 'frames arrive, none comes out')),
         ({}, replace(SEEN, came_out=0, lost={'stale': 3, 'broken': 12}),
          (WARN, 'frames arrive, none comes out; lost lately: 12 broken, 3 stale')),
-        ({'failure': 'it is broken', 'publishers': 0}, NEVER, (ERROR, 'it is broken')),
+        ({'failure': 'it is broken', 'publishers': 0}, NEVER, (WARN, 'no publisher on /camera/image')),
+        ({'failure': 'it is broken'}, SEEN, (ERROR, 'it is broken')),
+        ({'other_types': 'std_msgs/msg/String'}, NEVER,
+         (ERROR, '/camera/image carries std_msgs/msg/String, which this node does not subscribe to')),
         ({'failure': 'it is broken', 'state': 'inactive'}, SEEN, (ERROR, 'it is broken')),
     ],
 )  # fmt: skip

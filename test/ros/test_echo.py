@@ -3,7 +3,9 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
@@ -12,9 +14,20 @@ import rclpy
 from ros_fakes import picture, poses_in
 from ros_graph import REPOSITORY, Spinner, header, until
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import String
 
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, SKELETONS
+from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
 from pose_estimation_ros.ros.echo import DEFAULT_TOPIC, as_line, as_text
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons, encode_skeletons
+from pose_estimation_ros.ros.outputs import reliable
+from pose_estimation_ros.ros.skeleton_messages import (
+    decode_skeletons,
+    description_message,
+    encode_skeletons,
+    read_description,
+    skeleton_of_width,
+)
 
 MODULE = ('-m', 'pose_estimation_ros.ros.echo')
 POSES = [pose.with_id(number) for number, pose in enumerate(poses_in(picture(2)))]
@@ -27,8 +40,8 @@ def publish(ros):
     node = rclpy.create_node('speaker')
     spinner, stop, threads = Spinner(node), threading.Event(), []
 
-    def start(message=MESSAGE, topic=DEFAULT_TOPIC):
-        publisher = node.create_publisher(PointCloud2, topic, 10)
+    def start(message=MESSAGE, topic=DEFAULT_TOPIC, profile=10):
+        publisher = node.create_publisher(type(message), topic, profile)
 
         def repeat():
             while not stop.wait(0.05):
@@ -107,6 +120,34 @@ def test_reader_that_leaves(publish):
         process.stdout.close()
         assert process.wait(60) == 0
         assert process.stderr.read() == ''
+
+
+def people_of(skeleton):
+    return Pose(np.column_stack([np.arange(len(skeleton)), np.ones((len(skeleton), 2))]), 1.0, skeleton)
+
+
+@pytest.mark.parametrize('described', [True, False])
+def test_other_skeletons(run, publish, described):
+    """As the node describes them, or by their number of keypoints where nobody does, as in a bag."""
+    made_up = replace(COCO_17, name='cyclops', keypoints=('eye', *COCO_17.keypoints[1:])) if described else MPII_16
+    topic = '/others/skeletons'
+    if described:
+        publish(description_message(made_up), '/others/skeleton_description', reliable(1, latched=True))
+    publish(encode_skeletons([people_of(made_up)], header(1.0), made_up), topic)
+    echo = run(*MODULE, topic, '--once')
+    assert echo.code() == 0, echo.output
+    assert echo.output == as_text(MESSAGE, [people_of(made_up)]).replace('12.250', '1.000')
+    assert made_up.abbreviations[3] in echo.output
+
+
+def test_descriptions_are_read_back():
+    for skeleton in SKELETONS.values():
+        assert read_description(description_message(skeleton)) is skeleton
+    for text in ('', 'no JSON', '[]', '{"name": "openpose_18"}', '{"name": "x", "keypoints": 3}'):
+        with pytest.raises(BrokenSkeletonsError, match='no description'):
+            read_description(String(data=text))
+    with pytest.raises(BrokenSkeletonsError, match='no skeleton of 3 keypoints'):
+        skeleton_of_width(3)
 
 
 def test_another_cloud_is_told(run, publish):

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
-from pose_estimation_ros.ros.hri import BodyPublisher, body_id, roi_message, skeleton_message
+from pose_estimation_ros.ros.hri import BodyNames, BodyPublisher, body_id, roi_message, skeleton_message
 
 SIZE = (640, 480)
 PATIENCE_S = 20
@@ -68,6 +68,19 @@ def test_names_are_stable_different_and_fit_for_topics():
     assert names[7] == body_id(7)
     assert len(set(names)) == len(names)
     assert all(re.fullmatch('body_[a-z]{5}', name) for name in names)
+
+
+def test_names_do_not_come_again_after_a_reset():
+    names = BodyNames()
+    before = [names(track) for track in (0, 1, 1, 0)]
+    assert before == [body_id(0), body_id(1), body_id(1), body_id(0)]
+    names.reset()
+    after = [names(track) for track in (0, 1)]
+    assert not set(after) & set(before)
+    assert after == [names(track) for track in (0, 1)]
+    names.reset()
+    names.reset()
+    assert names(0) not in [*before, *after]
 
 
 @pytest.mark.slow
@@ -151,6 +164,7 @@ def test_topics_come_and_go_with_people(installed, node):
     publisher.reset()
     assert body_topics(node) == set()
     publisher.publish([someone(0)], Header(), SIZE)
+    assert not body_topics(node) & both  # another person, though the track counts from 0 again
     publisher.destroy()
     assert not [name for name, _ in node.get_topic_names_and_types() if name.startswith('/humans')]
 

@@ -24,12 +24,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FILES = sorted((REPOSITORY / 'launch').glob('*.launch.py'))
 NAME = 'pose_estimation_ros'
 KNOWN = {
-    'launch': {'LaunchContext', 'LaunchDescription'},
+    'launch': {'Action', 'LaunchContext', 'LaunchDescription'},
     'launch.actions': {
         'DeclareLaunchArgument', 'ExecuteProcess', 'IncludeLaunchDescription', 'OpaqueFunction',
-        'SetEnvironmentVariable', 'Shutdown',
+        'RegisterEventHandler', 'SetEnvironmentVariable', 'Shutdown',
     },
     'launch.conditions': {'IfCondition'},
+    'launch.event_handlers': {'OnProcessExit'},
+    'launch.events.process': {'ProcessExited'},
     'launch.launch_description_sources': {'PythonLaunchDescriptionSource'},
     'launch.substitutions': {'EnvironmentVariable', 'LaunchConfiguration', 'PathJoinSubstitution'},
     'launch_ros.actions': {'Node'},
@@ -224,6 +226,21 @@ def test_environment_is_set_before_anything_starts(description, name):
     assert kinds.index('IncludeLaunchDescription') < min(
         kinds.index(kind) for kind in ('Node', 'ExecuteProcess') if kind in kinds
     )
+
+
+def test_bag_begins_when_the_node_is_active_and_all_ends_with_it(description):
+    made = description(REPOSITORY / 'launch/bag_replay.launch.py')
+    (handler,) = of(made, 'OnProcessExit')
+    (waiting,) = of(made, 'ExecuteProcess')
+    module = waiting.kwargs['cmd'][waiting.kwargs['cmd'].index('-m') + 1]
+    assert importlib.util.find_spec(module) is not None
+    assert waiting.kwargs['cmd'][-1] == [maker('LaunchConfiguration')('namespace'), '/pose_node']
+    go_on = handler.kwargs['on_exit']
+    (player,) = go_on(types.SimpleNamespace(action=waiting, returncode=0), None)
+    assert player.kwargs['cmd'][:3] == ['ros2', 'bag', 'play']
+    for action, code in [(waiting, 1), (player, 0), (None, 1)]:
+        (end,) = go_on(types.SimpleNamespace(action=action, returncode=code), None)
+        assert end.kind == 'Shutdown'
 
 
 # --- the middleware's profile ---

@@ -13,6 +13,7 @@ from pose_estimation_ros.ros.parameters import (
     PARAMETERS,
     NodeSettings,
     changed,
+    heights,
     learner_options,
     settings_from,
 )
@@ -151,13 +152,13 @@ def test_bodies_need_ids():
 
 
 def test_change_replaces_the_whole():
-    new = changed(DEFAULTS, {'base_height': 368, 'max_persons': 2}, active=True)
+    new = changed(DEFAULTS, {'base_height': 368, 'max_persons': 2}, configured=True)
     assert (new.base_height, new.max_persons, DEFAULTS.base_height) == (368, 2, 256)
 
 
 def test_wrong_change_changes_nothing():
     with pytest.raises(SettingsError, match='max_persons'):
-        changed(DEFAULTS, {'base_height': 368, 'max_persons': -1}, active=True)
+        changed(DEFAULTS, {'base_height': 368, 'max_persons': -1}, configured=True)
 
 
 @pytest.mark.parametrize('parameter', [each for each in PARAMETERS if not each.dynamic], ids=lambda each: each.name)
@@ -166,9 +167,26 @@ def test_what_is_fixed_is_refused_while_active(parameter):
     value = other[parameter.type]
     if value != parameter.default:
         with pytest.raises(SettingsError, match=f'{parameter.name} cannot change .* deactivate'):
-            changed(DEFAULTS, {parameter.name: value}, active=True)
-    assert changed(DEFAULTS, {parameter.name: value}, active=False).values()[parameter.name] == value
-    assert changed(DEFAULTS, {parameter.name: parameter.default, 'base_height': 300}, active=True).base_height == 300
+            changed(DEFAULTS, {parameter.name: value}, configured=True)
+    assert changed(DEFAULTS, {parameter.name: value}, configured=False).values()[parameter.name] == value
+    assert (
+        changed(DEFAULTS, {parameter.name: parameter.default, 'base_height': 300}, configured=True).base_height == 300
+    )
+
+
+@pytest.mark.parametrize('name', ['first_pass_height', 'second_pass_height'])
+def test_heights_of_other_methods_are_refused_while_configured(name):
+    with pytest.raises(SettingsError, match=f'lightweight_openpose has no {name}'):
+        changed(DEFAULTS, {name: 300}, configured=True)
+    assert changed(DEFAULTS, {name: 300}, configured=False).values()[name] == 300
+
+
+def test_heights_of_the_method_are_taken(monkeypatch):
+    monkeypatch.setitem(LEARNERS, 'lightweight_openpose', lambda first_pass_height=1, second_pass_height=2: None)
+    new = changed(DEFAULTS, {'first_pass_height': 300}, configured=True)
+    assert heights(new) == {'first_pass_height': 300, 'second_pass_height': 540}
+    with pytest.raises(SettingsError, match='no base_height'):
+        changed(DEFAULTS, {'base_height': 300}, configured=True)
 
 
 # --- to the learner ---

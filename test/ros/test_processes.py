@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from ros_fakes import picture
 from ros_graph import REPOSITORY, Friend, header, until
 
@@ -166,6 +167,27 @@ def test_what_cannot_start_exits_1_and_says_why(run, ros, values, sentences):
     assert process.code() == 1
     for sentence in sentences:
         assert sentence in process.output
+    assert 'Traceback' not in process.output
+
+
+def test_another_type_on_the_topic(run, friend):
+    """Raw pictures where compressed ones are awaited."""
+    given = ros_args(model_path='fake.onnx', image_transport='compressed', stall_timeout=0.5)
+    process = run(*FAKE, *given, '-r', 'image/compressed:=/image')
+    status = friend.explained('/image carries sensor_msgs/msg/Image, which this node does not subscribe to')
+    assert status.level == DiagnosticStatus.ERROR
+    process.says('it carries sensor_msgs/msg/Image, and sensor_msgs/msg/CompressedImage is awaited')
+
+
+@pytest.mark.parametrize('content', [None, 'pose_node:\n  base_height: 300\n', '/**:\n  ros__parameters: [1, 2\n'])
+def test_files_of_parameters_that_ros_cannot_read(run, ros, tmp_path, content):
+    path = tmp_path / 'params.yaml'
+    if content:
+        path.write_text(content)
+    process = run(*NODE, '--ros-args', '--params-file', path)
+    assert process.code() == 1
+    assert 'ROS does not take these arguments' in process.output
+    assert str(path) in process.output
     assert 'Traceback' not in process.output
 
 

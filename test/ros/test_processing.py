@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from pose_estimation_ros.ros.image_conversion import Converter, from_bgr
+from pose_estimation_ros.ros.moments import Received
 from pose_estimation_ros.ros.parameters import settings_from
 from pose_estimation_ros.ros.processing import FAILURES_IN_A_ROW, FrameProcessor, Surroundings, grey_picture, seconds
 from pose_estimation_ros.ros.statistics import Statistics
@@ -78,7 +80,7 @@ class Bench:
         message = from_bgr(picture(people, shift=shift), header)
         for name, value in fields.items():
             setattr(message, name, value)
-        self.processor(message)
+        self.processor(Received(message, time.perf_counter()))
         return message
 
     @property

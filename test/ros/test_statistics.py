@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.moments import Moments
 from pose_estimation_ros.ros.statistics import WINDOW_S, Statistics
 
 
@@ -53,9 +54,21 @@ def test_medians_and_ages(statistics):
     for number in range(1, 101):
         statistics.processed(Timings(number, 2, 3), number / 100, 0)
     seen = statistics.snapshot()
-    assert seen.stages_ms == {'preprocess_ms': 50.5, 'forward_ms': 2, 'decode_ms': 3, 'total_ms': 55.5}
+    pipeline = {'preprocess_ms': 50.5, 'forward_ms': 2, 'decode_ms': 3, 'total_ms': 55.5}
+    assert {stage: seen.stages_ms[stage] for stage in pipeline} == pipeline
     assert seen.age_p50 == pytest.approx(0.505)
     assert seen.age_p95 == pytest.approx(0.9505)
+
+
+def test_what_the_node_itself_costs(statistics):
+    times = {'received': 10.0, 'free': 10.5, 'started': 10.501, 'converted': 10.503}
+    moments = Moments(stamp=1.0, **times, inferred=10.5095, tracked=10.5105, published=10.512)
+    statistics.processed(Timings(1, 2, 3), 0.1, 0, moments)
+    costs = {'queue_ms': 500, 'wait_ms': 1, 'convert_ms': 2, 'track_ms': 1, 'publish_ms': 1.5, 'overhead_ms': 6}
+    seen = statistics.snapshot().stages_ms
+    assert {name: seen[name] for name in costs} == pytest.approx(costs)
+    statistics.reset()
+    assert all(math.isnan(value) for value in statistics.snapshot().stages_ms.values())
 
 
 def test_pictures_without_a_stamp_have_no_age(statistics):

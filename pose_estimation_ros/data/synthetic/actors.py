@@ -10,6 +10,7 @@ from pose_estimation_ros.data.synthetic.appearance import Appearance
 from pose_estimation_ros.data.synthetic.body import Build, Figure, angles, pose_figure
 from pose_estimation_ros.data.synthetic.camera import Camera
 from pose_estimation_ros.data.synthetic.motion import STANDING, Style, sit, walk
+from pose_estimation_ros.data.synthetic.wardrobe import Wardrobe
 
 _BLEND = 0.9
 """seconds in which one action goes over into the next"""
@@ -121,7 +122,12 @@ class Actor:
 
 
 def cast_actor(
-    rng: np.random.Generator, identity: int, camera: Camera, heights: tuple[float, float], others: list[Actor]
+    rng: np.random.Generator,
+    identity: int,
+    camera: Camera,
+    heights: tuple[float, float],
+    others: list[Actor],
+    wardrobe: Wardrobe,
 ) -> Actor:
     """Make up a person whose standing height stays within `heights` (pixels), clear of the others at time 0."""
     feminine, child = bool(rng.random() < 0.5), bool(rng.random() < 0.08)
@@ -132,7 +138,7 @@ def cast_actor(
         if _is_free(journey.at(0.0).ground, taken, camera):
             break
     sits = isinstance(journey, Sitter)
-    return Actor(identity, build, Appearance.random(rng, feminine, child, sits), journey)
+    return Actor(identity, build, wardrobe.appearance(rng, feminine, child, sits), journey)
 
 
 def _journey(

@@ -65,7 +65,12 @@ def world_keypoints(figure: Figure) -> FloatArray:
 
 
 def compose(
-    backdrop: FloatArray, people: list[Staged], objects: list[tuple[Mesh, ByteArray]], camera: Camera, light: Light
+    backdrop: FloatArray,
+    people: list[Staged],
+    objects: list[tuple[Mesh, ByteArray]],
+    camera: Camera,
+    light: Light,
+    detail: float = 1.0,
 ) -> Canvas:
     """Draw everything, far things first; a depth buffer settles what stands inside something else."""
     size = backdrop.shape[:2]
@@ -76,7 +81,7 @@ def compose(
     drawn = [(person.mesh, person.actor.appearance.atlas, person.actor.id) for person in people]
     drawn += [(mesh, atlas, 0) for mesh, atlas in objects]
     for mesh, atlas, owner in sorted(drawn, key=lambda item: float(item[0].vertices[:, 2].mean())):
-        layer = draw_mesh(mesh, atlas, camera, light)
+        layer = draw_mesh(mesh, atlas, camera, light, detail)
         if layer is not None:
             _lay(canvas, layer, owner)
     return canvas

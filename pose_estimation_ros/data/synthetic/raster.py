@@ -52,8 +52,11 @@ class _Surface:
     planes: FloatArray
 
 
-def draw_mesh(mesh: Mesh, atlas: ByteArray, camera: Camera, light: Light) -> Layer | None:
-    """Draw a mesh as the camera sees it; None where nothing of it falls into the image."""
+def draw_mesh(mesh: Mesh, atlas: ByteArray, camera: Camera, light: Light, detail: float = 1.0) -> Layer | None:
+    """Draw a mesh as the camera sees it; None where nothing of it falls into the image.
+
+    Small ones are drawn finer than the image and shrunk; `detail` scales the heights up to which that happens.
+    """
     projected = camera.project(mesh.vertices)
     low, high = projected[:, :2].min(axis=0), projected[:, :2].max(axis=0)
     left, top = (max(0, int(np.floor(edge)) - 1) for edge in low)
@@ -61,7 +64,8 @@ def draw_mesh(mesh: Mesh, atlas: ByteArray, camera: Camera, light: Light) -> Lay
     bottom = min(camera.height_px, int(np.ceil(high[1])) + 2)
     if right <= left or bottom <= top:
         return None
-    fine = 3 if high[1] - low[1] < 90 else 2 if high[1] - low[1] < 260 else 1
+    tall = (high[1] - low[1]) / detail
+    fine = 3 if tall < 90 else 2 if tall < 260 else 1
     canvas = (projected[:, :2] - (left, top) + 0.5) * fine - 0.5
     size = ((bottom - top) * fine, (right - left) * fine)
     facets = _front_facets(mesh, canvas, projected[:, 2], camera, size)

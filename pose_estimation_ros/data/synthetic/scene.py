@@ -22,6 +22,7 @@ from pose_estimation_ros.data.synthetic.mesh import Mesh
 from pose_estimation_ros.data.synthetic.props import obstacle
 from pose_estimation_ros.data.synthetic.raster import Light
 from pose_estimation_ros.data.synthetic.settings import SceneSettings, require
+from pose_estimation_ros.data.synthetic.wardrobe import Wardrobe
 
 _TO_COCO = OPENPOSE_18.mapping_to(COCO_17)
 
@@ -112,7 +113,7 @@ class _Stage:
     def frame(self, index: int) -> SyntheticFrame:
         time = index / self._settings.fps
         staged = [stage(actor, time, self._camera) for actor in self._actors]
-        canvas = compose(self._backdrop, staged, self._objects, self._camera, self._light)
+        canvas = compose(self._backdrop, staged, self._objects, self._camera, self._light, self._settings.detail)
         image = self._finish(canvas.image, np.random.default_rng([self._seed, 4, index]))
         people = [
             _ground_truth(person.actor.id, visibility(person, canvas, self._camera), canvas.owner) for person in staged
@@ -158,7 +159,7 @@ def _cast(rng: np.random.Generator, camera: Camera, settings: SceneSettings) -> 
     heights = (settings.person_height[0] * settings.height, settings.person_height[1] * settings.height)
     actors: list[Actor] = []
     for identity in range(1, int(rng.integers(low, high + 1)) + 1):
-        actors.append(cast_actor(rng, identity, camera, heights, actors))
+        actors.append(cast_actor(rng, identity, camera, heights, actors, Wardrobe(settings.looks)))
     return actors
 
 

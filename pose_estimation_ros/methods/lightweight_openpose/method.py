@@ -1,16 +1,18 @@
 """Lightweight OpenPose as one object: what its targets, loss, decoders and pipelines need to know of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
+from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Decoder, Objective, Preprocessing
@@ -81,3 +83,7 @@ class LightweightOpenPose:
         grouping = {key: settings.pop(key) for key in grouping_names & settings.keys()}
         decoder: Decoder = DECODERS[name](DecodingSettings(**settings, grouping=GroupingSettings(**grouping)))
         return decoder
+
+    def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return heatmaps and fields of a mirrored input as those of the input itself."""
+        return mirror_maps(maps)

@@ -1,0 +1,102 @@
+"""`benchmark --ros`: what the node costs beside its pipeline, over the middleware."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from pose_estimation_ros.apps.benchmark_report import format_node_table
+from pose_estimation_ros.apps.machine import machine
+from pose_estimation_ros.apps.model_options import EMBEDDED_MISSING
+from pose_estimation_ros.apps.parser import say
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.learners.model_folder import find_model
+
+NOT_FOR_THE_NODE: dict[str, Any] = {
+    **dict.fromkeys(('stages', 'stride', 'providers', 'video')),
+    'threads': 0,
+    'trust_weights': False,
+    'all': False,
+    'also': [],
+    'decode': 'fast',
+}
+"""Options that are no parameters of the node, with their defaults."""
+
+
+def run_over_ros(settings: Namespace) -> int:
+    """Measure in processes of their own, print the table, and write what is wanted."""
+    _check(settings)
+    folder = make_folder(settings.output) if settings.output else None
+    rows = [_as_row(settings, measured) for measured in _measure(settings)]
+    table = format_node_table(rows)
+    say(table)
+    report = {'machine': machine(), 'rows': rows}
+    if settings.json:
+        write_json(settings.json, report, indent=1)
+    if folder:
+        with written_whole(folder / 'node.txt') as temporary:
+            temporary.write_text(table + '\n')
+        write_json(folder / 'node.json', report, indent=1)
+        say(f'wrote node.txt and node.json in {folder}')
+    return 0
+
+
+def _check(settings: Namespace) -> None:
+    """Raise an error where nothing could be measured; it is told now, not after minutes."""
+    if importlib.util.find_spec('rclpy') is None:
+        raise SettingsError('--ros needs rclpy, which is not installed: source a ROS 2 installation, or run `make env`')
+    refused = [f'--{name.replace("_", "-")}' for name, usual in NOT_FOR_THE_NODE.items() if settings[name] != usual]
+    if refused:
+        raise SettingsError(f'--ros runs the node, which does not take {", ".join(refused)}')
+    if settings.weights is None:
+        raise WeightsError(EMBEDDED_MISSING)
+    find_model(Path(settings.weights))
+
+
+def _measure(settings: Namespace) -> list[dict[str, Any]]:
+    """Return the rows that the measuring program wrote; what goes wrong in it is told on this terminal."""
+    given = {
+        'method': settings.method,
+        'model_path': str(Path(settings.weights).resolve()),
+        'base_height': settings.height,
+        'backend': settings.backend,
+        'device': settings.device,
+        'half_precision': settings.precision == 'fp16',
+        'upsample_ratio': settings.upsample_ratio,
+        'keypoint_threshold': settings.keypoint_threshold,
+        'min_keypoints': settings.min_keypoints,
+        'max_persons': settings.max_persons,
+    }
+    parameters = json.dumps({name: value for name, value in given.items() if value is not None})
+    with tempfile.TemporaryDirectory() as name:
+        rows = Path(name) / 'rows.json'
+        command = [sys.executable, '-m', 'pose_estimation_ros.ros.overhead', '--parameters', parameters]
+        command += ['--frames', str(settings.frames), '--people', str(settings.people[0]), '--json', str(rows)]
+        code = subprocess.run(command, check=False).returncode
+        if code == 130:
+            raise KeyboardInterrupt
+        if code:
+            raise SettingsError('the node could not be measured; what it said stands above')
+        measured: list[dict[str, Any]] = json.loads(rows.read_text())
+    return measured
+
+
+def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the benchmark's form, which has what the node adds besides."""
+    profile = '' if measured['profile'] else ', default middleware'
+    return {
+        'method': settings.method,
+        'weights': Path(settings.weights).name,
+        'backend': settings.backend,
+        'precision': settings.precision,
+        'decode': settings.decode,
+        'height': settings.height or 256,
+        'source': f'node {measured["width"]}x{measured["height"]}{profile}',
+        **measured,
+    }

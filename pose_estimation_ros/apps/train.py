@@ -1,0 +1,119 @@
+"""`train`: a recipe into checkpoints, a saved model and how good it is."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
+
+from pose_estimation_ros.apps.interrupt import ending_on_interrupt
+from pose_estimation_ros.apps.parser import INTERRUPTED, PROGRAM, Parser, add_flag, say
+from pose_estimation_ros.apps.train_options import add_recipe
+from pose_estimation_ros.apps.train_report import Report
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.training.places import Places
+from pose_estimation_ros.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.training.run import Subject, TrainingResult
+
+CONFIG = 'config.yaml'
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes: the recipe's fields by their names, and where results go."""
+    parser.add_argument('--config', action=ActionConfigFile, help='A recipe, such as config/train/synthetic.yaml.')
+    parser.add_argument('--output', type=Path, default=Path('build/train'), help='Folder of this training.')
+    add_flag(parser, '--resume', 'Go on from the newest checkpoint in --output, with its own recipe if none is given.')
+    parser.add_argument('--json', type=Path | None, help='Write the results here too.')
+    add_recipe(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Train and return the exit code: 0 done, 130 where Ctrl-C ended it."""
+    recipe, text = _recipe(arguments)
+    from pose_estimation_ros.training.processes import Processes
+    from pose_estimation_ros.training.run import require_device, train
+
+    processes = Processes.here(recipe.trainer.device)
+    require_device(recipe.trainer, processes)
+    main = processes.rank == 0
+    resume = _checkpoint(arguments.output, arguments.resume, main)
+    subject, validation, told = _make(recipe, resume)
+    report = Report(arguments.output, shown=main)
+    report.before(recipe, subject, resume, told)
+    if main:
+        with written_whole(make_folder(arguments.output) / CONFIG) as temporary:
+            temporary.write_text(text)
+    with ending_on_interrupt(True) as stop:
+        result = train(subject, recipe.settings, arguments.output, validation, resume, lambda: stop.asked)
+    if main:
+        _finish(recipe, subject, result, report, arguments)
+    return INTERRUPTED if result.stopped else 0
+
+
+def _recipe(arguments: Namespace) -> tuple[Recipe, str]:
+    """Return the recipe and its YAML; that of the folder for --resume alone."""
+    parser = Parser(prog=f'{PROGRAM} train')
+    add_recipe(parser)
+    values = Namespace({field.name: arguments[field.name] for field in fields(Recipe)})  # type: ignore[no-untyped-call]
+    own = arguments.output / CONFIG
+    if arguments.resume and not arguments.config and own.exists():
+        if parser.dump(values) != parser.dump(parser.get_defaults()):
+            raise SettingsError(f'to change something with --resume, name the recipe too: --config {own}')
+        values = parser.parse_path(own)
+    return Recipe(**vars(parser.instantiate(values))), parser.dump(values)
+
+
+def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
+    """Return the checkpoint to go on from, None for a new training; raises SettingsError for a folder in use."""
+    written = Places.under(folder).written()
+    if resume:
+        return next(reversed(written), None)
+    if main and ((folder / CONFIG).exists() or written):
+        raise SettingsError(f'{folder} holds a training already: go on with it with --resume, or choose another folder')
+    return None
+
+
+def _make(recipe: Recipe, resume: Path | None) -> tuple['Subject', Any, str]:
+    """Return what is trained, what scores it, and a sentence on the weights."""
+    from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
+    from pose_estimation_ros.training.start import make_subject, without_start
+
+    if resume:
+        recipe = without_start(recipe)
+    subject, told = make_subject(recipe)
+    pictures = recipe_pictures(recipe)
+    validation = CocoValidation(subject.method, pictures, recipe.validation.height) if pictures else None
+    return subject, validation, f'goes on from {resume}' if resume else told
+
+
+def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace) -> None:
+    """Save the model, write the results down and tell them."""
+    report.model = save_model(recipe, subject, result.network, arguments.output / 'model')
+    write_json(arguments.output / 'timings.json', result.timings, indent=2)
+    results = report.results(result)
+    for path in filter(None, (arguments.output / 'results.json', arguments.json)):
+        write_json(path, results, indent=2)
+    report.after(result)
+    if result.stopped:
+        say(f'stopped as asked at iteration {result.iteration}; go on with train --output {arguments.output} --resume')
+
+
+def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -> Path:
+    """Save a trained network as a folder that every command and learner loads."""
+    from pose_estimation_ros.learners.model_content import checkpoint
+    from pose_estimation_ros.learners.model_folder import write_model
+
+    method = subject.method
+    options = method.options(recipe.network)
+    metadata = {
+        'method': method.name,
+        'network': options.to_dict(),
+        'base_height': recipe.validation.height,
+        'preprocessing': asdict(method.preprocessing),
+    }
+    backbone = str(options.to_dict().get('backbone', ''))
+    write_model(folder, {'.pth': checkpoint(network)}, backbone, metadata, optimized=False)
+    return folder

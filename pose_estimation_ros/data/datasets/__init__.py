@@ -1,0 +1,24 @@
+"""Datasets of annotated people behind one interface, `KeypointDataset`."""
+
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons
+from pose_estimation_ros.data.datasets.converted import InSkeleton, convert_joints
+from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, open_external
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
+from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
+from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.datasets.people import SyntheticPeople
+
+__all__ = [
+    'CocoKeypoints',
+    'CocoMainPersons',
+    'DatasetIterator',
+    'ExternalDataset',
+    'FromIterator',
+    'InSkeleton',
+    'KeypointDataset',
+    'LeedsSportsExtended',
+    'Mixture',
+    'SyntheticPeople',
+    'convert_joints',
+    'open_external',
+]

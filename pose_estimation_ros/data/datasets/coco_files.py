@@ -1,0 +1,207 @@
+"""Reading COCO keypoint annotations: what the file says of each picture, checked."""
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.skeleton import Skeleton
+from pose_estimation_ros.data.sample import COCO_CORNER, boxes_of
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One annotation of a person that is no crowd."""
+
+    joints: FloatArray
+    """(K, 3)."""
+    box: FloatArray
+    """(4,): x, y, width, height."""
+    area: float
+    segmentation: Any = None
+
+    @property
+    def labelled(self) -> int:
+        """Joints that have a flag above 0."""
+        return int(np.count_nonzero(self.joints[:, 2]))
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is something to learn: a joint, and a box that is not flat."""
+        return self.labelled > 0 and bool(self.box[2:].min() > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What an annotation file says of one picture."""
+
+    image_id: int | str
+    path: Path
+    hw: tuple[int, int] | None
+    """Height and width, where the file tells."""
+    people: tuple[Person, ...]
+    """In the file's order."""
+    crowds: tuple[Any, ...]
+    """COCO segmentations of crowds."""
+
+
+def read_pictures(
+    images: Path,
+    annotations: Path,
+    skeleton: Skeleton,
+    image_ids: Collection[int | str] | None = None,
+    everyone: bool = False,
+) -> list[Picture]:
+    """Return all pictures of a file, or some; raises DatasetError where it is none of COCO keypoints.
+
+    With `everyone`, people from whom there is nothing to learn are there too, and segmentations are kept.
+    """
+    if not images.is_dir():
+        raise DatasetError(f'{images} is no folder; give the folder of the pictures, such as train2017')
+    content = _read_json(annotations)
+    known = {image['id']: image for image in content['images']}
+    by_image: dict[Any, list[Mapping[str, Any]]] = {identity: [] for identity in known}
+    listed = _of_people(content)
+    for annotation in listed:
+        by_image.setdefault(annotation['image_id'], []).append(annotation)
+    unknown = {name: len(rows) for name, rows in by_image.items() if name not in known}
+    _tell_unknown(annotations, len(listed), unknown)
+    chosen = list(known) if image_ids is None else _chosen(image_ids, known, annotations)
+    return [_picture(images, known[name], by_image[name], skeleton, annotations, everyone) for name in chosen]
+
+
+def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) -> Person:
+    """Return one annotation's joints and box, counted from pixel centres, and its area; raises DatasetError."""
+    name = f'{where}: annotation {annotation.get("id", "without id")}'
+    values = annotation.get('keypoints') or [0] * 3 * len(skeleton)
+    flat = _numbers(values, f'{name}: keypoints').ravel()
+    if flat.size != 3 * len(skeleton):
+        raise DatasetError(
+            f'{name}: keypoints must be {3 * len(skeleton)} numbers (x, y, flag of the {len(skeleton)} joints of'
+            f' {skeleton.name}), got {flat.size}; is the skeleton another?'
+        )
+    joints = flat.reshape(-1, 3)
+    if not np.isin(joints[:, 2], (0, 1, 2)).all():
+        raise DatasetError(f"{name}: keypoints must have COCO's flags 0, 1 and 2, got {joints[:, 2].tolist()}")
+    box = _numbers(annotation['bbox'], f'{name}: bbox').ravel() if 'bbox' in annotation else boxes_of(joints[None])[0]
+    if box.size != 4 or not np.isfinite(box).all():
+        raise DatasetError(f'{name}: bbox must be x, y, width, height, got {annotation["bbox"]}')
+    area = float(_numbers(annotation.get('area', box[2] * box[3]), f'{name}: area'))
+    joints = joints - np.where(joints[:, 2:] > 0, [COCO_CORNER, COCO_CORNER, 0], 0)
+    return Person(joints, box - [COCO_CORNER, COCO_CORNER, 0, 0], max(0.0, area), annotation.get('segmentation'))
+
+
+def painted_mask(image_hw: tuple[int, int], segmentations: Collection[Any], where: str) -> ByteArray:
+    """Return (H, W): 0 within COCO segmentations (polygons, RLE as counts or compressed), 1 elsewhere."""
+    mask = np.ones(image_hw, np.uint8)
+    for segmentation in segmentations:
+        if segmentation:
+            mask[_decoded(segmentation, image_hw, where) > 0] = 0
+    return mask
+
+
+def _decoded(segmentation: Any, image_hw: tuple[int, int], where: str) -> ByteArray:
+    from pycocotools import mask as coder
+
+    try:
+        rle = segmentation
+        if isinstance(segmentation, list) or isinstance(segmentation['counts'], list):
+            rle = coder.frPyObjects(segmentation, *image_hw)
+        decoded: ByteArray = coder.decode(coder.merge(rle) if isinstance(rle, list) else rle)
+    except Exception as error:  # pycocotools raises nothing more particular
+        raise DatasetError(f'{where}: a segmentation is neither polygons nor RLE ({error})') from error
+    if decoded.shape != image_hw:
+        raise DatasetError(
+            f'{where}: a segmentation is {decoded.shape[0]} rows by {decoded.shape[1]} columns, the picture'
+            f' {image_hw[0]} by {image_hw[1]}; do annotations and pictures belong together?'
+        )
+    return decoded
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DatasetError(f'cannot read the annotations {path}: {error.strerror}') from error
+    except ValueError as error:
+        raise DatasetError(f'{path} is not JSON ({error}); copy or download it again') from error
+    lists = isinstance(content, dict) and all(_is_table(content.get(part)) for part in ('images', 'annotations'))
+    if not lists:
+        raise DatasetError(
+            f"{path} holds no COCO annotations: expected an object with the lists 'images' and 'annotations'"
+        )
+    for part, fields in (('images', ('id', 'file_name')), ('annotations', ('image_id',))):
+        for row in content[part]:
+            if missing := [field for field in fields if field not in row]:
+                raise DatasetError(f"{path}: one of '{part}' has no '{missing[0]}': {str(row)[:100]}")
+    if content['annotations'] and not any('keypoints' in row for row in content['annotations']):
+        raise DatasetError(
+            f"{path} holds annotations without 'keypoints'; COCO's files with them are called person_keypoints_*.json"
+        )
+    return content
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+
+
+def _of_people(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the annotations of people: of categories called person or with keypoints; all where none is named so."""
+    categories = [each for each in content.get('categories') or [] if isinstance(each, dict)]
+    people = {each.get('id') for each in categories if each.get('name') == 'person' or each.get('keypoints')}
+    return [row for row in content['annotations'] if not people or row.get('category_id') in people]
+
+
+def _tell_unknown(path: Path, count: int, unknown: Mapping[Any, int]) -> None:
+    lost = sum(unknown.values())
+    if lost and lost == count:
+        raise DatasetError(
+            f"{path}: none of the {count} annotations is of a picture that its 'images' list; first image_id"
+            f' {next(iter(unknown))}'
+        )
+    if lost:
+        LOG.warning(
+            "%s: %d of %d annotations are left out, of pictures that 'images' does not list (first image_id %s)",
+            *(path, lost, count, next(iter(unknown))),
+        )
+
+
+def _chosen(image_ids: Collection[int | str], known: Mapping[Any, Any], path: Path) -> list[int | str]:
+    chosen = list(image_ids)
+    if missing := [name for name in chosen if name not in known]:
+        raise DatasetError(
+            f'{path} has no picture with id {missing[0]} ({len(missing)} of the {len(chosen)} image_ids are unknown)'
+        )
+    return chosen
+
+
+def _picture(
+    images: Path,
+    image: Mapping[str, Any],
+    annotations: list[Mapping[str, Any]],
+    skeleton: Skeleton,
+    file: Path,
+    everyone: bool,
+) -> Picture:
+    crowds = tuple(each.get('segmentation') for each in annotations if each.get('iscrowd'))
+    people = [parse_person(each, skeleton, str(file)) for each in annotations if not each.get('iscrowd')]
+    if not everyone:  # outlines of all people take most of the memory
+        people = [replace(person, segmentation=None) for person in people if person.counts]
+    sides = (image.get('height'), image.get('width'))
+    hw = (sides[0], sides[1]) if isinstance(sides[0], int) and isinstance(sides[1], int) else None
+    return Picture(image['id'], images / str(image['file_name']), hw, tuple(people), crowds)
+
+
+def _numbers(values: Any, name: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f'{name} must be numbers, got {str(values)[:60]}') from error

@@ -1,0 +1,103 @@
+"""OpenDR's two ways of handing over a dataset: a folder with a type, and an iterator of the user's own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.image import Image, to_bgr
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints
+from pose_estimation_ros.data.datasets.coco_files import painted_mask, parse_person
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+
+
+class ExternalDataset:
+    """A folder that holds a dataset of a published kind; 'COCO', in any case, is the only one here."""
+
+    def __init__(self, path: str | Path, dataset_type: str) -> None:
+        if not isinstance(dataset_type, str) or dataset_type.lower() != 'coco':
+            raise DatasetError(f"dataset_type must be 'COCO', got {dataset_type!r}; write a DatasetIterator for others")
+        self.path, self.dataset_type = str(path), dataset_type
+
+
+class DatasetIterator(ABC):
+    """A dataset of the user's own: items are an Image and its annotations.
+
+    Annotations are COCO's dicts of one picture (`keypoints`, and if they are there `bbox`, `area`, `iscrowd`,
+    `segmentation`), or an array (P, K, 3) of x, y and COCO's flag.
+    """
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> tuple[Image, Any]:
+        """Return one picture and its annotations."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+
+
+class FromIterator(KeypointDataset):
+    """A DatasetIterator as a KeypointDataset."""
+
+    def __init__(self, iterator: DatasetIterator, skeleton: Skeleton = COCO_17) -> None:
+        self.iterator, self.skeleton = iterator, skeleton
+
+    def __len__(self) -> int:
+        return len(self.iterator)
+
+    def load_sample(self, index: int) -> Loaded:
+        """Return one of the iterator's items."""
+        where = f'{type(self.iterator).__name__}[{index}]'
+        item = self.iterator[index]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise DatasetError(f'{where} must be (Image, annotations), got {type(item).__name__}')
+        image, extras = to_bgr(item[0]), {'image_id': index}
+        annotations = item[1]
+        if isinstance(annotations, np.ndarray):
+            return image, None, annotations, extras
+        if not isinstance(annotations, tuple | list) or not all(isinstance(each, Mapping) for each in annotations):
+            raise DatasetError(
+                f"{where}: annotations must be a list of COCO's dicts or an array (people, {len(self.skeleton)}, 3),"
+                f' got {type(annotations).__name__}'
+            )
+        return self._from_dicts(image, annotations, extras, where)
+
+    def _from_dicts(
+        self, image: Any, annotations: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...], extras: Any, where: str
+    ) -> Loaded:
+        crowds = [each.get('segmentation') for each in annotations if each.get('iscrowd')]
+        parsed = [parse_person(each, self.skeleton, where) for each in annotations if not each.get('iscrowd')]
+        people = [person for person in parsed if person.counts]
+        extras['boxes'] = np.array([person.box for person in people]).reshape(-1, 4)
+        extras['areas'] = np.array([person.area for person in people])
+        joints = np.array([person.joints for person in people]).reshape(-1, len(self.skeleton), 3)
+        return image, painted_mask(image.shape[:2], crowds, where), joints, extras
+
+
+def find_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> tuple[Path, Path]:
+    """Return the folder of pictures and the annotation file, in the dataset's path or in its folder annotations.
+
+    Raises DatasetError where one of them is in neither.
+    """
+    root = Path(dataset.path)
+    if not root.is_dir():
+        raise DatasetError(f'the dataset {root} is no folder')
+    images = _first(root, images_folder_name, 'images_folder_name')
+    return images, _first(root, annotations_filename, 'annotations_filename')
+
+
+def open_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> CocoKeypoints:
+    """Open a COCO dataset by the names of its folder of pictures and its annotation file; raises DatasetError."""
+    return CocoKeypoints(*find_external(dataset, images_folder_name, annotations_filename))
+
+
+def _first(root: Path, name: str, argument: str) -> Path:
+    for path in (root / name, root / 'annotations' / name):
+        if path.exists():
+            return path
+    there = ', '.join(sorted(path.name for path in root.iterdir())[:8]) or 'nothing'
+    raise DatasetError(f'{root} has no {name}, nor has its folder annotations; it holds {there}. Set {argument}')

@@ -1,0 +1,106 @@
+"""Leeds Sports Pose Extended (Johnson and Everingham, CVPR 2011): 10,000 pictures of people at sports."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.core.errors import DatasetError, SettingsError
+from pose_estimation_ros.core.image import decode_image
+from pose_estimation_ros.core.skeleton import LEEDS_14
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE, boxes_of
+
+MARGIN = 0.25
+"""How far around the box of the joints a person is taken to reach, as a share of the box's greater side."""
+
+
+class LeedsSportsExtended(KeypointDataset):
+    """A folder with images.zip, which is read as it is, and joints.npz (`joints` (N, 14, 3): x, y, visible).
+
+    Labels come from a crowd of paid people and are noisy. Joints that were not marked visible,
+    or lie outside the picture, count as not labelled. Only one person of a picture is annotated. With others='mask'
+    the loss counts around that person alone, since spectators and opponents would otherwise be taught as background;
+    this is the default. With 'keep' it counts everywhere.
+
+    Raises:
+        DatasetError: A file is missing or not what it should be.
+
+    """
+
+    skeleton = LEEDS_14
+
+    def __init__(self, folder: str | Path, others: Literal['mask', 'keep'] = 'mask') -> None:
+        if others not in ('mask', 'keep'):
+            raise SettingsError(f"others must be 'mask' or 'keep', got {others!r}")
+        self.folder, self._others = Path(folder), others
+        self._joints = _read_joints(self.folder / 'joints.npz')
+        self._opened: tuple[int, zipfile.ZipFile] | None = None
+        self._names = sorted(name for name in self._archive().namelist() if name.lower().endswith('.jpg'))
+        if len(self._names) != len(self._joints):
+            raise DatasetError(
+                f'{self.folder}: images.zip has {len(self._names)} pictures and joints.npz {len(self._joints)} people;'
+                ' expected one a picture'
+            )
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, '_opened': None}
+
+    def load_sample(self, index: int) -> Loaded:
+        """Return a picture with its one annotated person; raises ImageError where it cannot be read."""
+        path = f'{self.folder / "images.zip"}/{self._names[index]}'
+        try:
+            content = self._archive().read(self._names[index])
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DatasetError(f'cannot read {path}: {error}; copy or download the archive again') from error
+        image = decode_image(content, path)
+        joints = _inside(self._joints[index], image.shape[:2])[None]  # (1, 14, 3)
+        people = joints if (joints[..., 2] > NOT_LABELLED).any() else joints[:0]
+        mask = _around(people, image.shape[:2]) if self._others == 'mask' else None
+        return image, mask, people, {'image_id': index, 'path': path}
+
+    def _archive(self) -> zipfile.ZipFile:
+        """Return the archive, opened in this process: a file's place is shared with the process that it forked from."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            path = self.folder / 'images.zip'
+            try:
+                self._opened = os.getpid(), zipfile.ZipFile(path)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise DatasetError(f'cannot open {path}: {error}; copy or download it again') from error
+        return self._opened[1]
+
+
+def _read_joints(path: Path) -> FloatArray:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            joints: FloatArray = content['joints']
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"cannot read 'joints' from {path}: {error}; copy or download it again") from error
+    if joints.ndim != 3 or joints.shape[1:] != (len(LEEDS_14), 3):
+        raise DatasetError(f'{path}: joints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {joints.shape}')
+    return joints
+
+
+def _inside(person: AnyArray, image_hw: tuple[int, ...]) -> FloatArray:
+    """Return (14, 3) with COCO's flags."""
+    xy = person[:, :2].astype(float)
+    inside = ((xy >= -0.5) & (xy <= np.array(image_hw[::-1]) - 0.5)).all(axis=1)
+    flags = np.where(inside & (person[:, 2] > 0), VISIBLE, NOT_LABELLED)
+    return np.column_stack([xy, flags])
+
+
+def _around(people: FloatArray, image_hw: tuple[int, ...]) -> AnyArray:
+    """Return (H, W): 1 within the annotated person's box and a margin."""
+    mask = np.zeros(image_hw, np.uint8)
+    for x, y, width, height in boxes_of(people):
+        margin = MARGIN * max(width, height)
+        low = np.maximum(np.floor([x - margin, y - margin]), 0).astype(int)
+        right, bottom = int(np.ceil(x + width + margin)), int(np.ceil(y + height + margin))
+        mask[low[1] : bottom + 1, low[0] : right + 1] = 1
+    return mask

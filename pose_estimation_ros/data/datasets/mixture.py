@@ -1,0 +1,121 @@
+"""Several datasets as one."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.skeleton import Skeleton
+from pose_estimation_ros.data.datasets.converted import InSkeleton
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.sample import Sample
+
+
+class Mixture(KeypointDataset):
+    """Pictures of several datasets, in shares that go by their weights, mixed; the same seed gives the same order.
+
+    A dataset whose share is greater than itself comes round again, each time in another order. Extras tell from which
+    part a picture comes (`part`, `part_index`).
+
+    Args:
+        datasets: Parts; those of another skeleton are converted.
+        weights: How often each part comes, in any unit; equally often unless given.
+        length: Pictures in all; long enough to show each picture of each part once unless given.
+        seed: Of the order.
+        skeleton: That of the first part unless given.
+
+    Raises:
+        SettingsError: Weights do not fit the parts, or nothing is left.
+
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[KeypointDataset],
+        weights: Sequence[float] | None = None,
+        length: int | None = None,
+        seed: int = 0,
+        skeleton: Skeleton | None = None,
+    ) -> None:
+        shares = _shares(datasets, weights)
+        self.skeleton = skeleton or datasets[0].skeleton
+        self.parts = [_in_skeleton(dataset, self.skeleton) for dataset in datasets]
+        sizes = [len(part) for part in self.parts]
+        self._length = _whole_length(sizes, shares) if length is None else length
+        if self._length < 1 or seed < 0:
+            raise SettingsError(f'length must be 1 or more and seed 0 or more, got {length} and {seed}')
+        self._order = _order(sizes, shares, self._length, seed)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Return the part, and the index in it, of a picture."""
+        part, within = self._order[index]
+        return int(part), int(within)
+
+    def sample(self, index: int) -> Sample:
+        """Return a picture with its own part's `annotated`."""
+        if not 0 <= index < len(self):
+            raise IndexError(f'Mixture has no sample {index}; its {len(self)} samples are numbered from 0')
+        part, within = self.place(index)
+        sample = self.parts[part].sample(within)
+        sample.extras.update(part=part, part_index=within)
+        return sample
+
+    def load_sample(self, index: int) -> Loaded:
+        """Return a picture of its part."""
+        sample = self.sample(index)
+        extras = {**sample.extras, 'boxes': sample.boxes, 'areas': sample.areas}
+        return sample.image, sample.mask, sample.joints, extras
+
+    @property
+    def annotated(self) -> BoolArray:
+        """(K,): joints that any part labels; a sample says which its part does."""
+        labelled: BoolArray = np.any([part.annotated for part in self.parts], axis=0)
+        return labelled
+
+
+def _in_skeleton(dataset: KeypointDataset, skeleton: Skeleton) -> KeypointDataset:
+    return dataset if dataset.skeleton == skeleton else InSkeleton(dataset, skeleton)
+
+
+def _shares(datasets: Sequence[KeypointDataset], weights: Sequence[float] | None) -> FloatArray:
+    """Return each part's share, which add up to 1."""
+    if not datasets:
+        raise SettingsError('a mixture needs one dataset or more, got none')
+    values = np.ones(len(datasets)) if weights is None else np.asarray(weights, dtype=float)
+    if values.shape != (len(datasets),) or not np.isfinite(values).all() or values.min() < 0 or not values.any():
+        raise SettingsError(
+            f'a mixture of {len(datasets)} datasets needs as many weights, 0 or more and not all 0, got {weights}'
+        )
+    for dataset, value in zip(datasets, values, strict=True):
+        if value > 0 and not len(dataset):
+            raise SettingsError(f'{type(dataset).__name__} has no pictures to mix in; give it the weight 0')
+    shares: FloatArray = values / values.sum()
+    return shares
+
+
+def _whole_length(sizes: Sequence[int], shares: FloatArray) -> int:
+    return max(math.ceil(size / float(share) - 1e-9) for size, share in zip(sizes, shares, strict=True) if share > 0)
+
+
+def _order(sizes: Sequence[int], shares: FloatArray, length: int, seed: int) -> IntArray:
+    """Return (length, 2): part and index in it."""
+    counts = np.floor(shares * length + 1e-9).astype(int)
+    rest = np.argsort(counts - shares * length, kind='stable')[: length - counts.sum()]
+    counts[rest] += 1
+    parts = enumerate(zip(sizes, counts.tolist(), strict=True))
+    rows = np.concatenate([_rounds(part, size, count, seed) for part, (size, count) in parts])
+    shuffled: IntArray = np.random.default_rng(seed).permutation(rows)
+    return shuffled
+
+
+def _rounds(part: int, size: int, count: int, seed: int) -> IntArray:
+    """Return (count, 2): all of a part in random order, again and again."""
+    rounds = -(-count // max(1, size))
+    turns = [np.random.default_rng([seed, part, turn]).permutation(size) for turn in range(rounds)]
+    within = np.concatenate([*turns, np.zeros(0, int)])[:count]
+    return np.column_stack([np.full(count, part), within]).astype(np.int32)

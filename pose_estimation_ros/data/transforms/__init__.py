@@ -1,0 +1,60 @@
+"""Transforms of samples: one map for all geometric steps (`Warp`), colours, and whole published chains."""
+
+from pose_estimation_ros.data.transforms.builders import (
+    camera_like,
+    letterboxed,
+    published_lightweight_openpose,
+    supergradients_style,
+    whole_picture,
+)
+from pose_estimation_ros.data.transforms.person import CropAroundPerson, RotateExpanding, ScaleToPerson
+from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
+from pose_estimation_ros.data.transforms.steps import (
+    CentreCrop,
+    FitInside,
+    LongestSide,
+    PadTo,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomScale,
+    RandomTranslation,
+    ShortestSide,
+    Sometimes,
+)
+from pose_estimation_ros.data.transforms.transform import Compose, DropSmall, Transform
+from pose_estimation_ros.data.transforms.view import Step, View
+from pose_estimation_ros.data.transforms.warp import Warp
+
+__all__ = [
+    'Blur',
+    'CentreCrop',
+    'Colour',
+    'Compose',
+    'CropAroundPerson',
+    'DropSmall',
+    'FitInside',
+    'Grey',
+    'JpegArtifacts',
+    'LongestSide',
+    'Noise',
+    'PadTo',
+    'RandomCrop',
+    'RandomFlip',
+    'RandomRotation',
+    'RandomScale',
+    'RandomTranslation',
+    'RotateExpanding',
+    'ScaleToPerson',
+    'ShortestSide',
+    'Sometimes',
+    'Step',
+    'Transform',
+    'View',
+    'Warp',
+    'camera_like',
+    'letterboxed',
+    'published_lightweight_openpose',
+    'supergradients_style',
+    'whole_picture',
+]

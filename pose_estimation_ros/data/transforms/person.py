@@ -1,0 +1,70 @@
+"""Geometric steps of the published Lightweight OpenPose training: they go by the first, the *main*, person."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.data.transforms.steps import require_range, require_size
+from pose_estimation_ros.data.transforms.view import View
+
+
+@dataclass(frozen=True)
+class ScaleToPerson:
+    """Resize so that the main person's box is `target` of `size` pixels high, times a random multiplier.
+
+    A picture without people is resized so that its shorter side has `size` pixels, times the multiplier.
+    """
+
+    size: int = 368
+    multiplier: tuple[float, float] = (0.5, 1.1)
+    target: float = 0.6
+
+    def __post_init__(self) -> None:
+        require_size(self.size)
+        require_range('multiplier', self.multiplier, 0.01)
+        require_range('target', (self.target, self.target), 0.01)
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        box = view.main_box
+        wanted = self.size / min(view.hw) if box is None else self.target * self.size / (box[3] * view.scale)
+        factor = wanted * rng.uniform(*self.multiplier)
+        hw = (max(1, round(view.hw[0] * factor)), max(1, round(view.hw[1] * factor)))
+        return view.then(Affine.scaling(factor), hw)
+
+
+@dataclass(frozen=True)
+class RotateExpanding:
+    """Turn by up to `degrees` either way in a frame that grows so that nothing is cut off."""
+
+    degrees: float = 40.0
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        degrees = rng.uniform(-self.degrees, self.degrees)
+        cos, sin = abs(np.cos(np.radians(degrees))), abs(np.sin(np.radians(degrees)))
+        height, width = view.hw
+        hw = int(height * cos + width * sin), int(height * sin + width * cos)
+        hw = max(1, hw[0]), max(1, hw[1])
+        turned = view.then(Affine.rotation(degrees, view.middle))
+        return turned.cut((width - hw[1]) / 2, (height - hw[0]) / 2, hw)
+
+
+@dataclass(frozen=True)
+class CropAroundPerson:
+    """Cut out `height` by `width` pixels about the main person's box's centre, moved by up to `jitter` pixels.
+
+    A picture without people is cut about its middle.
+    """
+
+    height: int = 368
+    width: int = 368
+    jitter: float = 40.0
+
+    def __post_init__(self) -> None:
+        require_size(self.height, self.width)
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        box = view.main_box
+        centre = np.array(view.middle) if box is None else view.affine(box[:2] + box[2:] / 2)
+        x, y = centre + rng.uniform(-self.jitter, self.jitter, 2)
+        return view.cut(x - (self.width - 1) / 2, y - (self.height - 1) / 2, (self.height, self.width))

@@ -1,0 +1,89 @@
+"""Geometric steps, composed into one map of the plane."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
+from pose_estimation_ros.data.transforms.view import Step, View
+
+SHRINK_BELOW = 0.8
+"""Scale from which on a picture is first shrunk by averaging, since sampling it would skip pixels."""
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Geometric steps as one transform: picture and mask are resampled once, people follow exactly.
+
+    What an earlier step cut off comes back into sight if a later one moves it there. Joints keep their flags when they
+    leave the frame; boxes become those around their turned corners.
+    """
+
+    steps: tuple[Step, ...]
+    image_pad: int = 128
+    """Grey of what lies outside the picture."""
+    mask_pad: int = 1
+    """1 where the padding counts as a place without people, as published; 0 where it does not count."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.image_pad <= 255 or self.mask_pad not in (0, 1):
+            raise SettingsError(
+                f'image_pad must be a grey level 0 to 255 and mask_pad 0 or 1, got {self.image_pad}, {self.mask_pad}'
+            )
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        view = View.whole(sample)
+        for step in self.steps:
+            view = step(view, rng)
+        return self._drawn(view)
+
+    def _drawn(self, view: View) -> Sample:
+        sample = view.sample
+        order = list(view.order or range(sample.joints.shape[1]))
+        return replace(
+            sample,
+            image=warped(sample.image, view.affine, view.hw, self.image_pad),
+            mask=self._mask(sample.mask, view),
+            joints=_moved_joints(sample.joints[:, order], view.affine),
+            boxes=_moved_boxes(sample.boxes, view.affine),
+            areas=sample.areas * view.scale**2,
+            annotated=sample.annotated[order],
+        )
+
+    def _mask(self, mask: AnyArray, view: View) -> AnyArray:
+        if self.mask_pad and mask.all():
+            return np.ones(view.hw, np.uint8)
+        shares = warped(mask * np.uint8(255), view.affine, view.hw, 255 * self.mask_pad)
+        return (shares > 127).astype(np.uint8)
+
+
+def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int) -> AnyArray:
+    """Return what an image (H, W) or (H, W, 3) shows in a frame of `hw` that `affine` maps it to."""
+    height, width = image.shape[:2]
+    scale = float(np.sqrt(abs(np.linalg.det(affine.matrix[:, :2]))))
+    if scale < SHRINK_BELOW:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        affine = affine @ Affine.scaling(size[0] / width, size[1] / height).inverse()
+    if np.allclose(affine.matrix, np.eye(2, 3), atol=1e-6) and image.shape[:2] == hw:
+        return image.copy()
+    return cv2.warpAffine(
+        image, affine.matrix, hw[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(pad,) * 3
+    )
+
+
+def _moved_joints(joints: FloatArray, affine: Affine) -> FloatArray:
+    labelled = joints[..., 2:] > NOT_LABELLED
+    return np.where(labelled, np.concatenate([affine(joints[..., :2]), joints[..., 2:]], axis=-1), NOT_LABELLED)
+
+
+def _moved_boxes(boxes: FloatArray, affine: Affine) -> FloatArray:
+    """Return the upright boxes (P, 4) around moved ones."""
+    near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    corners = np.stack([near, far, np.c_[near[:, 0], far[:, 1]], np.c_[far[:, 0], near[:, 1]]], axis=1)  # (P, 4, 2)
+    moved = affine(corners)
+    return np.concatenate([moved.min(axis=1), np.ptp(moved, axis=1)], axis=1)

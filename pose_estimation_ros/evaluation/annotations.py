@@ -1,0 +1,106 @@
+"""COCO-format ground truth: read, checked, and made ready for scoring."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pose_estimation_ros.core.errors import DatasetError, EvaluationError
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.evaluation.detections import read_json
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
+PARTS = ('images', 'annotations', 'categories')
+REQUIRED = ('image_id', 'keypoints', 'area')
+MISSING_PACKAGE = (
+    "scoring needs the package pycocotools, which is not installed: pip install 'pose_estimation_ros[evaluate]'"
+)
+
+
+def read_truth(path: Path, skeleton: Skeleton = COCO_17) -> dict[str, Any]:
+    """Read and check an annotation file; raises DatasetError where it is none."""
+    truth = read_json(path, DatasetError)
+    check_truth(truth, skeleton, str(path))
+    return dict(truth)
+
+
+def check_truth(truth: Any, skeleton: Skeleton = COCO_17, source: str = 'the truth') -> None:
+    """Raise DatasetError unless this is keypoint truth of a skeleton with at least one picture."""
+    if not isinstance(truth, dict) or any(not isinstance(truth.get(part), list) for part in PARTS):
+        got = ', '.join(map(str, truth)) if isinstance(truth, dict) else type(truth).__name__
+        raise DatasetError(
+            f'{source} must be COCO keypoint annotations with the lists {", ".join(PARTS)}, got {got or "nothing"}'
+        )
+    if not truth['images']:
+        raise DatasetError(f'{source} has no images; there is nothing to score')
+    if any(not isinstance(image, dict) or not isinstance(image.get('id'), int) for image in truth['images']):
+        raise DatasetError(f'every image of {source} must be an object with a whole number as id')
+    known = {image['id'] for image in truth['images']}
+    for place, annotation in enumerate(truth['annotations']):
+        problem = _problem(annotation, known, 3 * len(skeleton))
+        if problem:
+            raise DatasetError(f'annotation {place} of {source} {problem}')
+
+
+def _problem(annotation: Any, known: set[int], length: int) -> str:
+    """Return what is wrong with one annotation, '' when nothing is."""
+    if not isinstance(annotation, dict):
+        return f'must be an object, got {type(annotation).__name__}'
+    missing = [key for key in REQUIRED if key not in annotation]
+    if missing:
+        hint = '; is this a file of boxes rather than person_keypoints?' if 'keypoints' in missing else ''
+        return f'lacks {", ".join(missing)}{hint}'
+    if len(annotation['keypoints']) != length:
+        return f'must have {length} keypoint numbers (x, y, flag each), got {len(annotation["keypoints"])}'
+    if annotation['image_id'] not in known:
+        return f'is of image {annotation["image_id"]}, which the file does not list'
+    return ''
+
+
+def require_pycocotools() -> None:
+    """Raise EvaluationError where pycocotools is not installed."""
+    try:
+        import pycocotools.cocoeval  # noqa: F401
+    except ImportError as error:
+        raise EvaluationError(MISSING_PACKAGE) from error
+
+
+def indexed(truth: 'dict[str, Any] | Path | COCO', skeleton: Skeleton = COCO_17) -> 'COCO':
+    """Return truth as pycocotools wants it, a copy that scoring may write to.
+
+    Annotations are numbered afresh from 1: pycocotools takes whoever matches number 0 for unmatched.
+
+    Raises:
+        DatasetError: It is not COCO keypoint truth.
+        EvaluationError: pycocotools is not installed.
+
+    """
+    require_pycocotools()
+    from pycocotools.coco import COCO
+
+    if isinstance(truth, Path | str):
+        truth = read_truth(Path(truth), skeleton)
+    else:
+        truth = truth.dataset if isinstance(truth, COCO) else truth
+        check_truth(truth, skeleton)
+    coco = COCO()
+    people = enumerate(truth['annotations'], start=1)
+    coco.dataset = {
+        'info': {},
+        'images': truth['images'],
+        'categories': truth['categories'],
+        'annotations': [{**_completed(person), 'id': number} for number, person in people],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
+
+
+def _completed(person: dict[str, Any]) -> dict[str, Any]:
+    """Return an annotation with what pycocotools reads and custom files may leave out."""
+    labelled = [place for place in range(0, len(person['keypoints']), 3) if person['keypoints'][place + 2] > 0]
+    xs, ys = ([person['keypoints'][place + axis] for place in labelled] or [0] for axis in (0, 1))
+    box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    return {'category_id': 1, 'iscrowd': 0, 'num_keypoints': len(labelled), 'bbox': box, **person}

@@ -1,0 +1,193 @@
+"""COCO's keypoint score: the ten numbers, and precision over recall, by pycocotools."""
+
+import contextlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import EvaluationError
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.evaluation.annotations import indexed
+from pose_estimation_ros.evaluation.detections import check_detections
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+MAX_DETECTIONS = 20
+"""The best so many people of a picture count."""
+
+ROWS = {
+    '': ('0.50:0.95', 'all'),
+    '50': ('0.50', 'all'),
+    '75': ('0.75', 'all'),
+    'm': ('0.50:0.95', 'medium'),
+    'l': ('0.50:0.95', 'large'),
+}
+"""What follows AP and AR in a number's name -> OKS thresholds, sizes of people."""
+
+THRESHOLDS = {'50': 0, '75': 5}
+AREAS = {'all': 0, 'medium': 1, 'large': 2}
+
+
+@dataclass(frozen=True)
+class CocoScore:
+    """COCO's ten numbers from 0 to 1; NaN where the truth has no people to measure (pycocotools says -1)."""
+
+    AP: float
+    AP50: float
+    AP75: float
+    APm: float
+    APl: float
+    AR: float
+    AR50: float
+    AR75: float
+    ARm: float
+    ARl: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the ten numbers by name."""
+        return {f'{kind}{row}': getattr(self, f'{kind}{row}') for kind in ('AP', 'AR') for row in ROWS}
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return the ten numbers by name, None for NaN, which JSON does not know."""
+        return {name: None if math.isnan(value) else value for name, value in self.as_dict().items()}
+
+    def table(self, max_detections: int = MAX_DETECTIONS) -> str:
+        """Return the numbers in the lines in which COCO prints them, -1 where there is nothing to measure."""
+        lines = []
+        for name, value in self.as_dict().items():
+            title = 'Average Precision' if name.startswith('AP') else 'Average Recall'
+            thresholds, area = ROWS[name[2:]]
+            shown = -1.0 if math.isnan(value) else value
+            lines.append(
+                f' {title:<18} ({name[:2]}) @[ IoU={thresholds:<9} | area={area:>6} '
+                f'| maxDets={max_detections:>3} ] = {shown:0.3f}'
+            )
+        return '\n'.join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecall:
+    """Precision over recall, people of all sizes."""
+
+    thresholds: FloatArray
+    """(10,) OKS from which a detection is right: 0.5 to 0.95."""
+    recalls: FloatArray
+    """(101,) from 0 to 1."""
+    precision: FloatArray
+    """(10, 101), NaN where the truth has nobody."""
+
+
+def coco_score(
+    truth: 'dict[str, Any] | Path | COCO',
+    detections: Sequence[dict[str, Any]],
+    image_ids: Sequence[int] | None = None,
+    max_detections: int = MAX_DETECTIONS,
+    skeleton: Skeleton = COCO_17,
+) -> CocoScore:
+    """Score detections as COCO does.
+
+    Args:
+        truth: COCO keypoint annotations: their content, their file, or as pycocotools has read them.
+        detections: See `coco_detection`; none at all scores 0.
+        image_ids: The pictures that count; None for all of the truth, those without people too.
+        max_detections: The best so many of a picture count.
+        skeleton: That of truth and detections; its sigmas are used.
+
+    Raises:
+        DatasetError: The truth is not COCO keypoint truth.
+        EvaluationError: The detections do not fit the truth, or pycocotools is not installed.
+
+    """
+    evaluation = _evaluated(indexed(truth, skeleton), detections, image_ids, max_detections, skeleton)
+    precision, recall = evaluation.eval['precision'], evaluation.eval['recall']  # (T, R, K, A, 1), (T, K, A, 1)
+    numbers = [_mean(values, row) for values in (precision, recall) for row in ROWS]
+    return CocoScore(*numbers)
+
+
+def precision_recall(
+    truth: 'dict[str, Any] | Path | COCO',
+    detections: Sequence[dict[str, Any]],
+    image_ids: Sequence[int] | None = None,
+    max_detections: int = MAX_DETECTIONS,
+    skeleton: Skeleton = COCO_17,
+) -> PrecisionRecall:
+    """Return precision over recall; arguments and errors are those of `coco_score`."""
+    evaluation = _evaluated(indexed(truth, skeleton), detections, image_ids, max_detections, skeleton)
+    precision = evaluation.eval['precision'][:, :, 0, AREAS['all'], -1]  # (T, R)
+    return PrecisionRecall(
+        np.array(evaluation.params.iouThrs),
+        np.array(evaluation.params.recThrs),
+        np.where(precision < 0, np.nan, precision),
+    )
+
+
+def _evaluated(
+    truth: 'COCO',
+    detections: Sequence[dict[str, Any]],
+    image_ids: Sequence[int] | None,
+    max_detections: int,
+    skeleton: Skeleton,
+) -> 'COCOeval':
+    from pycocotools.cocoeval import COCOeval
+
+    check_detections(detections, skeleton)
+    _check_fit(truth, detections, image_ids)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, _results(truth, detections), 'keypoints')
+        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
+        evaluation.params.maxDets = [max_detections]
+        if image_ids is not None:
+            evaluation.params.imgIds = list(image_ids)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation
+
+
+def _results(truth: 'COCO', detections: Sequence[dict[str, Any]]) -> 'COCO':
+    """Return detections as pycocotools wants them; its own reader fails at an empty list."""
+    from pycocotools.coco import COCO
+
+    if detections:
+        return truth.loadRes([dict(detection) for detection in detections])
+    nothing = COCO()
+    nothing.dataset = {**truth.dataset, 'annotations': []}
+    nothing.createIndex()
+    return nothing
+
+
+def _check_fit(truth: 'COCO', detections: Sequence[dict[str, Any]], image_ids: Sequence[int] | None) -> None:
+    """Raise EvaluationError where something is of images or categories that the truth does not have."""
+    known = set(truth.imgs)
+    if image_ids is not None and not len(image_ids):
+        raise EvaluationError('image_ids is empty; name the images to score, or None for all')
+    for what, ids in (
+        ('detections are', [each['image_id'] for each in detections]),
+        ('image_ids are', image_ids or []),
+    ):
+        unknown = sorted(set(ids) - known)
+        if unknown:
+            raise EvaluationError(
+                f'{what} of {len(unknown)} images that are not among the {len(known)} of the truth, such as '
+                f'{unknown[0]}; they belong to another annotation file'
+            )
+    categories = {each['category_id'] for each in detections} - set(truth.cats)
+    if categories:
+        raise EvaluationError(
+            f'detections are of category {min(categories)}, the truth has {", ".join(map(str, sorted(truth.cats)))}'
+        )
+
+
+def _mean(values: FloatArray, row: str) -> float:
+    """Return the mean of (T, ..., A, 1) values for one row of the table; -1 stands for nothing to measure."""
+    of_people = values[..., AREAS[ROWS[row][1]], 0]
+    chosen = of_people[THRESHOLDS[row]] if row in THRESHOLDS else of_people
+    measured = chosen[chosen > -1]
+    return float(measured.mean()) if measured.size else math.nan

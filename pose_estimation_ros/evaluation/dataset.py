@@ -1,0 +1,98 @@
+"""COCO-format datasets on disk: where annotations and pictures are, and which of them are to be scored."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.evaluation.annotations import read_truth
+
+ANNOTATIONS = 'annotations'
+"""The folder beside the pictures where COCO keeps its files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Annotations as COCO writes them, and where they came from."""
+
+    path: Path
+    """The annotation file."""
+    truth: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path, annotations: str) -> 'Dataset':
+        """Read the file of that name in `folder` or in its folder `annotations`; raises DatasetError."""
+        path = find_annotations(folder, annotations)
+        return cls(path, read_truth(path))
+
+    def image_ids(self, limit: int | None = None, subset: int | None = None) -> list[int]:
+        """Return the ids of the pictures to score.
+
+        Args:
+            limit: The first so many only.
+            subset: So many, drawn as the published validation subset was: shuffled with the seed 0. Ids then come in
+                the file's order, before `limit` counts.
+
+        """
+        ids = [image['id'] for image in self.truth['images']]
+        if subset is not None:
+            shuffled = list(ids)
+            random.Random(0).shuffle(shuffled)
+            chosen = set(shuffled[:subset])
+            ids = [each for each in ids if each in chosen]
+        return ids[:limit]
+
+    def pictures(self, folder: Path, image_ids: Iterable[int]) -> list[tuple[int, Path]]:
+        """Return ids and files; raises DatasetError, with their count and first names, where files are missing."""
+        wanted = set(image_ids)
+        images = [image for image in self.truth['images'] if image['id'] in wanted]
+        nameless = [image['id'] for image in images if not image.get('file_name')]
+        if nameless:
+            raise DatasetError(f'image {nameless[0]} of {self.path} has no file_name')
+        files = [(image['id'], folder / image['file_name']) for image in images]
+        missing = [path.name for _, path in files if not path.is_file()]
+        if missing:
+            raise DatasetError(
+                f'{len(missing)} of {len(files)} pictures of {self.path.name} are not in {folder}: {_some(missing)}; '
+                'copy them there, or name another --images-folder'
+            )
+        return files
+
+
+def find_annotations(folder: Path, name: str) -> Path:
+    """Return the annotation file in `folder` or its folder `annotations`; raises DatasetError naming those there."""
+    check_folder(folder)
+    for path in (folder / name, folder / ANNOTATIONS / name):
+        if path.is_file():
+            return path
+    there = sorted(path.name for place in (folder, folder / ANNOTATIONS) for path in place.glob('*.json'))
+    raise DatasetError(
+        f'no {name} in {folder} or {folder / ANNOTATIONS}; --annotations must name one of the files there: '
+        f'{_some(there) or "none"}'
+    )
+
+
+def find_images(folder: Path, name: str) -> Path:
+    """Return the folder of pictures; raises DatasetError naming the folders that there are."""
+    check_folder(folder)
+    if (folder / name).is_dir():
+        return folder / name
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    raise DatasetError(
+        f'no folder {name} in {folder}; --images-folder must name one of those there: {_some(there) or "none"}'
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise DatasetError unless the dataset's folder is there."""
+    if not folder.is_dir():
+        beside = (
+            sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
+        )
+        raise DatasetError(f'no folder {folder}; beside it there are: {_some(beside) or "none"}')
+
+
+def _some(names: Sequence[str]) -> str:
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')

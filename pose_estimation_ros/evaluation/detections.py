@@ -1,0 +1,106 @@
+"""Detections in COCO's result format: made of poses, written, read and checked."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.errors import EvaluationError
+from pose_estimation_ros.core.files import write_json
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.data.sample import COCO_CORNER
+
+PERSON = 1
+"""COCO's number of the category."""
+
+KEYS = ('image_id', 'category_id', 'keypoints', 'score')
+
+
+def coco_detection(pose: Pose, image_id: int, skeleton: Skeleton = COCO_17) -> dict[str, Any]:
+    """Return a pose as COCO's evaluation takes it.
+
+    x and y are half a pixel more than the pose's, since COCO's annotations count from the corner of a pixel and this
+    package counts from its centre. A missing keypoint is 0, 0, 0, a found one has the flag 1. The score is the pose's
+    `ranking` where its method publishes one.
+    """
+    rows = pose.skeleton.convert(pose.keypoints, skeleton).astype(float)
+    found = np.isfinite(rows[:, :1])
+    rows = np.where(found, np.column_stack([rows[:, :2] + COCO_CORNER, found]), 0)
+    score = pose.score if pose.ranking is None else pose.ranking
+    return {
+        'image_id': int(image_id),
+        'category_id': PERSON,
+        'keypoints': rows.ravel().tolist(),
+        'score': float(score),
+    }
+
+
+def write_detections(path: Path, detections: Iterable[dict[str, Any]]) -> None:
+    """Write detections as JSON, whole or not at all."""
+    write_json(path, list(detections), indent=4)
+
+
+def read_detections(path: Path, skeleton: Skeleton = COCO_17) -> list[dict[str, Any]]:
+    """Read a file of detections; raises EvaluationError where it is none."""
+    detections = read_json(path, EvaluationError)
+    check_detections(detections, skeleton, str(path))
+    return list(detections)
+
+
+def read_json(path: Path, kind: type[Exception]) -> Any:
+    """Return what a JSON file holds; raises `kind` where it is not there or is no JSON."""
+    try:
+        text = path.read_text(encoding='utf-8')
+        return json.loads(text)
+    except OSError as error:
+        raise kind(f'cannot read {path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise kind(f'{path} is not JSON but something binary; unpack it or choose another file') from error
+    except json.JSONDecodeError as error:
+        begin = ' '.join(text[:60].split())[:40]
+        where = f'line {error.lineno}, column {error.colno}'
+        raise kind(f'{path} is not JSON ({error.msg} at {where}); it begins with {begin!r}') from error
+
+
+def check_detections(detections: Any, skeleton: Skeleton = COCO_17, source: str = 'the detections') -> None:
+    """Raise EvaluationError unless these are detections of a skeleton."""
+    if not isinstance(detections, Sequence) or isinstance(detections, str):
+        got = f'an object with {_few(detections)}' if isinstance(detections, dict) else type(detections).__name__
+        raise EvaluationError(
+            f'{source} must be a list of detections with {", ".join(KEYS)}, got {got}; COCO result files are such lists'
+        )
+    for place, detection in enumerate(detections):
+        problem = _problem(detection, 3 * len(skeleton))
+        if problem:
+            raise EvaluationError(f'detection {place} of {source} {problem}')
+
+
+def _problem(detection: Any, length: int) -> str:
+    """Return what is wrong with one detection, '' when nothing is."""
+    if not isinstance(detection, dict):
+        return f'must be an object with {", ".join(KEYS)}, got {type(detection).__name__}'
+    missing = [key for key in KEYS if key not in detection]
+    if missing:
+        return f'lacks {", ".join(missing)}; it has {_few(detection)}'
+    numbers = detection['keypoints']
+    if not isinstance(numbers, Sequence) or len(numbers) != length:
+        got = len(numbers) if isinstance(numbers, Sequence) else type(numbers).__name__
+        return f'must have {length} keypoint numbers (x, y, flag each), got {got}'
+    if not all(_is_number(each) for each in (*numbers, detection['score'])):
+        return 'has keypoints or a score that are no finite numbers'
+    if not isinstance(detection['image_id'], int) or not isinstance(detection['category_id'], int):
+        return f'must have whole numbers as image_id and category_id, got {detection["image_id"]!r}'
+    return ''
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
+
+
+def _few(value: dict[str, Any]) -> str:
+    """Return the first keys of an object in words."""
+    keys = ', '.join(map(str, list(value)[:5]))
+    return (keys + ', ...' if len(value) > 5 else keys) or 'nothing in it'

@@ -1,0 +1,136 @@
+"""Who of a picture was found, how well each joint, and who was seen that is not there."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.evaluation.oks import LABELLED, keypoint_similarity, oks
+
+ALIKE = 0.1
+"""OKS below which a detection is of somebody else."""
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class PictureMatch:
+    """The people of one picture and what was found, each at most once."""
+
+    image_id: int
+    truth: FloatArray
+    """(G, K, 3) in COCO's pixels: people with labelled keypoints who are no crowd."""
+    areas: FloatArray
+    """(G,)"""
+    found: FloatArray
+    """(P, K, 3) in COCO's pixels, by descending score."""
+    partner: IntArray
+    """(G,) row of `found`, -1 for people who were missed."""
+    oks: FloatArray
+    """(G,) with the partner, 0 for people who were missed."""
+    false_alarms: int
+    """Detections that are like nobody, and not in a crowd either."""
+
+    @property
+    def lost(self) -> float:
+        """OKS that this picture cost: 1 for everybody missed, half of that for every false alarm."""
+        return float((1 - self.oks).sum()) + 0.5 * self.false_alarms
+
+
+@dataclass(frozen=True, eq=False)
+class JointScores:
+    """How well each joint was placed, of the people who were found."""
+
+    similarity: FloatArray
+    """(K,) mean similarity from 0 to 1; a joint that is missing counts 0. NaN where nobody has it."""
+    distance: FloatArray
+    """(K,) median distance in percent of the person's size (the root of the area), where the joint was found."""
+    found: FloatArray
+    """(K,) percent of labelled joints that were found at all."""
+
+
+def match_pictures(
+    truth: dict[str, Any],
+    detections: Iterable[dict[str, Any]],
+    image_ids: Sequence[int],
+    skeleton: Skeleton = COCO_17,
+    threshold: float = 0.0,
+) -> list[PictureMatch]:
+    """Pair people and detections of each picture, the most alike first; detections below a score are left out."""
+    people, found = defaultdict(list), defaultdict(list)
+    for annotation in truth['annotations']:
+        people[annotation['image_id']].append(annotation)
+    for detection in detections:
+        if detection['score'] >= threshold:
+            found[detection['image_id']].append(detection)
+    return [_match(image_id, people[image_id], found[image_id], skeleton) for image_id in image_ids]
+
+
+def _match(image_id: int, people: list[Any], detections: list[Any], skeleton: Skeleton) -> PictureMatch:
+    sigmas = np.array(skeleton.sigmas)
+    detections = sorted(detections, key=lambda each: -each['score'])
+    found = np.array([each['keypoints'] for each in detections], dtype=float).reshape(-1, len(skeleton), 3)
+    everybody = np.array([each['keypoints'] for each in people], dtype=float).reshape(-1, len(skeleton), 3)
+    areas = np.array([each['area'] for each in people], dtype=float)
+    boxes = np.array([each.get('bbox', (0, 0, 0, 0)) for each in people], dtype=float).reshape(-1, 4)
+    crowd = np.array([bool(each.get('iscrowd')) for each in people], dtype=bool)
+    counts: BoolArray = (everybody[..., 2] > LABELLED).any(axis=1) & ~crowd
+    similar = oks(found, everybody, areas, sigmas, boxes)  # (P, everybody)
+    partner = _pairs(similar[:, counts])
+    taken = np.isin(np.arange(len(found)), partner)
+    excused = (similar[:, ~counts] >= ALIKE).any(axis=1)
+    best = (
+        np.where(partner == NOBODY, 0.0, similar[partner, np.flatnonzero(counts)])
+        if len(found)
+        else 0.0 * areas[counts]
+    )
+    alarms = int((~taken & ~excused).sum())
+    return PictureMatch(image_id, everybody[counts], areas[counts], found, partner, best, alarms)
+
+
+def _pairs(similar: FloatArray) -> IntArray:
+    """Return for every column of (P, G) its row, the most alike pairs first, -1 where nobody is alike enough."""
+    partner = np.full(similar.shape[1], NOBODY)
+    left = similar.copy()
+    while left.size and left.max() >= ALIKE:
+        row, column = np.unravel_index(left.argmax(), left.shape)
+        partner[column] = row
+        left[row], left[:, column] = 0, 0
+    return partner
+
+
+def joint_scores(pictures: Iterable[PictureMatch], skeleton: Skeleton = COCO_17) -> JointScores:
+    """Return how well each joint was placed in all pictures."""
+    rows = [_joints(picture, np.array(skeleton.sigmas)) for picture in pictures]
+    empty = np.empty((0, len(skeleton)))
+    similarity, distance = (np.concatenate([empty, *(row[part] for row in rows)]) for part in (0, 1))  # (N, K)
+    return JointScores(
+        _over_people(np.nanmean, similarity),
+        100 * _over_people(np.nanmedian, distance),
+        100 * _over_people(np.nanmean, np.where(np.isnan(similarity), np.nan, ~np.isnan(distance))),
+    )
+
+
+def _joints(picture: PictureMatch, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return similarity and distance (N, K) of the people found, NaN where not labelled or, the distance, not found."""
+    there = picture.partner != NOBODY
+    truth, areas, found = picture.truth[there], picture.areas[there], picture.found[picture.partner[there]]
+    labelled: BoolArray = truth[..., 2] > LABELLED
+    placed = labelled & (found[..., :2] != 0).any(axis=2)
+    every = np.arange(len(truth))
+    similarity = keypoint_similarity(found, truth, areas, sigmas)[every, every]  # (N, K)
+    distance = np.linalg.norm(found[..., :2] - truth[..., :2], axis=2) / np.sqrt(np.maximum(areas, 1))[:, None]
+    return np.where(labelled, similarity * placed, np.nan), np.where(placed, distance, np.nan)
+
+
+def _over_people(mean: Any, values: FloatArray) -> FloatArray:
+    """Return a mean of each column of (N, K), NaN where it has no value."""
+    some = ~np.isnan(values).all(axis=0)
+    means = np.full(values.shape[1], np.nan)
+    if some.any():
+        means[some] = mean(values[:, some], axis=0)
+    return means

@@ -1,0 +1,82 @@
+"""PCKh: the share of joints that lie within a fraction of the head's size from their place, as MPII measures it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import BoolArray, FloatArray
+from pose_estimation_ros.core.errors import EvaluationError
+from pose_estimation_ros.core.skeleton import MPII_16, Skeleton
+
+HEAD_SHARE = 0.6
+"""MPII's head size is so much of its head box's diagonal (SC_BIAS in the published script)."""
+
+STRICT = 0.1
+LEFT_OUT = ('pelvis', 'thorax')
+"""Joints that the published mean leaves out: they follow from the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class PckhScore:
+    """Percentages; NaN where there is nothing to measure."""
+
+    threshold: float
+    joints: FloatArray
+    """(16,) of each joint at the threshold."""
+    joints_strict: FloatArray
+    """(16,) at 0.1."""
+    mean: float
+    """Of all visible joints but pelvis and thorax, at the threshold."""
+    mean_strict: float
+    """The same at 0.1."""
+    skeleton: Skeleton = MPII_16
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the numbers by name: each joint's, `mean` and `mean@0.1`."""
+        joints = dict(zip(self.skeleton.keypoints, self.joints.tolist(), strict=True))
+        return {**joints, 'mean': self.mean, 'mean@0.1': self.mean_strict}
+
+
+def head_sizes(boxes: FloatArray) -> FloatArray:
+    """Return the head sizes (N,) of MPII's head boxes (N, 4), x and y of two opposite corners."""
+    sizes: FloatArray = HEAD_SHARE * np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return sizes
+
+
+def pckh(
+    predicted: FloatArray, truth: FloatArray, visible: BoolArray, head_sizes: FloatArray, threshold: float = 0.5
+) -> PckhScore:
+    """Score poses of N people, each already paired with its truth.
+
+    Args:
+        predicted: (N, 16, 2) in the order of MPII_16; NaN where a joint is missing, which counts as wrong.
+        truth: (N, 16, 2) in the same pixels.
+        visible: (N, 16) the joints that count.
+        head_sizes: (N,) pixels, see `head_sizes`.
+        threshold: Share of the head's size within which a joint is right.
+
+    Raises:
+        EvaluationError: The arrays do not fit each other.
+
+    """
+    visible = np.asarray(visible, dtype=bool)
+    people, joints = len(truth), len(MPII_16)
+    if not predicted.shape == truth.shape == (people, joints, 2) or visible.shape != (people, joints):
+        raise EvaluationError(
+            f'expected predicted and truth (N, {joints}, 2) and visible (N, {joints}), '
+            f'got {predicted.shape}, {truth.shape} and {visible.shape}'
+        )
+    if head_sizes.shape != (people,) or not (head_sizes > 0).all():
+        raise EvaluationError(f'head_sizes must be {people} lengths above 0, got {head_sizes}')
+    distances = np.linalg.norm(predicted - truth, axis=2) / head_sizes[:, None]
+    at_threshold, mean = _shares(distances <= threshold, visible)
+    strict, mean_strict = _shares(distances <= STRICT, visible)
+    return PckhScore(threshold, at_threshold, strict, mean, mean_strict)
+
+
+def _shares(right: BoolArray, visible: BoolArray) -> tuple[FloatArray, float]:
+    """Return the percentage of right joints (16,), and that of all that count for the mean."""
+    hits, seen = (right & visible).sum(axis=0), visible.sum(axis=0)
+    counted = [index for index, name in enumerate(MPII_16.keypoints) if name not in LEFT_OUT]
+    with np.errstate(invalid='ignore'):
+        return 100 * hits / seen, float(100 * hits[counted].sum() / seen[counted].sum())

@@ -1,0 +1,168 @@
+"""A page on an evaluation: one HTML file with everything in it, for light and dark screens."""
+
+import base64
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.errors import ImageError
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.image import read_image
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import COCO_17
+from pose_estimation_ros.data.sample import COCO_CORNER
+from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
+from pose_estimation_ros.evaluation.matching import NOBODY, PictureMatch, joint_scores
+from pose_estimation_ros.evaluation.report_page import STYLE
+from pose_estimation_ros.evaluation.report_plots import joints_plot, precision_recall_plot
+
+WORST = 16
+THUMBNAIL = 380
+"""Pixels of the longer side of a drawn picture."""
+
+QUALITY = 78
+MEANINGS = {
+    'AP': ('everybody', 'mean over OKS 0.50 to 0.95'),
+    'AP50': ('everybody', 'OKS 0.50'),
+    'AP75': ('everybody', 'OKS 0.75'),
+    'APm': ('32² to 96² pixels', 'mean over OKS 0.50 to 0.95'),
+    'APl': ('larger people', 'mean over OKS 0.50 to 0.95'),
+}
+"""Rows of the score: whom they are of, and how alike counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a page tells."""
+
+    title: str
+    score: CocoScore
+    curves: PrecisionRecall
+    pictures: Sequence[PictureMatch]
+    files: Mapping[int, Path]
+    """By image id; pictures without one are not drawn."""
+    timings: Mapping[str, tuple[float, float]]
+    """Median and 95th percentile of each stage, in milliseconds."""
+    settings: Mapping[str, Any]
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write the page, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(page(report), encoding='utf-8')
+
+
+def page(report: Report) -> str:
+    """Return the page as HTML."""
+    people = sum(len(each.truth) for each in report.pictures)
+    found = sum(len(each.found) for each in report.pictures)
+    missed = sum(int((each.partner == NOBODY).sum()) for each in report.pictures)
+    facts = f'{len(report.pictures)} images, {people} people with keypoints, {missed} missed, {found} detections'
+    sections = [
+        ('Score', _score_table(report.score)),
+        ('Precision and recall', precision_recall_plot(report.curves)),
+        ('Joints, of people who were found', joints_plot(joint_scores(report.pictures))),
+        ('Where most is lost', _worst(report)),
+        ('Time', _timing_table(report.timings)),
+        ('Settings', _table([(name, _shown(value)) for name, value in report.settings.items()])),
+    ]
+    body = '\n'.join(f'<section><h2>{heading}</h2>\n{content}</section>' for heading, content in sections if content)
+    title = html.escape(report.title)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{title}</title><style>{STYLE}</style></head>\n'
+        f'<body><main><h1>{title}</h1><p class="facts">{html.escape(facts)}</p>\n{body}\n</main></body></html>\n'
+    )
+
+
+def _score_table(score: CocoScore) -> str:
+    numbers = score.as_dict()
+    rows = []
+    for name, (people, threshold) in MEANINGS.items():
+        precision, recall = numbers[name], numbers[name.replace('AP', 'AR')]
+        cells = ''.join(f'<td class="number">{_number(value)}</td>' for value in (precision, recall))
+        rows.append(f'<tr><th scope="row">{people}</th><td>{threshold}</td>{cells}</tr>')
+    head = '<tr><th>people</th><th>matched at</th><th class="number">AP</th><th class="number">AR</th></tr>'
+    return f'<table>{head}{"".join(rows)}</table>'
+
+
+def _number(value: float) -> str:
+    return 'nobody' if math.isnan(value) else f'{value:.3f}'
+
+
+def _timing_table(timings: Mapping[str, tuple[float, float]]) -> str:
+    if not timings:
+        return ''
+    head = '<tr><th>milliseconds an image</th><th class="number">median</th><th class="number">p95</th></tr>'
+    rows = [
+        f'<tr><th scope="row">{name}</th><td class="number">{median:.2f}</td><td class="number">{p95:.2f}</td></tr>'
+        for name, (median, p95) in timings.items()
+    ]
+    return f'<table>{head}{"".join(rows)}</table>'
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    cells = ''.join(f'<tr><th scope="row">{html.escape(name)}</th><td>{value}</td></tr>' for name, value in rows)
+    return f'<table>{cells}</table>'
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == '':
+        return '<span class="quiet">not set</span>'
+    return html.escape(', '.join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
+def _worst(report: Report) -> str:
+    """Return the pictures that cost most, truth and result side by side; '' where nothing is lost or there are none."""
+    costly = sorted((each for each in report.pictures if each.lost > 0), key=lambda each: -each.lost)
+    cards: list[str] = []
+    for picture in costly:
+        file = report.files.get(picture.image_id)
+        card = _card(picture, file) if file is not None and len(cards) < WORST else ''
+        cards += [card] if card else []
+    if not cards:
+        return ''
+    note = '<p class="quiet">Left what was annotated, right what was found; orange limbs are right ones, blue left.</p>'
+    return f'{note}<div class="cards">{"".join(cards)}</div>'
+
+
+def _card(picture: PictureMatch, file: Path) -> str:
+    try:
+        image = read_image(file)
+    except ImageError:  # it has been scored from a file of detections, so nobody has asked for the picture yet
+        return ''
+    scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
+    small = cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    drawn = [_drawn(small.astype(np.uint8, copy=False), people, scale) for people in (picture.truth, picture.found)]
+    pictures = ''.join(
+        f'<img src="{_embedded(each)}" alt="{what} people of {html.escape(file.name)}" width="{each.shape[1]}" '
+        f'height="{each.shape[0]}">'
+        for each, what in zip(drawn, ('annotated', 'found'), strict=True)
+    )
+    scores = ', '.join(f'{value:.2f}' if value else 'missed' for value in sorted(picture.oks))
+    plural = 's' if picture.false_alarms > 1 else ''
+    alarms = f', {picture.false_alarms} false alarm{plural}' if picture.false_alarms else ''
+    caption = f'<b>{html.escape(file.name)}</b> {len(picture.truth)} annotated, {len(picture.found)} found{alarms}'
+    caption = f'<figcaption>{caption}<br>OKS {scores or "none"}</figcaption>'
+    return f'<figure><div class="pair">{pictures}</div>{caption}</figure>'
+
+
+def _drawn(image: ByteArray, people: FloatArray, scale: float) -> ByteArray:
+    """Draw people (P, 17, 3) in COCO's pixels on a picture that was made smaller."""
+    xy = people[..., :2] * scale - COCO_CORNER
+    flagged = np.where(people[..., 2:] > 0, np.concatenate([xy, people[..., 2:]], axis=2), np.nan)
+    return np.asarray(draw_poses(image, [Pose(person, 1.0, COCO_17) for person in flagged]))
+
+
+def _embedded(image: ByteArray) -> str:
+    _, content = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return f'data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}'

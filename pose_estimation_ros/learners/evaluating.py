@@ -1,0 +1,91 @@
+"""`eval` of the learners: COCO's numbers on a dataset, in the published form."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.files import make_folder, write_json
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
+from pose_estimation_ros.evaluation.detections import write_detections
+from pose_estimation_ros.evaluation.run import Entry, evaluate_pictures
+from pose_estimation_ros.inference.pipeline import PosePipeline, Result
+from pose_estimation_ros.learners.pictures import ScoredPictures
+
+ESCAPE = 27
+WINDOW = 'evaluation'
+SUBSET_FILE = 'val_subset.json'
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What `eval` was asked for."""
+
+    output: Path
+    """File for the detections."""
+    batch_size: int = 1
+    visualize: bool = False
+    progress: bool = True
+
+
+def evaluate(pipeline: PosePipeline, pictures: ScoredPictures, settings: EvaluationSettings) -> CocoScore:
+    """Score a pipeline on pictures and write what it found; raises DatasetError and OutputError."""
+    make_folder(settings.output.parent)
+    viewer = Viewer() if settings.visualize else None
+    infer = viewer.watching(pipeline.batch) if viewer else pipeline.batch
+    entries = _until(lambda: bool(viewer and viewer.closed), pictures.entries())
+    run = evaluate_pictures(
+        infer, entries, 1 if viewer else settings.batch_size, total=len(pictures), progress=settings.progress
+    )
+    write_detections(settings.output, run.detections)
+    return coco_score(pictures.truth, run.detections, run.image_ids)
+
+
+def published_numbers(score: CocoScore) -> dict[str, list[float]]:
+    """Return the dictionary that OpenDR's `eval` returns: five numbers of precision and five of recall."""
+    numbers = list(score.as_dict().values())
+    return {'average_precision': numbers[:5], 'average_recall': numbers[5:]}
+
+
+def write_subset(pictures: ScoredPictures, folder: Path) -> Path:
+    """Write the annotations of the pictures that are scored, as the published code does."""
+    path = make_folder(folder) / SUBSET_FILE
+    write_json(path, pictures.truth)
+    return path
+
+
+def _until(ended: Callable[[], bool], entries: Iterator[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        if ended():
+            return
+        yield entry
+
+
+class Viewer:
+    """Shows one picture after another with the people found, until Esc."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def watching(
+        self, infer: Callable[[Sequence[ByteArray]], list[Result]]
+    ) -> Callable[[list[ByteArray]], list[Result]]:
+        """Return the same function, which also shows what it finds."""
+
+        def watched(images: list[ByteArray]) -> list[Result]:
+            results = infer(images)
+            for image, result in zip(images, results, strict=True):
+                self._show(image, result.poses)
+            return results
+
+        return watched
+
+    def _show(self, image: ByteArray, poses: list[Pose]) -> None:
+        cv2.imshow(WINDOW, draw_poses(image.copy(), poses))
+        if cv2.waitKey(0) & 0xFF == ESCAPE:
+            self.closed = True
+            cv2.destroyWindow(WINDOW)

@@ -1,0 +1,139 @@
+"""From what users pass as a dataset to pictures that can be scored or trained on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.skeleton import Skeleton
+from pose_estimation_ros.data.datasets.coco import CocoMainPersons
+from pose_estimation_ros.data.datasets.converted import InSkeleton
+from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
+from pose_estimation_ros.evaluation.annotations import read_truth
+from pose_estimation_ros.evaluation.dataset import Dataset, find_annotations, find_images
+from pose_estimation_ros.evaluation.run import Entry
+from pose_estimation_ros.evaluation.truth import coco_truth
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where in an ExternalDataset's folder pictures and annotations are."""
+
+    images_folder: str
+    annotations_file: str
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A picture of a dataset that is no file."""
+
+    dataset: KeypointDataset
+    index: int
+
+    def pixels(self) -> ByteArray:
+        """Return it as (H, W, 3) BGR."""
+        return self.dataset.sample(self.index).image
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredPictures:
+    """Pictures, and the truth that what is found in them is scored against."""
+
+    truth: dict[str, Any]
+    """COCO keypoint annotations of these pictures and no others."""
+    sources: Sequence[tuple[int, Path | Drawn]]
+    """Image ids and where the pictures are."""
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def entries(self, rank: int = 0, world: int = 1) -> Iterator[Entry]:
+        """Yield ids, and files or pixels, of one process's share of the pictures."""
+        for image_id, source in self.sources[rank::world]:
+            yield image_id, source.pixels() if isinstance(source, Drawn) else source
+
+    def spread(self, limit: int) -> 'ScoredPictures':
+        """Return so many of the pictures, evenly spread; 0 for all."""
+        if not limit or limit >= len(self):
+            return self
+        places = np.linspace(0, len(self) - 1, limit).round().astype(int)
+        return restricted(self, {self.sources[place][0] for place in places})
+
+
+def restricted(pictures: ScoredPictures, ids: set[int]) -> ScoredPictures:
+    """Return some of the pictures."""
+    truth = {
+        **pictures.truth,
+        'images': [image for image in pictures.truth['images'] if image['id'] in ids],
+        'annotations': [each for each in pictures.truth['annotations'] if each['image_id'] in ids],
+    }
+    return ScoredPictures(truth, [source for source in pictures.sources if source[0] in ids])
+
+
+def together(parts: Sequence[ScoredPictures]) -> ScoredPictures:
+    """Return the pictures of several datasets as one, under new ids."""
+    if len(parts) == 1:
+        return parts[0]
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    sources: list[tuple[int, Path | Drawn]] = []
+    for part in parts:
+        new = {image_id: len(sources) + place for place, (image_id, _) in enumerate(part.sources)}
+        images += [{**image, 'id': new[image['id']]} for image in part.truth['images'] if image['id'] in new]
+        for each in part.truth['annotations']:
+            annotations.append({**each, 'id': len(annotations) + 1, 'image_id': new[each['image_id']]})
+        sources += [(new[image_id], source) for image_id, source in part.sources]
+    return ScoredPictures({**parts[0].truth, 'images': images, 'annotations': annotations}, sources)
+
+
+def scored_pictures(dataset: Any, names: Names, subset: int | None = None) -> ScoredPictures:
+    """Return the pictures of a dataset to score, or the published choice of `subset` of them; raises DatasetError."""
+    if isinstance(dataset, ExternalDataset):
+        folder = Path(dataset.path)
+        coco = Dataset.open(folder, names.annotations_file)
+        pictures = _of_coco(coco, find_images(folder, names.images_folder))
+        return pictures if subset is None else restricted(pictures, set(coco.image_ids(subset=subset)))
+    return drawn_pictures(as_keypoint_dataset(dataset), subset or 0)
+
+
+def coco_pictures(images: Path, annotations: Path) -> ScoredPictures:
+    """Return the pictures of a folder and an annotation file; raises DatasetError."""
+    return _of_coco(Dataset(annotations, read_truth(annotations)), images)
+
+
+def drawn_pictures(dataset: KeypointDataset, limit: int = 0) -> ScoredPictures:
+    """Return the first pictures of any dataset, 0 for all; they are gone through once for their truth."""
+    count = min(limit or len(dataset), len(dataset))
+    truth = coco_truth(((index, dataset.sample(index)) for index in range(count)), dataset.skeleton)
+    return ScoredPictures(truth, [(index, Drawn(dataset, index)) for index in range(count)])
+
+
+def training_pictures(dataset: Any, names: Names, skeleton: Skeleton) -> KeypointDataset:
+    """Return what is trained on, in a method's skeleton; COCO as the published preparation cuts it up."""
+    if isinstance(dataset, ExternalDataset):
+        folder = Path(dataset.path)
+        annotations = find_annotations(folder, names.annotations_file)
+        pictures: KeypointDataset = CocoMainPersons(find_images(folder, names.images_folder), annotations)
+    else:
+        pictures = as_keypoint_dataset(dataset)
+    return pictures if pictures.skeleton is skeleton else InSkeleton(pictures, skeleton)
+
+
+def as_keypoint_dataset(dataset: Any) -> KeypointDataset:
+    """Return a user's dataset as the package's; raises DatasetError for other things."""
+    if isinstance(dataset, KeypointDataset):
+        return dataset
+    if isinstance(dataset, DatasetIterator):
+        return FromIterator(dataset)
+    raise DatasetError(
+        f'a dataset must be an ExternalDataset, a DatasetIterator or a KeypointDataset, got {type(dataset).__name__}'
+    )
+
+
+def _of_coco(coco: Dataset, images: Path) -> ScoredPictures:
+    return ScoredPictures(coco.truth, coco.pictures(images, coco.image_ids()))

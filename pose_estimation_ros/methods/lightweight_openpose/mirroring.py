@@ -1,0 +1,32 @@
+"""What a mirrored picture's maps are as maps of the picture itself."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS, field_limbs
+
+HEATMAP_ORDER = (*OPENPOSE_18.flip, NUM_KEYPOINTS)
+"""Left and right change places, the background stays."""
+
+
+def _mirrored_fields() -> list[int]:
+    """Return for every field the one of the same limb on the other side; all of them run the same way."""
+    limbs = field_limbs()
+    return [limbs.index((OPENPOSE_18.flip[a], OPENPOSE_18.flip[b])) for a, b in limbs]
+
+
+PAF_ORDER = [channel for field in _mirrored_fields() for channel in (2 * field, 2 * field + 1)]
+
+
+def mirror_maps(maps: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return heatmaps (..., 19, H, W) and fields (..., 38, H, W) of a mirrored input as those of the input itself.
+
+    Columns change places, so do left and right keypoints and limbs, and what pointed left points right. It is its own
+    inverse.
+    """
+    heatmaps, pafs = (np.asarray(each)[..., ::-1] for each in maps)
+    signs = np.tile(np.array([-1, 1], dtype=pafs.dtype), len(PAF_ORDER) // 2)[:, None, None]
+    return [np.ascontiguousarray(heatmaps[..., HEATMAP_ORDER, :, :]), pafs[..., PAF_ORDER, :, :] * signs]

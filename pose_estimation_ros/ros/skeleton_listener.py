@@ -1,0 +1,65 @@
+"""Hears `~/skeletons` with the skeleton that `~/skeleton_description` says they have."""
+
+import time
+from collections.abc import Callable
+
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import String
+
+from pose_estimation_ros.core.errors import PoseEstimationError
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import Skeleton
+from pose_estimation_ros.ros.outputs import reliable
+from pose_estimation_ros.ros.skeleton_messages import decode_skeletons, read_description, skeleton_of_width
+
+PATIENCE_S = 2.0
+"""For the description, once skeletons come; a bag may have none."""
+
+
+class SkeletonListener:
+    """Hands on every message with its people, from the node that publishes `topic`."""
+
+    def __init__(self, node: Node, topic: str, take: Callable[[PointCloud2, list[Pose]], None]) -> None:
+        self._node, self._take = node, take
+        self._described: Skeleton | None = None
+        self._waiting: list[PointCloud2] = []
+        self._since = 0.0
+        skeletons = node.create_subscription(PointCloud2, topic, self._take_skeletons, reliable(10))
+        description = (
+            f'{skeletons.topic_name.rpartition("/")[0]}/skeleton_description'  # its neighbour, also if remapped
+        )
+        node.create_subscription(String, description, self._take_description, reliable(1, latched=True))
+        node.create_timer(PATIENCE_S / 4, self._lose_patience)
+
+    def _take_description(self, message: String) -> None:
+        try:
+            self._described = read_description(message)
+        except PoseEstimationError as error:
+            self._node.get_logger().error(str(error))
+            return
+        self._hand_on()
+
+    def _take_skeletons(self, message: PointCloud2) -> None:
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append(message)
+        if self._described is not None:
+            self._hand_on()
+        else:
+            self._lose_patience()
+
+    def _lose_patience(self) -> None:
+        if self._waiting and time.monotonic() - self._since > PATIENCE_S:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for message in waiting:
+            try:
+                skeleton = self._described or skeleton_of_width(message.width)
+                poses = decode_skeletons(message, skeleton)
+            except PoseEstimationError as error:
+                self._node.get_logger().error(str(error))
+                continue
+            self._take(message, poses)

@@ -1,0 +1,39 @@
+"""Where a training writes. Imports no torch."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = re.compile(r'checkpoint_iter_(\d+)\.pth')
+BEST = 'best.pth'
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of one training."""
+
+    checkpoints: Path
+    logs: Path
+    """TensorBoard's."""
+    pictures: Path
+
+    @classmethod
+    def under(cls, folder: Path) -> 'Places':
+        """Return the places within one folder."""
+        return cls(folder / 'checkpoints', folder / 'logs', folder / 'pictures')
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that validated best."""
+        return self.checkpoints / BEST
+
+    def checkpoint(self, iteration: int) -> Path:
+        """Return the published name of a checkpoint."""
+        return self.checkpoints / f'checkpoint_iter_{iteration}.pth'
+
+    def written(self) -> list[Path]:
+        """Return the checkpoints that are there, the newest last; the best one is not counted."""
+        if not self.checkpoints.is_dir():
+            return []
+        found = [(int(match[1]), path) for path in self.checkpoints.iterdir() if (match := NAME.fullmatch(path.name))]
+        return [path for _, path in sorted(found)]

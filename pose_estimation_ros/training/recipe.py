@@ -1,0 +1,135 @@
+"""A training as a user writes it down: typed values that YAML files and the command line fill in. Imports no torch."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pose_estimation_ros.training.settings import (
+    LoggingSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    Settings,
+    TrainerSettings,
+    require,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One source of pictures.
+
+    `coco` takes a folder of images and a file of annotations, `coco_main_persons` the same as the published
+    preparation cuts it up, one item for each person. `leeds` takes the folder of Leeds Sports Pose Extended as
+    `images`. `synthetic` draws people on the spot.
+    """
+
+    kind: Literal['coco', 'coco_main_persons', 'leeds', 'synthetic']
+    images: str = ''
+    """Folder, below data.root unless absolute."""
+    annotations: str = ''
+    """File, below data.root unless absolute."""
+    weight: float = 1.0
+    """How often this part is drawn from, against the others."""
+    limit: int = 0
+    """Pictures of it to take; 0 for all."""
+    count: int = 1000
+    """Of synthetic pictures."""
+    size: tuple[int, int] = (256, 256)
+    """Height and width of synthetic pictures."""
+    persons: tuple[int, int] = (1, 4)
+    """Least and most in a synthetic picture."""
+    person_height: tuple[float, float] = (0.3, 1.0)
+    """Of people in synthetic pictures, in shares of the picture's height."""
+    seed: int = 0
+    """Of synthetic pictures; another seed draws other people."""
+    keep: str = ''
+    """Folder, below data.root unless absolute, that synthetic pictures are kept in once they are drawn; empty draws
+    them each time."""
+
+    def __post_init__(self) -> None:
+        require(self.weight > 0, f'data: the weight of a part must be above 0, got {self.weight}')
+        require(self.limit >= 0, f'data: the limit of a part must be 0 or more, got {self.limit}')
+        require(self.count >= 1, f'data: the count of a part must be 1 or more, got {self.count}')
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which pictures."""
+
+    root: str = '.'
+    """Folder that other paths start from."""
+    train: list[Part] = field(default_factory=list)
+    """Parts to train on."""
+    validation: list[Part] = field(default_factory=list)
+    """Parts to score the network on."""
+
+
+@dataclass(frozen=True)
+class TransformSettings:
+    """From pictures to network inputs."""
+
+    kind: Literal['published', 'whole_picture', 'letterboxed'] = 'published'
+    """published crops around one person, as the method was trained; whole_picture fits the picture in and moves it a
+    little; letterboxed only fits it in."""
+    size: int = 368
+    """Of the square network input, pixels."""
+    camera_like: bool = False
+    """Change colours, blur and add noise besides, as cameras do; not in the published training."""
+
+    def __post_init__(self) -> None:
+        require(self.size >= 32, f'transform.size must be 32 or more, got {self.size}')
+
+
+@dataclass(frozen=True)
+class ValidationSettings:
+    """How networks are scored on the way."""
+
+    height: int = 368
+    """Rows that pictures are scaled to."""
+    limit: int = 250
+    """Pictures; 0 for all."""
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """What weights a training begins with; random ones where nothing is named."""
+
+    backbone: str = ''
+    """A published ImageNet file."""
+    checkpoint: str = ''
+    """A whole network's file: weights alone are taken from it, as the published second and third steps do."""
+    new_parts: bool = False
+    """Let the network have parts that the checkpoint lacks, such as more refinement stages."""
+    iteration: int = 0
+    """What iterations are counted from."""
+
+    def __post_init__(self) -> None:
+        require(not (self.backbone and self.checkpoint), 'start takes a backbone or a checkpoint, not both')
+        require(self.iteration >= 0, f'start.iteration must be 0 or more, got {self.iteration}')
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of a training."""
+
+    method: str = 'lightweight_openpose'
+    """Published system to train."""
+    network: dict[str, Any] = field(default_factory=dict)
+    """Options of the method's network, such as num_refinement_stages."""
+    objective: dict[str, Any] = field(default_factory=dict)
+    """Settings of its targets."""
+    data: DataSettings = field(default_factory=DataSettings)
+    transform: TransformSettings = field(default_factory=TransformSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    start: StartSettings = field(default_factory=StartSettings)
+    seed: int = 0
+    """Of weights, order and augmentation."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return what the engine needs to know."""
+        require(self.seed >= 0, f'seed must be 0 or more, got {self.seed}')
+        return Settings(self.optimizer, self.schedule, self.trainer, self.logging, self.seed, self.start.iteration)

@@ -1,0 +1,225 @@
+"""`train` as its users meet it: one short training on synthetic people, and all that can be wrong with one."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from pose_estimation_ros.core.image import Image
+from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RECIPES = REPOSITORY / 'config' / 'train'
+SMALL = {
+    'network': {'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1, 'num_refinement_stages': 0},
+    'data': {
+        'train': [{'kind': 'synthetic', 'count': 8, 'size': [64, 64], 'persons': [1, 2]}],
+        'validation': [{'kind': 'synthetic', 'count': 2, 'size': [64, 64], 'seed': 1}],
+    },
+    'transform': {'kind': 'published', 'size': 64},
+    'trainer': {'max_epochs': 2, 'batch_size': 2, 'num_workers': 0, 'device': 'cpu', 'checkpoint_after': 4}
+    | {'val_after': 4},
+    'validation': {'height': 64},
+    'logging': {'log_after': 2, 'pictures_after': 8},
+}  # fmt: skip
+ENVIRONMENT = {**os.environ, 'OMP_NUM_THREADS': '1'}
+
+
+@pytest.fixture(scope='module')
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp('recipe') / 'small.yaml'
+    path.write_text(yaml.safe_dump(SMALL))
+    return path
+
+
+@pytest.fixture(scope='module')
+def trained(recipe, tmp_path_factory):
+    """A finished training: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp('trained') / 'run'
+    command = [sys.executable, '-m', 'pose_estimation_ros', 'train', '--config', str(recipe), '--output', str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_says_what_it_will_do_and_what_came_of_it(trained):
+    folder, done = trained
+    before, _, after = done.stdout.partition('iteration ')
+    assert 'weights     random weights' in before
+    assert '8, an epoch is 4 steps' in before
+    assert '8 steps of 2 pictures' in before
+    assert str(folder) in before
+    assert 'stage0_paf_loss' in after
+    assert 'AP ' in after
+    assert 'waiting for pictures' in after
+    assert 'Traceback' not in done.stderr
+    assert 'Warning' not in done.stderr
+
+
+def test_leaves_a_folder_with_everything(trained):
+    folder, _ = trained
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file()}
+    assert found >= {
+        *('config.yaml', 'results.json', 'timings.json', 'model/model.pth', 'model/model.json', 'pictures/iter_8.png'),
+        *('checkpoints/checkpoint_iter_4.pth', 'checkpoints/checkpoint_iter_8.pth', 'checkpoints/best.pth'),
+    }
+    results = json.loads((folder / 'results.json').read_text())
+    assert results['iteration'] == 8
+    assert [each['iteration'] for each in results['evaluations']] == [4, 8]
+    assert yaml.safe_load((folder / 'config.yaml').read_text())['trainer']['max_epochs'] == 2
+    assert set(json.loads((folder / 'timings.json').read_text())) >= {'data_ms', 'forward_ms', 'waiting_share'}
+
+
+@pytest.mark.parametrize('name', ['model', 'checkpoints/checkpoint_iter_8.pth'])
+def test_what_was_trained_can_be_used(trained, name):
+    folder, _ = trained
+    learner = LightweightOpenPoseLearner(device='cpu', backbone='mobilenetv2', mobilenetv2_width=0.1)
+    learner.load(folder / name)
+    assert learner.options.num_refinement_stages == 0
+    assert isinstance(learner.infer(Image(np.zeros((64, 64, 3), np.uint8))), list)
+
+
+def test_a_folder_is_used_once(cli, trained, recipe):
+    folder, _ = trained
+    sentence = cli('train', '--config', recipe, '--output', folder).sentence()
+    assert re.search(r'holds a training already: go on with it with --resume', sentence)
+
+
+def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_path):
+    folder, _ = trained
+    copy = shutil.copytree(folder, tmp_path / 'copy')
+    config = copy / 'config.yaml'
+    outcome = cli('train', '--config', config, '--output', copy, '--resume', '--trainer.max_epochs', 3)
+    assert outcome.code == 0, outcome.err
+    assert 'goes on from' in outcome.out
+    assert (copy / 'checkpoints' / 'checkpoint_iter_12.pth').exists()
+    sentence = cli('train', '--output', copy, '--resume', '--trainer.max_epochs', 4).sentence()
+    assert f'--config {config}' in sentence
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'expected'),
+    [
+        (['--trainer.max_epochs', 'five'], "--trainer.max_epochs must be a whole number, got 'five'"),
+        (['--trainer.device', 'gpu'], "--trainer.device must be one of auto, cpu, cuda, got 'gpu'"),
+        (['--trainer.max_epoch', '5'], 'trainer.max_epoch'),
+        (['--trainer.batch_size', '0'], 'trainer.batch_size must be 1 or more, got 0'),
+        (['--trainer.batch_size', '9'], '8 pictures do not fill one step of 9'),
+        (['--trainer.precision', 'fp16'], 'fp16 needs a GPU'),
+        (['--network.backbone', 'vgg'], 'backbone must be one of mobilenet, mobilenetv2, shufflenet'),
+        (['--network.depth', '3'], 'depth'),
+        (['--objective.sigmas', '3'], 'targets have no setting sigmas'),
+        (['--method', 'posenet'], "method must be one of lightweight_openpose"),
+        (['--data.train', '[]'], 'data.train names no pictures'),
+        (['--data.train', '[{kind: coco, images: train2017, annotations: a.json}]'], 'are not at train2017'),
+        (['--data.train', '[{kind: cocoa}]'], 'must be one of coco, coco_main_persons, leeds, synthetic'),
+        (['--data.train', '[{kind: coco, folder: x}]'], 'folder'),
+        (['--start.checkpoint', 'nothing.pth'], 'nothing.pth does not exist'),
+        (['--start.backbone', 'a', '--start.checkpoint', 'b'], 'not both'),
+        (['--config', 'nowhere.yaml'], 'nowhere.yaml'),
+    ],
+)  # fmt: skip
+def test_bad_recipes_are_told_in_a_sentence(cli, recipe, tmp_path, arguments, expected):
+    outcome = cli('train', '--config', recipe, '--output', tmp_path / 'run', *arguments)
+    assert expected in outcome.sentence()
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('name', ['lightweight_openpose', 'lightweight_openpose_step2', 'lightweight_openpose_step3'])
+def test_published_recipes_say_where_pictures_are_missing(cli, name):
+    sentence = cli('train', '--config', RECIPES / f'{name}.yaml', '--data.root', '/nowhere/coco').sentence()
+    assert 'are not at /nowhere/coco/train2017; set data.root' in sentence
+
+
+def test_shown_recipe_is_a_recipe(cli, tmp_path):
+    shown = cli('train', '--config', RECIPES / 'lightweight_openpose.yaml', '--trainer.max_epochs', 3, '--print_config')
+    content = yaml.safe_load(shown.out)
+    assert content['trainer']['max_epochs'] == 3
+    assert content['optimizer']['lr'] == 4e-5
+    assert content['data']['train'][0]['kind'] == 'coco_main_persons'
+    (tmp_path / 'again.yaml').write_text(shown.out)
+    assert yaml.safe_load(cli('train', '--config', tmp_path / 'again.yaml', '--print_config').out) == content
+
+
+@pytest.mark.slow
+def test_starts_from_weights_alone_with_more_stages(cli, trained, recipe, tmp_path):
+    """The published third step."""
+    folder, _ = trained
+    start = [
+        '--start.checkpoint',
+        folder / 'checkpoints' / 'checkpoint_iter_8.pth',
+        '--network.num_refinement_stages',
+        1,
+    ]
+    refused = cli('train', '--config', recipe, '--output', tmp_path / 'a', *start)
+    assert 'do not fit' in refused.sentence()
+    count = ['--start.new_parts', 'true', '--start.iteration', 100]
+    outcome = cli('train', '--config', recipe, '--output', tmp_path / 'b', *start, *count)
+    assert outcome.code == 0, outcome.err
+    assert '1 refinement stage not in it starts from random values' in outcome.out
+    assert (tmp_path / 'b' / 'checkpoints' / 'checkpoint_iter_108.pth').exists()
+
+
+@pytest.mark.slow
+def test_interrupted_with_a_checkpoint_and_gone_on_with(recipe, tmp_path):
+    folder = tmp_path / 'run'
+    command = [sys.executable, '-m', 'pose_estimation_ros', 'train', '--output', str(folder)]
+    options = ['--config', str(recipe), '--trainer.max_epochs', '200', '--trainer.num_workers', '1']
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY, env=ENVIRONMENT
+    )
+    deadline = time.monotonic() + 90
+    while not (folder / 'checkpoints' / 'checkpoint_iter_4.pth').exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    stopped = int(re.search(r'stopped as asked at iteration (\d+); go on with train --output', out)[1])
+    assert (folder / 'checkpoints' / f'checkpoint_iter_{stopped}.pth').exists()
+    assert 'Traceback' not in err
+    options = ['--config', str(folder / 'config.yaml'), '--trainer.max_steps', str(stopped + 2)]
+    again = subprocess.run(
+        [*command, *options, '--resume'], capture_output=True, text=True, cwd=REPOSITORY, env=ENVIRONMENT, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert (folder / 'checkpoints' / f'checkpoint_iter_{stopped + 2}.pth').exists()
+
+
+@pytest.mark.slow
+def test_two_processes_by_torchrun(trained, recipe, tmp_path):
+    """Equal losses, equal scores, and one process that writes."""
+    whole, _ = trained
+    launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    command = [
+        *launcher,
+        '-m',
+        'pose_estimation_ros',
+        'train',
+        '--config',
+        str(recipe),
+        '--output',
+        str(tmp_path / 'run'),
+    ]
+    options = ['--trainer.sync_batchnorm', 'true']
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, cwd=REPOSITORY, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('million parameters') == 1
+    one, two = (json.loads((folder / 'results.json').read_text()) for folder in (whole, tmp_path / 'run'))
+    assert two['losses'] == pytest.approx(one['losses'], rel=1e-3)
+    assert [each['AP'] for each in two['evaluations']] == pytest.approx([each['AP'] for each in one['evaluations']])
+    weights = torch.load(tmp_path / 'run' / 'checkpoints' / 'checkpoint_iter_8.pth', weights_only=True)
+    assert weights['iter'] == 8

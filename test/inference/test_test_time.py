@@ -1,0 +1,224 @@
+"""Mirrored and scaled looks at a picture land where the plain one does."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.pipeline import Pipeline
+from pose_estimation_ros.inference.test_time import Flipped, MultiScale
+from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
+from pose_estimation_ros.methods.systems import METHODS
+
+METHOD = METHODS['lightweight_openpose']
+LAYOUT = np.array(
+    [
+        *((0, -40), (0, -24), (-16, -22), (-24, -4), (-24, 14), (16, -22), (24, -4), (24, 14), (-10, 16)),
+        *((-10, 40), (-10, 60), (10, 16), (10, 40), (10, 60), (-6, -46), (6, -46), (-14, -42), (14, -42)),
+    ],
+    dtype=float,
+)
+"""(18, 2) someone who faces the camera: the right is on the left."""
+
+NECK, SIDES = OPENPOSE_18.index('neck'), {-1: OPENPOSE_18.index('r_wri'), 1: OPENPOSE_18.index('l_wri')}
+
+
+class WavingBackend:
+    """Sees someone whose middle is the blue spot and one of whose wrists, on whichever side that is, the green one.
+
+    People are half as large in the network's input as in pictures of twice the rows.
+    """
+
+    name, device, precision = 'waving', 'cpu', 'fp32'
+
+    def __init__(self, fixed_hw=None):
+        self.fixed_hw = fixed_hw
+        self.shapes = []
+
+    def __call__(self, batch):
+        self.shapes.append(batch.shape)
+        maps = [encode(self._people(each), each.shape[1:]) for each in batch]
+        return [np.stack(each) for each in zip(*maps, strict=True)]
+
+    def _people(self, inputs):
+        if not (inputs[:2] > 0).any():
+            return np.empty((0, 18, 3))
+        middle, hand = centroid(inputs[0]), centroid(inputs[1])
+        xy = middle + LAYOUT * inputs.shape[1] / 256
+        xy[SIDES[1 if hand[0] > middle[0] else -1]] = hand
+        return np.column_stack([xy, np.full(18, VISIBLE)])[None]
+
+
+def centroid(plane):
+    weight = np.maximum(plane, 0)
+    rows, columns = np.indices(weight.shape)
+    return np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
+
+
+def waving(height, width, middle, hand, radius=9):
+    image = np.zeros((height, width, 3), np.uint8)
+    for channel, place in enumerate((middle, hand)):
+        plane = np.zeros((height, width), np.uint8)
+        cv2.circle(plane, place, radius, 255, -1)
+        image[..., channel] = plane
+    return image
+
+
+def plain_pipeline(decode='fast', base_height=256, **backend):
+    return Pipeline(WavingBackend(**backend), METHOD.decoder(decode), METHOD.preprocessing, base_height)
+
+
+def xy_of(poses):
+    return np.stack([pose.keypoints[:, :2] for pose in poses])
+
+
+WAYS = {
+    'flip': lambda pipeline: Flipped(pipeline, METHOD),
+    'scales': lambda pipeline: MultiScale(pipeline, (0.75, 1, 1.5)),
+    'flip of scales': lambda pipeline: Flipped(MultiScale(pipeline, (0.75, 1, 1.5)), METHOD),
+    'scales of flip': lambda pipeline: MultiScale(Flipped(pipeline, METHOD), (0.75, 1, 1.5)),
+    'flip of flip': lambda pipeline: Flipped(Flipped(pipeline, METHOD), METHOD),
+}
+
+
+@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('decode', METHOD.decoder_names())
+@pytest.mark.parametrize('width', [400, 405, 412, 417])
+def test_all_ways_find_the_same_pose(way, decode, width):
+    """Widths at which the padding is odd are among them."""
+    image = waving(300, width, (180, 150), (260, 90))
+    plain = plain_pipeline(decode)
+    (expected,) = plain(image).poses
+    (pose,) = WAYS[way](plain)(image).poses
+    assert len(expected.found) >= 16  # the face is small
+    assert len(pose.found) >= 16
+    # The published demo's decoding is half a cell off to begin with, and mirrored it is off the other way.
+    tolerance = 5 if decode == 'reference' else 1.5 if 'scales' in way else 1
+    assert np.nanmax(np.abs(xy_of([pose]) - xy_of([expected]))) < tolerance
+    if decode != 'reference':
+        assert pose['l_wri'][:2] == pytest.approx([260, 90], abs=1.5)
+        assert pose['neck'][:2] == pytest.approx([180, 150 - 24 * 300 / 256], abs=1.5)
+
+
+def test_paddings_above_are_odd_and_even():
+    odd = {plain_pipeline().letterbox((300, width)).pad[1::2] for width in (400, 405, 412, 417)}
+    assert any(left != right for left, right in odd)
+    assert any(left == right for left, right in odd)
+
+
+@pytest.mark.parametrize('fixed_hw', [None, (256, 456)])
+def test_flipping_sees_the_input_and_its_mirror_image(fixed_hw):
+    pipeline = plain_pipeline(fixed_hw=fixed_hw)
+    image = waving(300, 405, (180, 150), (260, 90))
+    seen, other = pipeline.maps([image])[0], pipeline.maps([image], mirrored=True)[0]
+    assert other.letterbox.pad[1::2] == seen.letterbox.pad[1::2][::-1]
+    back = METHOD.mirror_maps(other.maps)
+    assert back[0] == pytest.approx(seen.maps[0], abs=1e-4)
+    assert not np.allclose(other.maps[0], seen.maps[0], atol=0.1)
+
+
+def test_mirrored_maps_are_those_of_mirrored_people():
+    random = np.random.default_rng(4)
+    people = np.concatenate([random.uniform(40, 200, (3, 18, 2)), np.ones((3, 18, 1))], axis=2)
+    heatmaps, fields = encode(people, (256, 320))
+    mirrored = people[:, OPENPOSE_18.flip].copy()
+    mirrored[..., 0] = 319 - people[:, OPENPOSE_18.flip, 0]
+    assert METHOD.mirror_maps([encode(mirrored, (256, 320))[0], fields])[0] == pytest.approx(heatmaps, abs=1e-6)
+    mirrored[..., 0] = 312 - people[:, OPENPOSE_18.flip, 0]  # fields count from the corner of a cell
+    back = METHOD.mirror_maps([heatmaps, encode(mirrored[:1], (256, 320))[1]])[1]
+    one = encode(people[:1], (256, 320))[1]
+    both = (one != 0) & (back != 0)
+    assert back[both] == pytest.approx(one[both], abs=1e-5)
+    assert both.sum() > 0.8 * (one != 0).sum()  # which cells lie on a limb's edge is not the same from both sides
+
+
+def test_mirroring_twice_changes_nothing_and_takes_batches():
+    maps = [np.random.default_rng(1).normal(size=(2, channels, 5, 7)).astype(np.float32) for channels in (19, 38)]
+    once = METHOD.mirror_maps(maps)
+    assert [each.dtype for each in once] == [np.float32] * 2
+    for before, after in zip(maps, METHOD.mirror_maps(once), strict=True):
+        assert (before == after).all()
+    single = METHOD.mirror_maps([each[1] for each in maps])
+    assert all((a == b[1]).all() for a, b in zip(single, once, strict=True))
+
+
+@pytest.fixture(scope='module')
+def real(omz_onnx):
+    backend = open_backend(omz_onnx, BackendSettings(backend='onnxruntime', device='cpu'))
+    return Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, 256)
+
+
+def test_the_mirrored_photo_has_the_mirrored_people(real, photo):
+    """The mean of both looks does not care which of them was first."""
+    flipped = Flipped(real, METHOD)
+    ones, others = (sorted(flipped(each).poses, key=lambda pose: -pose.score)[:3] for each in (photo, photo[:, ::-1]))
+    assert len(ones) == 3
+    mirrored = xy_of(others)[:, OPENPOSE_18.flip]
+    mirrored[..., 0] = photo.shape[1] - 1 - mirrored[..., 0]
+    assert np.nanmedian(np.abs(mirrored - xy_of(ones))) < 1
+
+
+def test_one_scale_is_the_plain_picture(real, photo):
+    photo = photo[100:400, 350:]
+    for decode in METHOD.decoder_names():
+        plain = real.with_decoder(METHOD.decoder(decode))
+        expected, found = plain(photo).poses, MultiScale(plain, (1.0,))(photo).poses
+        assert len(found) == len(expected) >= 2
+        assert np.allclose(xy_of(found), xy_of(expected), atol=1e-3, equal_nan=True)
+
+
+def test_batches_equal_singles(real, photo):
+    pipeline = Flipped(MultiScale(real, (0.5, 0.75)), METHOD)
+    images = [photo, photo[:300, :500], photo[:, ::-1]]
+    for result, image in zip(pipeline.batch(images), images, strict=True):
+        alone = pipeline(image).poses
+        assert len(result.poses) == len(alone)
+        assert np.allclose(xy_of(result.poses), xy_of(alone), atol=0.05, equal_nan=True)
+    assert pipeline.batch([]) == []
+
+
+def test_every_look_is_a_forward_pass_that_counts():
+    plain = plain_pipeline()
+    image = waving(300, 400, (180, 150), (260, 90))
+    plain.backend.shapes.clear()
+    result = Flipped(MultiScale(plain, (0.5, 1)), METHOD)(image)
+    assert [shape[2] for shape in plain.backend.shapes] == [128, 256] * 2
+    assert min(result.timings.preprocess_ms, result.timings.forward_ms, result.timings.decode_ms) > 0
+    timings = result.timings
+    assert timings.total_ms == timings.preprocess_ms + timings.forward_ms + timings.decode_ms
+
+
+def test_decoder_and_height_reach_the_pipeline_inside():
+    pipeline = Flipped(MultiScale(plain_pipeline(), (0.5, 1)), METHOD)
+    changed = pipeline.with_decoder(METHOD.decoder('evaluation')).with_height(368)
+    assert (pipeline.decoder.name, pipeline.base_height) == ('fast', 256)
+    assert (changed.decoder.name, changed.base_height) == ('evaluation', 368)
+    assert (changed.pipeline.pipeline.decoder.name, changed.pipeline.pipeline.base_height) == ('evaluation', 368)
+
+
+def test_nobody():
+    empty = np.zeros((300, 400, 3), np.uint8)
+    assert Flipped(MultiScale(plain_pipeline()), METHOD)(empty).poses == []
+
+
+@pytest.mark.parametrize('scales', [(), (0,), (1, -1)])
+def test_scales_that_make_no_sense(scales):
+    with pytest.raises(SettingsError, match='scales must be one or more numbers above 0'):
+        MultiScale(plain_pipeline(), scales)
+
+
+def test_scales_that_lead_too_far():
+    with pytest.raises(SettingsError, match='from 32 to 4320 rows, got 26'):
+        MultiScale(plain_pipeline(), (0.1, 1))
+
+
+def test_a_model_of_one_height_takes_no_scales(fixed_onnx, caplog):
+    backend = open_backend(
+        Model(METHOD.output_channels, onnx=fixed_onnx(1, 3, 64, 96)), BackendSettings('onnxruntime', device='cpu')
+    )
+    pipeline = Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, 64)
+    with pytest.raises(SettingsError, match='takes pictures of 64 rows only; several scales need another'):
+        MultiScale(pipeline, (0.5, 1))
+    assert len(Flipped(pipeline, METHOD).batch([np.full((60, 90, 3), 90, np.uint8)])) == 1

@@ -1,0 +1,63 @@
+"""`demo` as `make demo` runs it: camera, node and listener over the middleware."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from ros_graph import REPOSITORY
+
+from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
+from pose_estimation_ros.data.video import VideoWriter
+
+FILES = ['demo.mp4', 'demo.png', 'skeletons.json']
+
+
+def demo(*arguments):
+    command = [sys.executable, '-m', 'pose_estimation_ros', 'demo', *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=170, check=False)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Three seconds of two people, as a video that the demo shows one and a half seconds of."""
+    path = tmp_path / 'clip.mp4'
+    with VideoWriter(path, 15.0) as writer:
+        for frame in SyntheticVideo(4, SceneSettings(width=320, height=240, people=2), frames=45):
+            writer.write(frame.image)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('own_video', [True, False])
+def test_everything_comes_out(assets, clip, tmp_path, own_video):
+    out, weights = tmp_path / 'out', assets / 'weights' / 'lwop_omz.onnx'
+    chosen = ['--video', clip] if own_video else []
+    result = demo('--weights', weights, '--output', out, '--seconds', 1.5, '--height', 128, *chosen)
+    assert result.returncode == 0, result.stderr
+    assert 'Traceback' not in result.stderr
+    assert {path.name for path in out.iterdir()} - {'camera.mp4'} == set(FILES)
+    assert all(f'wrote {out / name}' in result.stdout for name in FILES)
+    assert 'camera to skeletons' in result.stdout
+    frames = json.loads((out / 'skeletons.json').read_text())['frames']
+    width, height = (320, 240) if own_video else (1280, 720)
+    assert 1 <= len(frames) <= 22, 'at most so many seconds are shown'  # of a busy machine less comes through
+    assert {(frame['width'], frame['height']) for frame in frames} == {(width, height)}
+    assert [frame['stamp'] for frame in frames] == sorted(frame['stamp'] for frame in frames)
+    capture = cv2.VideoCapture(str(out / 'demo.mp4'))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == len(frames)
+    assert cv2.imread(str(out / 'demo.png')).shape == (height, width, 3)
+
+
+@pytest.mark.slow
+def test_a_node_that_cannot_start_is_told(tmp_path):
+    (tmp_path / 'broken.onnx').write_bytes(b'no model')
+    result = demo('--weights', tmp_path / 'broken.onnx', '--output', tmp_path / 'out', '--seconds', 0.5)
+    assert result.returncode == 2
+    assert 'the pose node has ended; what it said stands above' in result.stderr
+    assert 'Traceback' not in result.stderr
+    assert not list((tmp_path / 'out').glob('demo*'))

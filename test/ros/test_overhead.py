@@ -1,0 +1,51 @@
+"""How what the processes noted is joined; test/apps/test_benchmark.py runs the whole."""
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.moments import Moments
+from pose_estimation_ros.ros.overhead import _row
+from pose_estimation_ros.ros.overhead_parts import WARM_UP, Plan, Recorder
+
+PLAN = Plan({}, width=64, height=48, frames=4, rate=10.0)
+
+
+def noted(lost=()):
+    """A camera at 10 Hz whose publish() takes 3 ms; the node is called 5 ms after the stamp, and has 20 ms of work."""
+    sent, heard, recorder = [], [], Recorder()
+    for number in range(WARM_UP + PLAN.frames):
+        stamp, at = 1e9 + number / 10, 50 + number / 10
+        sent.append({'stamp': stamp, 'at': at, 'publish_ms': 3.0})
+        if number in lost:
+            continue
+        recorder.arrived()
+        ends = [0.005, 0.004, 0.0055, 0.0056, 0.0256, 0.0266, 0.0276]
+        recorder.processed(Timings(2, 16, 1), 0.03, 2, Moments(stamp, *(at + end for end in ends)))
+        heard.append({'stamp': stamp, 'at': at + 0.03})
+    return sent, {'rows': recorder.rows, 'counts': {**recorder.snapshot().counts, 'busy': 2}}, heard
+
+
+def test_parts_of_the_way():
+    row = _row(PLAN, True, [18.0, 18.0, 30.0], *noted(), load=1.234)
+    assert (row.sent, row.processed, row.dropped, row.lost) == (4, 4, 2, 0)
+    expected = {
+        'age_p50_ms': 30, 'publish_ms': 3, 'transport_ms': 2, 'queue_ms': 0, 'wait_ms': 0.5, 'convert_ms': 0.1,
+        'total_ms': 19, 'forward_ms': 16, 'track_ms': 1, 'send_ms': 1, 'back_ms': 2.4, 'bare_ms': 18,
+        'own_ms': 3.6, 'overhead_ms': 4.6, 'people': 2, 'load': 1.23,
+    }  # fmt: skip
+    assert {name: getattr(row, name) for name in expected} == pytest.approx(expected, abs=1e-3)
+
+
+def test_pictures_that_do_not_arrive():
+    row = _row(PLAN, False, [18.0], *noted(lost=range(WARM_UP + PLAN.frames)), load=0.0)
+    assert (row.processed, row.lost) == (0, WARM_UP + PLAN.frames)
+    assert row.age_p50_ms is row.own_ms is row.overhead_ms is row.forward_ms is None
+    assert (row.publish_ms, row.bare_ms) == (3.0, 18.0)
+
+
+def test_pictures_are_the_same_in_every_process():
+    first, second = PLAN.pictures(), PLAN.pictures()
+    assert first[0].shape == (48, 64, 3)
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))

@@ -1,0 +1,103 @@
+"""Pictures drawn on the spot, and a training small enough for a test."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.data.sample import Sample, boxes_of
+from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.training.run import Subject
+from pose_estimation_ros.training.settings import LoggingSettings, ScheduleSettings, Settings, TrainerSettings
+
+METHOD = METHODS['lightweight_openpose']
+
+# x and y of OPENPOSE_18 in a figure one unit high and standing, from the top-left corner
+FIGURE = np.array(
+    [
+        *((0.25, 0.1), (0.25, 0.22), (0.12, 0.23), (0.06, 0.38), (0.02, 0.52), (0.38, 0.23), (0.44, 0.38)),
+        *((0.48, 0.52), (0.17, 0.52), (0.15, 0.73), (0.14, 0.95), (0.33, 0.52), (0.35, 0.73), (0.36, 0.95)),
+        *((0.21, 0.06), (0.29, 0.06), (0.16, 0.08), (0.34, 0.08)),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class StickPeople:
+    """Stick figures, one to a half of the picture."""
+
+    count: int = 8
+    size: int = 64
+    skeleton = OPENPOSE_18
+    annotated = np.ones(18, bool)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def sample(self, index: int) -> Sample:
+        rng = np.random.default_rng([7, index])
+        image = np.full((self.size, self.size, 3), rng.integers(40, 90), np.uint8)
+        people = []
+        for left in (0.02, 0.5):
+            xy = (FIGURE * 0.9 + (left, rng.uniform(0.02, 0.08))) * self.size
+            people.append(np.column_stack([xy, np.full(18, 2.0)]))
+            for (a, b), colour in zip(OPENPOSE_18.limbs, OPENPOSE_18.limb_colours, strict=True):
+                cv2.line(image, *(tuple(map(int, xy[end].round())) for end in (a, b)), colour, 2)
+        joints = np.array(people)
+        mask = np.ones(image.shape[:2], np.uint8)
+        return Sample(image, mask, joints, boxes_of(joints), np.full(2, self.size**2 / 4), self.annotated)
+
+
+def jitter(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Brighten or darken: as good as any transform to tell whether an item's seed was the same."""
+    changed = sample.image.astype(int) + int(rng.integers(-30, 30))
+    return replace(sample, image=changed.clip(0, 255).astype(np.uint8))
+
+
+def unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
+    return sample
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A validation that says how often it was asked."""
+
+    seen: list = field(default_factory=list)
+
+    def run(self, network, rank, world):
+        assert not network.training
+        return rank, world, next(iter(network.state_dict().values())).clone()
+
+    def score(self, parts):
+        self.seen.append(parts)
+        return {'AP': len(self.seen) / 10}
+
+
+def make_subject(pictures=None, transform=jitter, **options) -> Subject:
+    """A small network of Lightweight OpenPose with the same weights each time."""
+    torch.manual_seed(5)
+    values = METHOD.options({'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1, 'num_refinement_stages': 0} | options)
+    network = METHOD.network(values)
+    return Subject(
+        METHOD, network, METHOD.objective(values), StickPeople() if pictures is None else pictures, transform
+    )
+
+
+def make_settings(seed: int = 3, schedule=None, logging=None, **trainer) -> Settings:
+    values = {'batch_size': 2, 'num_workers': 0, 'max_epochs': 2, 'device': 'cpu', 'checkpoint_after': 3} | trainer
+    quiet = {'tensorboard': False, 'progress': False, 'log_after': 2} | (logging or {})
+    return Settings(
+        seed=seed,
+        schedule=schedule or ScheduleSettings(milestones=(1,)),
+        trainer=TrainerSettings(**values),
+        logging=LoggingSettings(**quiet),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / 'run'

@@ -1,0 +1,316 @@
+"""The engine as its users meet it: steps, losses, checkpoints, going on, ending."""
+
+import json
+import math
+import resource
+
+import numpy as np
+import pytest
+import torch
+
+from pose_estimation_ros.backbones.checkpoint import read_state_dict
+from pose_estimation_ros.core.errors import BackendError, OutputError, SettingsError, TrainingError, WeightsError
+from pose_estimation_ros.training.places import Places
+from pose_estimation_ros.training.run import train
+from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSettings, ScheduleSettings, TrainerSettings
+from test.training.conftest import METHOD, Recording, StickPeople, make_settings, make_subject
+
+
+def difference(one, other):
+    return max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
+
+
+def content(path):
+    return torch.load(path, weights_only=True)
+
+
+def test_trains_and_writes_published_checkpoints(folder):
+    before = {name: value.clone() for name, value in make_subject().network.state_dict().items()}
+    result = train(make_subject(), make_settings(), folder)
+    assert result.iteration == 8
+    assert [path.name for path in result.checkpoints] == [f'checkpoint_iter_{step}.pth' for step in (3, 6, 8)]
+    assert set(result.losses) == {'stage0_heatmaps_loss', 'stage0_paf_loss'}
+    assert all(len(losses) == 8 for losses in result.losses.values())
+    assert difference(before, result.network.state_dict()) > 0
+    last = content(result.checkpoints[-1])
+    assert last.keys() >= {'state_dict', 'optimizer', 'scheduler', 'iter', 'current_epoch'}
+    assert (last['iter'], last['current_epoch']) == (8, 1)
+    assert difference(last['state_dict'], result.network.state_dict()) == 0
+
+
+def test_checkpoints_load_as_published_ones(folder):
+    result = train(make_subject(), make_settings(), folder)
+    state_dict = read_state_dict(result.checkpoints[0])
+    options = METHOD.options({'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1, 'num_refinement_stages': 0})
+    assert METHOD.read_checkpoint(result.checkpoints[0])[1].num_refinement_stages == 0
+    assert METHOD.fit_weights(METHOD.network(options), state_dict).startswith('loaded')
+
+
+def test_loss_falls_on_repeated_pictures(folder):
+    settings = make_settings(max_epochs=6, schedule=ScheduleSettings(kind='constant'))
+    settings = type(settings)(OptimizerSettings(lr=1e-3), settings.schedule, settings.trainer, settings.logging)
+    losses = train(make_subject(StickPeople(4)), settings, folder).losses['stage0_heatmaps_loss']
+    assert np.mean(losses[-2:]) < 0.7 * np.mean(losses[:2])
+
+
+@pytest.mark.parametrize(
+    ('trainer', 'at'),
+    [
+        ({}, 3),
+        ({'checkpoint_after': 4}, 4),
+        ({'batches_per_iter': 2, 'checkpoint_after': 1}, 1),
+        ({'ema_decay': 0.9}, 6),
+    ],
+    ids=['mid-epoch', 'between epochs', 'accumulating', 'averaging, in the second epoch'],
+)
+def test_going_on_gives_what_one_run_gives(folder, trainer, at):
+    settings = make_settings(max_epochs=3, **trainer)
+    whole = train(make_subject(StickPeople(9)), settings, folder / 'whole')
+    start = folder / 'whole' / 'checkpoints' / f'checkpoint_iter_{at}.pth'
+    rest = train(make_subject(StickPeople(9)), settings, folder / 'rest', resume=start)
+    assert rest.iteration == whole.iteration
+    for name, losses in rest.losses.items():
+        assert losses == whole.losses[name][at:]
+    assert difference(whole.network.state_dict(), rest.network.state_dict()) == 0
+    one, other = content(whole.checkpoints[-1]), content(rest.checkpoints[-1])
+    assert one['current_epoch'] == other['current_epoch']
+    assert one['scheduler']['_last_lr'] == other['scheduler']['_last_lr']
+
+
+@pytest.mark.slow
+def test_going_on_twice(folder):
+    settings = make_settings(max_epochs=3)
+    whole = train(make_subject(), settings, folder / 'whole')
+    stops = iter([False, False, False, False, True])
+    part = train(make_subject(), settings, folder / 'a', stop=lambda: next(stops))
+    assert part.stopped
+    assert part.iteration == 5
+    stops = iter([False, False, True])
+    part = train(make_subject(), settings, folder / 'b', resume=part.checkpoints[-1], stop=lambda: next(stops))
+    assert part.iteration == 8
+    rest = train(make_subject(), settings, folder / 'c', resume=part.checkpoints[-1])
+    assert difference(whole.network.state_dict(), rest.network.state_dict()) == 0
+
+
+@pytest.mark.slow
+def test_a_finished_training_can_be_prolonged(folder):
+    whole = train(make_subject(), make_settings(max_epochs=3), folder / 'whole')
+    short = train(make_subject(), make_settings(max_epochs=2), folder / 'short')
+    longer = train(make_subject(), make_settings(max_epochs=3), folder / 'longer', resume=short.checkpoints[-1])
+    assert difference(whole.network.state_dict(), longer.network.state_dict()) == 0
+    again = train(make_subject(), make_settings(max_epochs=2), folder / 'again', resume=short.checkpoints[-1])
+    assert again.losses == {}
+    assert again.iteration == 8
+
+
+def test_ends(folder):
+    assert train(make_subject(), make_settings(max_steps=3), folder / 'a').iteration == 3
+    assert train(make_subject(), make_settings(limit_batches=4, batches_per_iter=2), folder / 'b').iteration == 2
+
+
+def test_schedule_is_the_published_one(folder):
+    settings = make_settings(max_epochs=4, schedule=ScheduleSettings(milestones=(1, 3), gamma=0.1), checkpoint_after=1)
+    result = train(make_subject(StickPeople(2)), settings, folder)
+    rates = [content(path)['scheduler']['_last_lr'][0] for path in result.checkpoints]
+    # that of the next epoch: epoch 0 as set, epochs 1 and 2 a tenth, epoch 3 a hundredth
+    assert rates == pytest.approx([4e-6, 4e-6, 4e-7, 4e-7])
+
+
+def test_cosine_warms_up_and_falls(folder):
+    schedule = ScheduleSettings(kind='cosine', warmup_steps=2, final_factor=0.1)
+    result = train(make_subject(), make_settings(schedule=schedule, checkpoint_after=1), folder)
+    rates = [content(path)['scheduler']['_last_lr'][0] / 4e-5 for path in result.checkpoints]
+    assert rates[0] == pytest.approx(1.0)
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert rates[-1] == pytest.approx(0.1)
+
+
+def test_a_users_schedule_is_called_with_the_optimizer(folder):
+    seen = []
+
+    def schedule(optimizer):
+        seen.append(type(optimizer).__name__)
+        return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    subject = make_subject(StickPeople(2))
+    subject = type(subject)(
+        subject.method, subject.network, subject.objective, subject.pictures, subject.transform, schedule
+    )
+    result = train(subject, make_settings(max_epochs=2, checkpoint_after=1), folder)
+    assert seen == ['Adam']
+    assert content(result.checkpoints[-1])['scheduler']['_last_lr'][0] == pytest.approx(1e-5)
+
+
+def test_accumulating_is_a_greater_batch(folder):
+    """With batch norm as it was when trained, since it sees the smaller batches."""
+    subjects = [make_subject() for _ in range(2)]
+    for subject in subjects:
+        freeze_batch_norm(subject.network)
+    one = train(subjects[0], make_settings(batch_size=4, max_steps=2), folder / 'a')
+    other = train(subjects[1], make_settings(batch_size=2, batches_per_iter=2, max_steps=2), folder / 'b')
+    for name, losses in one.losses.items():
+        assert losses == pytest.approx(other.losses[name], rel=1e-4)
+
+
+def freeze_batch_norm(network):
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.forward = lambda features, norm=module: torch.nn.functional.batch_norm(
+                features, norm.running_mean, norm.running_var, norm.weight, norm.bias
+            )
+
+
+def test_average_is_what_is_validated_and_saved(folder):
+    recording = Recording()
+    result = train(make_subject(), make_settings(ema_decay=0.5, val_after=0), folder, recording)
+    (_, _, validated), *_ = recording.seen[0]
+    last = content(result.checkpoints[-1])
+    first = next(iter(last['state_dict']))
+    assert torch.equal(validated, last['state_dict'][first])
+    assert not torch.equal(validated, last['resume']['state_dict'][first])
+    assert torch.equal(validated, result.network.state_dict()[first])
+
+
+def test_validates_every_so_many_steps_and_at_the_end(folder):
+    result = train(make_subject(), make_settings(val_after=3), folder, Recording())
+    assert [each['iteration'] for each in result.evaluations] == [3, 6, 8]
+    assert (folder / 'checkpoints' / 'best.pth').exists()
+    assert content(folder / 'checkpoints' / 'best.pth')['iter'] == 8  # the recording's scores only rise
+
+
+@pytest.mark.slow
+def test_results_of_validation_outlive_a_resumption(folder):
+    settings = make_settings(val_after=3)
+    train(make_subject(), settings, folder, Recording())
+    start = folder / 'checkpoints' / 'checkpoint_iter_6.pth'
+    result = train(make_subject(), settings, folder / 'rest', Recording(), resume=start)
+    assert [each['iteration'] for each in result.evaluations] == [3, 6, 8]
+
+
+def test_keeps_the_newest(folder):
+    result = train(make_subject(), make_settings(checkpoint_after=2, keep_checkpoints=2), folder)
+    assert [path.name for path in Places.under(folder).written()] == [
+        'checkpoint_iter_6.pth',
+        'checkpoint_iter_8.pth',
+    ]
+    assert result.checkpoints == Places.under(folder).written()
+
+
+def test_no_checkpoints_where_none_are_wanted(folder):
+    result = train(make_subject(), make_settings(checkpoint_after=0), folder, Recording(), stop=lambda: True)
+    assert result.stopped
+    assert not list(folder.rglob('*.pth'))
+
+
+@pytest.mark.slow
+def test_iterations_count_from_where_they_are_told_to(folder):
+    settings = make_settings()
+    settings = type(settings)(
+        settings.optimizer, settings.schedule, settings.trainer, settings.logging, first_iteration=100
+    )
+    result = train(make_subject(), settings, folder)
+    assert [path.name for path in result.checkpoints][-1] == 'checkpoint_iter_108.pth'
+    assert content(result.checkpoints[-1])['iter'] == 108
+    rest = train(make_subject(), settings, folder / 'rest', resume=result.checkpoints[0])
+    assert rest.iteration == 108
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+def test_precision(folder, precision):
+    losses = train(make_subject(), make_settings(max_steps=2, precision=precision), folder).losses
+    assert all(math.isfinite(value) for values in losses.values() for value in values)
+
+
+def test_fp16_needs_a_gpu(folder):
+    with pytest.raises(BackendError, match='fp16 needs a GPU'):
+        train(make_subject(), make_settings(precision='fp16'), folder)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_cuda_must_be_there(folder):
+    with pytest.raises(BackendError, match='no GPU here'):
+        train(make_subject(), make_settings(device='cuda'), folder)
+
+
+def test_timings_add_up(folder):
+    timings = train(make_subject(), make_settings(), folder).timings
+    parts = [timings[f'{part}_ms'] for part in ('data', 'forward', 'backward', 'optimiser')]
+    assert all(part > 0 for part in parts)
+    assert timings['total_ms'] == pytest.approx(sum(parts))
+    assert timings['batches'] == 5
+    json.dumps(timings)
+
+
+# --- what goes wrong ---
+
+
+def test_nan_ends_training_and_leaves_whole_checkpoints(folder):
+    settings = make_settings(max_epochs=4, checkpoint_after=1)
+    settings = type(settings)(OptimizerSettings(lr=1e30), settings.schedule, settings.trainer, settings.logging)
+    with pytest.raises(TrainingError, match=r'NaN|became'):
+        train(make_subject(), settings, folder)
+    for path in Places.under(folder).written():
+        read_state_dict(path)
+    assert len(Places.under(folder).written()) < 4
+
+
+def test_full_disk_leaves_earlier_checkpoints_whole(folder):
+    """A limit on the size of files stands for the disk: the system refuses to write on."""
+    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    before = first.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        with pytest.raises(OutputError, match=r'^cannot write .*checkpoint_iter_6\.pth: File too large$'):
+            train(make_subject(), make_settings(), folder, resume=first)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in (folder / 'checkpoints').iterdir()] == [first.name]
+    assert first.read_bytes() == before
+
+
+def test_damaged_checkpoint(folder):
+    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    first.write_bytes(first.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match='cut off or damaged'):
+        train(make_subject(), make_settings(), folder, resume=first)
+
+
+def test_checkpoint_of_another_network(folder):
+    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    with pytest.raises(WeightsError, match=r'another network: \d+ of \d+ tensors do not fit'):
+        train(make_subject(num_refinement_stages=1), make_settings(), folder, resume=first)
+
+
+def test_weights_alone_are_nothing_to_go_on_from(folder, tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save({'state_dict': make_subject().network.state_dict()}, path)
+    with pytest.raises(WeightsError, match=r'no state of a training.*start\.checkpoint'):
+        train(make_subject(), make_settings(), folder, resume=path)
+
+
+def test_other_batches_are_no_way_on(folder):
+    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    with pytest.raises(SettingsError, match='pictures was 8, is 6'):
+        train(make_subject(StickPeople(6)), make_settings(), folder, resume=first)
+
+
+def test_no_pictures(folder):
+    with pytest.raises(SettingsError, match=r'no pictures to train on'):
+        train(make_subject(StickPeople(0)), make_settings(), folder)
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda: OptimizerSettings(lr=0), 'optimizer.lr must be above 0'),
+        (lambda: ScheduleSettings(milestones=(5, 2)), 'rising'),
+        (lambda: ScheduleSettings(warmup_steps=5), 'not|got multistep'),
+        (lambda: TrainerSettings(batch_size=0), 'trainer.batch_size must be 1 or more, got 0'),
+        (lambda: TrainerSettings(ema_decay=1.0), 'trainer.ema_decay'),
+        (lambda: LoggingSettings(log_after=0), 'logging.log_after'),
+    ],
+)
+def test_settings_out_of_range(make, message):
+    with pytest.raises(SettingsError, match=message):
+        make()

@@ -1,0 +1,67 @@
+"""What a training tells: TensorBoard, MLflow, pictures."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros.training.run import train
+from test.training.conftest import Recording, StickPeople, make_settings, make_subject, unchanged
+
+TAGS = {'stage0_paf_loss', 'stage0_heatmaps_loss', 'loss', 'lr', 'images_per_second', 'waiting_share', 'AP'}
+
+
+@pytest.fixture(scope='module')
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('telling')
+    logging = {'tensorboard': True, 'mlflow': str(folder / 'mlruns'), 'pictures_after': 4, 'log_after': 2}
+    settings = make_settings(max_epochs=2, val_after=4, logging=logging)
+    return folder, train(make_subject(StickPeople(8), unchanged), settings, folder, Recording())
+
+
+def test_tensorboard_has_the_published_tags(run_folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder, result = run_folder
+    events = EventAccumulator(str(folder / 'logs'))
+    events.Reload()
+    assert set(events.Tags()['scalars']) >= TAGS
+    entries = events.Scalars('stage0_paf_loss')
+    assert [entry.step for entry in entries] == [2, 4, 6, 8]
+    losses = result.losses['stage0_paf_loss']
+    assert [entry.value for entry in entries] == pytest.approx(np.mean(np.reshape(losses, (4, 2)), axis=1), rel=1e-5)
+    assert [entry.step for entry in events.Scalars('AP')] == [4, 8]
+    assert [image.step for image in events.Images('pictures')] == [4, 8]
+
+
+def test_mlflow_files_hold_metrics_settings_and_pictures(run_folder):
+    from mlflow import MlflowClient
+
+    folder, _ = run_folder
+    client = MlflowClient((folder / 'mlruns').as_uri())
+    (experiment,) = [each for each in client.search_experiments() if each.name == 'default']
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert set(run.data.metrics) >= TAGS
+    assert run.data.params['optimizer/lr'] == '4e-05'
+    history = client.get_metric_history(run.info.run_id, 'stage0_heatmaps_loss')
+    assert [entry.step for entry in history] == [2, 4, 6, 8]
+    pictures = client.list_artifacts(run.info.run_id, 'pictures')
+    assert [entry.path for entry in pictures] == ['pictures/iter_4.png', 'pictures/iter_8.png']
+
+
+def test_pictures_show_people_and_targets(run_folder):
+    folder, _ = run_folder
+    assert sorted(path.name for path in (folder / 'pictures').iterdir()) == ['iter_4.png', 'iter_8.png']
+    picture = cv2.imread(str(folder / 'pictures' / 'iter_4.png'))
+    assert picture.shape == (18 + 2 * 64, 3 * 64, 3)
+    people, target = picture[18:82, :64], picture[18:82, 64:128]
+    assert (people == 255).all(axis=-1).any()  # true keypoints are white
+    bright = target.astype(int).sum(axis=-1)
+    joints = StickPeople(8).sample(0).joints
+    assert bright.max() - bright.min() > 150
+    assert joints.shape == (2, 18, 3)
+
+
+def test_average_drawn_pictures_do_not_disturb_training(tmp_path):
+    plain = train(make_subject(), make_settings(), tmp_path / 'plain')
+    drawn = train(make_subject(), make_settings(logging={'pictures_after': 1}), tmp_path / 'drawn')
+    assert plain.losses == drawn.losses
