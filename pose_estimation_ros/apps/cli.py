@@ -12,7 +12,6 @@ import cv2
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.interrupt import tidy_up_on_sigterm
 from pose_estimation_ros.apps.parser import (
     BAD_INPUT,
     INTERRUPTED,
@@ -23,6 +22,7 @@ from pose_estimation_ros.apps.parser import (
     say,
 )
 from pose_estimation_ros.core.errors import PoseEstimationError
+from pose_estimation_ros.core.interrupt import tidy_up_on_sigterm
 
 COMMANDS = {
     'infer': 'draw and write down the people in images, folders, videos or a camera',

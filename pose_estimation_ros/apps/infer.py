@@ -12,12 +12,12 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
-from pose_estimation_ros.apps.interrupt import ending_on_interrupt
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.window import Window
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
+from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.sources import Frame, Source, open_sources

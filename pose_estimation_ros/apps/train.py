@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
-from pose_estimation_ros.apps.interrupt import ending_on_interrupt
 from pose_estimation_ros.apps.parser import INTERRUPTED, PROGRAM, Parser, add_flag, say
 from pose_estimation_ros.apps.train_options import add_recipe
 from pose_estimation_ros.apps.train_report import Report
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.recipe import Recipe
 

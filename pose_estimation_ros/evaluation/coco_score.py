@@ -61,16 +61,15 @@ class CocoScore:
 
     def table(self, max_detections: int = MAX_DETECTIONS) -> str:
         """Return the numbers in the lines in which COCO prints them, -1 where there is nothing to measure."""
-        lines = []
-        for name, value in self.as_dict().items():
-            title = 'Average Precision' if name.startswith('AP') else 'Average Recall'
-            thresholds, area = ROWS[name[2:]]
-            shown = -1.0 if math.isnan(value) else value
-            lines.append(
-                f' {title:<18} ({name[:2]}) @[ IoU={thresholds:<9} | area={area:>6} '
-                f'| maxDets={max_detections:>3} ] = {shown:0.3f}'
-            )
-        return '\n'.join(lines)
+        shown = {name: -1.0 if math.isnan(value) else value for name, value in self.as_dict().items()}
+        return '\n'.join(f' {coco_label(name, max_detections)} = {value:0.3f}' for name, value in shown.items())
+
+
+def coco_label(name: str, max_detections: int = MAX_DETECTIONS) -> str:
+    """Return what COCO prints before one of the ten numbers."""
+    title = 'Average Precision' if name.startswith('AP') else 'Average Recall'
+    thresholds, area = ROWS[name[2:]]
+    return f'{title:<18} ({name[:2]}) @[ IoU={thresholds:<9} | area={area:>6} | maxDets={max_detections:>3} ]'
 
 
 @dataclass(frozen=True, eq=False)

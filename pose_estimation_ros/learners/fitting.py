@@ -1,14 +1,19 @@
 """`fit` of the learners: the published arguments, brought to the training engine."""
 
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
-from pose_estimation_ros.evaluation.coco_score import CocoScore
+from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_label
 from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.learners.evaluating import published_numbers
 from pose_estimation_ros.learners.model_holder import ModelHolder
@@ -33,9 +38,15 @@ class FitRequest:
     """Folder of TensorBoard's files; empty writes none."""
     logging_flush_secs: int = 30
     silent: bool = False
+    verbose: bool = True
     epochs: int | None = None
     """In place of the constructor's."""
     seed: int = 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether more than a bar is printed."""
+        return self.verbose and not self.silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +105,12 @@ class Fitting:
     def run(
         self, model: ModelHolder, pictures: KeypointDataset, transform: Transform | None, scored: ScoredPictures | None
     ) -> dict[str, Any]:
-        """Train the holder's network in place and return what OpenDR's `fit` returns."""
+        """Train the holder's network in place and return what OpenDR's `fit` returns.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C came; a checkpoint has been written and the network is as it was then.
+
+        """
         from pose_estimation_ros.training.parts import Subject
         from pose_estimation_ros.training.run import train
 
@@ -109,18 +125,46 @@ class Fitting:
             transform=augment,
             lr_schedule=schedule if callable(schedule) else None,
         )
-        validation = None if scored is None else CocoValidation(self.method, scored, model.base_height)
+        if self.request.tells:
+            print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
+        validation = None
+        if scored is not None:
+            validation = PublishedTags(CocoValidation(self.method, scored, model.base_height), self.request.tells)
         resume = None if self.training.weights_only else self.checkpoint()
         try:
-            return published_result(train(subject, self.settings, self.places, validation, resume))
+            with ending_on_interrupt(True) as stop:
+                result = train(subject, self.settings, self.places, validation, resume, lambda: stop.asked)
         finally:
             network.cpu().eval()
+        if result.stopped:
+            raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
+        return published_result(result)
 
     @property
     def _device(self) -> Any:
         if self.backend.device == 'cpu':
             return 'cpu'
         return 'auto' if self.backend.may_fall_back else 'cuda'
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedTags:
+    """A validation that calls its numbers what the published logs call them: as COCO prints them."""
+
+    validation: CocoValidation
+    verbose: bool = False
+    """Whether to print them too."""
+
+    def run(self, network: Any, rank: int, world: int) -> Any:
+        """Return what the validation finds."""
+        return self.validation.run(network, rank, world)
+
+    def score(self, parts: Sequence[Any]) -> dict[str, float]:
+        """Return the ten numbers, AP first."""
+        numbers = self.validation.score(parts)
+        if self.verbose:
+            tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in numbers.items()))
+        return {coco_label(name): value for name, value in numbers.items()}
 
 
 def published_result(result: 'TrainingResult') -> dict[str, Any]:
@@ -139,4 +183,4 @@ def _summed(result: 'TrainingResult', ending: str) -> list[float]:
 
 def _published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
     names = CocoScore.__dataclass_fields__
-    return published_numbers(CocoScore(**{name: scores.get(name, float('nan')) for name in names}))
+    return published_numbers(CocoScore(**{name: scores.get(coco_label(name), math.nan) for name in names}))

@@ -204,7 +204,7 @@ class LightweightOpenPoseLearner(Learner):
             logging_path: Folder for TensorBoard's files; None or '' writes none.
             logging_flush_secs: How often these are brought up to date.
             silent: Print nothing, show no bar.
-            verbose: Tell what is going on in more detail.
+            verbose: Print scores on the way, besides the bar.
             epochs: In place of the constructor's.
             use_val_subset: Score on the published choice of `val_subset_size` pictures.
             val_subset_size: How many.
@@ -223,14 +223,16 @@ class LightweightOpenPoseLearner(Learner):
             WeightsError: A checkpoint or the backbone's weights cannot be read, or not be fetched.
 
         """
-        request = FitRequest(logging_path, logging_flush_secs, silent, epochs, seed)
+        request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
         subset = val_subset_size if use_val_subset else None
         val_names = Names(val_images_folder_name, val_annotations_filename)
         names = Names(images_folder_name, annotations_filename)
         fitting = Fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
         pictures = training_pictures(dataset, names, self.method.skeleton)
         scored = None if val_dataset is None else scored_pictures(val_dataset, val_names, subset)
-        self._prepare_network(fitting, verbose and not silent)
+        if scored is not None and use_val_subset:
+            write_subset(scored, self.temp_path)
+        self._prepare_network(fitting, request.tells)
         try:
             return fitting.run(self._model, pictures, transform, scored)
         finally:  # weights have changed, however training ended

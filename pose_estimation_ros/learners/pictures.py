@@ -12,10 +12,10 @@ from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoMainPersons
 from pose_estimation_ros.data.datasets.converted import InSkeleton
-from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator
+from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, find_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.evaluation.annotations import read_truth
-from pose_estimation_ros.evaluation.dataset import Dataset, find_annotations, find_images
+from pose_estimation_ros.evaluation.dataset import Dataset
 from pose_estimation_ros.evaluation.run import Entry
 from pose_estimation_ros.evaluation.truth import coco_truth
 
@@ -94,9 +94,9 @@ def together(parts: Sequence[ScoredPictures]) -> ScoredPictures:
 def scored_pictures(dataset: Any, names: Names, subset: int | None = None) -> ScoredPictures:
     """Return the pictures of a dataset to score, or the published choice of `subset` of them; raises DatasetError."""
     if isinstance(dataset, ExternalDataset):
-        folder = Path(dataset.path)
-        coco = Dataset.open(folder, names.annotations_file)
-        pictures = _of_coco(coco, find_images(folder, names.images_folder))
+        images, annotations = find_external(dataset, names.images_folder, names.annotations_file)
+        coco = Dataset(annotations, read_truth(annotations))
+        pictures = _of_coco(coco, images)
         return pictures if subset is None else restricted(pictures, set(coco.image_ids(subset=subset)))
     return drawn_pictures(as_keypoint_dataset(dataset), subset or 0)
 
@@ -116,9 +116,9 @@ def drawn_pictures(dataset: KeypointDataset, limit: int = 0) -> ScoredPictures:
 def training_pictures(dataset: Any, names: Names, skeleton: Skeleton) -> KeypointDataset:
     """Return what is trained on, in a method's skeleton; COCO as the published preparation cuts it up."""
     if isinstance(dataset, ExternalDataset):
-        folder = Path(dataset.path)
-        annotations = find_annotations(folder, names.annotations_file)
-        pictures: KeypointDataset = CocoMainPersons(find_images(folder, names.images_folder), annotations)
+        pictures: KeypointDataset = CocoMainPersons(
+            *find_external(dataset, names.images_folder, names.annotations_file)
+        )
     else:
         pictures = as_keypoint_dataset(dataset)
     return pictures if pictures.skeleton is skeleton else InSkeleton(pictures, skeleton)

@@ -1,6 +1,8 @@
 """`fit` and `eval` as OpenDR documents them, on a handful of drawn people."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import cv2
@@ -11,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pose_estimation_ros import DatasetIterator, ExternalDataset, Image, KeypointDataset
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, SettingsError, WeightsError
-from pose_estimation_ros.core.skeleton import COCO_17
+from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
 from pose_estimation_ros.evaluation.truth import coco_truth
@@ -85,6 +87,7 @@ def test_fit_returns_losses_and_scores_and_leaves_a_better_model(make, external,
     assert result['heatmap_losses'][-1] < result['heatmap_losses'][0]
     assert [sorted(scores) for scores in result['eval_results_list']] == [['average_precision', 'average_recall']] * 3
     assert all(len(scores['average_precision']) == 5 for scores in result['eval_results_list'])
+    assert len(json.loads((tmp_path / 'temp' / 'val_subset.json').read_text())['images']) == PICTURES
     moved = [name for name, value in weights_of(learner).items() if not torch.equal(value, before[name])]
     assert len(moved) > 100
     folder = tmp_path / 'temp' / 'default_checkpoints'
@@ -98,6 +101,8 @@ def test_fit_returns_losses_and_scores_and_leaves_a_better_model(make, external,
     events.Reload()
     tags = events.Tags()['scalars']
     assert {'stage0_paf_loss', 'stage0_heatmaps_loss', 'stage1_paf_loss', 'stage1_heatmaps_loss'} <= set(tags)
+    assert 'Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets= 20 ]' in tags
+    assert 'Average Recall     (AR) @[ IoU=0.50      | area=   all | maxDets= 20 ]' in tags
     fresh = LightweightOpenPoseLearner(**SMALL)
     fresh.load(folder / 'checkpoint_iter_6.pth')
     picture = people.sample(0).image
@@ -115,6 +120,37 @@ def test_the_same_seed_trains_the_same(make, external):
 def test_silent_says_nothing(make, external, capsys):
     make().fit(external, external, **TRAINING, **FILES, **VALIDATION, silent=True)
     assert capsys.readouterr().out == ''
+
+
+def test_verbose_tells_scores(make, external, capsys):
+    make().fit(external, external, **TRAINING, **FILES, **VALIDATION)
+    out = capsys.readouterr().out
+    assert out.startswith('training on 6 pictures; checkpoints go to ')
+    assert out.count('validation: AP 0.') == 2
+
+
+def test_ctrl_c_leaves_a_checkpoint(make, external, tmp_path):
+    seen = []
+
+    class Interrupting(KeypointDataset):
+        skeleton = OPENPOSE_18
+
+        def __len__(self):
+            return 40
+
+        def load_sample(self, index):
+            seen.append(index)
+            if len(seen) == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            return np.zeros((96, 96, 3), np.uint8), None, np.full((1, 18, 3), 2.0), {}
+
+    learner = make(checkpoint_after_iter=1000)
+    with pytest.raises(KeyboardInterrupt, match=r'stopped at iteration \d+, with a checkpoint'):
+        learner.fit(Interrupting(), **TRAINING, silent=True)
+    assert len(seen) < 20
+    (path,) = (tmp_path / 'temp' / 'default_checkpoints').glob('checkpoint_iter_*.pth')
+    saved = torch.load(path, weights_only=True)['state_dict']
+    assert all(torch.equal(saved[name], value) for name, value in weights_of(learner).items())
 
 
 def test_without_validation_nothing_is_scored(make, external, tmp_path):
