@@ -61,6 +61,18 @@ def test_installed_command_runs(workspace):
     assert 'usage' in result.stdout.lower()
 
 
+def test_what_ros2_run_and_the_launch_files_start_is_installed(workspace):
+    programs = workspace / 'install' / NAME / 'lib' / NAME
+    assert {path.name for path in programs.iterdir()} >= {'pose_node', 'camera_node', 'echo', 'pose_estimation'}
+    assert all(os.access(path, os.X_OK) for path in programs.iterdir())
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    result = bash(workspace, f'source install/setup.bash && cd / && python3 -m {NAME}.ros.wait_until_active')
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert 'one name of a lifecycle node is needed' in result.stderr
+    result = bash(workspace, f'source install/setup.bash && cd / && {programs / "echo"} --help')
+    assert '--once' in result.stdout, result.stdout + result.stderr
+
+
 def test_sourcing_finds_the_installed_package(workspace):
     code = f'import {NAME}; print({NAME}.__file__)'
     result = bash(workspace, f"source install/setup.bash && cd / && python -c '{code}'")

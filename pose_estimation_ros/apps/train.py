@@ -71,7 +71,7 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
     written = Places.under(folder).written()
     if resume:
         return next(reversed(written), None)
-    if main and ((folder / CONFIG).exists() or written):
+    if main and written:  # one that ended before its first checkpoint has nothing to lose
         raise SettingsError(f'{folder} holds a training already: go on with it with --resume, or choose another folder')
     return None
 

@@ -37,12 +37,7 @@ class Dataset:
 
         """
         ids = [image['id'] for image in self.truth['images']]
-        if subset is not None:
-            shuffled = list(ids)
-            random.Random(0).shuffle(shuffled)
-            chosen = set(shuffled[:subset])
-            ids = [each for each in ids if each in chosen]
-        return ids[:limit]
+        return (ids if subset is None else published_subset(ids, subset))[:limit]
 
     def pictures(self, folder: Path, image_ids: Iterable[int]) -> list[tuple[int, Path]]:
         """Return ids and files; raises DatasetError, with their count and first names, where files are missing."""
@@ -59,6 +54,14 @@ class Dataset:
                 'copy them there, or name another --images-folder'
             )
         return files
+
+
+def published_subset(ids: Sequence[int], count: int) -> list[int]:
+    """Return so many of the ids, in their order, drawn as the published validation subset: shuffled with the seed 0."""
+    shuffled = list(ids)
+    random.Random(0).shuffle(shuffled)
+    chosen = set(shuffled[:count])
+    return [each for each in ids if each in chosen]
 
 
 def find_annotations(folder: Path, name: str) -> Path:

@@ -43,6 +43,10 @@ class FitRequest:
     """In place of the constructor's."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise SettingsError(f'epochs must be 1 or more, got {self.epochs}')
+
     @property
     def tells(self) -> bool:
         """Whether more than a bar is printed."""
@@ -124,12 +128,14 @@ class Fitting:
             pictures=pictures,
             transform=augment,
             lr_schedule=schedule if callable(schedule) else None,
+            preprocessing=model.preprocessing,
         )
         if self.request.tells:
             print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
         validation = None
         if scored is not None:
-            validation = PublishedTags(CocoValidation(self.method, scored, model.base_height), self.request.tells)
+            own = CocoValidation(self.method, scored, model.base_height, preprocessing=model.preprocessing)
+            validation = PublishedTags(own, self.request.tells)
         resume = None if self.training.weights_only else self.checkpoint()
         try:
             with ending_on_interrupt(True) as stop:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.skeleton import Skeleton
@@ -15,7 +13,7 @@ from pose_estimation_ros.data.datasets.converted import InSkeleton
 from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, find_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.evaluation.annotations import read_truth
-from pose_estimation_ros.evaluation.dataset import Dataset
+from pose_estimation_ros.evaluation.dataset import Dataset, published_subset
 from pose_estimation_ros.evaluation.run import Entry
 from pose_estimation_ros.evaluation.truth import coco_truth
 
@@ -57,12 +55,11 @@ class ScoredPictures:
         for image_id, source in self.sources[rank::world]:
             yield image_id, source.pixels() if isinstance(source, Drawn) else source
 
-    def spread(self, limit: int) -> 'ScoredPictures':
-        """Return so many of the pictures, evenly spread; 0 for all."""
-        if not limit or limit >= len(self):
+    def subset(self, count: int) -> 'ScoredPictures':
+        """Return the published choice of so many of the pictures; 0 for all."""
+        if not count or count >= len(self):
             return self
-        places = np.linspace(0, len(self) - 1, limit).round().astype(int)
-        return restricted(self, {self.sources[place][0] for place in places})
+        return restricted(self, set(published_subset([image_id for image_id, _ in self.sources], count)))
 
 
 def restricted(pictures: ScoredPictures, ids: set[int]) -> ScoredPictures:
@@ -95,30 +92,29 @@ def scored_pictures(dataset: Any, names: Names, subset: int | None = None) -> Sc
     """Return the pictures of a dataset to score, or the published choice of `subset` of them; raises DatasetError."""
     if isinstance(dataset, ExternalDataset):
         images, annotations = find_external(dataset, names.images_folder, names.annotations_file)
-        coco = Dataset(annotations, read_truth(annotations))
-        pictures = _of_coco(coco, images)
-        return pictures if subset is None else restricted(pictures, set(coco.image_ids(subset=subset)))
+        return coco_pictures(images, annotations).subset(subset or 0)
     return drawn_pictures(as_keypoint_dataset(dataset), subset or 0)
 
 
 def coco_pictures(images: Path, annotations: Path) -> ScoredPictures:
     """Return the pictures of a folder and an annotation file; raises DatasetError."""
-    return _of_coco(Dataset(annotations, read_truth(annotations)), images)
+    coco = Dataset(annotations, read_truth(annotations))
+    return ScoredPictures(coco.truth, coco.pictures(images, coco.image_ids()))
 
 
 def drawn_pictures(dataset: KeypointDataset, limit: int = 0) -> ScoredPictures:
-    """Return the first pictures of any dataset, 0 for all; they are gone through once for their truth."""
-    count = min(limit or len(dataset), len(dataset))
-    truth = coco_truth(((index, dataset.sample(index)) for index in range(count)), dataset.skeleton)
-    return ScoredPictures(truth, [(index, Drawn(dataset, index)) for index in range(count)])
+    """Return the published choice of any dataset's pictures, 0 for all; they are gone through once for their truth."""
+    chosen = published_subset(range(len(dataset)), limit or len(dataset))
+    truth = coco_truth(((index, dataset.sample(index)) for index in chosen), dataset.skeleton)
+    return ScoredPictures(truth, [(index, Drawn(dataset, index)) for index in chosen])
 
 
 def training_pictures(dataset: Any, names: Names, skeleton: Skeleton) -> KeypointDataset:
     """Return what is trained on, in a method's skeleton; COCO as the published preparation cuts it up."""
     if isinstance(dataset, ExternalDataset):
-        pictures: KeypointDataset = CocoMainPersons(
-            *find_external(dataset, names.images_folder, names.annotations_file)
-        )
+        coco = CocoMainPersons(*find_external(dataset, names.images_folder, names.annotations_file))
+        coco.check_files()
+        pictures: KeypointDataset = coco
     else:
         pictures = as_keypoint_dataset(dataset)
     return pictures if pictures.skeleton is skeleton else InSkeleton(pictures, skeleton)
@@ -133,7 +129,3 @@ def as_keypoint_dataset(dataset: Any) -> KeypointDataset:
     raise DatasetError(
         f'a dataset must be an ExternalDataset, a DatasetIterator or a KeypointDataset, got {type(dataset).__name__}'
     )
-
-
-def _of_coco(coco: Dataset, images: Path) -> ScoredPictures:
-    return ScoredPictures(coco.truth, coco.pictures(images, coco.image_ids()))

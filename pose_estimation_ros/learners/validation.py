@@ -12,7 +12,7 @@ from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.pictures import ScoredPictures, coco_pictures, drawn_pictures, together
-from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.training.recipe import Part, Recipe
 from pose_estimation_ros.training.sources import coco_paths, open_part
 
@@ -31,6 +31,8 @@ class CocoValidation:
     """Rows that pictures are scaled to."""
     decoder: str | None = None
     """By name; None for the method's first."""
+    preprocessing: Preprocessing | None = None
+    """How pictures are normalised, where not as the method does."""
 
     def run(self, network: Any, rank: int, world: int) -> list[dict[str, Any]]:
         """Return the detections in this process's share."""
@@ -54,7 +56,7 @@ class CocoValidation:
         model = Model(self.method.output_channels, network=network, label='the network in training')
         decoder = self.method.decoder(self.decoder or self.method.decoder_names()[0])
         backend = open_backend(model, BackendSettings('torch', str(device)))
-        return Pipeline(backend, decoder, self.method.preprocessing, self.height)
+        return Pipeline(backend, decoder, self.preprocessing or self.method.preprocessing, self.height)
 
 
 def recipe_pictures(recipe: Recipe) -> ScoredPictures | None:
@@ -68,4 +70,4 @@ def _scored(part: Part, root: Path, limit: int) -> ScoredPictures:
     """Return a part's pictures; those of COCO with the annotations as they are, crowds and all."""
     paths = coco_paths(part, root)
     pictures = drawn_pictures(open_part(part, root), limit) if paths is None else coco_pictures(*paths)
-    return pictures.spread(min(filter(None, (limit, part.limit)), default=0))
+    return pictures.subset(min(filter(None, (limit, part.limit)), default=0))

@@ -102,7 +102,7 @@ class LiveSettings:
         if self._has_afterwards:
             node.add_post_set_parameters_callback(self._take)
 
-    def _check(self, parameters: list[NodeParameter[Any]]) -> SetParametersResult:
+    def _check(self, parameters: list['NodeParameter[Any]']) -> SetParametersResult:
         try:
             changed(self.current, _ours(parameters), self._is_configured())
         except SettingsError as error:
@@ -111,11 +111,11 @@ class LiveSettings:
             self._take(parameters)
         return SetParametersResult(successful=True)
 
-    def _take(self, parameters: list[NodeParameter[Any]]) -> None:
+    def _take(self, parameters: list['NodeParameter[Any]']) -> None:
         old, self.current = self.current, changed(self.current, _ours(parameters), configured=False)
         if self.current != old:
             self._on_change(old, self.current)
 
 
-def _ours(parameters: list[NodeParameter[Any]]) -> dict[str, Any]:
+def _ours(parameters: list['NodeParameter[Any]']) -> dict[str, Any]:
     return {parameter.name: parameter.value for parameter in parameters if parameter.name in BY_NAME}

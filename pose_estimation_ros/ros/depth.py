@@ -65,7 +65,7 @@ def points_3d(
     or where depth, camera and picture (`image_size`: width, height) are not of one size.
     """
     xyz = np.full((len(poses), len(poses[0].skeleton) if poses else 0, 3), np.nan, np.float32)
-    if not poses or depth is None or camera is None or not _one_size(depth, camera, image_size):
+    if not poses or depth is None or camera is None or size_fault(depth, camera, image_size):
         return xyz
     uv = np.stack([pose.keypoints[:, :2] for pose in poses])  # (P, K, 2)
     found = np.isfinite(uv[..., 0])
@@ -133,9 +133,24 @@ def _colours(bgr: Sequence[tuple[int, int, int]]) -> list[ColorRGBA]:
     return [ColorRGBA(r=red / 255, g=green / 255, b=blue / 255, a=1.0) for blue, green, red in bgr]
 
 
-def _one_size(depth: FloatArray, camera: Intrinsics, image_size: tuple[int, int] | None) -> bool:
-    size = depth.shape[1], depth.shape[0]
-    return size == (camera.width, camera.height) and image_size in (None, size)
+def size_fault(depth: FloatArray, camera: Intrinsics, image_size: tuple[int, int] | None) -> str:
+    """Return what is wrong where depth, its camera's constants and the picture are not of one size; otherwise ''."""
+    size = (depth.shape[1], depth.shape[0])
+    if image_size is not None and image_size != size:
+        return (
+            f'the depth picture is {_times(size)} and the picture {_times(image_size)}: give depth/image depth that '
+            "is registered to the picture's camera, such as depth_image_proc's"
+        )
+    if size != (camera.width, camera.height):
+        return (
+            f'the depth picture is {_times(size)} and depth/camera_info of {_times((camera.width, camera.height))}: '
+            'give both from the same camera'
+        )
+    return ''
+
+
+def _times(size: tuple[int, int]) -> str:
+    return '{}x{}'.format(*size)
 
 
 def _within(places: IntArray, length: int) -> BoolArray:

@@ -30,9 +30,13 @@ class NodeView:
     other_types: str = ''
     """What the topic carries besides pictures of the kind that is subscribed to."""
     has_subscribers: bool = True
+    unmatched: str = ''
+    """The outputs that somebody subscribes to in a way that cannot be met."""
     lazy: bool = True
     failure: str = ''
     """What goes wrong at present, such as an encoding that is not supported."""
+    depth_fault: str = ''
+    """Why there is nobody in 3D, where depth is wanted."""
     stall_timeout: float = 5.0
 
 
@@ -47,6 +51,9 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         return _explain_silence(view, seen, stalled)
     if view.failure:
         return ERROR, view.failure
+    if view.lazy and not view.has_subscribers and view.unmatched:
+        offered = 'reliable or best effort, volatile, without deadline'
+        return WARN, f'paused: incompatible QoS or type of the subscribers of {view.unmatched}; offered is {offered}'
     if view.lazy and not view.has_subscribers:
         return OK, 'no subscribers, paused'
     if not seen.came_out:
@@ -54,6 +61,8 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         return WARN, f'frames arrive, none comes out{lost and f"; lost lately: {lost}"}'
     if seen.people == 0:
         return OK, 'frames arrive, nobody seen'
+    if view.depth_fault:
+        return WARN, f'{seen.people} people seen, none in 3D: {view.depth_fault}'
     return OK, f'{seen.people} people seen'
 
 

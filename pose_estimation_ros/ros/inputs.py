@@ -34,7 +34,7 @@ class Inputs:
         self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
         self.incompatible_qos = ''
         self._limit = RateLimit()
-        self._stalled = False
+        self._stall: str | None = None  # the reason that was told, None while pictures come
         compressed = settings().image_transport == 'compressed'
         kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._type = f'sensor_msgs/msg/{kind.__name__}'
@@ -69,19 +69,28 @@ class Inputs:
             self._node.destroy_subscription(subscription)
 
     def warn_of_stall(self, seen: Snapshot) -> None:
-        """Say once that pictures stopped coming, or never came, and why that may be; and when they come again."""
+        """Say that pictures stopped coming, or never came, and why that may be; and when they come again.
+
+        Once, and once more when a reason is found, since publishers are not all known from the beginning.
+        """
         timeout = self._settings().stall_timeout
-        stalled = 0 < timeout < seen.silent_for
-        if stalled and not self._stalled:
-            reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
-            others = self.other_types()
-            reason += f'; it carries {others}, and {self._type} is awaited' if others else ''
+        if not 0 < timeout < seen.silent_for:
+            if self._stall is not None:
+                self._node.get_logger().info(f'pictures arrive on {self.topic} again')
+            self._stall = None
+            return
+        reason = self._reason()
+        if self._stall is None or (reason and reason != self._stall):
             self._node.get_logger().warning(
                 f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {self.publishers()} publishers{reason}'
             )
-        elif self._stalled and not stalled:
-            self._node.get_logger().info(f'pictures arrive on {self.topic} again')
-        self._stalled = stalled
+            self._stall = reason
+
+    def _reason(self) -> str:
+        """Return why nothing may come from the publishers that there are, '' where they look well."""
+        reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
+        others = self.other_types()
+        return reason + (f'; it carries {others}, and {self._type} is awaited' if others else '')
 
     def _take(self, message: Any) -> None:
         received = Received(message, time.perf_counter())

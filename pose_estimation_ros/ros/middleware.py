@@ -1,14 +1,18 @@
 """The environment in which processes of one machine exchange large pictures, and stay among themselves."""
 
+import contextlib
 import os
 import random
+import socket
 from pathlib import Path
 
 PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 MEMORY = {'MALLOC_MMAP_THRESHOLD_': '268435456', 'MALLOC_TRIM_THRESHOLD_': '536870912'}
 """Keeps memory of a picture's size from going back to the system after each."""
 DOMAINS = 101
-"""0 to 100 are safe everywhere."""
+"""0 to 100 are safe everywhere: above, Linux hands out the same ports to any program."""
+PARTICIPANTS = 10
+"""So many of a domain's processes are looked for; they number themselves from 0."""
 
 
 def profile() -> Path | None:
@@ -21,5 +25,20 @@ def profile() -> Path | None:
 
 
 def own_domain() -> dict[str, str]:
-    """Return what keeps a few processes to themselves: a domain by chance, on this machine only."""
-    return {'ROS_DOMAIN_ID': str(random.randrange(1, DOMAINS)), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    """Return what keeps a few processes to themselves: a domain that nobody uses, on this machine only."""
+    domains = random.sample(range(1, DOMAINS), DOMAINS - 1)
+    domain = next(filter(is_free, domains), domains[0])
+    return {'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+
+
+def is_free(domain: int) -> bool:
+    """Whether no process of this machine takes part in a domain; each holds a port that its number tells."""
+    first = 7410 + 250 * domain  # as DDS prescribes
+    with contextlib.ExitStack() as stack:
+        try:
+            for participant in range(PARTICIPANTS):
+                port = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                port.bind(('', first + 2 * participant))
+        except OSError:
+            return False
+    return True

@@ -81,6 +81,11 @@ class Outputs:
         listened = any(topic.get_subscription_count() for topic in topics)
         return listened or bool(self._bodies and self._bodies.has_subscribers)
 
+    def unmatched(self) -> str:
+        """Return the topics all of whose subscribers ask for what is not offered, a QoS or another type."""
+        unheard = [topic.topic_name for topic in self._topics.values() if not topic.get_subscription_count()]
+        return ', '.join(name for name in unheard if self._node.count_subscribers(name))
+
     def publish(self, seen: Observation, settings: NodeSettings) -> None:
         """Publish a picture's people; every topic carries the picture's own header."""
         self._send('skeletons', lambda: encode_skeletons(seen.poses, seen.header, self._skeleton))

@@ -35,6 +35,7 @@ WARM_UP = 15
 """Pictures at the beginning that do not count."""
 PICTURES = 5
 """Different ones, shown in turn."""
+SKELETONS = '/pose_node/skeletons'
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ def camera(plan: Plan) -> Any:
     with until_asked_to_end([]):
         node = rclpy.create_node('camera')
         publisher = node.create_publisher(Image, 'image', sensor_profile(1))
-        while not publisher.get_subscription_count():
-            rclpy.spin_once(node, timeout_sec=0.05)
-        time.sleep(0.5)  # until the subscription knows of this publisher, too
+        while not (publisher.get_subscription_count() and node.count_subscribers(SKELETONS)):
+            rclpy.spin_once(node, timeout_sec=0.05)  # while nobody listens, the node pauses
+        time.sleep(1)  # until node and camera, node and listener know of each other on both sides
         for number in plan.moments():
             message = from_bgr(pictures[number % len(pictures)], Header())
             started, message.header.stamp = time.perf_counter(), node.get_clock().now().to_msg()
@@ -105,7 +106,7 @@ def listener(plan: Plan) -> Any:
         node = rclpy.create_node('listener')
         node.create_subscription(
             PointCloud2,
-            '/pose_node/skeletons',
+            SKELETONS,
             lambda message: rows.append({'stamp': seconds(message.header.stamp), 'at': time.perf_counter()}),
             reliable(10),
         )

@@ -53,6 +53,7 @@ class PoseNode(LifecycleNode):
         self._failure = ''
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
+        self._depth: DepthBuffer | None = None
         self._processor: FrameProcessor | None = None
         self._worker: Worker[Received] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
@@ -107,7 +108,7 @@ class PoseNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _begin(self, outputs: Outputs) -> None:
-        depth = DepthBuffer(self.get_logger()) if self.settings.depth_enabled else None
+        self._depth = depth = DepthBuffer(self.get_logger()) if self.settings.depth_enabled else None
         surroundings = Surroundings(
             learner=self._learner,
             outputs=outputs,
@@ -227,6 +228,8 @@ class PoseNode(LifecycleNode):
             incompatible_qos=self._inputs.incompatible_qos if self._inputs else '',
             other_types=self._inputs.other_types() if self._inputs else '',
             has_subscribers=processor.has_subscribers if processor else False,
+            depth_fault=self._depth.fault if self._depth else '',
+            unmatched=self._outputs.unmatched() if self._outputs and processor else '',
             lazy=self.settings.lazy,
             failure=processor.failure if processor and self._state == 'active' else self._failure,
             stall_timeout=self.settings.stall_timeout,

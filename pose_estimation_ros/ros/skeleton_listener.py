@@ -14,7 +14,7 @@ from pose_estimation_ros.ros.outputs import reliable
 from pose_estimation_ros.ros.skeleton_messages import decode_skeletons, read_description, skeleton_of_width
 
 PATIENCE_S = 2.0
-"""For the description, once skeletons come; a bag may have none."""
+"""For the description, once skeletons come; a bag may have none, and then they are no longer kept waiting."""
 
 
 class SkeletonListener:
@@ -25,6 +25,7 @@ class SkeletonListener:
         self._described: Skeleton | None = None
         self._waiting: list[PointCloud2] = []
         self._since = 0.0
+        self._is_patient = True
         skeletons = node.create_subscription(PointCloud2, topic, self._take_skeletons, reliable(10))
         description = (
             f'{skeletons.topic_name.rpartition("/")[0]}/skeleton_description'  # its neighbour, also if remapped
@@ -44,13 +45,12 @@ class SkeletonListener:
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append(message)
-        if self._described is not None:
-            self._hand_on()
-        else:
-            self._lose_patience()
+        self._lose_patience()
 
     def _lose_patience(self) -> None:
         if self._waiting and time.monotonic() - self._since > PATIENCE_S:
+            self._is_patient = False
+        if self._described is not None or not self._is_patient:
             self._hand_on()
 
     def _hand_on(self) -> None:

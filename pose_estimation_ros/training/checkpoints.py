@@ -68,6 +68,7 @@ class PublishedContainer(CheckpointIO):
                 ' (--start.checkpoint)'
             )
         resume = content[RESUME]
+        self._first_iteration = content['iter'] - resume['global_step']
         return {
             **resume,
             'state_dict': {f'{PREFIX}{name}': value for name, value in resume['state_dict'].items()},

@@ -20,6 +20,8 @@ class Journal(Callback):
     over a step's batches and over all processes.
     """
 
+    state_key = 'journal'
+
     def __init__(self, clock: Clock, log_after: int, pictures_per_batch: int, first_iteration: int) -> None:
         self.losses: dict[str, list[float]] = {}
         """Of each step of this process, by the published names."""
@@ -32,6 +34,12 @@ class Journal(Callback):
         self._unlogged = 0
         self._since = (0.0, 0.0, 0)
         self._steps = Steps()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {'first_iteration': self._first_iteration}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._first_iteration = state_dict['first_iteration']
 
     def iteration(self, trainer: Trainer) -> int:
         """Return the number of optimiser steps, counted from where the recipe says."""

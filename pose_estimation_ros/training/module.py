@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.method import Objective, Preprocessing
 from pose_estimation_ros.training.items import Batch
+from pose_estimation_ros.training.modes import begin_training
 from pose_estimation_ros.training.schedules import MakeSchedule, make_schedule
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings
 
@@ -57,6 +58,10 @@ class PoseModule(LightningModule):
         """Return the network's outputs for pictures (N, H, W, 3) uint8 BGR."""
         outputs: Sequence[Tensor] = self.network(self.normalise(images))
         return outputs
+
+    def on_train_start(self) -> None:
+        """Set the modes of the network's parts: it may come from inference, and Lightning leaves it as it is."""
+        begin_training(self.network)
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Any]:
         """Return the loss, which Lightning divides by the batches of a step, and its parts."""

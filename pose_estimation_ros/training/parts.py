@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import nn
 
-from pose_estimation_ros.methods.method import Method, Objective
+from pose_estimation_ros.methods.method import Method, Objective, Preprocessing
 from pose_estimation_ros.training.checkpoints import Checkpoints
 from pose_estimation_ros.training.clock import Clock
 from pose_estimation_ros.training.ema import MovingAverage
@@ -40,6 +40,8 @@ class Subject:
     """To network inputs of one size."""
     lr_schedule: MakeSchedule | None = None
     """A user's own in the place of the settings'."""
+    preprocessing: Preprocessing | None = None
+    """How pictures are normalised, where not as the method does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +115,7 @@ class Parts:
         sampler = EpochSampler(plan.stream, processes.rank, processes.world)
         loader = Loader(items, sampler, on.num_workers, pinned=processes.accelerator == 'cuda')
         schedule = subject.lr_schedule or settings.schedule
-        preprocessing = subject.method.preprocessing
+        preprocessing = subject.preprocessing or subject.method.preprocessing
         network, objective = subject.network, subject.objective
         module = PoseModule(network, objective, preprocessing, settings.optimizer, schedule, plan.steps)
         trial = bool(on.limit_batches)

@@ -20,6 +20,7 @@ from pose_estimation_ros.inference.backend import pick_outputs
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.items import Batch, Items
 from pose_estimation_ros.training.journal import Journal
+from pose_estimation_ros.training.modes import evaluating
 from pose_estimation_ros.training.steps import Steps
 
 MOST = 4
@@ -98,13 +99,8 @@ def draw_people(image: ByteArray, sample: Sample, poses: Sequence[Pose]) -> AnyA
 
 def _predicted(module: LightningModule, batch: Batch, method: Method) -> list[FloatArray]:
     """Return the maps that decoders take, without moving any running statistics."""
-    training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            outputs = module(batch.images)
-    finally:
-        module.train(training)
+    with evaluating(module), torch.no_grad():
+        outputs = module(batch.images)
     places = pick_outputs([each.shape[1] for each in outputs], method.output_channels, 'the network')
     return [outputs[place].float().cpu().numpy() for place in places]
 

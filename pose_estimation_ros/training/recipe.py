@@ -86,7 +86,7 @@ class ValidationSettings:
     height: int = 368
     """Rows that pictures are scaled to."""
     limit: int = 250
-    """Pictures; 0 for all."""
+    """Pictures of each part, the choice that `evaluate --subset` makes; 0 for all."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class ScheduleSettings:
     """What share of the rate cosine ends with."""
 
     def __post_init__(self) -> None:
-        require(list(self.milestones) == sorted(set(self.milestones)), 'schedule.milestones must be rising epochs')
+        rising = list(self.milestones) == sorted(set(self.milestones))
+        require(rising, f'schedule.milestones must be rising epochs, got {self.milestones}')
         require(self.gamma > 0, f'schedule.gamma must be above 0, got {self.gamma}')
         require(self.warmup_steps >= 0, f'schedule.warmup_steps must be 0 or more, got {self.warmup_steps}')
         require(0 <= self.final_factor <= 1, f'schedule.final_factor must be from 0 to 1, got {self.final_factor}')

@@ -52,7 +52,10 @@ def _open(part: Part, root: Path) -> KeypointDataset:
     paths = coco_paths(part, root)
     if paths is None:
         return LeedsSportsExtended(_existing(root / part.images, f'images of the part {part.kind}'))
-    return (CocoKeypoints if part.kind == 'coco' else CocoMainPersons)(*paths)
+    pictures = (CocoKeypoints if part.kind == 'coco' else CocoMainPersons)(*paths)
+    if not part.limit:  # who wants a few may have no more
+        pictures.check_files()
+    return pictures
 
 
 def coco_paths(part: Part, root: Path) -> tuple[Path, Path] | None:

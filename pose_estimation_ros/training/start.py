@@ -31,6 +31,11 @@ def make_subject(recipe: Recipe) -> tuple[Subject, str]:
     """
     method = method_of(recipe)
     options = method.options(recipe.network)
+    if recipe.transform.size % options.stride:
+        raise SettingsError(
+            f'transform.size must be a multiple of the stride {options.stride} of the network, got'
+            f' {recipe.transform.size}'
+        )
     objective = method.objective(options, **recipe.objective)
     pictures = training_pictures(recipe.data, method.skeleton)
     torch.manual_seed(recipe.seed)

@@ -10,6 +10,7 @@ from torch import nn
 
 from pose_estimation_ros.training.checkpoints import Checkpoints
 from pose_estimation_ros.training.journal import Journal, log_metrics
+from pose_estimation_ros.training.modes import evaluating
 from pose_estimation_ros.training.steps import Steps, due
 
 LOG = logging.getLogger(__name__)
@@ -65,12 +66,10 @@ class Validator(Callback):
             LOG.info('iteration %d: %s', iteration, ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
 
     def _validated(self, network: nn.Module, trainer: Trainer) -> dict[str, float]:
-        training = network.training
-        network.eval()
-        try:
+        if trainer.world_size > 1:
+            _take_statistics_of_first(network)
+        with evaluating(network):
             part = self._validation.run(network, trainer.global_rank, trainer.world_size)
-        finally:
-            network.train(training)
         parts = [part]
         if trainer.world_size > 1:
             parts = [None] * trainer.world_size
@@ -82,6 +81,13 @@ class Validator(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.results = state_dict['results']
+
+
+@torch.no_grad()
+def _take_statistics_of_first(network: nn.Module) -> None:
+    """Give all processes the batch norms' statistics of the first one, which are saved; parameters are alike."""
+    for buffer in network.buffers():
+        torch.distributed.broadcast(buffer, src=0)
 
 
 def _first_score(result: dict[str, float]) -> float:

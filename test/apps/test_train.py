@@ -119,6 +119,9 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
         (['--network.backbone', 'vgg'], 'backbone must be one of mobilenet, mobilenetv2, shufflenet'),
         (['--network.depth', '3'], 'depth'),
         (['--objective.sigmas', '3'], 'targets have no setting sigmas'),
+        (['--objective.sigma', 'wide'], "sigma must be a number, got 'wide'"),
+        (['--transform.size', '100'], 'transform.size must be a multiple of the stride 8 of the network, got 100'),
+        (['--schedule.milestones', '[3, 1]'], 'schedule.milestones must be rising epochs, got (3, 1)'),
         (['--method', 'posenet'], "method must be one of lightweight_openpose"),
         (['--data.train', '[]'], 'data.train names no pictures'),
         (['--data.train', '[{kind: coco, images: train2017, annotations: a.json}]'], 'are not at train2017'),
@@ -132,6 +135,25 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
 def test_bad_recipes_are_told_in_a_sentence(cli, recipe, tmp_path, arguments, expected):
     outcome = cli('train', '--config', recipe, '--output', tmp_path / 'run', *arguments)
     assert expected in outcome.sentence()
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('kind', ['coco', 'coco_main_persons'])
+def test_missing_pictures_are_told_before_anything_is_trained(cli, recipe, tmp_path, kind):
+    joints = [30.0, 30.0, 2] * 17
+    person = {'id': 1, 'category_id': 1, 'iscrowd': 0, 'keypoints': joints, 'bbox': [1, 1, 60, 60], 'area': 3600}
+    (tmp_path / 'a.json').write_text(
+        json.dumps(
+            {
+                'images': [{'id': number, 'file_name': f'{number}.jpg'} for number in range(4)],
+                'annotations': [{**person, 'image_id': number} for number in range(4)],
+            }
+        )
+    )
+    (tmp_path / 'pictures').mkdir()
+    data = f'[{{kind: {kind}, images: {tmp_path}/pictures, annotations: {tmp_path}/a.json}}]'
+    sentence = cli('train', '--config', recipe, '--output', tmp_path / 'run', '--data.train', data).sentence()
+    assert '4 of 4 pictures are missing, first' in sentence
     assert not (tmp_path / 'run').exists()
 
 

@@ -200,6 +200,20 @@ def test_more_stages_start_from_fewer(make, external, tmp_path):
     assert len(result['paf_losses']) == 3
 
 
+def test_pictures_are_normalised_as_the_learner_was_told(make, external):
+    usual, own = (make(**options) for options in ({}, {'img_mean': [0.0] * 3, 'img_scale': 1 / 64}))
+    options = {**TRAINING, **FILES, 'silent': True}
+    losses = [learner.fit(external, external, **options, **VALIDATION)['paf_losses'][0] for learner in (usual, own)]
+    assert losses[0] != losses[1]
+    scores = own.eval(external, images_folder_name='drawn', silent=True, **FILES)
+    assert len(scores['average_precision']) == 5
+
+
+def test_epochs_that_are_none(make, external):
+    with pytest.raises(SettingsError, match=r'^epochs must be 1 or more, got 0'):
+        make().fit(external, **{**TRAINING, **FILES, 'epochs': 0})
+
+
 def test_a_checkpoint_that_is_not_there(make, external):
     with pytest.raises(SettingsError, match=r'checkpoint_iter_7.pth, which is not there; there are: none'):
         make(checkpoint_load_iter=7).fit(external, **TRAINING, **FILES)

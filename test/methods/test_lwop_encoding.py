@@ -17,6 +17,8 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import (
     shrink_mask,
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import field_limbs
+from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
+from pose_estimation_ros.methods.method import Annotation
 
 HW = (368, 368)
 
@@ -164,6 +166,13 @@ def test_keypoints_outside_are_absent(xy, flag):
 
 def test_flags_of_coco_annotations():
     assert FLAG_OF_COCO[[0, 1, 2]].tolist() == [ABSENT, OCCLUDED, VISIBLE]
+
+
+def test_an_input_that_is_no_whole_number_of_cells_is_refused():
+    objective = LightweightOpenPoseObjective(TargetSettings())
+    nobody = Annotation(np.zeros((0, 18, 3)), np.ones((96, 100), np.uint8), np.ones(18, bool), np.zeros(0))
+    with pytest.raises(SettingsError, match='multiples of 8 pixels, got 100x96'):
+        objective.encode(nobody)
 
 
 @pytest.mark.parametrize('wrong', [{'stride': 0}, {'sigma': 0}, {'sigma': float('nan')}, {'paf_thickness': -1}])

@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 
+from pose_estimation_ros.ros.middleware import own_domain
+
 # Before the first message type is imported: wrong types raise instead of turning into 0, and tests running elsewhere
 # on this machine stay unheard.
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
-os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 200 + 1)
+os.environ.update(own_domain())
 
 DEFINITIONS = Path(__file__).resolve().parent / 'interfaces'
 GENERATORS = ('rosidl_generator_py', 'rosidl_typesupport_fastrtps_c', 'ament_package', 'colcon_core')
@@ -127,6 +128,7 @@ def run(ros: None) -> Iterator[Callable[..., Any]]:
 
         def start(*command: Any, **environment: str) -> Any:
             process = Process(*map(str, command), **environment)
+            stack.callback(lambda: print(process.output))  # pytest shows it where the test fails
             stack.callback(process.stop)
             return process
 

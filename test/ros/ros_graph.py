@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -259,7 +260,11 @@ class Process:
         return code
 
     def stop(self):
+        """End it as Ctrl-C does, since one that is killed leaves its shared memory behind; kill what does not obey."""
         with contextlib.suppress(ProcessLookupError):
+            self._child.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(10)
             self._child.kill()
         self._child.wait()
         self._child.stdout.close()

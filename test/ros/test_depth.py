@@ -1,5 +1,7 @@
 """From depth pictures to metres."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,8 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.data.camera_messages import BrokenImageError, UnsupportedEncodingError
 from pose_estimation_ros.ros.depth import Intrinsics, depth_in_metres, intrinsics, markers, median_depth, points_3d
+from pose_estimation_ros.ros.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.parameters import settings_from
 
 CAMERA = Intrinsics(fx=500, fy=400, cx=31.5, cy=23.5, width=64, height=48)
 
@@ -165,3 +169,35 @@ def test_markers_of_nobody_remove_the_last():
         assert [(marker.action, len(marker.points)) for marker in markers(points, Header()).markers] == [
             (Marker.DELETE, 0)
         ] * 2
+
+
+def info(width=64, height=48, focal=500.0):
+    constants = CameraInfo(width=width, height=height)
+    constants.k = [focal, 0.0, 31.5, 0.0, focal, 23.5, 0.0, 0.0, 1.0]
+    return constants
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'constants', 'sentence'),
+    [
+        ('16UC1', info(), ''),
+        ('bgr8', info(), 'depth must be one of 16UC1'),
+        ('16UC1', None, 'no camera constants have come on depth/camera_info'),
+        ('16UC1', info(focal=0.0), 'the camera is not calibrated'),
+        ('16UC1', info(32, 24), 'the depth picture is 64x48 and depth/camera_info of 32x24: give both from the same'),
+    ],
+)
+def test_what_keeps_depth_from_being_used_is_told(encoding, constants, sentence):
+    warnings = []
+    logger = SimpleNamespace(warning=lambda text, throttle_duration_sec: warnings.append(text))
+    buffer = DepthBuffer(logger)
+    picture = message(np.full((48, 64), 2000), '16UC1')
+    picture.encoding = encoding
+    buffer.add_picture(picture)
+    if constants:
+        buffer.add_camera_info(constants)
+    image = np.zeros((48, 64, 3), np.uint8)
+    points = buffer.points([someone([(32, 24)])], Header(), image, settings_from({}))
+    assert np.isnan(points[0, 0]).any() == bool(sentence)
+    assert len(warnings) == bool(sentence) == bool(buffer.fault)
+    assert sentence in ''.join(warnings)

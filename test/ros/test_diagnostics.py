@@ -45,6 +45,11 @@ STALLED = replace(SEEN, silent_for=20.4)
          (ERROR, 'incompatible QoS with a publisher on /camera/image: RELIABILITY')),
         ({'incompatible_qos': 'RELIABILITY'}, SEEN, (OK, '2 people seen')),  # another publisher fits
         ({'has_subscribers': False}, SEEN, (OK, 'no subscribers, paused')),
+        ({'has_subscribers': False, 'unmatched': '/n/skeletons'}, SEEN,
+         (WARN, 'paused: incompatible QoS or type of the subscribers of /n/skeletons; offered is reliable or best '
+                'effort, volatile, without deadline')),
+        ({'depth_fault': 'no depth'}, SEEN, (WARN, '2 people seen, none in 3D: no depth')),
+        ({'unmatched': '/n/skeletons'}, SEEN, (OK, '2 people seen')),  # others listen
         ({'has_subscribers': False}, STALLED,
          (WARN, 'no picture on /camera/image for 20 s, though it has 1 publishers')),
         ({'has_subscribers': False, 'lazy': False}, SEEN, (OK, '2 people seen')),

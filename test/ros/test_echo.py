@@ -19,8 +19,10 @@ from std_msgs.msg import String
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, SKELETONS
 from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
+from pose_estimation_ros.ros import skeleton_listener
 from pose_estimation_ros.ros.echo import DEFAULT_TOPIC, as_line, as_text
 from pose_estimation_ros.ros.outputs import reliable
+from pose_estimation_ros.ros.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.skeleton_messages import (
     decode_skeletons,
     description_message,
@@ -138,6 +140,21 @@ def test_other_skeletons(run, publish, described):
     assert echo.code() == 0, echo.output
     assert echo.output == as_text(MESSAGE, [people_of(made_up)]).replace('12.250', '1.000')
     assert made_up.abbreviations[3] in echo.output
+
+
+def test_without_a_description_only_the_first_message_is_kept_waiting(publish, monkeypatch):
+    monkeypatch.setattr(skeleton_listener, 'PATIENCE_S', 0.4)
+    listener, taken = rclpy.create_node('listener'), []
+    SkeletonListener(listener, DEFAULT_TOPIC, lambda message, poses: taken.append(poses))
+    spinner = Spinner(listener)
+    try:
+        publish()
+        until(lambda: taken, 'the first')
+        monkeypatch.setattr(skeleton_listener, 'PATIENCE_S', 1e9)
+        before = len(taken)
+        until(lambda: len(taken) > before + 3, 'more of them')
+    finally:
+        spinner.stop()
 
 
 def test_descriptions_are_read_back():

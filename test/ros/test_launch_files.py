@@ -331,6 +331,6 @@ def test_large_best_effort_images_arrive_with_the_profile():
     try:
         result = run(RECEIVER)
     finally:
-        sender.kill()
-        sender.wait(10)
+        sender.terminate()  # killed, it would leave 64 MiB of shared memory behind
+        sender.wait(30)
     assert result.stdout == '20 {6220800}\n', result.stderr

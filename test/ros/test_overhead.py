@@ -1,13 +1,21 @@
 """How what the processes noted is joined; test/apps/test_benchmark.py runs the whole."""
 
+import time
+from dataclasses import asdict
+
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from ros_graph import Friend, until
+from sensor_msgs.msg import Image, PointCloud2
+
+from pose_estimation_ros.core.files import write_json
 from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.inputs import sensor_profile
 from pose_estimation_ros.ros.moments import Moments
-from pose_estimation_ros.ros.overhead import _row
-from pose_estimation_ros.ros.overhead_parts import WARM_UP, Plan, Recorder
+from pose_estimation_ros.ros.overhead import PARTS, _row
+from pose_estimation_ros.ros.overhead_parts import SKELETONS, WARM_UP, Plan, Recorder
 
 PLAN = Plan({}, width=64, height=48, frames=4, rate=10.0)
 
@@ -49,3 +57,21 @@ def test_pictures_are_the_same_in_every_process():
     first, second = PLAN.pictures(), PLAN.pictures()
     assert first[0].shape == (48, 64, 3)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+def test_no_picture_counts_before_somebody_listens_to_the_node(run, ros, tmp_path):
+    """Or else the node pauses, and a late listener leaves nothing to be measured."""
+    plan = Plan({}, width=64, height=48, frames=4, rate=30.0)
+    write_json(tmp_path / 'plan.json', asdict(plan))
+    friend = Friend('', listen=False)
+    try:
+        friend.listen(Image, '/image', sensor_profile(100))
+        camera = run('-m', PARTS, 'camera', tmp_path / 'plan.json', tmp_path / 'camera.json')
+        until(lambda: friend.node.count_publishers('/image') == 2, 'the camera')  # the friend's own is the other
+        time.sleep(1.5)
+        assert not friend.heard['/image']
+        friend.listen(PointCloud2, SKELETONS)
+        assert camera.code() == 0, camera.output
+        assert len(friend.heard['/image']) > WARM_UP
+    finally:
+        friend.stop()

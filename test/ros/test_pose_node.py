@@ -603,6 +603,21 @@ def test_incompatible_qos(make_robot, monkeypatch):
     until(lambda: robot.said('incompatible QoS: RELIABILITY', WARN))
 
 
+def test_subscribers_whose_qos_does_not_fit(make_robot):
+    robot = make_robot(friend={'listen': False}).start()
+    robot.listen(PointCloud2, 'skeletons', QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+    until(lambda: robot.pose.count_subscribers(f'{robot.target}/skeletons'))
+    robot.send(picture(1))
+    status = robot.explained(f'incompatible QoS or type of the subscribers of {robot.target}/skeletons')
+    assert status.level == DiagnosticStatus.WARN
+    robot.ignore('skeletons')
+    robot.explained('no subscribers, paused')
+    robot.listen(PointCloud2, 'skeletons')
+    until(robot.pose._outputs.wanted)
+    robot.ask(picture(1))
+    robot.explained('1 people seen')
+
+
 def test_what_was_wrong_is_not_told_for_ever(robot):
     robot.send(raw('bayer_rggb16', np.zeros((48, 128), np.uint8), channels=2))
     robot.explained('bayer_rggb16')
@@ -674,16 +689,27 @@ def test_people_in_metres(deep):
     assert np.isnan(points[0, -1, :3]).all()
 
 
-@pytest.mark.parametrize('fault', ['none', 'late', 'of another size'])
-def test_depth_that_is_missing_or_of_another_size(deep, fault):
+@pytest.mark.parametrize(
+    ('fault', 'sentence'),
+    [
+        ('none', 'no depth picture has come on depth/image'),
+        ('late', 'the nearest depth picture is 1.010 s from the picture, and depth.slop allows 0.05 s'),
+        ('of another size', 'the depth picture is 32x24 and the picture 64x48: give depth/image depth that is'),
+    ],
+)
+def test_depth_that_is_missing_or_of_another_size(deep, fault, sentence):
     if fault != 'none':
         send_depth(deep, 10.0 if fault == 'of another size' else 9.0, (24, 32) if 'size' in fault else (48, 64))
-    deep.ask(picture(1), seconds=10.01)
+    for _ in range(3):
+        deep.ask(picture(1), seconds=10.01)
     assert len(deep.poses) == 1
-    until(lambda: deep.heard['skeletons_3d'])
+    until(lambda: len(deep.heard['skeletons_3d']) == 3)
     points, _ = decode_skeletons_3d(deep.heard['skeletons_3d'][0])
     assert points.shape[:2] == (1, 18)
     assert np.isnan(points[..., :3]).all()
+    (text,) = until(lambda: deep.said('no 3D', WARN))  # throttled
+    assert sentence in text
+    assert deep.explained(f'1 people seen, none in 3D: {sentence}').level == DiagnosticStatus.WARN
 
 
 # --- the rest ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from diagnostic_msgs.msg import DiagnosticStatus
 from ros_fakes import picture
 from ros_graph import REPOSITORY, Friend, header, until
+from sensor_msgs.msg import CompressedImage
 
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
@@ -177,6 +178,15 @@ def test_another_type_on_the_topic(run, friend):
     status = friend.explained('/image carries sensor_msgs/msg/Image, which this node does not subscribe to')
     assert status.level == DiagnosticStatus.ERROR
     process.says('it carries sensor_msgs/msg/Image, and sensor_msgs/msg/CompressedImage is awaited')
+
+
+def test_another_type_on_the_topic_that_is_found_late(run, friend):
+    """After the warning that there are no pictures, which did not know why."""
+    process = run(*FAKE, *ros_args(model_path='fake.onnx', stall_timeout=0.2), '-r', 'image:=/other')
+    process.says('it has 0 publishers')
+    friend.node.create_publisher(CompressedImage, '/other', 10)
+    process.says('it carries sensor_msgs/msg/CompressedImage, and sensor_msgs/msg/Image is awaited')
+    assert process.output.count('no picture on /other') == 2
 
 
 @pytest.mark.parametrize('content', [None, 'pose_node:\n  base_height: 300\n', '/**:\n  ros__parameters: [1, 2\n'])

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from pose_estimation_ros.training.batchnorm import CpuBatchNormSync
+from test.training.conftest import Answers, make_subject
 
 SCRIPT = Path(__file__).parent / 'small_training.py'
 ENVIRONMENT = {**os.environ, 'OMP_NUM_THREADS': '1'}
@@ -86,6 +87,21 @@ def test_two_processes_go_on_where_they_were(tmp_path):
     one, two = result_of(tmp_path / 'one'), result_of(tmp_path / 'two')
     for name, losses in one['losses'].items():
         assert two['losses'][name] == pytest.approx(losses[3:], rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('ema_decay', [0.0, 0.5], ids=['plain', 'average'])
+def test_two_processes_validate_the_weights_that_are_saved(tmp_path, ema_decay):
+    """Each has batch norms with statistics of its own; those of the first are saved."""
+    launcher = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
+    settings = {'max_steps': 3, 'val_after': 3, 'batch_size': 4, 'ema_decay': ema_decay}
+    finish(start(tmp_path / 'two', 'validated', before=launcher, **settings))
+    network = make_subject().network
+    saved = torch.load(tmp_path / 'two/checkpoints/checkpoint_iter_3.pth', weights_only=True)
+    network.load_state_dict(saved['state_dict'])
+    offline = Answers().run(network.eval(), 0, 1)
+    (result,) = result_of(tmp_path / 'two')['evaluations']
+    assert result['answers'] == pytest.approx(offline, rel=1e-5)
 
 
 def test_batch_norms_change_places_and_keep_their_values():

@@ -3,6 +3,7 @@
 import json
 import math
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,28 @@ def test_checkpoints_load_as_published_ones(folder):
     options = METHOD.options({'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1, 'num_refinement_stages': 0})
     assert METHOD.read_checkpoint(result.checkpoints[0])[1].num_refinement_stages == 0
     assert METHOD.fit_weights(METHOD.network(options), state_dict).startswith('loaded')
+
+
+@pytest.mark.parametrize('drawing', [0, 1], ids=['', 'with pictures'])
+def test_a_network_that_was_used_trains_like_a_new_one(folder, drawing):
+    settings = make_settings(max_epochs=1, val_after=1, logging={'pictures_after': drawing})
+    new = train(make_subject(), settings, folder, Recording())
+    used = make_subject()
+    used.network.eval()
+    again = train(used, settings, folder / 'again', Recording())
+    assert again.losses == new.losses
+    assert all(torch.equal(value, new.network.state_dict()[name]) for name, value in again.network.state_dict().items())
+
+
+def test_folded_batch_norms_stay_as_they_are(folder):
+    """As in lwop_omz: to normalise by a batch's statistics would make another network of it."""
+    subject = make_subject()
+    norms = [module for module in subject.network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms[1:]:
+        torch.nn.init.constant_(norm.bias, 0.1)
+    train(subject, make_settings(max_epochs=1, logging={'pictures_after': 1}), folder, Recording())
+    assert norms[0].running_mean.abs().max() > 0
+    assert all((norm.running_mean == 0).all() and (norm.running_var == 1).all() for norm in norms[1:])
 
 
 def test_loss_falls_on_repeated_pictures(folder):
@@ -203,6 +226,16 @@ def test_no_checkpoints_where_none_are_wanted(folder):
 
 
 @pytest.mark.slow
+def test_iterations_are_counted_on_after_a_resumption(folder):
+    """Whether or not it says again where they began."""
+    begun = train(make_subject(), replace(make_settings(max_epochs=1), first_iteration=100), folder)
+    assert begun.iteration == 104
+    result = train(make_subject(), make_settings(), folder, resume=begun.checkpoints[-1])
+    assert result.iteration == 108
+    assert [path.name for path in result.checkpoints] == ['checkpoint_iter_106.pth', 'checkpoint_iter_108.pth']
+    assert content(result.checkpoints[-1])['iter'] == 108
+
+
 def test_iterations_count_from_where_they_are_told_to(folder):
     settings = make_settings()
     settings = type(settings)(

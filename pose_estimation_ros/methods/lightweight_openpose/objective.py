@@ -37,11 +37,19 @@ class LightweightOpenPoseObjective:
         if settings.keys() - known:
             unknown = ', '.join(sorted(settings.keys() - known))
             raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(sorted(known))}')
+        for name, value in settings.items():
+            if not isinstance(value, int | float):
+                raise SettingsError(f"the targets' {name} must be a number, got {value!r}")
         return cls(TargetSettings(stride=options.stride, **settings))
 
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
         """Return heatmaps, fields, mask and the channels' weights."""
         height, width = annotation.mask.shape
+        if height % self.settings.stride or width % self.settings.stride:
+            raise SettingsError(
+                f'a network input must have multiples of {self.settings.stride} pixels, got {width}x{height}; change'
+                " the transform's size"
+            )
         people = annotation.joints.astype(float)  # (P, 18, 3)
         people[..., 2] = FLAG_OF_COCO[annotation.joints[..., 2].astype(int)]
         heatmaps, pafs = encode(absent_outside(people, (height, width)), (height, width), self.settings)
