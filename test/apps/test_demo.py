@@ -55,7 +55,8 @@ def test_own_video(cli, clip, seeing):
 
 
 def test_shorter_video_than_asked_for(cli, clip, seeing):
-    check(cli('demo', '--local', '--video', clip, *seeing), OUT, 12, 320, 256)
+    frames = check(cli('demo', '--local', '--video', clip, *seeing), OUT, 12, 320, 256)
+    assert {pose['id'] for frame in frames for pose in frame['poses']} == {0, 1}
 
 
 @pytest.mark.slow

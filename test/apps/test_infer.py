@@ -261,7 +261,7 @@ class TestOutput:
         shutil.copy(picture, path)
         return path
 
-    def check_kept(self, outcome, own, picture):
+    def assert_kept(self, outcome, own, picture):
         assert 'is itself a source and would be overwritten' in outcome.sentence()
         assert own.read_bytes() == picture.read_bytes()
         assert [name for name in names_in(own.parent) if name.startswith('.')] == []
@@ -269,24 +269,24 @@ class TestOutput:
     @pytest.mark.parametrize('as_folder', [False, True])
     def test_source_is_not_overwritten(self, cli, own, picture, seeing, as_folder):
         outcome = cli('infer', own.parent if as_folder else own, '--output', own.parent, *seeing)
-        self.check_kept(outcome, own, picture)
+        self.assert_kept(outcome, own, picture)
 
     def test_nor_by_another_source_of_its_name(self, cli, tmp_path, own, picture, seeing):
         other = tmp_path / 'mine.png'
         shutil.copy(picture, other)
-        self.check_kept(cli('infer', other, own, '--output', own.parent, *seeing), own, picture)
+        self.assert_kept(cli('infer', other, own, '--output', own.parent, *seeing), own, picture)
 
     def test_nor_through_a_link(self, cli, tmp_path, own, picture, seeing):
         (tmp_path / 'mine.png').symlink_to(own)
-        self.check_kept(cli('infer', own, '--output', tmp_path, *seeing), own, picture)
+        self.assert_kept(cli('infer', own, '--output', tmp_path, *seeing), own, picture)
 
     def test_nor_by_the_json(self, cli, own, picture, seeing):
-        self.check_kept(cli('infer', own, '--json', own, *seeing), own, picture)
+        self.assert_kept(cli('infer', own, '--json', own, *seeing), own, picture)
 
     def test_a_video_is_not_overwritten(self, cli, tmp_path, clip, seeing):
         own = tmp_path / 'mine.mp4'
         shutil.copy(clip, own)
-        self.check_kept(cli('infer', own, '--output', tmp_path, *seeing), own, clip)
+        self.assert_kept(cli('infer', own, '--output', tmp_path, *seeing), own, clip)
 
     def test_json_through_a_link(self, infer, picture):
         Path('real').mkdir()

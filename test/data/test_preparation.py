@@ -203,7 +203,7 @@ class TestFromArchives:
 
 
 class TestBadArchives:
-    def refuse(self, request, output, match):
+    def assert_refused(self, request, output, match):
         with pytest.raises(DatasetError, match=match) as caught:
             prepare(replace(request, parts=('val2017',)))
         assert '\n' not in str(caught.value)
@@ -215,7 +215,7 @@ class TestBadArchives:
         path = write_zip(archives / 'val2017.zip', CONTENTS['val2017'], zipfile.ZIP_STORED)
         content = CONTENTS['val2017']['val2017/000000000001.jpg']
         path.write_bytes(path.read_bytes().replace(content[:100], bytes(100)))
-        self.refuse(request_of(), output, r'val2017\.zip is damaged at val2017/000000000001\.jpg: Bad CRC')
+        self.assert_refused(request_of(), output, r'val2017\.zip is damaged at val2017/000000000001\.jpg: Bad CRC')
         write_zip(path, CONTENTS['val2017'])
         prepare(request_of())
         assert_complete(output)
@@ -225,27 +225,27 @@ class TestBadArchives:
         content = bytearray(path.read_bytes())
         content[60:70] = b'\xff' * 10
         path.write_bytes(content)
-        self.refuse(request_of(), output, 'is damaged at val2017/000000000000.jpg')
+        self.assert_refused(request_of(), output, 'is damaged at val2017/000000000000.jpg')
 
     @pytest.mark.parametrize('size', [0, 100, 5000])
     def test_an_archive_that_was_cut_off(self, request_of, output, archives, size):
         path = archives / 'val2017.zip'
         path.write_bytes(path.read_bytes()[:size])
-        self.refuse(request_of(), output, 'val2017.zip is damaged at its table of contents: File is not a zip file')
+        self.assert_refused(request_of(), output, 'val2017.zip is damaged at its table of contents: File is not a zip file')
 
     @pytest.mark.parametrize(
         'name', ['../evil.jpg', 'val2017/../../evil.jpg', '/tmp/evil.jpg', '..\\evil.jpg', 'C:/evil.jpg']
     )
     def test_paths_that_lead_outside(self, request_of, output, archives, name):
         write_zip(archives / 'val2017.zip', {**CONTENTS['val2017'], name: b'evil'})
-        self.refuse(request_of(), output, 'would write outside its folder')
+        self.assert_refused(request_of(), output, 'would write outside its folder')
 
     def test_a_link(self, request_of, output, archives):
         with zipfile.ZipFile(archives / 'val2017.zip', 'a') as file:
             link = zipfile.ZipInfo('val2017/evil.jpg')
             link.external_attr = 0o120777 << 16
             file.writestr(link, '/etc/passwd')
-        self.refuse(request_of(), output, 'is a link or a device')
+        self.assert_refused(request_of(), output, 'is a link or a device')
 
     def test_encrypted(self, request_of, output, archives):
         path = archives / 'val2017.zip'
@@ -253,7 +253,7 @@ class TestBadArchives:
         entry = content.index(b'PK\x01\x02')
         content[entry + 8] |= 1
         path.write_bytes(content)
-        self.refuse(request_of(), output, 'is encrypted')
+        self.assert_refused(request_of(), output, 'is encrypted')
 
     def test_an_unknown_compression(self, request_of, output, archives):
         path = archives / 'val2017.zip'
@@ -262,21 +262,21 @@ class TestBadArchives:
             start = content.index(mark) + place
             content = content[:start] + b'\x63\x00' + content[start + 2 :]
         path.write_bytes(content)
-        self.refuse(request_of(), output, 'is damaged at val2017/000000000000.jpg: .*compression')
+        self.assert_refused(request_of(), output, 'is damaged at val2017/000000000000.jpg: .*compression')
 
     def test_a_bomb(self, request_of, output, archives):
         write_zip(archives / 'val2017.zip', {name: bytes(1 << 20) for name in CONTENTS['val2017']})
-        self.refuse(request_of(), output, r'would unpack to 3\.0 MiB, expected about 9\.1 KiB')
+        self.assert_refused(request_of(), output, r'would unpack to 3\.0 MiB, expected about 9\.1 KiB')
 
     def test_a_file_twice(self, request_of, output, archives):
         with pytest.warns(UserWarning, match='Duplicate'), zipfile.ZipFile(archives / 'val2017.zip', 'a') as file:
             file.writestr('val2017/000000000001.jpg', b'evil')
-        self.refuse(request_of(), output, 'has 1 files twice')
+        self.assert_refused(request_of(), output, 'has 1 files twice')
 
     @pytest.mark.parametrize('count', [0, 2, 4])
     def test_a_wrong_count(self, request_of, output, archives, count):
         write_zip(archives / 'val2017.zip', pictures('val2017', count))
-        self.refuse(request_of(), output, f'has {count} val2017 files, expected 3')
+        self.assert_refused(request_of(), output, f'has {count} val2017 files, expected 3')
 
     @pytest.mark.parametrize(
         ('content', 'match'),
