@@ -231,7 +231,9 @@ class TestBadArchives:
     def test_an_archive_that_was_cut_off(self, request_of, output, archives, size):
         path = archives / 'val2017.zip'
         path.write_bytes(path.read_bytes()[:size])
-        self.assert_refused(request_of(), output, 'val2017.zip is damaged at its table of contents: File is not a zip file')
+        self.assert_refused(
+            request_of(), output, 'val2017.zip is damaged at its table of contents: File is not a zip file'
+        )
 
     @pytest.mark.parametrize(
         'name', ['../evil.jpg', 'val2017/../../evil.jpg', '/tmp/evil.jpg', '..\\evil.jpg', 'C:/evil.jpg']
