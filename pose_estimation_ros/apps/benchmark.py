@@ -17,7 +17,7 @@ from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.data.sources import open_sources
+from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import BACKENDS, installed
 from pose_estimation_ros.inference.pipeline import Pipeline

@@ -24,8 +24,8 @@ from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import SettingsError, SourceError, WeightsError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
-from pose_estimation_ros.data.sources import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.learners.model_folder import find_model

@@ -19,8 +19,9 @@ from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
-from pose_estimation_ros.data.sources import Frame, Source, open_sources
+from pose_estimation_ros.data.sources import Frame, Source
 
 
 def add_arguments(parser: Any) -> None:

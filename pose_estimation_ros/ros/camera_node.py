@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
-from pose_estimation_ros.data.sources import open_sources
+from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.ros.ending import until_asked_to_end
 from pose_estimation_ros.ros.image_conversion import from_bgr, to_compressed

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import ImageError, SourceError
-from pose_estimation_ros.data import sources
-from pose_estimation_ros.data.sources import CameraSource, open_sources
+from pose_estimation_ros.data import opening, sources
+from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.sources import CameraSource
 from pose_estimation_ros.data.video import VideoWriter
 
 
@@ -343,7 +344,7 @@ def test_impossible_names(odd):
 
 
 def test_all_arguments_are_checked_before_any_is_opened(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, 'Capture', None)
+    monkeypatch.setattr(opening, 'Capture', None)
     with pytest.raises(SourceError, match=r'no file or folder .*missing\.png'):
         open_sources(['0', str(save_video(tmp_path / 'a.mp4')), str(tmp_path / 'missing.png')])
 
@@ -409,6 +410,7 @@ class FakeCapture:
 @pytest.fixture
 def held(monkeypatch):
     monkeypatch.setattr(sources, 'Capture', FakeCapture)
+    monkeypatch.setattr(opening, 'Capture', FakeCapture)
     FakeCapture.held.clear()
     return FakeCapture.held
 
