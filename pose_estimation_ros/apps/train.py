@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     require_device(recipe.trainer, processes)
     main = processes.rank == 0
     resume = _checkpoint(arguments.output, arguments.resume, main)
-    subject, validation, told = _make(recipe, resume)
+    subject, validation, told = _make(recipe, resume, processes.world == 1)
     report = Report(arguments.output, shown=main)
     report.before(recipe, subject, resume, told)
     if main:
@@ -76,7 +76,7 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
     return None
 
 
-def _make(recipe: Recipe, resume: Path | None) -> tuple['Subject', Any, str]:
+def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', Any, str]:
     """Return what is trained, what scores it, and a sentence on the weights."""
     from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
     from pose_estimation_ros.training.start import make_subject, without_start
@@ -84,6 +84,10 @@ def _make(recipe: Recipe, resume: Path | None) -> tuple['Subject', Any, str]:
     if resume:
         recipe = without_start(recipe)
     subject, told = make_subject(recipe)
+    if recipe.teacher.weights:
+        from pose_estimation_ros.learners.teaching import taught_subject
+
+        subject = taught_subject(subject, recipe, alone)
     pictures = recipe_pictures(recipe)
     validation = CocoValidation(subject.method, pictures, recipe.validation.height) if pictures else None
     return subject, validation, f'goes on from {resume}' if resume else told

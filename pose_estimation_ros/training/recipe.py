@@ -41,6 +41,10 @@ class Part:
     """Of people in synthetic pictures, in shares of the picture's height."""
     seed: int = 0
     """Of synthetic pictures; another seed draws other people."""
+    labels: bool = True
+    """Whether its labels count; false leaves it to a teacher to say where people are."""
+    collage: tuple[int, int] = (1, 1)
+    """Rows and columns of pictures of this part that are put together in one, for many small people."""
     keep: str = ''
     """Folder, below data.root unless absolute, that synthetic pictures are kept in once they are drawn; empty draws
     them each time."""
@@ -48,6 +52,7 @@ class Part:
     def __post_init__(self) -> None:
         require(self.weight > 0, f'data: the weight of a part must be above 0, got {self.weight}')
         require(self.limit >= 0, f'data: the limit of a part must be 0 or more, got {self.limit}')
+        require(min(self.collage) >= 1, f'data: a collage has 1 row and column or more, got {list(self.collage)}')
         require(self.count >= 1, f'data: the count of a part must be 1 or more, got {self.count}')
 
 
@@ -67,16 +72,20 @@ class DataSettings:
 class TransformSettings:
     """From pictures to network inputs."""
 
-    kind: Literal['published', 'whole_picture', 'letterboxed'] = 'published'
+    kind: Literal['published', 'whole_picture', 'varied', 'letterboxed'] = 'published'
     """published crops around one person, as the method was trained; whole_picture fits the picture in and moves it a
-    little; letterboxed only fits it in."""
+    little; varied cuts out any part at any of many sizes; letterboxed only fits it in."""
     size: int = 368
     """Of the square network input, pixels."""
+    scale: tuple[float, float] = (0.5, 2.0)
+    """For varied: least and greatest length of the picture's longer side, in sizes."""
     camera_like: bool = False
     """Change colours, blur and add noise besides, as cameras do; not in the published training."""
 
     def __post_init__(self) -> None:
         require(self.size >= 32, f'transform.size must be 32 or more, got {self.size}')
+        rising = 0 < self.scale[0] <= self.scale[1]
+        require(rising, f'transform.scale must be least and greatest, above 0, got {list(self.scale)}')
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,25 @@ class ValidationSettings:
     """Rows that pictures are scaled to."""
     limit: int = 250
     """Pictures of each part, the choice that `evaluate --subset` makes; 0 for all."""
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """A network that is good already, whose maps are learnt wherever labels say nothing.
+
+    What it makes of transformed pictures is written down before the training begins, once for all trainings that name
+    the same folder; after that only colours change from epoch to epoch.
+    """
+
+    weights: str = ''
+    """Model of the same method, as every command takes it; empty does without a teacher."""
+    count: int = 20000
+    """Network inputs to write down."""
+    keep: str = 'taught'
+    """Folder for them, below data.root unless absolute."""
+
+    def __post_init__(self) -> None:
+        require(self.count >= 1, f'teacher.count must be 1 or more, got {self.count}')
 
 
 @dataclass(frozen=True)
@@ -125,6 +153,7 @@ class Recipe:
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     start: StartSettings = field(default_factory=StartSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
     seed: int = 0
     """Of weights, order and augmentation."""
 

@@ -7,18 +7,21 @@ from pose_estimation_ros.core.arrays import BoolArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons
+from pose_estimation_ros.data.datasets.collage import Collage
 from pose_estimation_ros.data.datasets.converted import InSkeleton
 from pose_estimation_ros.data.datasets.kept import Kept
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
+from pose_estimation_ros.data.datasets.unlabelled import Unlabelled
 from pose_estimation_ros.data.transforms import (
     Compose,
     Transform,
     camera_like,
     letterboxed,
     published_lightweight_openpose,
+    varied,
     whole_picture,
 )
 from pose_estimation_ros.training.recipe import DataSettings, Part, TransformSettings
@@ -28,11 +31,18 @@ def training_pictures(data: DataSettings, skeleton: Skeleton) -> KeypointDataset
     """Return the parts to train on as one dataset; raises SettingsError where there is none."""
     if not data.train:
         raise SettingsError('data.train names no pictures to train on; give a recipe with --config, or data.train')
-    opened = [open_part(part, Path(data.root)) for part in data.train]
-    parts = [each if each.skeleton is skeleton else InSkeleton(each, skeleton) for each in opened]
+    parts = [_prepared(part, open_part(part, Path(data.root)), skeleton) for part in data.train]
     if len(parts) == 1:
         return parts[0]
     return Mixture(parts, [part.weight for part in data.train])
+
+
+def _prepared(part: Part, dataset: KeypointDataset, skeleton: Skeleton) -> KeypointDataset:
+    """Return a part as it is trained on."""
+    dataset = dataset if dataset.skeleton is skeleton else InSkeleton(dataset, skeleton)
+    dataset = dataset if part.labels else Unlabelled(dataset)
+    rows, columns = part.collage
+    return dataset if rows == columns == 1 else Collage(dataset, rows, columns, seed=part.seed)
 
 
 def open_part(part: Part, root: Path) -> KeypointDataset:
@@ -97,6 +107,8 @@ def make_transform(settings: TransformSettings, skeleton: Skeleton) -> Transform
     colours = camera_like() if settings.camera_like else ()
     if settings.kind == 'letterboxed':
         return Compose((letterboxed(settings.size), *colours))
+    if settings.kind == 'varied':
+        return Compose((varied(settings.size, skeleton, settings.scale), *colours))
     if settings.kind == 'whole_picture':
         return Compose((whole_picture(settings.size, skeleton), *colours))
     return published_lightweight_openpose(settings.size, skeleton, colours)

@@ -89,6 +89,23 @@ def test_what_was_trained_can_be_used(trained, name):
     assert isinstance(learner.infer(Image(np.zeros((64, 64, 3), np.uint8))), list)
 
 
+def test_learns_from_a_teacher_that_is_asked_once(cli, trained, recipe, tmp_path):
+    folder, _ = trained
+    lessons = tmp_path / 'taught'
+    teacher = ['--teacher.weights', folder / 'model', '--teacher.count', 20, '--teacher.keep', lessons]
+    given = ['train', '--config', recipe, *teacher, '--trainer.limit_batches', 2, '--trainer.val_after', 0]
+    first = cli(*given, '--output', tmp_path / 'first')
+    assert first.code == 0, first.err
+    assert '20, an epoch is 10 steps' in first.out
+    assert json.loads((lessons / 'taught.json').read_text())['written'] == 20
+    before = (lessons / 'maps.raw').stat().st_mtime_ns
+    assert cli(*given, '--output', tmp_path / 'second').code == 0
+    assert (lessons / 'maps.raw').stat().st_mtime_ns == before
+    sentence = cli(*given, '--output', tmp_path / 'third', '--seed', 1).sentence()
+    assert 'holds other lessons' in sentence
+    assert not (tmp_path / 'third').exists()
+
+
 def test_a_folder_is_used_once(cli, trained, recipe):
     folder, _ = trained
     sentence = cli('train', '--config', recipe, '--output', folder).sentence()

@@ -25,6 +25,7 @@ from pose_estimation_ros.data.transforms import (
     PadTo,
     RandomCrop,
     RandomFlip,
+    RandomResize,
     RandomRotation,
     RandomScale,
     RandomTranslation,
@@ -52,6 +53,7 @@ STEPS = {
     'flip': (RandomFlip(SPOT, 1.0),),
     'rotation': (RandomRotation(60),),
     'scale': (RandomScale(0.7, 1.4),),
+    'resize': (RandomResize(0.7, 1.4),),
     'translation': (RandomTranslation(0.1),),
     'to person': (ScaleToPerson(200),),
     'expanding': (RotateExpanding(70),),
@@ -345,6 +347,7 @@ def test_chains_can_be_pickled():
     [
         (lambda: LongestSide(0), 'a size must be 1 pixel or more, got 0'),
         (lambda: CentreCrop(10, -1), 'got 10x-1'),
+        (lambda: RandomResize(2, 1), r'the scale must be .*got \(2, 1\)'),
         (lambda: RandomScale(2, 1), r'the scale must be .*got \(2, 1\)'),
         (lambda: RandomFlip(p=1.5), 'p must be between 0 and 1, got 1.5'),
         (lambda: RandomTranslation(-0.1), 'share must be between'),

@@ -28,6 +28,8 @@ DIALS = [
     *(NetworkOptions('shufflenet', shufflenet_groups=groups) for groups in (1, 2, 3, 4, 8)),
     NetworkOptions(use_stride=True),
     NetworkOptions(variant='omz'),
+    NetworkOptions(variant='slim', num_refinement_stages=0),
+    NetworkOptions(variant='slim', use_stride=True),
     NetworkOptions('shufflenet', variant='omz', num_refinement_stages=2),
 ]
 
@@ -154,11 +156,13 @@ def test_named_variants_are_those_of_the_options():
         networks.lightweight_openpose_mobilenet(0, use_stride=True),
         networks.lightweight_openpose_mobilenetv2(0, width=0.5),
         networks.lightweight_openpose_shufflenet(0, groups=2),
+        networks.lightweight_openpose_slim(),
     ]
     options = [
         NetworkOptions(use_stride=True, num_refinement_stages=0),
         NetworkOptions('mobilenetv2', mobilenetv2_width=0.5, num_refinement_stages=0),
         NetworkOptions('shufflenet', shufflenet_groups=2, num_refinement_stages=0),
+        NetworkOptions(variant='slim', num_refinement_stages=0),
     ]
     assert [tensor_shapes(each) for each in named] == [tensor_shapes(build_network(each)) for each in options]
     assert named[0].model[1][0].stride == (2, 2)
@@ -174,7 +178,8 @@ def test_options_survive_a_dictionary(options):
     [
         ({'backbone': 'resnet'}, "one of mobilenet, mobilenetv2, shufflenet, got 'resnet'"),
         ({'backbone': ['mobilenet']}, 'got'),
-        ({'variant': None}, 'one of published, omz, got None'),
+        ({'variant': None}, 'one of published, omz, slim, got None'),
+        ({'variant': 'slim', 'backbone': 'shufflenet'}, 'slim is half a mobilenet, got backbone shufflenet'),
         ({'shufflenet_groups': 5}, 'one of 1, 2, 3, 4, 8, got 5'),
         ({'shufflenet_groups': True}, 'got True'),
         ({'mobilenetv2_width': 0}, 'from 0.1 to 4.0, got 0'),

@@ -27,6 +27,7 @@ SMALL = {'a.weight': torch.arange(6.0).reshape(2, 3), 'a.bias': torch.ones(2)}
 NETWORKS = [
     *(NetworkOptions(num_refinement_stages=stages) for stages in (0, 1, 3)),
     NetworkOptions(variant='omz'),
+    NetworkOptions(variant='slim'),
     *(NetworkOptions('mobilenetv2', mobilenetv2_width=width) for width in (0.5, 0.75, 1.0, 1.4, 1.17)),
     *(NetworkOptions('shufflenet', shufflenet_groups=groups) for groups in (1, 2, 3, 4, 8)),
 ]

@@ -5,6 +5,7 @@ from pose_estimation_ros.data.transforms.builders import (
     letterboxed,
     published_lightweight_openpose,
     supergradients_style,
+    varied,
     whole_picture,
 )
 from pose_estimation_ros.data.transforms.person import CropAroundPerson, RotateExpanding, ScaleToPerson
@@ -16,6 +17,7 @@ from pose_estimation_ros.data.transforms.steps import (
     PadTo,
     RandomCrop,
     RandomFlip,
+    RandomResize,
     RandomRotation,
     RandomScale,
     RandomTranslation,
@@ -41,6 +43,7 @@ __all__ = [
     'PadTo',
     'RandomCrop',
     'RandomFlip',
+    'RandomResize',
     'RandomRotation',
     'RandomScale',
     'RandomTranslation',
@@ -56,5 +59,6 @@ __all__ = [
     'letterboxed',
     'published_lightweight_openpose',
     'supergradients_style',
+    'varied',
     'whole_picture',
 ]

@@ -7,7 +7,9 @@ from pose_estimation_ros.data.transforms.steps import (
     FitInside,
     LongestSide,
     PadTo,
+    RandomCrop,
     RandomFlip,
+    RandomResize,
     RandomRotation,
     RandomScale,
     RandomTranslation,
@@ -45,6 +47,15 @@ def whole_picture(size: int = 256, skeleton: Skeleton = OPENPOSE_18) -> Compose:
     fitted = (FitInside(size, size), PadTo(size, size), RandomFlip(skeleton, 0.5))
     moves = (RandomRotation(20), RandomScale(0.75, 1.25), RandomTranslation(0.1))
     return Compose((Warp((*fitted, *moves), image_pad=128, mask_pad=1),))
+
+
+def varied(size: int, skeleton: Skeleton = OPENPOSE_18, scale: tuple[float, float] = (0.5, 2.0)) -> Compose:
+    """Return crops of any part of a picture at many sizes: people are small, large and cut off by turns.
+
+    `scale` is how many times as long as the network's input the picture's longer side becomes.
+    """
+    moves = (LongestSide(size), RandomResize(*scale), RandomFlip(skeleton, 0.5), RandomRotation(20))
+    return Compose((Warp((*moves, RandomCrop(size, size)), image_pad=128, mask_pad=1),))
 
 
 def supergradients_style(

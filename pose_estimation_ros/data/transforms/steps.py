@@ -161,6 +161,20 @@ class RandomScale:
 
 
 @dataclass(frozen=True)
+class RandomResize:
+    """Resize the frame and what is in it by `low` to `high`, as often to a half as to the double."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        require_range('the scale', (self.low, self.high), 0.01)
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        return _resized(view, float(np.exp(rng.uniform(np.log(self.low), np.log(self.high)))))
+
+
+@dataclass(frozen=True)
 class RandomTranslation:
     """Move by up to a share of the frame's sides."""
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pose_estimation_ros.backbones import mobilenet, mobilenetv2, shufflenet
 from pose_estimation_ros.backbones.blocks import Activation, conv_act, depthwise, elu, initialise, pointwise, relu
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
-from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.options import SLIM_WIDTH, NetworkOptions
 
 CHANNELS = 128
 INITIAL_HEAD_CHANNELS = 512
@@ -123,7 +123,8 @@ def _align(inputs: int, activation: Activation) -> nn.Sequential:
 
 
 def mobilenet_backbone(options: NetworkOptions) -> tuple[nn.Module, int]:
-    return mobilenet.mobilenet(2 if options.use_stride else 1), mobilenet.CHANNELS
+    width = SLIM_WIDTH if options.variant == 'slim' else 1.0
+    return mobilenet.mobilenet(2 if options.use_stride else 1, width), mobilenet.channels_at(width)
 
 
 def mobilenetv2_backbone(options: NetworkOptions) -> tuple[nn.Module, int]:
@@ -141,7 +142,11 @@ BACKBONES: dict[str, Callable[[NetworkOptions], tuple[nn.Module, int]]] = {
     'mobilenetv2': mobilenetv2_backbone,
     'shufflenet': shufflenet_backbone,
 }
-ADAPTERS: dict[str, Callable[[int], FeatureAdapter]] = {'published': published_adapter, 'omz': omz_adapter}
+ADAPTERS: dict[str, Callable[[int], FeatureAdapter]] = {
+    'published': published_adapter,
+    'omz': omz_adapter,
+    'slim': published_adapter,
+}
 
 
 def build_network(options: NetworkOptions) -> LightweightOpenPoseNetwork:
@@ -173,6 +178,11 @@ def lightweight_openpose_shufflenet(num_refinement_stages: int = 1, groups: int 
 def lightweight_openpose_omz() -> LightweightOpenPoseNetwork:
     """Build the network of OpenVINO's human-pose-estimation-0001."""
     return build_network(NetworkOptions(variant='omz'))
+
+
+def lightweight_openpose_slim() -> LightweightOpenPoseNetwork:
+    """Build the network of the embedded weights: half a MobileNet, no refinement."""
+    return build_network(NetworkOptions(variant='slim', num_refinement_stages=0))
 
 
 def _quieten_heads(network: LightweightOpenPoseNetwork) -> None:

@@ -15,7 +15,7 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import (
     encode,
     shrink_mask,
 )
-from pose_estimation_ros.methods.lightweight_openpose.limbs import field_limbs
+from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, field_limbs
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Annotation
 
@@ -54,7 +54,10 @@ class LightweightOpenPoseObjective:
         people[..., 2] = FLAG_OF_COCO[annotation.joints[..., 2].astype(int)]
         heatmaps, pafs = encode(absent_outside(people, (height, width)), (height, width), self.settings)
         mask = shrink_mask(annotation.mask, self.settings.stride)[None]
-        return heatmaps, pafs, mask, _channel_weights(annotation.annotated)
+        weights = _channel_weights(annotation.annotated)
+        if annotation.maps is None:
+            return heatmaps, pafs, mask, weights
+        return _completed(np.concatenate([heatmaps, pafs]), mask * weights, annotation.maps)
 
     def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
         """Return the loss of every stage's heatmaps and fields."""
@@ -71,6 +74,16 @@ class LightweightOpenPoseObjective:
         from pose_estimation_ros.methods.lightweight_openpose.loss import parameter_groups
 
         return parameter_groups(network, lr, weight_decay)
+
+
+def _completed(labels: FloatArray, known: FloatArray, maps: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
+    """Return targets that are labels (57, h, w) where they are known and another network's maps elsewhere."""
+    taught = np.concatenate(maps).astype(np.float32)
+    if taught.shape != labels.shape:
+        raise SettingsError(f"a teacher's maps must be {labels.shape}, got {taught.shape}; its stride is another")
+    whole = known * labels + (1 - known) * taught
+    ones = np.ones_like(known[:1])
+    return whole[:NUM_HEATMAPS], whole[NUM_HEATMAPS:], ones, np.ones((len(whole), 1, 1), np.float32)
 
 
 def _channel_weights(annotated: BoolArray) -> FloatArray:

@@ -8,7 +8,9 @@ from typing import Any
 from pose_estimation_ros.core.errors import SettingsError
 
 BACKBONES = ('mobilenet', 'mobilenetv2', 'shufflenet')
-VARIANTS = ('published', 'omz')
+VARIANTS = ('published', 'omz', 'slim')
+SLIM_WIDTH = 0.5
+"""Of the slim variant's MobileNet, relative to the published one."""
 SHUFFLENET_GROUPS = (1, 2, 3, 4, 8)
 WIDTH_RANGE = (0.1, 4.0)
 
@@ -18,7 +20,8 @@ class NetworkOptions:
     """The network's dials; raises SettingsError for values that no network can be built from.
 
     `use_stride` (mobilenet only) halves the maps once more, for a total stride of 16. `num_refinement_stages` counts
-    the stages after the initial one. `variant` 'omz' is the network behind OpenVINO's human-pose-estimation-0001.
+    the stages after the initial one. `variant` 'omz' is the network behind OpenVINO's human-pose-estimation-0001,
+    'slim' (mobilenet only) has a backbone of half the width, for a third of the price.
     """
 
     backbone: str = 'mobilenet'
@@ -35,6 +38,7 @@ class NetworkOptions:
         _check_width(self.mobilenetv2_width)
         _check_stages(self.num_refinement_stages)
         _check_stride(self.use_stride, self.backbone)
+        _check_slim(self.variant, self.backbone)
 
     @property
     def stride(self) -> int:
@@ -90,4 +94,11 @@ def _check_stride(use_stride: object, backbone: str) -> None:
     if use_stride and backbone != 'mobilenet':
         raise SettingsError(
             f'use_stride belongs to the backbone mobilenet, got {backbone}; switch it off or choose mobilenet'
+        )
+
+
+def _check_slim(variant: str, backbone: str) -> None:
+    if variant == 'slim' and backbone != 'mobilenet':
+        raise SettingsError(
+            f'variant slim is half a mobilenet, got backbone {backbone}; choose mobilenet, or another variant'
         )

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pose_estimation_ros.backbones import mobilenetv2, shufflenet
+from pose_estimation_ros.backbones import mobilenet, mobilenetv2, shufflenet
 from pose_estimation_ros.backbones.checkpoint import FETCH_AGAIN
 from pose_estimation_ros.backbones.checkpoint import read_state_dict as read_weights
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.options import SLIM_WIDTH, NetworkOptions
 
 __all__ = ['LoadReport', 'fit_weights', 'infer_options', 'load_backbone', 'read_weights']
 
@@ -50,7 +50,7 @@ def infer_options(
         )
     seen: dict[str, Any] = {
         'num_refinement_stages': len(_stages(state_dict)),
-        'variant': 'omz' if 'cpm.red.0.weight' in state_dict else 'published',
+        'variant': _variant(state_dict),
     }
     return replace(hint, **seen, **_backbone_options(state_dict, hint, source))
 
@@ -95,6 +95,13 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
     total, unused = len(wanted) - len(_missing_counters(wanted, given)), len(state_dict) - len(given)
     text = f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
     return LoadReport(len(given), total, 0, text)
+
+
+def _variant(state_dict: Tensors) -> str:
+    if 'cpm.red.0.weight' in state_dict:
+        return 'omz'
+    slim = _channels(state_dict, 'model.0.0.weight') == mobilenet.STEM_CHANNELS * SLIM_WIDTH
+    return 'slim' if slim else 'published'
 
 
 def _backbone_options(state_dict: Tensors, hint: NetworkOptions, source: str) -> dict[str, Any]:

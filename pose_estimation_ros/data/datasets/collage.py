@@ -1,0 +1,80 @@
+"""Several pictures side by side in one."""
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.sample import Sample
+
+EDGE = 128
+"""Grey level around pictures that do not fill their cell."""
+
+
+class Collage(KeypointDataset):
+    """Pictures of `rows` x `columns` others, each fitted into a cell: many small people from pictures of one.
+
+    As many as the dataset has pictures; the first cell of each shows the picture of that index, the others random ones,
+    the same each time.
+
+    Raises:
+        SettingsError: Rows, columns or the cell make no picture.
+
+    """
+
+    def __init__(
+        self,
+        dataset: KeypointDataset,
+        rows: int = 2,
+        columns: int = 2,
+        cell: tuple[int, int] = (256, 256),
+        seed: int = 0,
+    ) -> None:
+        if min(rows, columns, *cell) < 1:
+            raise SettingsError(f'a collage needs 1 row, column and pixel or more, got {rows}, {columns}, {cell}')
+        self.skeleton = dataset.skeleton
+        self._dataset, self._seed = dataset, seed
+        self._rows, self._columns, self._cell = rows, columns, cell
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @property
+    def annotated(self) -> BoolArray:
+        """Return what the dataset says."""
+        return self._dataset.annotated
+
+    def load_sample(self, index: int) -> Loaded:
+        """Put a collage together."""
+        rng = np.random.default_rng([self._seed, index])
+        height, width = self._cell
+        canvas = np.full((self._rows * height, self._columns * width, 3), EDGE, np.uint8)
+        mask = np.ones(canvas.shape[:2], np.uint8)
+        people = []
+        for place in range(self._rows * self._columns):
+            sample = self._dataset.sample(index if place == 0 else int(rng.integers(len(self._dataset))))
+            top, left = place // self._columns * height, place % self._columns * width
+            view = np.s_[top : top + height, left : left + width]
+            people.append(_paste(sample, canvas[view], mask[view], (left, top)))
+        joints, boxes, areas = (np.concatenate(parts) for parts in zip(*people, strict=True))
+        return canvas, mask, joints, {'image_id': index, 'boxes': boxes, 'areas': areas}
+
+
+def _paste(sample: Sample, cell: ByteArray, mask: AnyArray, corner: tuple[int, int]) -> tuple[AnyArray, ...]:
+    """Draw a sample into its cell; return joints, boxes and areas of its people in the collage."""
+    height, width = sample.image.shape[:2]
+    scale = min(cell.shape[0] / height, cell.shape[1] / width)
+    resized_hw = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (cell.shape[0] - resized_hw[0]) // 2, (cell.shape[1] - resized_hw[1]) // 2
+    inner = np.s_[top : top + resized_hw[0], left : left + resized_hw[1]]
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    cell[inner] = cv2.resize(sample.image, resized_hw[::-1], interpolation=how)
+    mask[inner] = cv2.resize(sample.mask, resized_hw[::-1], interpolation=cv2.INTER_NEAREST)
+    stretch = Affine.scaling(resized_hw[1] / width, resized_hw[0] / height)
+    affine = Affine.translation(left + corner[0], top + corner[1]) @ stretch
+    joints = sample.joints.copy()
+    joints[..., :2] = affine(joints[..., :2])
+    boxes = np.concatenate([affine(sample.boxes[:, :2]), sample.boxes[:, 2:] * scale], axis=1)
+    return joints, boxes, sample.areas * scale**2

@@ -1,0 +1,92 @@
+"""Trainings that learn from another model: asking it ahead, and learning from what it said."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.data.transforms import Compose, camera_like
+from pose_estimation_ros.inference.backend import BackendSettings, open_backend
+from pose_estimation_ros.inference.pipeline import Pipeline
+from pose_estimation_ros.learners.asked import Asked
+from pose_estimation_ros.learners.model_holder import ModelHolder
+from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.training.items import Items
+from pose_estimation_ros.training.parts import Subject
+from pose_estimation_ros.training.recipe import Recipe
+from pose_estimation_ros.training.sources import make_transform
+from pose_estimation_ros.training.taught import Lessons, Taught, Teacher, write_lessons
+
+
+def taught_subject(subject: Subject, recipe: Recipe, alone: bool = True) -> Subject:
+    """Return a recipe's training with its teacher's lessons in the place of its pictures, writing these first.
+
+    Args:
+        subject: What the recipe trains, without its teacher.
+        recipe: One that names a teacher.
+        alone: Whether this is the only process; several cannot write.
+
+    Raises:
+        SettingsError: Lessons are not written yet and cannot be by several processes, or others are there.
+        WeightsError: The teacher cannot be read.
+        OutputError: There is no room.
+
+    """
+    method = subject.method
+    lessons = _lessons(recipe)
+    if lessons.written() < lessons.count:
+        if not alone:
+            raise SettingsError(
+                f"the teacher's lessons in {lessons.folder} must be written by one process: run the recipe there first,"
+                ' with --trainer.limit_batches 1'
+            )
+        _write(lessons, subject, recipe)
+    colours = camera_like() if recipe.transform.camera_like else ()
+    pictures = Taught(lessons, method.output_channels, method.options(recipe.network).stride, method.skeleton)
+    return replace(subject, pictures=pictures, transform=Compose(colours))
+
+
+def _lessons(recipe: Recipe) -> Lessons:
+    """Return the lessons of a recipe; what they depend on is all that decides about pictures and targets."""
+    asked = recipe.teacher
+    depends = {
+        'teacher': Path(asked.weights).name,
+        'train': [asdict(part) for part in recipe.data.train],
+        'transform': asdict(replace(recipe.transform, camera_like=False)),
+        'objective': recipe.objective,
+        'seed': recipe.seed,
+    }
+    return Lessons(Path(recipe.data.root) / asked.keep, asked.count, recipe.transform.size, depends)
+
+
+def _write(lessons: Lessons, subject: Subject, recipe: Recipe) -> None:
+    """Write lessons with a progress bar."""
+    transform = make_transform(replace(recipe.transform, camera_like=False), subject.method.skeleton)
+    items = Items(subject.pictures, transform, subject.objective, recipe.seed)
+    teacher = open_teacher(subject.method, Path(recipe.teacher.weights), recipe.transform.size)
+    bar = tqdm(
+        total=lessons.count,
+        desc="teacher's lessons",
+        unit='picture',
+        disable=not recipe.logging.progress,
+        file=sys.stderr,
+    )
+    with bar:
+        write_lessons(lessons, items, subject.objective, teacher, recipe.trainer.num_workers, bar.update)
+
+
+def open_teacher(method: Method, weights: Path, size: int) -> Teacher:
+    """Return what gives a model's maps of square pictures; raises WeightsError or BackendError."""
+    holder = ModelHolder(method, Asked(method.options(), size, method.preprocessing, frozenset({'base_height'})))
+    holder.load(weights)
+    backend = open_backend(holder.model(), BackendSettings())
+    pipeline = Pipeline(backend, method.decoder(method.decoder_names()[0]), holder.preprocessing, size)
+
+    def teacher(pictures: Sequence[ByteArray]) -> list[list[FloatArray]]:
+        return [seen.maps for seen in pipeline.maps(pictures)]
+
+    return teacher

@@ -1,0 +1,141 @@
+"""A teacher's lessons: written once, gone on with after an interruption, and what is learnt from them."""
+
+import errno
+import os
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from pose_estimation_ros.core.errors import OutputError, SettingsError
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.data.sample import Sample
+from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.training.items import Items, annotation
+from pose_estimation_ros.training.taught import Lessons, Taught, write_lessons
+from test.training.conftest import StickPeople, jitter
+
+METHOD = METHODS['lightweight_openpose']
+OBJECTIVE = METHOD.objective(METHOD.options({}))
+SIZE, CELLS = 64, 8
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Stick figures of which every second picture is unlabelled."""
+
+    people: StickPeople = field(default_factory=lambda: StickPeople(count=10, size=SIZE))
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def sample(self, index: int) -> Sample:
+        sample = self.people.sample(index)
+        if index % 2:
+            return sample
+        return replace(sample, joints=sample.joints[:0], annotated=np.zeros(18, bool))
+
+
+class Teacher:
+    """Maps that tell which picture they are of."""
+
+    def __init__(self, ends_after=None):
+        self.asked, self._ends_after = [], ends_after
+
+    def __call__(self, images):
+        if self._ends_after is not None and len(self.asked) >= self._ends_after:
+            raise KeyboardInterrupt
+        self.asked.append(len(images))
+        return [[np.full((c, CELLS, CELLS), image.mean() / 255, np.float32) for c in (19, 38)] for image in images]
+
+
+def items():
+    return Items(Bare(), jitter, OBJECTIVE, seed=3)
+
+
+def lessons(folder, count=70, **description):
+    return Lessons(folder, count, SIZE, {'of': 'stick people', **description})
+
+
+def written(folder, teacher=None, **named):
+    of = lessons(folder, **named)
+    write_lessons(of, items(), OBJECTIVE, teacher or Teacher(), workers=0)
+    return of
+
+
+def test_labels_win_and_the_teacher_fills_in(tmp_path):
+    of = written(tmp_path)
+    taught = Taught(of, (19, 38), 8, OPENPOSE_18)
+    assert len(taught) == 70
+    assert of.written() == 70
+    for index in (0, 1, 13, 69):
+        sample, original = taught.sample(index), items().sample(divmod(index, 10))
+        assert np.array_equal(sample.image, original.image)
+        heatmaps, pafs, mask, weights = OBJECTIVE.encode(annotation(sample))
+        assert mask.all()
+        assert weights.all()
+        if index % 10 % 2:
+            expected = OBJECTIVE.encode(annotation(original))[:2]
+            assert np.abs(heatmaps - expected[0]).max() < 1e-3  # half precision
+            assert np.abs(pafs - expected[1]).max() < 1e-3
+        else:
+            assert np.abs(heatmaps - original.image.mean() / 255).max() < 1e-3
+            assert heatmaps.min() == heatmaps.max()
+
+
+def test_masked_places_are_the_teachers_and_others_the_labels():
+    sample = StickPeople(size=SIZE).sample(0)
+    mask = np.ones((SIZE, SIZE), np.uint8)
+    mask[:, : SIZE // 2] = 0
+    maps = tuple(np.full((c, CELLS, CELLS), 7, np.float32) for c in (19, 38))
+    plain = OBJECTIVE.encode(Annotation(sample.joints, mask, sample.annotated, sample.areas))
+    filled = OBJECTIVE.encode(Annotation(sample.joints, mask, sample.annotated, sample.areas, maps))
+    for before, after in zip(plain[:2], filled[:2], strict=True):
+        assert (after[..., : CELLS // 2] == 7).all()
+        assert np.array_equal(after[..., CELLS // 2 :], before[..., CELLS // 2 :])
+
+
+def test_maps_of_another_stride_are_refused():
+    sample = StickPeople(size=SIZE).sample(0)
+    maps = tuple(np.zeros((c, 4, 4), np.float32) for c in (19, 38))
+    with pytest.raises(SettingsError, match=r'maps must be \(57, 8, 8\), got \(57, 4, 4\); its stride is another'):
+        OBJECTIVE.encode(Annotation(sample.joints, sample.mask, sample.annotated, sample.areas, maps))
+
+
+def test_interrupted_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr('pose_estimation_ros.training.taught.NOTED_AFTER', 2)
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path / 'parts', Teacher(ends_after=3))
+    assert lessons(tmp_path / 'parts').written() == 32  # the third batch was not noted
+    second, told = Teacher(), []
+    write_lessons(lessons(tmp_path / 'parts'), items(), OBJECTIVE, second, 0, told.append)
+    assert sum(second.asked) == 70 - 32
+    assert sum(told) == 70
+    written(tmp_path / 'once')
+    for name in ('images.raw', 'maps.raw'):
+        assert (tmp_path / 'parts' / name).read_bytes() == (tmp_path / 'once' / name).read_bytes()
+    silent = Teacher()
+    written(tmp_path / 'once', silent)
+    assert not silent.asked
+
+
+def test_other_lessons_are_refused(tmp_path):
+    written(tmp_path)
+    with pytest.raises(SettingsError, match=r'holds other lessons .*choose another folder or remove it'):
+        lessons(tmp_path, seed=2).written()
+    (tmp_path / 'maps.raw').write_bytes(b'cut')
+    with pytest.raises(SettingsError, match='missing or not whole; remove'):
+        Taught(lessons(tmp_path), (19, 38), 8, OPENPOSE_18).sample(0)
+
+
+def test_no_room_is_told_before_anything_is_asked(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'posix_fallocate', full)
+    teacher = Teacher()
+    with pytest.raises(OutputError, match=r'cannot write .*images.raw of 0.0 GB: No space left on device; make room'):
+        written(tmp_path, teacher)
+    assert not teacher.asked
+    assert not (tmp_path / 'images.raw').exists()
