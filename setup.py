@@ -38,7 +38,7 @@ setup(
     keywords=['ROS', 'human pose estimation', 'keypoints', 'skeleton'],
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed']},
+    package_data={NAME: ['py.typed', 'embedded/*/*']},
     zip_safe=False,
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
 from pose_estimation_ros.apps.machine import machine
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
@@ -167,7 +167,7 @@ def _way(
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
     pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
     runner = pipeline.backend
-    return Way(Path(str(weights)).name, runner.name, runner.precision, decode, pipeline, peer)
+    return Way(weights_of(changed).name, runner.name, runner.precision, decode, pipeline, peer)
 
 
 def _peer(settings: Namespace) -> Way:

@@ -12,9 +12,9 @@ from jsonargparse import Namespace
 
 from pose_estimation_ros.apps.benchmark_report import format_node_table
 from pose_estimation_ros.apps.machine import machine
-from pose_estimation_ros.apps.model_options import EMBEDDED_MISSING
+from pose_estimation_ros.apps.model_options import weights_of
 from pose_estimation_ros.apps.parser import say
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.learners.model_folder import find_model
 
@@ -54,16 +54,14 @@ def _check(settings: Namespace) -> None:
     refused = [f'--{name.replace("_", "-")}' for name, usual in NOT_FOR_THE_NODE.items() if settings[name] != usual]
     if refused:
         raise SettingsError(f'--ros runs the node, which does not take {", ".join(refused)}')
-    if settings.weights is None:
-        raise WeightsError(EMBEDDED_MISSING)
-    find_model(Path(settings.weights))
+    find_model(weights_of(settings))
 
 
 def _measure(settings: Namespace) -> list[dict[str, Any]]:
     """Return the rows that the measuring program wrote; what goes wrong in it is told on this terminal."""
     given = {
         'method': settings.method,
-        'model_path': str(Path(settings.weights).resolve()),
+        'model_path': str(weights_of(settings).resolve()),
         'base_height': settings.height,
         'backend': settings.backend,
         'device': settings.device,
@@ -92,7 +90,7 @@ def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
     profile = '' if measured['profile'] else ', default middleware'
     return {
         'method': settings.method,
-        'weights': Path(settings.weights).name,
+        'weights': weights_of(settings).name,
         'backend': settings.backend,
         'precision': settings.precision,
         'decode': settings.decode,

@@ -31,7 +31,7 @@ COMMANDS = {
     'benchmark': 'measure every stage, beside the published demo on the same weights',
     'bag': 'add the skeletons of people to a ROS 2 bag, without ROS',
     'download': 'fetch published weights or test data',
-    'prepare': 'fetch or unpack COCO or ImageNet and lay it out for training and evaluation',
+    'prepare': 'fetch or unpack COCO or ImageNet, or draw people, and lay them out for training and evaluation',
     'train': 'train a network by a recipe',
     'demo': 'run everything once on a synthetic video and show what came out',
 }

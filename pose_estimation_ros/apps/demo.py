@@ -17,11 +17,11 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveFloat
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.model_options import EMBEDDED_MISSING, add_model_options, make_learner
+from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.drawing import draw_poses
-from pose_estimation_ros.core.errors import SettingsError, SourceError, WeightsError
+from pose_estimation_ros.core.errors import SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.opening import open_sources
@@ -51,8 +51,6 @@ def run(settings: Namespace) -> int:
     """Run the learner on a video and show what came of it."""
     if not 1 <= settings.seconds * FPS < math.inf:
         raise SettingsError(f'--seconds must make a frame or more at {FPS:g} a second, got {settings.seconds:g}')
-    if settings.weights is None:
-        raise WeightsError(EMBEDDED_MISSING)
     if not settings.local and importlib.util.find_spec('rclpy') and not _needs_local(settings):
         return _over_the_middleware(settings)
     learner = make_learner(settings)
@@ -96,7 +94,7 @@ def _needs_local(settings: Namespace) -> bool:
 
 def _over_the_middleware(settings: Namespace) -> int:
     """Run camera and node as processes that talk over ROS 2; what they say goes to this terminal."""
-    find_model(Path(settings.weights))
+    find_model(weights_of(settings))
     given = {
         'method': settings.method,
         'base_height': settings.height,
@@ -108,7 +106,7 @@ def _over_the_middleware(settings: Namespace) -> int:
         'max_persons': settings.max_persons,
     }
     parameters = [f'{name}:={value}' for name, value in given.items() if value is not None]
-    command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--weights', settings.weights]
+    command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--weights', str(weights_of(settings))]
     command += ['--output', str(settings.output), '--seconds', str(settings.seconds), '--seed', str(settings.seed)]
     command += ['--video', settings.video] if settings.video else []
     say('(camera and pose node over ROS 2; --local runs without)')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
@@ -212,7 +212,7 @@ def _write_report(path: Path, outcome: Outcome, settings: Namespace, dataset: 'D
     detections, image_ids = outcome.run.detections, outcome.run.image_ids
     folder = settings.dataset / settings.images_folder
     files = {image['id']: folder / str(image.get('file_name')) for image in dataset.truth['images']}
-    subject = settings.detections.name if settings.detections else f'{settings.method}, {Path(settings.weights).name}'
+    subject = settings.detections.name if settings.detections else f'{settings.method}, {weights_of(settings).name}'
     report = Report(
         f'{subject} on {dataset.path.name}',
         outcome.score,

@@ -7,20 +7,18 @@ from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
 from pose_estimation_ros.apps.parser import add_flag
-from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.learners.embedded import embedded_model
 from pose_estimation_ros.learners.model_folder import find_model
-
-EMBEDDED_MISSING = (
-    'no --weights given, and this version brings none of its own: pass --weights PATH with a saved folder or a '
-    'published .pth, .onnx or .xml (`python -m pose_estimation_ros download pretrained` fetches one)'
-)
 
 
 def add_model_options(parser: Any) -> None:
     """Add what chooses the model, and what tunes it."""
     model = parser.add_argument_group('model')
     model.add_argument('--method', default='lightweight_openpose', help='Published system to run.')
-    model.add_argument('--weights', type=str | None, help='A saved folder, a published .pth, .onnx or .xml file.')
+    model.add_argument(
+        '--weights', type=str | None,
+        help='A saved folder, a published .pth, .onnx or .xml file. [the model that comes with the package]',
+    )  # fmt: skip
     model.add_argument(
         '--backend', type=Literal['auto', 'torch', 'onnxruntime', 'openvino'], default='auto',
         help='What runs the network; auto takes the fastest that is installed and says which.',
@@ -57,8 +55,6 @@ def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
     from pose_estimation_ros.learners.create import create_learner
 
-    if settings.weights is None:
-        raise WeightsError(EMBEDDED_MISSING)
     decoding = {
         name: getattr(settings, name)
         for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')
@@ -78,13 +74,21 @@ def make_learner(settings: Namespace) -> Any:
         decoding=decoding,
         require_device=True,
     )
-    learner.load(settings.weights, trust=settings.trust_weights)
+    learner.load(weights_of(settings), trust=settings.trust_weights)
     return learner
+
+
+def weights_of(settings: Namespace) -> Path:
+    """Return the model that is meant: the embedded one unless another is named, in torch's form where needed."""
+    if settings.weights is not None:
+        return Path(settings.weights)
+    changed = settings.stages is not None or settings.stride is not None
+    return embedded_model(settings.method, torch=changed or settings.backend == 'torch')
 
 
 def _use_stride(settings: Namespace) -> bool | None:
     """Return None where the model's own description decides. Published checkpoints have none; they are for stride 8."""
     if settings.stride is not None:
         return bool(settings.stride == 16)
-    file = find_model(Path(settings.weights))
+    file = find_model(weights_of(settings))
     return False if file.kind == 'pth' and 'network' not in file.metadata else None

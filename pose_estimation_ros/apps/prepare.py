@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from pose_estimation_ros.apps.parser import PROGRAM, add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
@@ -15,20 +16,28 @@ from pose_estimation_ros.data.preparation.coco_parts import COCO_2017, COCO_URL,
 from pose_estimation_ros.data.preparation.imagenet import IMAGENET, LABELS, prepare_imagenet
 from pose_estimation_ros.data.preparation.outcome import THERE, Manner, Outcome
 from pose_estimation_ros.data.preparation.space import in_words
+from pose_estimation_ros.data.preparation.synthetic import prepare_synthetic
 
-FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet')}
-ONLY_COCO = {'url': None, 'archives': None, 'parts': None, 'keep_archives': False}
-ONLY_IMAGENET = {'archive': None}
+FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet'), 'synthetic': Path('data/synthetic')}
+OWN_OPTIONS: dict[str, dict[str, Any]] = {
+    'coco': {'url': None, 'archives': None, 'parts': None, 'keep_archives': False},
+    'imagenet': {'archive': None},
+    'synthetic': {'count': 100, 'seed': 0},
+}
+"""Options of one dataset alone, with what they are unless given."""
 RECIPE = 'config/train/lightweight_openpose.yaml'
 COLUMNS = ('part', 'files', 'size', 'state', 'where')
 
 
 def add_arguments(parser: Any) -> None:
     """Add what this command takes."""
-    parser.add_argument('what', type=Literal['coco', 'imagenet'], help='COCO 2017, or ImageNet (ILSVRC 2012).')
+    parser.add_argument(
+        'what', type=Literal['coco', 'imagenet', 'synthetic'],
+        help="COCO 2017, ImageNet (ILSVRC 2012), or drawn people in COCO's layout.",
+    )  # fmt: skip
     parser.add_argument(
         '--output', type=Path | None, metavar='DIR',
-        help=f'Folder for the dataset (default: {FOLDERS["coco"]} or {FOLDERS["imagenet"]}).',
+        help=f'Folder for the dataset (default: {", ".join(map(str, FOLDERS.values()))}).',
     )  # fmt: skip
     parser.add_argument('--url', type=str | None, help=f'For coco: server with zips/ and annotations/ ({COCO_URL}).')
     parser.add_argument(
@@ -44,6 +53,8 @@ def add_arguments(parser: Any) -> None:
         '--archive', type=Path | None, metavar='ZIP',
         help='For imagenet: imagenet-object-localization-challenge.zip, which Kaggle gives to registered users.',
     )  # fmt: skip
+    parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: pictures to draw.')
+    parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: another one draws other people.')
     add_flag(parser, '--dry-run', 'Only say what would be done.')
     parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the table, for programs to read.')
 
@@ -67,6 +78,8 @@ def run(settings: Namespace) -> int:
 
 
 def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:
+    if settings.what == 'synthetic':
+        return prepare_synthetic(output, settings.count, settings.seed, manner)
     if settings.what == 'imagenet':
         return prepare_imagenet(output, settings.archive, manner, IMAGENET)
     named = DEFAULT_PARTS if settings.parts is None else settings.parts.split(',')
@@ -76,11 +89,12 @@ def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:
 
 
 def _refuse_foreign(settings: Namespace) -> None:
-    """Raise SettingsError where an option belongs to the other dataset."""
-    other, foreign = ('coco', ONLY_COCO) if settings.what == 'imagenet' else ('imagenet', ONLY_IMAGENET)
-    for name, absent in foreign.items():
-        if settings[name] != absent:
-            raise SettingsError(f'--{name.replace("_", "-")} is for prepare {other}, not for prepare {settings.what}')
+    """Raise SettingsError where an option belongs to another dataset."""
+    for other, options in OWN_OPTIONS.items():
+        for name, absent in options.items():
+            if other != settings.what and settings[name] != absent:
+                option = f'--{name.replace("_", "-")}'
+                raise SettingsError(f'{option} is for prepare {other}, not for prepare {settings.what}')
 
 
 def _show(outcome: Outcome) -> None:
@@ -100,6 +114,8 @@ def _next(what: str, output: Path, outcome: Outcome) -> str:
     done = 'nothing was to be done' if all(part.state == THERE for part in outcome.parts) else 'all is in place'
     if what == 'imagenet':
         return f'{done}; the names of the classes are in {output / LABELS}'
+    if what == 'synthetic':
+        return f'{done}; next: python -m pose_estimation_ros evaluate --dataset {output}'
     names = {part.name for part in outcome.parts}
     if not {'val2017', 'annotations'} <= names:
         return f'{done}; evaluation needs the parts val2017 and annotations'

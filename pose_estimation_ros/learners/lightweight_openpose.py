@@ -321,6 +321,7 @@ class LightweightOpenPoseLearner(Learner):
     def _prepare_network(self, fitting: Fitting, verbose: bool) -> None:
         """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone."""
         checkpoint = fitting.checkpoint()
+        self._model.prepare_training()
         if checkpoint is not None:
             self._model.build(fitting.request.seed)
             state_dict, _ = self.method.read_checkpoint(checkpoint, self.options)
@@ -351,11 +352,11 @@ class LightweightOpenPoseLearner(Learner):
         """Return the number of trainable values of the network."""
         return sum(each.numel() for each in self.network.parameters() if each.requires_grad)
 
-    def load(self, path: str | Path, verbose: bool = False, *, trust: bool = False) -> None:
+    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
         """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
 
         Args:
-            path: The folder or file.
+            path: The folder or file; the model that comes with the package unless given.
             verbose: Print what was loaded.
             trust: Let a .pth file that needs it build any Python object. It can run any code: own files only.
 
@@ -363,7 +364,7 @@ class LightweightOpenPoseLearner(Learner):
             WeightsError: It cannot be read or does not fit.
 
         """
-        text = self._model.load(Path(path), trust)
+        text = self._model.load(None if path is None else Path(path), trust, self.backend_settings.backend == 'torch')
         self.reset()
         LOG.info(text)
         if verbose:

@@ -9,6 +9,7 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError, WeightsError
 from pose_estimation_ros.inference.backend import Model
 from pose_estimation_ros.learners.asked import Asked
+from pose_estimation_ros.learners.embedded import embedded_model
 from pose_estimation_ros.learners.model_content import checkpoint, read_graph
 from pose_estimation_ros.learners.model_folder import write_model
 from pose_estimation_ros.learners.model_reading import LoadedModel, read_model
@@ -23,6 +24,7 @@ class ModelHolder:
         self._method = method
         self._asked = asked
         self._loaded = LoadedModel(asked.options, asked.base_height, asked.preprocessing)
+        self._is_embedded = False
         self._optimized: OptimizedModel | None = None
         self._optimized_model: Model | None = None
 
@@ -68,10 +70,20 @@ class ModelHolder:
         """Whether there is a torch module, to be trained for instance."""
         return self._loaded.source is not None and self._loaded.source.network is not None
 
-    def load(self, path: Path, trust: bool = False) -> str:
-        """Read a model and return a sentence on it; raises WeightsError and keeps the one there was."""
-        self._take(read_model(path, self._method, self._asked, trust))
+    def load(self, path: Path | None, trust: bool = False, torch: bool = False) -> str:
+        """Read a model and return a sentence on it; raises WeightsError and keeps the one there was.
+
+        Without a path it is the one that comes with the package, as ONNX or as a torch network.
+        """
+        chosen = embedded_model(self._method.name, torch) if path is None else path
+        self._take(read_model(chosen, self._method, self._asked, trust))
+        self._is_embedded = path is None
         return self._loaded.text
+
+    def prepare_training(self) -> None:
+        """Take the embedded weights as a torch network, where they are what is loaded; ONNX cannot be trained."""
+        if self._is_embedded and not self.has_network:
+            self.load(None, torch=True)
 
     def build(self, seed: int | None = None) -> None:
         """Make the network that was asked for, with random weights; a seed makes them repeatable."""

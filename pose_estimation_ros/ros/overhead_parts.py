@@ -128,7 +128,7 @@ def bare(plan: Plan) -> Any:
     settings = settings_from(plan.parameters)
     method, options = learner_options(settings)
     learner = create_learner(method, **options)
-    learner.load(settings.model_path)
+    learner.load(settings.model_path or None)
     return [
         learner.infer_timed(pictures[number % len(pictures)], settings.upsample_ratio).timings.total_ms
         for number in plan.moments()

@@ -82,7 +82,7 @@ PARAMETERS = (
     Parameter('method', 'lightweight_openpose', 'Published system to run.', choices=tuple(LEARNERS)),
     Parameter(
         'model_path', '',
-        'A saved folder, a published .pth, an .onnx or an OpenVINO .xml; needed, as this version brings none.',
+        'A saved folder, a published .pth, an .onnx or an OpenVINO .xml; empty: the model that comes with the package.',
     ),
     Parameter(
         'backend', 'auto', 'What runs the network; auto takes the fastest that is installed.',

@@ -12,7 +12,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.logging import get_logger
 from std_srvs.srv import Trigger
 
-from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, WeightsError
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.inference.backend import Backend
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros.declare import LiveSettings, declare, unknown_parameters
@@ -81,11 +81,9 @@ class PoseNode(LifecycleNode):
 
     def _load(self) -> Any:
         """Return a learner that has seen a picture."""
-        if not self.settings.model_path:
-            raise WeightsError('model_path is empty, and this version brings no model of its own: set it to one')
         method, options = learner_options(self.settings)
         learner = create_learner(method, **options)
-        learner.load(self.settings.model_path)
+        learner.load(self.settings.model_path or None)
         self._backend = backend = learner.pipeline(self.settings.upsample_ratio).backend
         learner.infer_timed(grey_picture(), self.settings.upsample_ratio)
         if self.settings.device == 'auto' and backend.device == 'cpu':

@@ -8,6 +8,7 @@ import pytest
 
 from pose_estimation_ros.apps import cli as command_line
 from pose_estimation_ros.apps.cli import COMMANDS
+from pose_estimation_ros.learners import embedded
 
 HEAVY = ('torch', 'onnxruntime', 'openvino', 'matplotlib')
 PRINT_HEAVY = f'import sys; print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)'
@@ -130,9 +131,10 @@ def test_help_names_every_command(cli):
 
 
 @pytest.mark.parametrize('command', ['infer', 'export', 'benchmark', 'demo'])
-def test_without_weights_there_is_one_sentence(cli, picture, command):
+def test_an_installation_without_its_own_weights_says_so(cli, picture, command, monkeypatch, tmp_path):
+    monkeypatch.setattr(embedded, 'FOLDER', tmp_path / 'absent')
     arguments = [picture] if command == 'infer' else ARGUMENTS[command]
-    assert 'no --weights given' in cli(command, *arguments).sentence()
+    assert 'is missing from this installation; install the package again' in cli(command, *arguments).sentence()
 
 
 def test_version_is_that_of_the_manifest(cli, request):

@@ -84,8 +84,7 @@ def test_bad_input(cli, seeing, arguments, expected):
     assert [path.name for path in Path().rglob('*') if path.is_file()] == ['taken']
 
 
-def test_without_weights(cli):
-    sentence = cli('demo').sentence()
-    assert 'no --weights given' in sentence
-    assert 'download pretrained' in sentence
-    assert list(Path().iterdir()) == []
+def test_runs_with_the_weights_that_come_with_the_package(cli):
+    outcome = cli('demo', '--local', '--seconds', 0.3)
+    assert outcome.code == 0, outcome.err
+    assert json.loads(Path('demo/skeletons.json').read_text())['frames']

@@ -6,7 +6,9 @@ import threading
 import zipfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import cv2
 import pytest
 
 from pose_estimation_ros.apps import prepare
@@ -154,3 +156,28 @@ def test_ctrl_c_keeps_what_came_and_the_next_run_goes_on(start, spawn, archives,
         server.shutdown()
     assert asked == [0, 100_000]
     assert len(list((tmp_path / 'here' / 'd' / 'val2017').iterdir())) == 3
+
+
+def test_synthetic_people_can_be_evaluated_on(cli):
+    arguments = ['prepare', 'synthetic', '--output', 'd', '--count', 2]
+    outcome = cli(*arguments)
+    assert outcome.code == 0, outcome
+    assert re.search(r'val2017 +2 .*made now', outcome.out)
+    assert 'evaluate --dataset d' in outcome.out
+    truth = json.loads(Path('d/annotations/person_keypoints_val2017.json').read_text())
+    assert len(truth['images']) == 2
+    assert all(1 <= sum(each['image_id'] == image for each in truth['annotations']) <= 8 for image in (0, 1))
+    assert cv2.imread('d/val2017/000000000001.jpg').shape == (720, 1280, 3)
+    drawn = Path('d/val2017/000000000000.jpg').stat().st_mtime_ns
+    assert 'there already' in cli(*arguments).out
+    assert Path('d/val2017/000000000000.jpg').stat().st_mtime_ns == drawn
+    assert 'holds another dataset; choose another folder' in cli(*arguments, '--seed', 1).sentence()
+
+
+def test_synthetic_people_in_a_dry_run_and_with_foreign_options(cli):
+    assert '5 pictures would be drawn' in cli('prepare', 'synthetic', '--count', 5, '--dry-run').out
+    assert not Path('data').exists()
+    assert (
+        '--url is for prepare coco, not for prepare synthetic' in cli('prepare', 'synthetic', '--url', 'u').sentence()
+    )
+    assert '--seed is for prepare synthetic' in cli('prepare', 'coco', '--seed', 3).sentence()

@@ -51,7 +51,7 @@ class FakeLearner:
     def load(self, path):
         if 'missing' in str(path):
             raise WeightsError(f'there are no weights at {path}; put them there')
-        self.loaded = str(path)
+        self.loaded = path
 
     def pipeline(self, upsample_ratio):
         return SimpleNamespace(backend=SimpleNamespace(name='fake', device='cpu', precision='fp32'))

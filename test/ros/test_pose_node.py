@@ -467,14 +467,20 @@ def test_corrupt_jpeg(make_robot):
     robot.ask(whole)
 
 
-@pytest.mark.parametrize('path', ['missing.onnx', ''])
-def test_configure_fails_without_a_model(make_robot, path):
+def test_without_a_path_the_embedded_model_is_taken(make_robot, workshop):
+    robot = make_robot(model_path='')
+    assert robot.change('configure')
+    assert workshop.learner.loaded is None
+
+
+def test_configure_fails_without_a_model(make_robot):
+    path = 'missing.onnx'
     robot = make_robot(model_path=path)
     bare = entities(robot.pose)
     assert not robot.change('configure')
     assert robot.state() == 'unconfigured'
-    until(lambda: robot.said(path or 'model_path is empty', ERROR))
-    assert robot.explained(path or 'model_path is empty').level == DiagnosticStatus.ERROR
+    until(lambda: robot.said(path, ERROR))
+    assert robot.explained(path).level == DiagnosticStatus.ERROR
     assert entities(robot.pose) == bare
     assert robot.set(model_path='there.onnx').successful
     robot.start().ask(picture(1))
