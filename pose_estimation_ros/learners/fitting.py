@@ -2,18 +2,15 @@
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
-from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_label
+from pose_estimation_ros.evaluation.coco_score import CocoScore
 from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.learners.evaluating import published_numbers
 from pose_estimation_ros.learners.model_holder import ModelHolder
@@ -134,8 +131,13 @@ class Fitting:
             print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
         validation = None
         if scored is not None:
-            own = CocoValidation(self.method, scored, model.base_height, preprocessing=model.preprocessing)
-            validation = PublishedTags(own, self.request.tells)
+            validation = CocoValidation(
+                self.method,
+                scored,
+                model.base_height,
+                preprocessing=model.preprocessing,
+                verbose=self.request.tells,
+            )
         resume = None if self.training.weights_only else self.checkpoint()
         try:
             with ending_on_interrupt(True) as stop:
@@ -151,26 +153,6 @@ class Fitting:
         if self.backend.device == 'cpu':
             return 'cpu'
         return 'auto' if self.backend.may_fall_back else 'cuda'
-
-
-@dataclass(frozen=True, eq=False)
-class PublishedTags:
-    """A validation that calls its numbers what the published logs call them: as COCO prints them."""
-
-    validation: CocoValidation
-    verbose: bool = False
-    """Whether to print them too."""
-
-    def run(self, network: Any, rank: int, world: int) -> Any:
-        """Return what the validation finds."""
-        return self.validation.run(network, rank, world)
-
-    def score(self, parts: Sequence[Any]) -> dict[str, float]:
-        """Return the ten numbers, AP first."""
-        numbers = self.validation.score(parts)
-        if self.verbose:
-            tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in numbers.items()))
-        return {coco_label(name): value for name, value in numbers.items()}
 
 
 def published_result(result: 'TrainingResult') -> dict[str, Any]:
@@ -189,4 +171,4 @@ def _summed(result: 'TrainingResult', ending: str) -> list[float]:
 
 def _published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
     names = CocoScore.__dataclass_fields__
-    return published_numbers(CocoScore(**{name: scores.get(coco_label(name), math.nan) for name in names}))
+    return published_numbers(CocoScore(**{name: scores.get(name, math.nan) for name in names}))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from pose_estimation_ros.core.image import to_bgr
-from pose_estimation_ros.evaluation.coco_score import coco_score
+from pose_estimation_ros.evaluation.coco_score import coco_label, coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
@@ -33,6 +35,8 @@ class CocoValidation:
     """By name; None for the method's first."""
     preprocessing: Preprocessing | None = None
     """How pictures are normalised, where not as the method does."""
+    verbose: bool = False
+    """Whether to print scores."""
 
     def run(self, network: Any, rank: int, world: int) -> list[dict[str, Any]]:
         """Return the detections in this process's share."""
@@ -49,7 +53,14 @@ class CocoValidation:
         image_ids = [image_id for image_id, _ in self.pictures.sources]
         numbers = coco_score(self.pictures.truth, detections, image_ids).as_dict()
         known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-        return {'AP': 0.0, **known}
+        scores = {'AP': 0.0, **known}
+        if self.verbose:
+            tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
+        return scores
+
+    def tag(self, name: str) -> str:
+        """Return what COCO prints before a number, as the published logs have it."""
+        return coco_label(name)
 
     def _pipeline(self, network: Any) -> Pipeline:
         device = next(network.parameters()).device

@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from pose_estimation_ros.training.checkpoints import Checkpoints
-from pose_estimation_ros.training.journal import Journal, log_metrics
+from pose_estimation_ros.training.journal import Journal
 from pose_estimation_ros.training.modes import evaluating
 from pose_estimation_ros.training.steps import Steps, due
 
@@ -24,6 +25,9 @@ class Validation(Protocol):
 
     def score(self, parts: Sequence[Any]) -> dict[str, float]:
         """Return numbers by name, the most telling first and greater for better, from what all processes found."""
+
+    def tag(self, name: str) -> str:
+        """Return what the published logs call a number."""
 
 
 class Validator(Callback):
@@ -57,7 +61,7 @@ class Validator(Callback):
         network: nn.Module = self.network or pl_module.network  # type: ignore[assignment]
         scores = self._validated(network, trainer)
         iteration = self._journal.iteration(trainer)
-        log_metrics(trainer, scores, iteration)
+        self._log(trainer, scores, iteration)
         result = {**scores, 'iteration': float(iteration)}
         self.results.append(result)
         if self.best is result:
@@ -75,6 +79,12 @@ class Validator(Callback):
             parts = [None] * trainer.world_size
             torch.distributed.all_gather_object(parts, part)
         return self._validation.score(parts)
+
+    def _log(self, trainer: Trainer, scores: dict[str, float], iteration: int) -> None:
+        """Log under published tags where names may have any characters, under short names elsewhere."""
+        tagged = {self._validation.tag(name): value for name, value in scores.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(tagged if isinstance(logger, TensorBoardLogger) else scores, step=iteration)
 
     def state_dict(self) -> dict[str, Any]:
         return {'results': self.results}

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pose_estimation_ros.core.image import Image
+from pose_estimation_ros.evaluation.coco_score import coco_label
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,6 +80,16 @@ def test_leaves_a_folder_with_everything(trained):
     assert [each['iteration'] for each in results['evaluations']] == [4, 8]
     assert yaml.safe_load((folder / 'config.yaml').read_text())['trainer']['max_epochs'] == 2
     assert set(json.loads((folder / 'timings.json').read_text())) >= {'data_ms', 'forward_ms', 'waiting_share'}
+
+
+def test_scores_have_coco_labels_in_tensorboard_and_short_names_in_results(trained):
+    folder, _ = trained
+    events = EventAccumulator(str(folder / 'logs'))
+    events.Reload()
+    logged = [entry.value for entry in events.Scalars(coco_label('AP'))]
+    results = json.loads((folder / 'results.json').read_text())
+    assert logged == pytest.approx([each['AP'] for each in results['evaluations']])
+    assert not {'AP', 'AR50'} & set(events.Tags()['scalars'])
 
 
 @pytest.mark.parametrize('name', ['model', 'checkpoints/checkpoint_iter_8.pth'])
