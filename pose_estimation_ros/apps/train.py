@@ -1,5 +1,6 @@
 """`train`: a recipe into checkpoints, a saved model and how good it is."""
 
+import signal
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pose_estimation_ros.apps.train_options import add_recipe
 from pose_estimation_ros.apps.train_report import Report
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.core.interrupt import ending_on_interrupt
+from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.recipe import Recipe
 
@@ -31,7 +32,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Train and return the exit code: 0 done, 130 where Ctrl-C ended it."""
+    """Train and return the exit code: 0 done, 130 where Ctrl-C ended it, 143 where SIGTERM did."""
     recipe, text = _recipe(arguments)
     from pose_estimation_ros.training.processes import Processes
     from pose_estimation_ros.training.run import require_device, train
@@ -46,11 +47,13 @@ def run(arguments: Namespace) -> int:
     if main:
         with written_whole(make_folder(arguments.output) / CONFIG) as temporary:
             temporary.write_text(text)
-    with ending_on_interrupt(True) as stop:
+    with ending_on_interrupt(True, signal.SIGTERM) as stop:
         result = train(subject, recipe.settings, arguments.output, validation, resume, lambda: stop.asked)
     if main:
         _finish(recipe, subject, result, report, arguments)
-    return INTERRUPTED if result.stopped else 0
+    if not result.stopped:
+        return 0
+    return TERMINATED if stop.terminated else INTERRUPTED
 
 
 def _recipe(arguments: Namespace) -> tuple[Recipe, str]:

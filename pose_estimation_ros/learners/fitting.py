@@ -2,12 +2,14 @@
 
 import logging
 import math
+import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.interrupt import ending_on_interrupt
+from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
 from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -110,6 +112,7 @@ class Fitting:
 
         Raises:
             KeyboardInterrupt: Ctrl-C came; a checkpoint has been written and the network is as it was then.
+            SystemExit: The same for SIGTERM.
 
         """
         from pose_estimation_ros.training.parts import Subject
@@ -140,10 +143,12 @@ class Fitting:
             )
         resume = None if self.training.weights_only else self.checkpoint()
         try:
-            with ending_on_interrupt(True) as stop:
+            with ending_on_interrupt(True, signal.SIGTERM) as stop:
                 result = train(subject, self.settings, self.places, validation, resume, lambda: stop.asked)
         finally:
             network.cpu().eval()
+        if result.stopped and stop.terminated:
+            sys.exit(TERMINATED)
         if result.stopped:
             raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
         return published_result(result)

@@ -123,13 +123,16 @@ class Parts:
         journal = Journal(clock, telling.log_after, on.batch_size, settings.first_iteration)
         checkpoints = Checkpoints(places, on.checkpoint_after, on.keep_checkpoints, plan.steps, journal)
         average = MovingAverage(network, on.ema_decay) if on.ema_decay else None
-        validator = Validator(validation, on.val_after, plan.steps, journal, checkpoints) if validation else None
+        stopping = StopOnRequest(stop, checkpoints)
+        validator = None
+        if validation:
+            after, last, shown = on.val_after, plan.steps, telling.progress
+            validator = Validator(validation, after, last, journal, checkpoints, stopping, shown)
         if validator and average:
             validator.network = average.network
         drawn = telling.pictures_after
         pictures = PictureLog(items, subject.method, places.pictures, drawn, journal) if drawn else None
         progress = ProgressBar(journal, plan.steps) if telling.progress else None
-        stopping = StopOnRequest(stop, checkpoints)
         return cls(
             module, loader, clock, journal, checkpoints, stopping, average, validator, pictures, progress
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import resource
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from pose_estimation_ros.core.errors import BackendError, OutputError, SettingsE
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.run import train
 from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSettings, ScheduleSettings, TrainerSettings
-from test.training.conftest import METHOD, Recording, StickPeople, make_settings, make_subject
+from test.training.conftest import METHOD, BrokenOffAt, Recording, StickPeople, make_settings, make_subject
 
 
 def difference(one, other):
@@ -208,6 +209,23 @@ def test_results_of_validation_outlive_a_resumption(folder):
     start = folder / 'checkpoints' / 'checkpoint_iter_6.pth'
     result = train(make_subject(), settings, folder / 'rest', Recording(), resume=start)
     assert [each['iteration'] for each in result.evaluations] == [3, 6, 8]
+
+
+@pytest.mark.parametrize('number', [1, 3], ids=['on the way', 'at the end'])
+def test_a_validation_is_broken_off_with_a_checkpoint_and_made_up_for(folder, number, capfd):
+    settings = make_settings(val_after=3, logging={'progress': True})
+    whole = train(make_subject(), settings, folder / 'whole', BrokenOffAt(0))
+    validation = BrokenOffAt(number)
+    part = train(make_subject(), settings, folder, validation, stop=validation.asked)
+    assert part.stopped
+    assert validation.pictures == 2
+    assert part.iteration == (3, 6, 8)[number - 1]
+    assert part.checkpoints[-1].name == f'checkpoint_iter_{part.iteration}.pth'
+    assert part.evaluations == whole.evaluations[: number - 1]
+    rest = train(make_subject(), settings, folder / 'rest', BrokenOffAt(0), resume=part.checkpoints[-1])
+    assert rest.evaluations == whole.evaluations
+    assert difference(whole.network.state_dict(), rest.network.state_dict()) == 0
+    assert re.search(r'validating: .* 0/5 ', capfd.readouterr().err)
 
 
 def test_keeps_the_newest(folder):
