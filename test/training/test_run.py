@@ -327,6 +327,20 @@ def test_damaged_checkpoint(folder):
         train(make_subject(), make_settings(), folder, resume=first)
 
 
+def test_damaged_checkpoint_names_the_one_before(folder):
+    result = train(make_subject(), make_settings(), folder)
+    first, second, third = result.checkpoints
+    third.write_bytes(third.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match=rf'checkpoint_iter_8.* damaged.*The checkpoint before it is {second}: .*'):
+        train(make_subject(), make_settings(), folder, resume=third)
+    second.write_bytes(b'')
+    with pytest.raises(WeightsError, match=rf'{second} is empty.*before it is {first}: .* move {second.name} away'):
+        train(make_subject(), make_settings(), folder, resume=second)
+    third.unlink()
+    second.unlink()
+    assert train(make_subject(), make_settings(), folder, resume=first).iteration == 8
+
+
 def test_checkpoint_of_another_network(folder):
     first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
     with pytest.raises(WeightsError, match=r'another network: \d+ of \d+ tensors do not fit'):
