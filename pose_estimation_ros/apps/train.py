@@ -82,11 +82,9 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
 def _make(recipe: Recipe, resume: Path | None) -> tuple['Subject', Any, str]:
     """Return what is trained, what scores it, and a sentence on the weights."""
     from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
-    from pose_estimation_ros.training.start import make_subject, without_start
+    from pose_estimation_ros.training.start import make_subject
 
-    if resume:
-        recipe = without_start(recipe)
-    subject, told = make_subject(recipe)
+    subject, told = make_subject(recipe, resumed=resume is not None)
     pictures = recipe_pictures(recipe)
     validation = CocoValidation(subject.method, pictures, recipe.validation.height) if pictures else None
     return subject, validation, f'goes on from {resume}' if resume else told

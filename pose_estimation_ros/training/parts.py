@@ -1,7 +1,7 @@
 """The objects of one training, and how they are put together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Subject:
     """A user's own in the place of the settings'."""
     preprocessing: Preprocessing | None = None
     """How pictures are normalised, where not as the method does."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What loggers tell of it besides the settings, such as the network's options; nested as it may be."""
 
 
 @dataclass(frozen=True, eq=False)
