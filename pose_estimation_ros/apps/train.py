@@ -1,7 +1,7 @@
 """`train`: a recipe into checkpoints, a saved model and how good it is."""
 
 import signal
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,17 +104,12 @@ def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report
 
 def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -> Path:
     """Save a trained network as a folder that every command and learner loads."""
-    from pose_estimation_ros.learners.model_content import checkpoint
-    from pose_estimation_ros.learners.model_folder import write_model
+    from pose_estimation_ros.learners.asked import Asked
+    from pose_estimation_ros.learners.model_holder import ModelHolder
 
     method = subject.method
     options = method.options(recipe.network)
-    metadata = {
-        'method': method.name,
-        'network': options.to_dict(),
-        'base_height': recipe.validation.height,
-        'preprocessing': asdict(method.preprocessing),
-    }
-    backbone = str(options.to_dict().get('backbone', ''))
-    write_model(folder, {'.pth': checkpoint(network)}, backbone, metadata, optimized=False)
+    model = ModelHolder(method, Asked(options, recipe.validation.height, method.preprocessing))
+    model.adopt(network)
+    model.save(folder, str(options.to_dict().get('backbone', '')))
     return folder
