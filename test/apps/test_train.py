@@ -239,14 +239,14 @@ def test_interrupted_with_a_checkpoint_and_gone_on_with(recipe, tmp_path):
 @pytest.mark.slow
 def test_sigterm_in_a_validation_ends_at_once_with_a_checkpoint(recipe, tmp_path):
     folder = tmp_path / 'run'
-    people = '[{kind: synthetic, count: 300, size: [64, 64]}]'
+    people = '[{kind: synthetic, count: 60, size: [64, 64]}]'
     options = ['--data.validation', people, '--trainer.val_after', '2', '--validation.limit', '0']
     command = [sys.executable, '-m', 'pose_estimation_ros', 'train', '--config', str(recipe), '--output', str(folder)]
     process = subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY, env=ENVIRONMENT
     )
     told = b''
-    while not re.search(rb'validating: .* [1-9]\d*/300', told):
+    while not re.search(rb'validating: .* [1-9]\d*/60', told):
         more = os.read(process.stderr.fileno(), 1 << 16)
         assert more, told.decode()
         told += more
@@ -254,7 +254,7 @@ def test_sigterm_in_a_validation_ends_at_once_with_a_checkpoint(recipe, tmp_path
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
     assert b'stopped as asked at iteration 2; go on with' in out
-    assert b'300/300' not in told + err
+    assert b'60/60' not in told + err
     assert b'Traceback' not in err
     assert (folder / 'checkpoints' / 'checkpoint_iter_2.pth').exists()
     assert json.loads((folder / 'results.json').read_text())['evaluations'] == []
