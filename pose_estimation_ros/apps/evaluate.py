@@ -134,10 +134,10 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
 
 def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
     """Return the model's run over the pictures, and what it ran with."""
-    from pose_estimation_ros.evaluation.dataset import find_images
+    from pose_estimation_ros.data.datasets.places import find_images
     from pose_estimation_ros.evaluation.run import evaluate_pictures
 
-    pictures = dataset.pictures(find_images(settings.dataset, settings.images_folder), image_ids)
+    pictures = dataset.pictures(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)
     scales = parse_scales(settings.scales)
     if settings.output:
         make_folder(settings.output)  # told now, not after minutes

@@ -1,6 +1,7 @@
 """`train`: a recipe into checkpoints, a saved model and how good it is."""
 
-from dataclasses import asdict, fields
+import signal
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from pose_estimation_ros.apps.train_options import add_recipe
 from pose_estimation_ros.apps.train_report import Report
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.core.interrupt import ending_on_interrupt
+from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.recipe import Recipe
 
@@ -31,7 +32,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Train and return the exit code: 0 done, 130 where Ctrl-C ended it."""
+    """Train and return the exit code: 0 done, 130 where Ctrl-C ended it, 143 where SIGTERM did."""
     recipe, text = _recipe(arguments)
     from pose_estimation_ros.training.processes import Processes
     from pose_estimation_ros.training.run import require_device, train
@@ -46,11 +47,13 @@ def run(arguments: Namespace) -> int:
     if main:
         with written_whole(make_folder(arguments.output) / CONFIG) as temporary:
             temporary.write_text(text)
-    with ending_on_interrupt(True) as stop:
+    with ending_on_interrupt(True, signal.SIGTERM) as stop:
         result = train(subject, recipe.settings, arguments.output, validation, resume, lambda: stop.asked)
     if main:
         _finish(recipe, subject, result, report, arguments)
-    return INTERRUPTED if result.stopped else 0
+    if not result.stopped:
+        return 0
+    return TERMINATED if stop.terminated else INTERRUPTED
 
 
 def _recipe(arguments: Namespace) -> tuple[Recipe, str]:
@@ -79,11 +82,9 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
 def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', Any, str]:
     """Return what is trained, what scores it, and a sentence on the weights."""
     from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
-    from pose_estimation_ros.training.start import make_subject, without_start
+    from pose_estimation_ros.training.start import make_subject
 
-    if resume:
-        recipe = without_start(recipe)
-    subject, told = make_subject(recipe)
+    subject, told = make_subject(recipe, resumed=resume is not None)
     if recipe.teacher.weights:
         from pose_estimation_ros.learners.teaching import taught_subject
 
@@ -107,17 +108,12 @@ def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report
 
 def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -> Path:
     """Save a trained network as a folder that every command and learner loads."""
-    from pose_estimation_ros.learners.model_content import checkpoint
-    from pose_estimation_ros.learners.model_folder import write_model
+    from pose_estimation_ros.learners.asked import Asked
+    from pose_estimation_ros.learners.model_holder import ModelHolder
 
     method = subject.method
     options = method.options(recipe.network)
-    metadata = {
-        'method': method.name,
-        'network': options.to_dict(),
-        'base_height': recipe.validation.height,
-        'preprocessing': asdict(method.preprocessing),
-    }
-    backbone = str(options.to_dict().get('backbone', ''))
-    write_model(folder, {'.pth': checkpoint(network)}, backbone, metadata, optimized=False)
+    model = ModelHolder(method, Asked(options, recipe.validation.height, method.preprocessing))
+    model.adopt(network)
+    model.save(folder, str(options.to_dict().get('backbone', '')))
     return folder

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a program that SIGTERM ended, as shells give it."""
@@ -27,15 +28,21 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self.terminated = False
+        """Whether by SIGTERM."""
 
     def ask(self, number: int, frame: FrameType | None) -> None:
         """Take note; a signal handler."""
         self.asked = True
+        self.terminated = number == signal.SIGTERM
 
 
 @contextlib.contextmanager
-def ending_on_interrupt(wanted: bool) -> Iterator[Stop]:
-    """Let Ctrl-C set a flag rather than break off whatever is being written; a second one breaks off."""
+def ending_on_interrupt(wanted: bool, *others: signal.Signals) -> Iterator[Stop]:
+    """Let Ctrl-C, and other signals named, set a flag rather than break off whatever is being written.
+
+    A second one breaks off.
+    """
     stop = Stop()
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield stop
@@ -43,10 +50,13 @@ def ending_on_interrupt(wanted: bool) -> Iterator[Stop]:
 
     def take(number: int, frame: FrameType | None) -> None:
         stop.ask(number, frame)
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number] or signal.SIG_DFL)
 
-    before = signal.signal(signal.SIGINT, take)
+    before: dict[int, Any] = {int(number): signal.getsignal(number) for number in (signal.SIGINT, *others)}
+    for number in before:
+        signal.signal(number, take)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

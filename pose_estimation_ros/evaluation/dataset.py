@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.data.datasets.places import find_annotations, some
 from pose_estimation_ros.evaluation.annotations import read_truth
-
-ANNOTATIONS = 'annotations'
-"""The folder beside the pictures where COCO keeps its files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +22,7 @@ class Dataset:
     @classmethod
     def open(cls, folder: Path, annotations: str) -> 'Dataset':
         """Read the file of that name in `folder` or in its folder `annotations`; raises DatasetError."""
-        path = find_annotations(folder, annotations)
+        path = find_annotations(folder, annotations, '--annotations')
         return cls(path, read_truth(path))
 
     def image_ids(self, limit: int | None = None, subset: int | None = None) -> list[int]:
@@ -50,7 +48,7 @@ class Dataset:
         missing = [path.name for _, path in files if not path.is_file()]
         if missing:
             raise DatasetError(
-                f'{len(missing)} of {len(files)} pictures of {self.path.name} are not in {folder}: {_some(missing)}; '
+                f'{len(missing)} of {len(files)} pictures of {self.path.name} are not in {folder}: {some(missing)}; '
                 'copy them there, or name another --images-folder'
             )
         return files
@@ -62,40 +60,3 @@ def published_subset(ids: Sequence[int], count: int) -> list[int]:
     random.Random(0).shuffle(shuffled)
     chosen = set(shuffled[:count])
     return [each for each in ids if each in chosen]
-
-
-def find_annotations(folder: Path, name: str) -> Path:
-    """Return the annotation file in `folder` or its folder `annotations`; raises DatasetError naming those there."""
-    check_folder(folder)
-    for path in (folder / name, folder / ANNOTATIONS / name):
-        if path.is_file():
-            return path
-    there = sorted(path.name for place in (folder, folder / ANNOTATIONS) for path in place.glob('*.json'))
-    raise DatasetError(
-        f'no {name} in {folder} or {folder / ANNOTATIONS}; --annotations must name one of the files there: '
-        f'{_some(there) or "none"}'
-    )
-
-
-def find_images(folder: Path, name: str) -> Path:
-    """Return the folder of pictures; raises DatasetError naming the folders that there are."""
-    check_folder(folder)
-    if (folder / name).is_dir():
-        return folder / name
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    raise DatasetError(
-        f'no folder {name} in {folder}; --images-folder must name one of those there: {_some(there) or "none"}'
-    )
-
-
-def check_folder(folder: Path) -> None:
-    """Raise DatasetError unless the dataset's folder is there."""
-    if not folder.is_dir():
-        beside = (
-            sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
-        )
-        raise DatasetError(f'no folder {folder}; beside it there are: {_some(beside) or "none"}')
-
-
-def _some(names: Sequence[str]) -> str:
-    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')

@@ -4,8 +4,10 @@ They wrap a pipeline and are used like one, and wrap each other: `Flipped(MultiS
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,17 +21,15 @@ from pose_estimation_ros.methods.method import Decoder, Method
 PUBLISHED_SCALES = (0.5, 1.0, 1.5, 2.0)
 """Of the published multi-scale evaluation of Lightweight OpenPose."""
 
-ON_PICTURE = 'evaluation'
-"""The decoding that enlarges maps to the picture's own size, where scales are then averaged; others want small maps."""
+
+Wrapper = TypeVar('Wrapper', bound='_Wrapped')
 
 
 @dataclass(frozen=True, eq=False)
-class Flipped:
-    """Sees the mirrored picture too, and decodes the mean of both."""
+class _Wrapped(ABC):
+    """What all ways of looking more than once have in common: they are pipelines around a pipeline."""
 
     pipeline: PosePipeline
-    method: Method
-    """Knows what of its maps changes sides."""
 
     @property
     def decoder(self) -> Decoder:
@@ -38,7 +38,7 @@ class Flipped:
 
     @property
     def base_height(self) -> int:
-        """Rows that pictures are scaled to."""
+        """Rows that pictures are scaled to, at scale 1."""
         return self.pipeline.base_height
 
     def __call__(self, image: ByteArray) -> Result:
@@ -49,18 +49,30 @@ class Flipped:
         """Find the people in several pictures."""
         return [decoded(self.decoder, seen) for seen in self.maps(images)]
 
+    @abstractmethod
+    def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
+        """Return the mean maps of pictures."""
+
+    def with_decoder(self: Wrapper, decoder: Decoder) -> Wrapper:
+        """Return the same with another decoder."""
+        return replace(self, pipeline=self.pipeline.with_decoder(decoder))
+
+    def with_height(self: Wrapper, base_height: int) -> Wrapper:
+        """Return the same for pictures scaled to another height."""
+        return replace(self, pipeline=self.pipeline.with_height(base_height))
+
+
+@dataclass(frozen=True, eq=False)
+class Flipped(_Wrapped):
+    """Sees the mirrored picture too, and decodes the mean of both."""
+
+    method: Method
+    """Knows what of its maps changes sides."""
+
     def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
         """Return the mean maps of pictures and their mirrored selves."""
         pairs = zip(self.pipeline.maps(images, mirrored), self.pipeline.maps(images, not mirrored), strict=True)
         return [_mean([seen, self._back(other)]) for seen, other in pairs]
-
-    def with_decoder(self, decoder: Decoder) -> 'Flipped':
-        """Return the same with another decoder."""
-        return replace(self, pipeline=self.pipeline.with_decoder(decoder))
-
-    def with_height(self, base_height: int) -> 'Flipped':
-        """Return the same for pictures scaled to another height."""
-        return replace(self, pipeline=self.pipeline.with_height(base_height))
 
     def _back(self, seen: Seen) -> Seen:
         start = time.perf_counter()
@@ -69,8 +81,8 @@ class Flipped:
 
 
 @dataclass(frozen=True, eq=False)
-class MultiScale:
-    """Sees the picture at several sizes, and decodes the mean of all.
+class MultiScale(_Wrapped):
+    """Sees the picture at several sizes, and decodes the mean of all, taken where the decoder wants it.
 
     With the published evaluation's decoding the maps of all sizes are enlarged to the picture's own size, as published;
     with others they are brought to the grid of the largest size.
@@ -80,7 +92,6 @@ class MultiScale:
 
     """
 
-    pipeline: PosePipeline
     scales: tuple[float, ...] = PUBLISHED_SCALES
     """Of the pipeline's height."""
 
@@ -92,37 +103,11 @@ class MultiScale:
         if heights != wanted:
             raise SettingsError(f'the model takes pictures of {heights[0]} rows only; several scales need another')
 
-    @property
-    def decoder(self) -> Decoder:
-        """What turns maps into poses."""
-        return self.pipeline.decoder
-
-    @property
-    def base_height(self) -> int:
-        """Rows that pictures are scaled to at scale 1."""
-        return self.pipeline.base_height
-
-    def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
-        return self.batch([image])[0]
-
-    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures."""
-        return [decoded(self.decoder, seen) for seen in self.maps(images)]
-
     def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
         """Return the mean maps of pictures at all sizes."""
-        merge = _mean_on_picture if self.decoder.name == ON_PICTURE else _mean_on_largest
+        merge = _mean_on_picture if self.decoder.averaged_on == 'picture' else _mean_on_largest
         looks = [pipeline.maps(images, mirrored) for pipeline in self._looks()]
         return [merge(list(looks_at_one)) for looks_at_one in zip(*looks, strict=True)]
-
-    def with_decoder(self, decoder: Decoder) -> 'MultiScale':
-        """Return the same with another decoder."""
-        return replace(self, pipeline=self.pipeline.with_decoder(decoder))
-
-    def with_height(self, base_height: int) -> 'MultiScale':
-        """Return the same for pictures scaled to another height."""
-        return replace(self, pipeline=self.pipeline.with_height(base_height))
 
     def _looks(self) -> list[PosePipeline]:
         return [self.pipeline.with_height(round(self.base_height * scale)) for scale in self.scales]

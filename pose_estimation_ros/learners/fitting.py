@@ -2,18 +2,17 @@
 
 import logging
 import math
-from collections.abc import Sequence
+import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.interrupt import ending_on_interrupt
+from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
-from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_label
+from pose_estimation_ros.evaluation.coco_score import CocoScore
 from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.learners.evaluating import published_numbers
 from pose_estimation_ros.learners.model_holder import ModelHolder
@@ -113,6 +112,7 @@ class Fitting:
 
         Raises:
             KeyboardInterrupt: Ctrl-C came; a checkpoint has been written and the network is as it was then.
+            SystemExit: The same for SIGTERM.
 
         """
         from pose_estimation_ros.training.parts import Subject
@@ -134,14 +134,21 @@ class Fitting:
             print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
         validation = None
         if scored is not None:
-            own = CocoValidation(self.method, scored, model.base_height, preprocessing=model.preprocessing)
-            validation = PublishedTags(own, self.request.tells)
+            validation = CocoValidation(
+                self.method,
+                scored,
+                model.base_height,
+                preprocessing=model.preprocessing,
+                verbose=self.request.tells,
+            )
         resume = None if self.training.weights_only else self.checkpoint()
         try:
-            with ending_on_interrupt(True) as stop:
+            with ending_on_interrupt(True, signal.SIGTERM) as stop:
                 result = train(subject, self.settings, self.places, validation, resume, lambda: stop.asked)
         finally:
             network.cpu().eval()
+        if result.stopped and stop.terminated:
+            sys.exit(TERMINATED)
         if result.stopped:
             raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
         return published_result(result)
@@ -151,26 +158,6 @@ class Fitting:
         if self.backend.device == 'cpu':
             return 'cpu'
         return 'auto' if self.backend.may_fall_back else 'cuda'
-
-
-@dataclass(frozen=True, eq=False)
-class PublishedTags:
-    """A validation that calls its numbers what the published logs call them: as COCO prints them."""
-
-    validation: CocoValidation
-    verbose: bool = False
-    """Whether to print them too."""
-
-    def run(self, network: Any, rank: int, world: int) -> Any:
-        """Return what the validation finds."""
-        return self.validation.run(network, rank, world)
-
-    def score(self, parts: Sequence[Any]) -> dict[str, float]:
-        """Return the ten numbers, AP first."""
-        numbers = self.validation.score(parts)
-        if self.verbose:
-            tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in numbers.items()))
-        return {coco_label(name): value for name, value in numbers.items()}
 
 
 def published_result(result: 'TrainingResult') -> dict[str, Any]:
@@ -189,4 +176,4 @@ def _summed(result: 'TrainingResult', ending: str) -> list[float]:
 
 def _published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
     names = CocoScore.__dataclass_fields__
-    return published_numbers(CocoScore(**{name: scores.get(coco_label(name), math.nan) for name in names}))
+    return published_numbers(CocoScore(**{name: scores.get(name, math.nan) for name in names}))

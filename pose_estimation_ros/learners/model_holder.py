@@ -87,12 +87,16 @@ class ModelHolder:
 
     def build(self, seed: int | None = None) -> None:
         """Make the network that was asked for, with random weights; a seed makes them repeatable."""
-        asked = self._asked
         if seed is not None:
             import torch
 
             torch.manual_seed(seed)
-        model = Model(self._method.output_channels, network=self._method.network(asked.options), label='the network')
+        self.adopt(self._method.network(self._asked.options))
+
+    def adopt(self, network: Any) -> None:
+        """Take a network of the options that were asked for."""
+        asked = self._asked
+        model = Model(self._method.output_channels, network=network, label='the network')
         self._take(LoadedModel(asked.options, asked.base_height, asked.preprocessing, model))
 
     def source(self) -> Model:

@@ -1,20 +1,26 @@
 """Scoring a network in training by COCO's numbers: what the training engine asks for and evaluation provides."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from pose_estimation_ros.core.image import to_bgr
-from pose_estimation_ros.evaluation.coco_score import coco_score
+from pose_estimation_ros.evaluation.coco_score import coco_label, coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection
+from pose_estimation_ros.evaluation.run import Entry
 from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.pictures import ScoredPictures, coco_pictures, drawn_pictures, together
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.training.recipe import Part, Recipe
 from pose_estimation_ros.training.sources import coco_paths, open_part
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.training.validation import Watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +39,17 @@ class CocoValidation:
     """By name; None for the method's first."""
     preprocessing: Preprocessing | None = None
     """How pictures are normalised, where not as the method does."""
+    verbose: bool = False
+    """Whether to print scores."""
 
-    def run(self, network: Any, rank: int, world: int) -> list[dict[str, Any]]:
+    def run(self, network: Any, rank: int, world: int, watch: 'Watch | None' = None) -> list[dict[str, Any]]:
         """Return the detections in this process's share."""
         pipeline = self._pipeline(network)
+        entries: Iterator[Entry] = self.pictures.entries(rank, world)
+        if watch:
+            entries = watch.over(entries, len(self.pictures.sources[rank::world]))
         return [
-            coco_detection(pose, image_id)
-            for image_id, picture in self.pictures.entries(rank, world)
-            for pose in pipeline(to_bgr(picture)).poses
+            coco_detection(pose, image_id) for image_id, picture in entries for pose in pipeline(to_bgr(picture)).poses
         ]
 
     def score(self, parts: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
@@ -49,7 +58,14 @@ class CocoValidation:
         image_ids = [image_id for image_id, _ in self.pictures.sources]
         numbers = coco_score(self.pictures.truth, detections, image_ids).as_dict()
         known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-        return {'AP': 0.0, **known}
+        scores = {'AP': 0.0, **known}
+        if self.verbose:
+            tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
+        return scores
+
+    def tag(self, name: str) -> str:
+        """Return what COCO prints before a number, as the published logs have it."""
+        return coco_label(name)
 
     def _pipeline(self, network: Any) -> Pipeline:
         device = next(network.parameters()).device

@@ -34,6 +34,10 @@ class Decoder(Protocol):
     def interpolation(self) -> Literal['linear', 'cubic']:
         """How pictures must be resized for this decoding to give its published numbers."""
 
+    @property
+    def averaged_on(self) -> Literal['largest', 'picture']:
+        """Where maps of several scales are averaged: on the grid of the largest, or enlarged to the picture's size."""
+
     def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
         """Decode one picture's maps, each (C, H, W), in the order of the method's `output_channels`."""
 

@@ -17,7 +17,7 @@ from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.training.ema import MovingAverage
 from pose_estimation_ros.training.journal import Journal
 from pose_estimation_ros.training.module import PREFIX
-from pose_estimation_ros.training.places import Places
+from pose_estimation_ros.training.places import Places, checkpoint_before
 from pose_estimation_ros.training.steps import Steps, due
 
 LOG = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class PublishedContainer(CheckpointIO):
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Return what Lightning saved; raises WeightsError where a file cannot be read or holds weights alone."""
-        read_state_dict(path)  # says what is wrong with a file, if anything is
+        _require_readable(Path(path))
         content = torch.load(path, map_location='cpu', weights_only=True)
         if not isinstance(content, dict) or RESUME not in content:
             raise WeightsError(
@@ -79,6 +79,20 @@ class PublishedContainer(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a file."""
         Path(path).unlink(missing_ok=True)
+
+
+def _require_readable(path: Path) -> None:
+    """Raise WeightsError saying what is wrong with a file, if anything is, and what to go on from instead."""
+    try:
+        read_state_dict(path)
+    except WeightsError as error:
+        before = checkpoint_before(path)
+        if before is None:
+            raise
+        raise WeightsError(
+            f'{error}. The checkpoint before it is {before}: to go on from that, move {path.name} away and train'
+            ' --resume again'
+        ) from error
 
 
 def _require_finite(weights: dict[str, Tensor], path: Path) -> None:

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -133,7 +134,13 @@ class Loader(DataLoader[Batch]):
 
 
 def start_worker(worker: int) -> None:
-    """One thread each; and Ctrl-C is for the training process, which still wants batches to end at a whole step."""
+    """One thread each; and signals are for the training process, which still wants batches to end at a whole step."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_once)
+
+
+def _ignore_once(number: int, frame: FrameType | None) -> None:
+    """Let a signal to the whole group of processes pass; the next one ends a worker that hangs."""
+    signal.signal(number, signal.SIG_DFL)

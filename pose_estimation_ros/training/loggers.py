@@ -1,23 +1,25 @@
 """TensorBoard and MLflow, as far as they are wanted."""
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.training.mlflow_run import open_run
 from pose_estimation_ros.training.settings import LoggingSettings
 
 
-def make_loggers(settings: LoggingSettings, folder: Path, hyperparameters: dict[str, Any]) -> list[Logger]:
+def make_loggers(
+    settings: LoggingSettings, folder: Path, parameters: Mapping[str, Any], resumed: bool = False
+) -> list[Logger]:
     """Return Lightning's loggers; raises SettingsError where what they need is not installed."""
     loggers: list[Logger] = []
     if settings.tensorboard:
         loggers.append(_tensorboard(folder, settings.flush_secs))
     if settings.mlflow:
-        loggers.append(_mlflow(settings))
-        loggers[-1].log_hyperparams(hyperparameters)
+        loggers.append(open_run(settings.mlflow, settings.experiment, folder, parameters, resumed))
     return loggers
 
 
@@ -28,15 +30,3 @@ def _tensorboard(folder: Path, flush_secs: int) -> Logger:
         raise SettingsError(
             'TensorBoard is not installed: pip install tensorboard, or set logging.tensorboard=false'
         ) from error
-
-
-def _mlflow(settings: LoggingSettings) -> Logger:
-    address = settings.mlflow
-    if '://' not in address:
-        # MLflow would rather have a database than files; for one person's runs files do, and need no server.
-        os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')
-        address = Path(address).resolve().as_uri()
-    try:
-        return MLFlowLogger(experiment_name=settings.experiment, tracking_uri=address)
-    except ModuleNotFoundError as error:
-        raise SettingsError('MLflow is not installed: pip install mlflow-skinny, or leave logging.mlflow') from error

@@ -1,7 +1,7 @@
 """The objects of one training, and how they are put together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Subject:
     """A user's own in the place of the settings'."""
     preprocessing: Preprocessing | None = None
     """How pictures are normalised, where not as the method does."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What loggers tell of it besides the settings, such as the network's options; nested as it may be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +125,16 @@ class Parts:
         journal = Journal(clock, telling.log_after, on.batch_size, settings.first_iteration)
         checkpoints = Checkpoints(places, on.checkpoint_after, on.keep_checkpoints, plan.steps, journal)
         average = MovingAverage(network, on.ema_decay) if on.ema_decay else None
-        validator = Validator(validation, on.val_after, plan.steps, journal, checkpoints) if validation else None
+        stopping = StopOnRequest(stop, checkpoints)
+        validator = None
+        if validation:
+            after, last, shown = on.val_after, plan.steps, telling.progress
+            validator = Validator(validation, after, last, journal, checkpoints, stopping, shown)
         if validator and average:
             validator.network = average.network
         drawn = telling.pictures_after
         pictures = PictureLog(items, subject.method, places.pictures, drawn, journal) if drawn else None
         progress = ProgressBar(journal, plan.steps) if telling.progress else None
-        stopping = StopOnRequest(stop, checkpoints)
         return cls(
             module, loader, clock, journal, checkpoints, stopping, average, validator, pictures, progress
         )  # fmt: skip

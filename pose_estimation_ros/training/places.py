@@ -1,5 +1,6 @@
 """Where a training writes. Imports no torch."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,19 @@ class Places:
 
     def written(self) -> list[Path]:
         """Return the checkpoints that are there, the newest last; the best one is not counted."""
-        if not self.checkpoints.is_dir():
-            return []
-        found = [(int(match[1]), path) for path in self.checkpoints.iterdir() if (match := NAME.fullmatch(path.name))]
-        return [path for _, path in sorted(found)]
+        return [path for _, path in _numbered(self.checkpoints)]
+
+
+def checkpoint_before(path: Path) -> Path | None:
+    """Return the newest checkpoint beside this one that is older, None where there is none."""
+    match = NAME.fullmatch(path.name)
+    number = int(match[1]) if match else math.inf
+    older = [each for count, each in _numbered(path.parent) if count < number and each.name != path.name]
+    return older[-1] if older else None
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    if not folder.is_dir():
+        return []
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
+    return sorted(found)

@@ -49,11 +49,19 @@ class Part:
     """Folder, below data.root unless absolute, that synthetic pictures are kept in once they are drawn; empty draws
     them each time."""
 
-    def __post_init__(self) -> None:
-        require(self.weight > 0, f'data: the weight of a part must be above 0, got {self.weight}')
-        require(self.limit >= 0, f'data: the limit of a part must be 0 or more, got {self.limit}')
-        require(min(self.collage) >= 1, f'data: a collage has 1 row and column or more, got {list(self.collage)}')
-        require(self.count >= 1, f'data: the count of a part must be 1 or more, got {self.count}')
+    def check(self, place: str) -> None:
+        """Raise SettingsError, which names the field of the part at `place`, for values out of range."""
+        require(self.weight > 0, f'{place}.weight must be above 0, got {self.weight}')
+        require(self.limit >= 0, f'{place}.limit must be 0 or more, got {self.limit}')
+        require(min(self.collage) >= 1, f'{place}.collage must be rows and columns above 0, got {list(self.collage)}')
+        require(self.count >= 1, f'{place}.count must be 1 or more, got {self.count}')
+        require(min(self.size) >= 1, f'{place}.size must be height and width above 0, got {list(self.size)}')
+        least, greatest = self.persons
+        expected = 'least and greatest number, from 0'
+        require(0 <= least <= greatest, f'{place}.persons must be {expected}, got {[least, greatest]}')
+        low, high = self.person_height
+        expected = 'least and greatest share above 0'
+        require(0 < low <= high, f'{place}.person_height must be {expected}, got {[low, high]}')
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,11 @@ class DataSettings:
     """Parts to train on."""
     validation: list[Part] = field(default_factory=list)
     """Parts to score the network on."""
+
+    def __post_init__(self) -> None:
+        for name, parts in (('train', self.train), ('validation', self.validation)):
+            for place, part in enumerate(parts):
+                part.check(f'data.{name}[{place}]')
 
 
 @dataclass(frozen=True)

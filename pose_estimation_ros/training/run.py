@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
 
 from pose_estimation_ros.core.errors import BackendError
 from pose_estimation_ros.core.files import make_folder
@@ -58,7 +59,11 @@ def train(
     plan = Plan.of(len(subject.pictures), settings)
     parts = Parts.make(subject, settings, places, plan, processes, validation, stop)
     with _quiet():
-        trainer = _trainer(settings, processes, parts, plan.steps, places)
+        loggers: list[Logger] = []
+        if processes.rank == 0:
+            parameters = {**asdict(settings), **subject.parameters}
+            loggers = make_loggers(settings.logging, places.logs, parameters, resumed=resume is not None)
+        trainer = _trainer(settings, processes, parts, plan.steps, places, loggers)
         try:
             trainer.fit(parts.module, parts.loader, ckpt_path=resume, weights_only=True)
         except SystemExit as error:
@@ -68,16 +73,15 @@ def train(
     return parts.result(trainer)
 
 
-def _trainer(settings: Settings, processes: Processes, parts: Parts, steps: int, places: Places) -> Trainer:
+def _trainer(
+    settings: Settings, processes: Processes, parts: Parts, steps: int, places: Places, loggers: list[Logger]
+) -> Trainer:
     on = settings.trainer
     plugins: list[Any] = [PublishedContainer(settings.first_iteration)]
     synchronised = on.sync_batchnorm and processes.world > 1
     if synchronised and processes.accelerator == 'cpu':
         plugins.append(CpuBatchNormSync())
         synchronised = False
-    loggers: list[Any] = []
-    if processes.rank == 0:
-        loggers = make_loggers(settings.logging, places.logs, asdict(settings))
     return Trainer(
         accelerator=processes.accelerator,
         devices=processes.local_world,

@@ -1,6 +1,6 @@
 """What a recipe's training starts from: network, weights, objective and pictures."""
 
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ def method_of(recipe: Recipe) -> Method:
     return METHODS[recipe.method]
 
 
-def make_subject(recipe: Recipe) -> tuple[Subject, str]:
+def make_subject(recipe: Recipe, resumed: bool = False) -> tuple[Subject, str]:
     """Return what the recipe trains and a sentence on the weights that it starts from.
+
+    Args:
+        recipe: What is to be trained.
+        resumed: Whether the weights will be those of a checkpoint of the training; the start's files are not read.
 
     Raises:
         SettingsError: Something of the recipe does not exist.
@@ -40,8 +44,10 @@ def make_subject(recipe: Recipe) -> tuple[Subject, str]:
     pictures = training_pictures(recipe.data, method.skeleton)
     torch.manual_seed(recipe.seed)
     network = method.network(options)
-    told = load_start(method, network, recipe.start)
-    return Subject(method, network, objective, pictures, make_transform(recipe.transform, method.skeleton)), told
+    told = 'those of a checkpoint' if resumed else load_start(method, network, recipe.start)
+    transform = make_transform(recipe.transform, method.skeleton)
+    parameters = {**asdict(recipe), 'network': options.to_dict()}
+    return Subject(method, network, objective, pictures, transform, parameters=parameters), told
 
 
 def load_start(method: Method, network: Any, start: StartSettings) -> str:
@@ -53,8 +59,3 @@ def load_start(method: Method, network: Any, start: StartSettings) -> str:
         state_dict, _ = method.read_checkpoint(path)
         return method.fit_weights(network, state_dict, str(path), new_parts=start.new_parts)
     return 'random weights'
-
-
-def without_start(recipe: Recipe) -> Recipe:
-    """Return the recipe without its start's files, for going on from a checkpoint of its own."""
-    return replace(recipe, start=replace(recipe.start, backbone='', checkpoint=''))

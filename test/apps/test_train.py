@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pose_estimation_ros.core.image import Image
+from pose_estimation_ros.evaluation.coco_score import coco_label
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,6 +80,16 @@ def test_leaves_a_folder_with_everything(trained):
     assert [each['iteration'] for each in results['evaluations']] == [4, 8]
     assert yaml.safe_load((folder / 'config.yaml').read_text())['trainer']['max_epochs'] == 2
     assert set(json.loads((folder / 'timings.json').read_text())) >= {'data_ms', 'forward_ms', 'waiting_share'}
+
+
+def test_scores_have_coco_labels_in_tensorboard_and_short_names_in_results(trained):
+    folder, _ = trained
+    events = EventAccumulator(str(folder / 'logs'))
+    events.Reload()
+    logged = [entry.value for entry in events.Scalars(coco_label('AP'))]
+    results = json.loads((folder / 'results.json').read_text())
+    assert logged == pytest.approx([each['AP'] for each in results['evaluations']])
+    assert not {'AP', 'AR50'} & set(events.Tags()['scalars'])
 
 
 @pytest.mark.parametrize('name', ['model', 'checkpoints/checkpoint_iter_8.pth'])
@@ -144,6 +156,11 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
         (['--data.train', '[{kind: coco, images: train2017, annotations: a.json}]'], 'are not at train2017'),
         (['--data.train', '[{kind: cocoa}]'], 'must be one of coco, coco_main_persons, leeds, synthetic'),
         (['--data.train', '[{kind: coco, folder: x}]'], 'folder'),
+        (['--data.train', '[{kind: synthetic, persons: [3, 1]}]'], 'data.train[0].persons must be'),
+        (['--data.train', '[{kind: synthetic}, {kind: synthetic, count: 0}]'], 'data.train[1].count must be 1 or more'),
+        (['--data.validation', '[{kind: synthetic, weight: -1}]'], 'data.validation[0].weight must be above 0, got -1'),
+        (['--data.train', '[{kind: synthetic, size: [8, -1]}]'], 'data.train[0].size must be'),
+        (['--data.train', '[{kind: synthetic, person_height: [1, 0.5]}]'], 'data.train[0].person_height must be'),
         (['--start.checkpoint', 'nothing.pth'], 'nothing.pth does not exist'),
         (['--start.backbone', 'a', '--start.checkpoint', 'b'], 'not both'),
         (['--config', 'nowhere.yaml'], 'nowhere.yaml'),
@@ -234,6 +251,30 @@ def test_interrupted_with_a_checkpoint_and_gone_on_with(recipe, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert (folder / 'checkpoints' / f'checkpoint_iter_{stopped + 2}.pth').exists()
+
+
+@pytest.mark.slow
+def test_sigterm_in_a_validation_ends_at_once_with_a_checkpoint(recipe, tmp_path):
+    folder = tmp_path / 'run'
+    people = '[{kind: synthetic, count: 60, size: [64, 64]}]'
+    options = ['--data.validation', people, '--trainer.val_after', '2', '--validation.limit', '0']
+    command = [sys.executable, '-m', 'pose_estimation_ros', 'train', '--config', str(recipe), '--output', str(folder)]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY, env=ENVIRONMENT
+    )
+    told = b''
+    while not re.search(rb'validating: .* [1-9]\d*/60', told):
+        more = os.read(process.stderr.fileno(), 1 << 16)
+        assert more, told.decode()
+        told += more
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert b'stopped as asked at iteration 2; go on with' in out
+    assert b'60/60' not in told + err
+    assert b'Traceback' not in err
+    assert (folder / 'checkpoints' / 'checkpoint_iter_2.pth').exists()
+    assert json.loads((folder / 'results.json').read_text())['evaluations'] == []
 
 
 @pytest.mark.slow

@@ -559,10 +559,11 @@ def test_external_dataset_is_found_in_either_place(folder, tmp_path):
     folder.annotations.rename(tmp_path / 'annotations' / 'keypoints.json')
     assert len(open_external(ExternalDataset(tmp_path, 'COCO'), 'pictures', 'keypoints.json')) == 1
     with pytest.raises(
-        DatasetError, match=r'has no val\.json.*it holds annotations, pictures. Set annotations_filename'
+        DatasetError,
+        match=r'no val\.json in .*; annotations_filename must name one of .*: keypoints\.json',
     ):
         open_external(ExternalDataset(tmp_path, 'COCO'), 'pictures', 'val.json')
-    with pytest.raises(DatasetError, match='Set images_folder_name'):
+    with pytest.raises(DatasetError, match='images_folder_name must name one of those there: annotations, pictures'):
         open_external(ExternalDataset(tmp_path, 'COCO'), 'val2017', 'keypoints.json')
 
 

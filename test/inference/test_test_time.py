@@ -190,6 +190,19 @@ def test_every_look_is_a_forward_pass_that_counts():
     assert timings.total_ms == timings.preprocess_ms + timings.forward_ms + timings.decode_ms
 
 
+@pytest.mark.parametrize(('averaged_on', 'maps_hw'), [('largest', (48, 64)), ('picture', (300, 400))])
+def test_the_decoder_says_where_scales_are_averaged(averaged_on, maps_hw):
+    """Whatever its name is."""
+
+    class Own(type(METHOD.decoder('fast'))):
+        name = 'own'
+
+    Own.averaged_on = averaged_on
+    pipeline = MultiScale(plain_pipeline().with_decoder(Own()), (1, 1.5))
+    (seen,) = pipeline.maps([waving(300, 400, (180, 150), (260, 90))])
+    assert [maps.shape[1:] for maps in seen.maps] == [maps_hw] * 2
+
+
 def test_decoder_and_height_reach_the_pipeline_inside():
     pipeline = Flipped(MultiScale(plain_pipeline(), (0.5, 1)), METHOD)
     changed = pipeline.with_decoder(METHOD.decoder('evaluation')).with_height(368)

@@ -68,13 +68,40 @@ class Recording:
 
     seen: list = field(default_factory=list)
 
-    def run(self, network, rank, world):
+    def run(self, network, rank, world, watch=None):
         assert not network.training
         return rank, world, next(iter(network.state_dict().values())).clone()
 
     def score(self, parts):
         self.seen.append(parts)
         return {'AP': len(self.seen) / 10}
+
+    def tag(self, name):
+        return f'published {name}'
+
+
+class BrokenOffAt:
+    """A validation of five pictures; at the third of the validation of that number, training is asked to end."""
+
+    def __init__(self, number):
+        self.number = number
+        self.begun = self.pictures = 0
+
+    def asked(self):
+        return self.begun == self.number and self.pictures == 2
+
+    def run(self, network, rank, world, watch):
+        self.begun, self.pictures = self.begun + 1, 0
+        for picture in watch.over(range(5), 5):
+            assert picture == self.pictures
+            self.pictures += 1
+        return float(sum(value.double().sum() for value in network.state_dict().values()))
+
+    def score(self, parts):
+        return {'sum': sum(parts)}
+
+    def tag(self, name):
+        return name
 
 
 class Answers:
@@ -83,13 +110,16 @@ class Answers:
     pictures = StickPeople(6)
 
     @torch.no_grad()
-    def run(self, network, rank, world):
+    def run(self, network, rank, world, watch=None):
         own = [self.pictures.sample(index).image for index in range(rank, len(self.pictures), world)]
         inputs = torch.from_numpy(np.stack(own)).permute(0, 3, 1, 2) / 256 - 0.5
         return sum(float(output.abs().double().sum()) for output in network(inputs))
 
     def score(self, parts):
         return {'answers': sum(parts)}
+
+    def tag(self, name):
+        return name
 
 
 def make_subject(pictures=None, transform=jitter, **options) -> Subject:

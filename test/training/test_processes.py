@@ -15,6 +15,7 @@ from torch import nn
 from pose_estimation_ros.training.batchnorm import CpuBatchNormSync
 from test.training.conftest import Answers, make_subject
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).parent / 'small_training.py'
 ENVIRONMENT = {**os.environ, 'OMP_NUM_THREADS': '1'}
 
@@ -26,7 +27,11 @@ def start(folder: Path, *more: str, before: tuple[str, ...] = (), **trainer) -> 
 
 
 def finish(process: subprocess.Popen) -> None:
-    output, _ = process.communicate(timeout=120)
+    try:
+        output, _ = process.communicate(timeout=300)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # torchrun ends its processes
+        raise
     assert process.returncode == 0, output
 
 
@@ -102,6 +107,29 @@ def test_two_processes_validate_the_weights_that_are_saved(tmp_path, ema_decay):
     offline = Answers().run(network.eval(), 0, 1)
     (result,) = result_of(tmp_path / 'two')['evaluations']
     assert result['answers'] == pytest.approx(offline, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_score_of_two_processes_is_what_evaluate_says(tmp_path, assets):
+    """Of real weights after a step on real pictures: AP in validation equals the offline number."""
+    launcher = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
+    settings = {'max_steps': 1, 'val_after': 1, 'checkpoint_after': 1}
+    finish(start(tmp_path / 'two', 'scored', str(assets), '10', '160', before=launcher, **settings))
+    (scores,), (others,) = (result_of(tmp_path / 'two', rank)['evaluations'] for rank in (0, 1))
+    weights = ['--weights', tmp_path / 'two/checkpoints/checkpoint_iter_1.pth', '--backend', 'torch', '--device', 'cpu']
+    dataset = ['--dataset', assets / 'coco', '--images-folder', 'train2017', '--subset', 10, '--height', 160]
+    annotations = ['--annotations', 'person_keypoints_train2017.json', '--json', tmp_path / 'offline.json']
+    command = [sys.executable, '-m', 'pose_estimation_ros', 'evaluate', *weights, *dataset, *annotations]
+    done = subprocess.run(
+        [*map(str, command)], cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    offline = json.loads((tmp_path / 'offline.json').read_text())
+    assert offline['images'] == 10
+    assert scores['AP'] > 0.05
+    assert scores == others
+    del scores['iteration']
+    assert scores == pytest.approx({name: offline[name] for name in scores}, abs=1e-6)
 
 
 def test_batch_norms_change_places_and_keep_their_values():

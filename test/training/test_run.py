@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import resource
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from pose_estimation_ros.core.errors import BackendError, OutputError, SettingsE
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.run import train
 from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSettings, ScheduleSettings, TrainerSettings
-from test.training.conftest import METHOD, Recording, StickPeople, make_settings, make_subject
+from test.training.conftest import METHOD, BrokenOffAt, Recording, StickPeople, make_settings, make_subject
 
 
 def difference(one, other):
@@ -210,6 +211,23 @@ def test_results_of_validation_outlive_a_resumption(folder):
     assert [each['iteration'] for each in result.evaluations] == [3, 6, 8]
 
 
+@pytest.mark.parametrize('number', [1, 3], ids=['on the way', 'at the end'])
+def test_a_validation_is_broken_off_with_a_checkpoint_and_made_up_for(folder, number, capfd):
+    settings = make_settings(val_after=3, logging={'progress': True})
+    whole = train(make_subject(), settings, folder / 'whole', BrokenOffAt(0))
+    validation = BrokenOffAt(number)
+    part = train(make_subject(), settings, folder, validation, stop=validation.asked)
+    assert part.stopped
+    assert validation.pictures == 2
+    assert part.iteration == (3, 6, 8)[number - 1]
+    assert part.checkpoints[-1].name == f'checkpoint_iter_{part.iteration}.pth'
+    assert part.evaluations == whole.evaluations[: number - 1]
+    rest = train(make_subject(), settings, folder / 'rest', BrokenOffAt(0), resume=part.checkpoints[-1])
+    assert rest.evaluations == whole.evaluations
+    assert difference(whole.network.state_dict(), rest.network.state_dict()) == 0
+    assert re.search(r'validating: .* 0/5 ', capfd.readouterr().err)
+
+
 def test_keeps_the_newest(folder):
     result = train(make_subject(), make_settings(checkpoint_after=2, keep_checkpoints=2), folder)
     assert [path.name for path in Places.under(folder).written()] == [
@@ -307,6 +325,20 @@ def test_damaged_checkpoint(folder):
     first.write_bytes(first.read_bytes()[:-1000])
     with pytest.raises(WeightsError, match='cut off or damaged'):
         train(make_subject(), make_settings(), folder, resume=first)
+
+
+def test_damaged_checkpoint_names_the_one_before(folder):
+    result = train(make_subject(), make_settings(), folder)
+    first, second, third = result.checkpoints
+    third.write_bytes(third.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match=rf'checkpoint_iter_8.* damaged.*The checkpoint before it is {second}: .*'):
+        train(make_subject(), make_settings(), folder, resume=third)
+    second.write_bytes(b'')
+    with pytest.raises(WeightsError, match=rf'{second} is empty.*before it is {first}: .* move {second.name} away'):
+        train(make_subject(), make_settings(), folder, resume=second)
+    third.unlink()
+    second.unlink()
+    assert train(make_subject(), make_settings(), folder, resume=first).iteration == 8
 
 
 def test_checkpoint_of_another_network(folder):

@@ -1,13 +1,18 @@
 """What a training tells: TensorBoard, MLflow, pictures."""
 
+from dataclasses import fields, is_dataclass, replace
+
 import cv2
 import numpy as np
 import pytest
 
+from pose_estimation_ros.training.mlflow_run import flat
+from pose_estimation_ros.training.recipe import DataSettings, Part, Recipe, TransformSettings
 from pose_estimation_ros.training.run import train
+from pose_estimation_ros.training.start import make_subject as make_subject_of
 from test.training.conftest import Recording, StickPeople, make_settings, make_subject, unchanged
 
-TAGS = {'stage0_paf_loss', 'stage0_heatmaps_loss', 'loss', 'lr', 'images_per_second', 'waiting_share', 'AP'}
+TAGS = {'stage0_paf_loss', 'stage0_heatmaps_loss', 'loss', 'lr', 'images_per_second', 'waiting_share'}
 
 
 @pytest.fixture(scope='module')
@@ -24,12 +29,13 @@ def test_tensorboard_has_the_published_tags(run_folder):
     folder, result = run_folder
     events = EventAccumulator(str(folder / 'logs'))
     events.Reload()
-    assert set(events.Tags()['scalars']) >= TAGS
+    assert set(events.Tags()['scalars']) >= TAGS | {'published AP'}
+    assert 'AP' not in events.Tags()['scalars']
     entries = events.Scalars('stage0_paf_loss')
     assert [entry.step for entry in entries] == [2, 4, 6, 8]
     losses = result.losses['stage0_paf_loss']
     assert [entry.value for entry in entries] == pytest.approx(np.mean(np.reshape(losses, (4, 2)), axis=1), rel=1e-5)
-    assert [entry.step for entry in events.Scalars('AP')] == [4, 8]
+    assert [entry.step for entry in events.Scalars('published AP')] == [4, 8]
     assert [image.step for image in events.Images('pictures')] == [4, 8]
 
 
@@ -40,12 +46,78 @@ def test_mlflow_files_hold_metrics_settings_and_pictures(run_folder):
     client = MlflowClient((folder / 'mlruns').as_uri())
     (experiment,) = [each for each in client.search_experiments() if each.name == 'default']
     (run,) = client.search_runs([experiment.experiment_id])
-    assert set(run.data.metrics) >= TAGS
+    assert set(run.data.metrics) >= TAGS | {'AP'}
     assert run.data.params['optimizer/lr'] == '4e-05'
     history = client.get_metric_history(run.info.run_id, 'stage0_heatmaps_loss')
     assert [entry.step for entry in history] == [2, 4, 6, 8]
     pictures = client.list_artifacts(run.info.run_id, 'pictures')
     assert [entry.path for entry in pictures] == ['pictures/iter_4.png', 'pictures/iter_8.png']
+
+
+@pytest.fixture
+def runs():
+    """Function that returns a client of MLflow and the runs that there are in a folder."""
+    from mlflow import MlflowClient
+
+    def of(folder):
+        client = MlflowClient((folder / 'mlruns').as_uri())
+        return client, client.search_runs([each.experiment_id for each in client.search_experiments()])
+
+    return of
+
+
+def test_mlflow_goes_on_in_the_same_run(folder, runs):
+    logging = {'mlflow': str(folder / 'mlruns'), 'log_after': 2}
+    subject = replace(make_subject(), parameters={'data': {'train': [{'kind': 'drawn'}]}})
+    train(subject, make_settings(max_epochs=1, logging=logging), folder)
+    first = folder / 'checkpoints' / 'checkpoint_iter_4.pth'
+    train(subject, make_settings(max_epochs=2, logging=logging), folder, resume=first)
+    client, (run,) = runs(folder)
+    history = client.get_metric_history(run.info.run_id, 'stage0_paf_loss')
+    assert [entry.step for entry in history] == [2, 4, 6, 8]
+    assert run.info.status == 'FINISHED'
+    assert run.data.params['data/train/0/kind'] == 'drawn'
+    assert run.data.params['trainer/max_epochs'] == '1'
+    assert {name: value for name, value in run.data.tags.items() if name.startswith('changed')} == {
+        'changed/trainer/max_epochs': '2'
+    }
+
+
+def test_mlflow_gets_a_new_run_where_the_old_one_is_gone(folder, runs, caplog):
+    logging = {'mlflow': str(folder / 'mlruns')}
+    train(make_subject(), make_settings(max_epochs=1, logging=logging), folder)
+    client, (old,) = runs(folder)
+    client.delete_run(old.info.run_id)
+    first = folder / 'checkpoints' / 'checkpoint_iter_4.pth'
+    train(make_subject(), make_settings(max_epochs=2, logging=logging), folder, resume=first)
+    _, (run,) = runs(folder)
+    assert run.info.run_id != old.info.run_id
+    assert f'run {old.info.run_id} of the training was deleted' in caplog.text
+
+
+def test_a_recipes_fields_are_parameters():
+    part = Part('synthetic', count=4, size=(64, 64), persons=(1, 2))
+    data = DataSettings(train=[part], validation=[part, replace(part, seed=7)])
+    small = {'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1}
+    subject, _ = make_subject_of(Recipe(network=small, data=data, transform=TransformSettings(size=64)))
+    named = dict(flat(subject.parameters))
+    paths = {path.replace('.', '/') for path in asdict_paths(Recipe())}
+    assert paths - named.keys() == {'network', 'data/train', 'data/validation'}
+    assert named['method'] == 'lightweight_openpose'
+    assert named['network/backbone'] == 'mobilenetv2'
+    assert named['network/num_refinement_stages'] == '1'  # not in the recipe
+    assert named['data/train/0/persons'] == '(1, 2)'
+    assert named['data/validation/1/seed'] == '7'
+    assert named['objective'] == '{}'
+
+
+def asdict_paths(value, prefix=''):
+    for each in fields(value):
+        nested = getattr(value, each.name)
+        if is_dataclass(nested):
+            yield from asdict_paths(nested, f'{prefix}{each.name}.')
+        else:
+            yield f'{prefix}{each.name}'
 
 
 def test_pictures_show_people_and_targets(run_folder):

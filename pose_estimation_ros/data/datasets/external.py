@@ -13,6 +13,7 @@ from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints
 from pose_estimation_ros.data.datasets.coco_files import painted_mask, parse_person
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.places import find_annotations, find_images
 
 
 class ExternalDataset:
@@ -79,25 +80,11 @@ class FromIterator(KeypointDataset):
 
 
 def find_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> tuple[Path, Path]:
-    """Return the folder of pictures and the annotation file, in the dataset's path or in its folder annotations.
-
-    Raises DatasetError where one of them is in neither.
-    """
+    """Return the folder of pictures and the annotation file; raises DatasetError where one of them is not there."""
     root = Path(dataset.path)
-    if not root.is_dir():
-        raise DatasetError(f'the dataset {root} is no folder')
-    images = _first(root, images_folder_name, 'images_folder_name')
-    return images, _first(root, annotations_filename, 'annotations_filename')
+    return find_images(root, images_folder_name), find_annotations(root, annotations_filename)
 
 
 def open_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> CocoKeypoints:
     """Open a COCO dataset by the names of its folder of pictures and its annotation file; raises DatasetError."""
     return CocoKeypoints(*find_external(dataset, images_folder_name, annotations_filename))
-
-
-def _first(root: Path, name: str, argument: str) -> Path:
-    for path in (root / name, root / 'annotations' / name):
-        if path.exists():
-            return path
-    there = ', '.join(sorted(path.name for path in root.iterdir())[:8]) or 'nothing'
-    raise DatasetError(f'{root} has no {name}, nor has its folder annotations; it holds {there}. Set {argument}')

@@ -44,6 +44,7 @@ class FastDecoder:
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'fast'
     interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
+    averaged_on: ClassVar[Literal['largest', 'picture']] = 'largest'
 
     def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
@@ -61,6 +62,7 @@ class ReferenceDecoder:
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'reference'
     interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
+    averaged_on: ClassVar[Literal['largest', 'picture']] = 'largest'
 
     def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
@@ -79,6 +81,7 @@ class EvaluationDecoder:
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'evaluation'
     interpolation: ClassVar[Literal['linear', 'cubic']] = 'cubic'
+    averaged_on: ClassVar[Literal['largest', 'picture']] = 'picture'
 
     def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_KEYPOINTS, NUM_PAFS, field_limbs
 
 OCCLUDED, VISIBLE, ABSENT = 0, 1, 2
@@ -21,8 +20,6 @@ FLAG_OF_COCO = np.array([ABSENT, OCCLUDED, VISIBLE])
 
 LOWEST = float(np.exp(-4.6052))
 """About 0.01 (the published code cuts at this exponent): a heatmap is zero where its Gaussian falls below."""
-
-NECK, LEFT_SHOULDER, RIGHT_SHOULDER = OPENPOSE_18.index('neck'), COCO_17.index('l_sho'), COCO_17.index('r_sho')
 
 
 @dataclass(frozen=True)
@@ -45,30 +42,10 @@ class TargetSettings:
         return network_hw[0] // self.stride, network_hw[1] // self.stride
 
 
-def openpose_keypoints(coco: FloatArray, network_hw: tuple[int, int]) -> FloatArray:
-    """Return COCO people (P, 17, 3) as OpenPose people (P, 18, 3), both with this module's flags.
-
-    The neck is the middle of the shoulders, absent if one of them is. Keypoints outside the input become absent.
-    """
-    converted = np.zeros((len(coco), NUM_KEYPOINTS, 3))
-    mapping = COCO_17.mapping_to(OPENPOSE_18)
-    converted[:, mapping >= 0] = coco[:, mapping[mapping >= 0]]
-    shoulders = coco[:, [LEFT_SHOULDER, RIGHT_SHOULDER]]  # (P, 2, 3)
-    converted[:, NECK, :2] = shoulders[..., :2].mean(axis=1)
-    converted[:, NECK, 2] = _joint_flag(shoulders[..., 2])
-    return absent_outside(converted, network_hw)
-
-
 def absent_outside(people: FloatArray, network_hw: tuple[int, int]) -> FloatArray:
     """Return people (P, 18, 3) whose keypoints outside the network's input are absent."""
     inside = ((people[..., :2] >= 0) & (people[..., :2] < network_hw[::-1])).all(axis=-1)
     return np.concatenate([people[..., :2], np.where(inside, people[..., 2], ABSENT)[..., None]], axis=-1)
-
-
-def _joint_flag(flags: FloatArray) -> AnyArray:
-    """Return the flag of a point between others (P, N): absent if one is, visible if all are."""
-    seen = np.where((flags == VISIBLE).all(axis=1), VISIBLE, OCCLUDED)
-    return np.where((flags >= ABSENT).any(axis=1), ABSENT, seen)
 
 
 def encode(

@@ -1,0 +1,55 @@
+"""Where in the folder of a COCO-format dataset its pictures and its annotations are: the one rule for all uses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pose_estimation_ros.core.errors import DatasetError
+
+ANNOTATIONS = 'annotations'
+"""The folder beside the pictures where COCO keeps its files."""
+
+
+def find_annotations(folder: Path, name: str, option: str = 'annotations_filename') -> Path:
+    """Return the annotation file in `folder` or its folder `annotations`.
+
+    Args:
+        folder: That of the dataset.
+        name: Of the file.
+        option: What the user sets the name by.
+
+    Raises:
+        DatasetError: It is in neither; says which files are there.
+
+    """
+    check_folder(folder)
+    for path in (folder / name, folder / ANNOTATIONS / name):
+        if path.is_file():
+            return path
+    there = sorted(path.name for place in (folder, folder / ANNOTATIONS) for path in place.glob('*.json'))
+    raise DatasetError(
+        f'no {name} in {folder} or {folder / ANNOTATIONS}; {option} must name one of the files there: '
+        f'{some(there) or "none"}'
+    )
+
+
+def find_images(folder: Path, name: str, option: str = 'images_folder_name') -> Path:
+    """Return the folder of pictures; arguments as above. Raises DatasetError naming the folders that there are."""
+    check_folder(folder)
+    if (folder / name).is_dir():
+        return folder / name
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    raise DatasetError(f'no folder {name} in {folder}; {option} must name one of those there: {some(there) or "none"}')
+
+
+def check_folder(folder: Path) -> None:
+    """Raise DatasetError unless the dataset's folder is there."""
+    if not folder.is_dir():
+        beside = (
+            sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
+        )
+        raise DatasetError(f'no folder {folder}; beside it there are: {some(beside) or "none"}')
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first few of many names as text."""
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
