@@ -24,12 +24,18 @@ from pose_estimation_ros.tracking.tracker import Smoother, Tracker
 class FlowSettings:
     """How people are followed by optical flow."""
 
-    queue: int = 10
+    queue: int = 5
     """Frames whose poses are compared (L_Q)."""
-    threshold: float = 0.2
+    threshold: float = 0.1
     """Least flow similarity of one person."""
+    tolerance: float = 3.0
+    """Times COCO's falloffs: these are the precision of annotation, flow and networks are less precise."""
     sure_keypoints: int = 6
     """Someone first seen with fewer gets an id when seen a second time."""
+
+    def __post_init__(self) -> None:
+        if self.queue < 1:
+            raise SettingsError(f'a queue holds 1 frame or more, got {self.queue}')
 
 
 def flow_tracker(
@@ -38,7 +44,7 @@ def flow_tracker(
     """Return a tracker by optical flow; its `update` needs the picture."""
     settings = settings or FlowSettings()
     return Tracker(
-        similarity=flow_similarity,
+        similarity=FlowSimilarity(settings.tolerance),
         threshold=settings.threshold,
         smoother=smoother,
         sure_keypoints=settings.sure_keypoints,
@@ -48,19 +54,29 @@ def flow_tracker(
     )
 
 
-def flow_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-    """Return the object keypoint similarity, 0 to 1, of carried and current poses.
+@dataclass(frozen=True)
+class FlowSimilarity:
+    """Object keypoint similarity, 0 to 1, of carried and current poses, with falloffs `tolerance` times as wide.
 
     The mean goes over the keypoints of either pose; one that only one of them has counts 0. Over those that both have,
     as COCO counts, a fragment that fits in two keypoints would be the person as much as the person is.
     """
-    similarity = keypoint_similarity(previous, current)  # (P, C, K)
-    if not similarity.size:
-        return np.zeros(similarity.shape[:2])
-    found = [np.stack([np.isfinite(pose.keypoints[:, 0]) for pose in poses]) for poses in (previous, current)]
-    either = (found[0][:, None] | found[1][None]).sum(axis=2)
-    mean: FloatArray = np.nansum(similarity, axis=2) / np.maximum(either, 1)
-    return mean
+
+    tolerance: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.tolerance > 0:
+            raise SettingsError(f'tolerance must be above 0, got {self.tolerance}')
+
+    def __call__(self, previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
+        """Return a (previous, current) matrix."""
+        similarity = keypoint_similarity(previous, current) ** (1 / self.tolerance**2)  # (P, C, K)
+        if not similarity.size:
+            return np.zeros(similarity.shape[:2])
+        found = [np.stack([np.isfinite(pose.keypoints[:, 0]) for pose in poses]) for poses in (previous, current)]
+        either = (found[0][:, None] | found[1][None]).sum(axis=2)
+        mean: FloatArray = np.nansum(similarity, axis=2) / np.maximum(either, 1)
+        return mean
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ class CrossingSettings:
     """What a crossing is asked to be; raises SettingsError for values that make none.
 
     `speed` is the least and greatest way between two frames, in heights of the person: walking at 10 frames a second
-    is 0.08, running 0.3. `size` is the least and greatest height of a person in pixels. `post` is the width in pixels
-    of what everybody passes behind, 0 for none; `sway` how far the camera turns to either side, in pixels.
+    is 0.08, running 0.3; posture changes besides. `size` is the least and greatest height of a person in pixels.
+    `post` is the width in pixels of what everybody passes behind, 0 for none; `sway` how far the camera turns to
+    either side, in pixels. `postures` is how many there are of everyone.
     """
 
     width: int = 640
@@ -35,11 +36,11 @@ class CrossingSettings:
     frames: int = 60
     fps: float = 10.0
     people: int = 5
-    speed: tuple[float, float] = (0.05, 0.3)
+    speed: tuple[float, float] = (0.04, 0.2)
     size: tuple[float, float] = (110, 220)
     post: int = 50
-    sway: float = 25.0
-    postures: int = 6
+    sway: float = 15.0
+    postures: int = 4
 
     def __post_init__(self) -> None:
         require(self.frames >= 1 and self.people >= 1 and self.postures >= 1, f'a crossing has someone in it: {self}')
@@ -91,7 +92,7 @@ def crossing_video(seed: int, settings: CrossingSettings | None = None) -> Itera
     people = sorted((_passer(rng, number, backdrop, settings) for number in range(1, settings.people + 1)), key=_near)
     post = int(rng.uniform(0.35, 0.65) * backdrop.shape[1])
     for frame in range(settings.frames):
-        turned = round(margin + settings.sway * float(np.sin(frame * 0.9) * np.cos(frame * 0.13)))
+        turned = round(margin + settings.sway * float(np.sin(frame * 0.4)))
         yield _drawn(frame, backdrop, people, (post, turned), settings)
 
 
