@@ -89,6 +89,7 @@ class OpticalFlow:
         xy_grey = before.image_to_grey(xy.astype(np.float64))  # (N, K, 2)
         height, width = before.grey.shape
         within = np.clip(np.nan_to_num(xy_grey), 0, (width - 1, height - 1)).astype(np.float32)
-        moved = xy_grey + cv2.remap(field, within, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+        flow = cv2.remap(field, within, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+        moved = xy_grey + np.nan_to_num(flow)  # DIS gives NaN in very small pictures
         carried: FloatArray = before.image_to_grey.inverse()(moved)
         return carried

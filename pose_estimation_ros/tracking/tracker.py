@@ -141,7 +141,9 @@ class Tracker:
             memories = [None] * len(poses)
         given = [pose.with_id(identity) for pose, identity in zip(poses, self._identities(poses, matches), strict=True)]
         # Points are carried from where they were found: smoothed ones lag behind, where the flow is somebody else's.
-        compared = found if self._motion is not None else given
+        compared = given
+        if self._motion is not None:
+            compared = [pose.with_id(person.id) for pose, person in zip(found, given, strict=True)]
         self._seen = [
             Track(pose, stamp, memory, (Trace(trace, self._frame), *self._past(match)))
             for pose, trace, memory, match in zip(given, compared, memories, matches, strict=True)
