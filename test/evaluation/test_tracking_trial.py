@@ -14,7 +14,7 @@ from pose_estimation_ros.tracking.tracker import Tracker
 from pose_estimation_ros.tracking.trackers import TRACKERS
 
 SCENE = CrossingSettings(
-    width=480, height=270, frames=40, people=4, size=(90, 170), speed=(0.05, 0.15), post=35, sway=10, postures=3
+    width=480, height=270, frames=40, people=4, size=(90, 170), speed=(0.05, 0.2), post=35, sway=40, postures=3
 )
 
 
