@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.parser import add_flag
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
@@ -37,6 +37,7 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--annotate', 'Add annotated pictures too, as /pose_estimation/image_annotated/compressed.')
     parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the poses, for programs to read.')
     add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
+    add_tracker_option(parser)
     add_model_options(parser)
 
 

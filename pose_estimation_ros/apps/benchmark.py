@@ -11,6 +11,7 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
+from pose_estimation_ros.apps.benchmark_tracking import run_tracking
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
@@ -76,6 +77,9 @@ def add_arguments(parser: Any) -> None:
         '--also', nargs='+', default=[], metavar='PATH', help='More weights to measure, such as an int8 model.'
     )
     add_flag(
+        parser, '--tracking', 'Measure trackers instead, on synthetic people who run, cross and hide; needs no weights.'
+    )
+    add_flag(
         parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
     )
     add_model_options(parser)
@@ -87,6 +91,8 @@ def run(settings: Namespace) -> int:
 
     if settings.ros:
         return run_over_ros(settings)
+    if settings.tracking:
+        return run_tracking(settings)
     folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
     if settings.all and not settings.verbose:
         logging.getLogger('pose_estimation_ros').setLevel(logging.ERROR)  # the table says what ran where

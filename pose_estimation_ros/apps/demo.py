@@ -64,7 +64,7 @@ def run(settings: Namespace) -> int:
         poses_file = stack.enter_context(PoseFile(poses_path, learner.method.skeleton))
         for index, (name, stamp, image) in enumerate(_frames(settings)):
             result = learner.infer_timed(image, settings.upsample_ratio)
-            poses = learner.tracker.update(result.poses, stamp)
+            poses = learner.tracker.update(result.poses, stamp, image=image)
             annotated = draw_poses(image, poses)
             writer.write(annotated)
             poses_file.add(name, index, stamp, (image.shape[0], image.shape[1]), poses)

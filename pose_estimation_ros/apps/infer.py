@@ -12,7 +12,7 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.window import Window
 from pose_estimation_ros.core.drawing import draw_poses
@@ -40,6 +40,7 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
     add_flag(parser, '--boxes', 'Draw boxes around tracked people.')
     parser.add_argument('--limit', type=PositiveInt | None, help='Stop after so many frames of each source.')
+    add_tracker_option(parser)
     add_model_options(parser)
 
 

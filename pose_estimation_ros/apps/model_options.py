@@ -9,6 +9,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 from pose_estimation_ros.apps.parser import add_flag
 from pose_estimation_ros.learners.embedded import embedded_model
 from pose_estimation_ros.learners.model_folder import find_model
+from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
 
 def add_model_options(parser: Any) -> None:
@@ -51,6 +52,14 @@ def add_model_options(parser: Any) -> None:
     tuning.add_argument('--max-persons', type=NonNegativeInt | None, help='Best so many people only; 0 for all.')
 
 
+def add_tracker_option(parser: Any) -> None:
+    """Add what chooses how people are known again from frame to frame."""
+    parser.add_argument(
+        '--tracker', type=Literal['similarity', 'published', 'flow'], default=DEFAULT_TRACKER,
+        help='How people are known again: near keypoints, as published, or optical flow (fast people, moving cameras).',
+    )  # fmt: skip
+
+
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
     from pose_estimation_ros.learners.create import create_learner
@@ -73,6 +82,7 @@ def make_learner(settings: Namespace) -> Any:
         decode=settings.decode,
         decoding=decoding,
         require_device=True,
+        tracker=TRACKERS[settings.tracker]() if 'tracker' in settings else None,
     )
     learner.load(weights_of(settings), trust=settings.trust_weights)
     return learner

@@ -53,7 +53,7 @@ class LightweightOpenPoseLearner(Learner):
         channels_last: Memory layout of the torch backend.
         decode: fast, reference (the published demo) or evaluation (the published COCO evaluation).
         variant: published, or omz for the network behind OpenVINO's human-pose-estimation-0001.
-        tracker: Who owns ids and smoothing; None for the default.
+        tracker: Who owns ids and smoothing, such as flow_tracker(); None for the default.
         decoding: Settings of the decoder: keypoint_threshold, max_persons, min_keypoints, min_mean_score, ...
         require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
 
@@ -302,8 +302,9 @@ class LightweightOpenPoseLearner(Learner):
             stamp: When the picture was taken, in seconds; None takes this machine's clock.
 
         """
-        poses = self.infer_timed(img, upsample_ratio).poses
-        return self.tracker.update(poses, stamp, smooth) if track else poses
+        image = to_bgr(img)
+        poses = self.infer_timed(image, upsample_ratio).poses
+        return self.tracker.update(poses, stamp, smooth, image) if track else poses
 
     def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage."""

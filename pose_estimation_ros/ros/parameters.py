@@ -15,6 +15,7 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.inference.backend import BACKENDS
 from pose_estimation_ros.learners.create import LEARNERS
 from pose_estimation_ros.learners.model_folder import find_model
+from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
 Value = bool | int | float | str
 
@@ -117,6 +118,11 @@ PARAMETERS = (
     Parameter('min_keypoints', 3, 'Least keypoints of a person.', dynamic=True, range=(1, 18)),
     Parameter('max_persons', 0, 'The best so many people only; 0: all.', dynamic=True, range=(0, 1000)),
     Parameter('track', True, 'Give people ids that last; a change forgets everybody.', dynamic=True),
+    Parameter(
+        'tracker', DEFAULT_TRACKER,
+        'How people are known again: by near keypoints, as published, or by optical flow (fast people or robots).',
+        choices=tuple(TRACKERS),
+    ),
     Parameter('smooth', True, 'Smooth keypoints of tracked people; a change forgets everybody.', dynamic=True),
     Parameter(
         'image_transport', 'raw', 'Subscribe to `image` (raw) or to `image/compressed` (compressed).',
@@ -167,6 +173,7 @@ class NodeSettings:
     min_keypoints: int
     max_persons: int
     track: bool
+    tracker: str
     smooth: bool
     image_transport: str
     annotate: bool
@@ -255,6 +262,7 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
         'first_pass_height': settings.first_pass_height,
         'second_pass_height': settings.second_pass_height,
         'decoding': decoding_options(settings),
+        'tracker': None if settings.tracker == DEFAULT_TRACKER else TRACKERS[settings.tracker](),
         'require_device': True,
     }
     return settings.method, {

@@ -95,7 +95,7 @@ class FrameProcessor:
         converted = time.perf_counter()
         result = self._with.learner.infer_timed(image, settings.upsample_ratio)
         inferred = time.perf_counter()
-        poses = self._tracked(result.poses, stamp, settings)
+        poses = self._tracked(result.poses, image, stamp, settings)
         points = depth.points(poses, message.header, image, settings, before) if depth else None
         tracked = time.perf_counter()
         self._with.outputs.publish(Observation(message.header, image, poses, points), settings)
@@ -104,12 +104,13 @@ class FrameProcessor:
         self._with.statistics.processed(result.timings, age, len(poses), moments)
         self._failures, self.failure = 0, ''
 
-    def _tracked(self, poses: list[Pose], stamp: float, settings: NodeSettings) -> list[Pose]:
+    def _tracked(self, poses: list[Pose], image: ByteArray, stamp: float, settings: NodeSettings) -> list[Pose]:
         """Return the people with their ids, if wanted."""
         if not settings.track:
             return poses
         self._forget_after_a_jump(stamp)
-        tracked: list[Pose] = self._with.learner.tracker.update(poses, stamp or self._with.now(), settings.smooth)
+        tracker, stamp = self._with.learner.tracker, stamp or self._with.now()
+        tracked: list[Pose] = tracker.update(poses, stamp, settings.smooth, image)
         return tracked
 
     def _apply(self, settings: NodeSettings) -> None:

@@ -174,3 +174,14 @@ def test_node(cli, seer, monkeypatch):
     assert all(row['processed'] for row in rows[::2]), 'with the profile pictures arrive'
     assert outcome.out.splitlines()[0].split()[:3] == ['source', 'sent', 'done']
     assert sorted(path.name for path in OUT.iterdir()) == ['node.json', 'node.txt']
+
+
+def test_trackers_are_measured_without_weights(cli, tmp_path):
+    outcome = cli('benchmark', '--tracking', '--frames', 3, '--output', tmp_path / 'out', '--json', tmp_path / 'a.json')
+    assert outcome.code == 0, outcome
+    rows = json.loads((tmp_path / 'a.json').read_text())['rows']
+    assert [row['tracker'] for row in rows] == ['similarity', 'published', 'flow']
+    assert len({row['people'] for row in rows}) == 1
+    assert rows[0]['people'] > 20
+    assert (tmp_path / 'out' / 'tracking.txt').read_text().split()[0] == 'tracker'
+    assert json.loads((tmp_path / 'out' / 'tracking.json').read_text())['rows'] == rows

@@ -1,0 +1,95 @@
+"""Where points of one picture are in the next: what a Tracker asks before it compares people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import Affine
+
+FlowField = Callable[[ByteArray, ByteArray], FloatArray]
+"""Takes two grey pictures (H, W) and returns how far each pixel of the first moved (H, W, 2), x and y in pixels."""
+
+SMALLEST_SIDE = 16
+"""Pixels; the flow methods refuse to look at less."""
+
+
+class Motion(Protocol):
+    """Carries points from picture to picture. It keeps nothing itself: what it saw of a picture, the tracker holds."""
+
+    def look(self, image: ByteArray) -> Any:
+        """Return what is to be remembered of an (H, W, 3) BGR picture until the next one comes."""
+        ...
+
+    def carry(self, xy: FloatArray, before: Any, now: Any) -> FloatArray:
+        """Return where points (N, K, 2) of the picture before are now; NaN where they were missing."""
+        ...
+
+
+def dis_flow(before: ByteArray, now: ByteArray) -> FloatArray:
+    """Return the flow by dense inverse search (Kroeger et al. 2016), the fast one of OpenCV's presets."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return np.asarray(search.calc(before, now, None))  # type: ignore[call-overload]
+
+
+def farneback_flow(before: ByteArray, now: ByteArray) -> FloatArray:
+    """Return the flow by polynomial expansion (Farneback 2003): about ten times slower, smooth."""
+    flow = cv2.calcOpticalFlowFarneback(
+        before, now, None, pyr_scale=0.5, levels=4, winsize=15, iterations=3, poly_n=5, poly_sigma=1.1, flags=0
+    )  # type: ignore[call-overload]
+    return np.asarray(flow)
+
+
+FLOW_FIELDS: dict[str, FlowField] = {'dis': dis_flow, 'farneback': farneback_flow}
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """A picture as the flow sees it: grey (h, w) uint8, and the map from image pixels to its own."""
+
+    grey: ByteArray
+    image_to_grey: Affine
+    image_hw: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class OpticalFlow:
+    """Moves every point by the optical flow where it lies, as Xiao et al. 2018 propagate joints.
+
+    `field` calculates the flow, on pictures scaled down to `rows`: 256 rows cost a few milliseconds and resolve what
+    a pose network of that height resolves. Points outside the picture move as its edge does. Between pictures of
+    different size nothing moves.
+    """
+
+    field: FlowField = dis_flow
+    rows: int = 256
+
+    def __post_init__(self) -> None:
+        if self.rows < SMALLEST_SIDE:
+            raise SettingsError(f'optical flow needs pictures of {SMALLEST_SIDE} rows or more, got {self.rows}')
+
+    def look(self, image: ByteArray) -> Glance:
+        """Return the picture in grey and small; one that is smaller than that stays as it is."""
+        height, width = image.shape[:2]
+        rows = min(self.rows, height)
+        size = (max(SMALLEST_SIDE, round(width * rows / height)), max(SMALLEST_SIDE, rows))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        grey: ByteArray = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+        return Glance(grey, Affine.scaling(size[0] / width, size[1] / height), (height, width))
+
+    def carry(self, xy: FloatArray, before: Glance, now: Glance) -> FloatArray:
+        """Return the points where the flow takes them."""
+        if before.image_hw != now.image_hw or not np.isfinite(xy).any():
+            return xy
+        field = self.field(before.grey, now.grey)  # (h, w, 2)
+        xy_grey = before.image_to_grey(xy.astype(np.float64))  # (N, K, 2)
+        height, width = before.grey.shape
+        within = np.clip(np.nan_to_num(xy_grey), 0, (width - 1, height - 1)).astype(np.float32)
+        flow = cv2.remap(field, within, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
+        moved = xy_grey + np.nan_to_num(flow)  # DIS gives NaN in very small pictures
+        carried: FloatArray = before.image_to_grey.inverse()(moved)
+        return carried

@@ -1,0 +1,15 @@
+"""Trackers by the names that command line and node know them by."""
+
+from collections.abc import Callable
+
+from pose_estimation_ros.tracking.flow import flow_tracker
+from pose_estimation_ros.tracking.tracker import Tracker
+
+DEFAULT_TRACKER = 'similarity'
+
+TRACKERS: dict[str, Callable[[], Tracker]] = {
+    DEFAULT_TRACKER: Tracker,
+    'published': Tracker.published,
+    'flow': flow_tracker,
+}
+"""By near keypoints, as Lightweight OpenPose does it, or by optical flow, for fast people or cameras."""
