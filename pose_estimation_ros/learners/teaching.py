@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -15,14 +16,15 @@ from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.asked import Asked
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.training.items import Items
-from pose_estimation_ros.training.parts import Subject
 from pose_estimation_ros.training.recipe import Recipe
 from pose_estimation_ros.training.sources import make_transform
-from pose_estimation_ros.training.taught import Lessons, Taught, Teacher, write_lessons
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.training.parts import Subject
+    from pose_estimation_ros.training.taught import Lessons, Teacher
 
 
-def taught_subject(subject: Subject, recipe: Recipe, alone: bool = True) -> Subject:
+def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'Subject':
     """Return a recipe's training with its teacher's lessons in the place of its pictures, writing these first.
 
     Args:
@@ -36,6 +38,8 @@ def taught_subject(subject: Subject, recipe: Recipe, alone: bool = True) -> Subj
         OutputError: There is no room.
 
     """
+    from pose_estimation_ros.training.taught import Taught
+
     method = subject.method
     lessons = _lessons(recipe)
     if lessons.written() < lessons.count:
@@ -50,8 +54,10 @@ def taught_subject(subject: Subject, recipe: Recipe, alone: bool = True) -> Subj
     return replace(subject, pictures=pictures, transform=Compose(colours))
 
 
-def _lessons(recipe: Recipe) -> Lessons:
+def _lessons(recipe: Recipe) -> 'Lessons':
     """Return the lessons of a recipe; what they depend on is all that decides about pictures and targets."""
+    from pose_estimation_ros.training.taught import Lessons
+
     asked = recipe.teacher
     depends = {
         'teacher': Path(asked.weights).name,
@@ -63,8 +69,11 @@ def _lessons(recipe: Recipe) -> Lessons:
     return Lessons(Path(recipe.data.root) / asked.keep, asked.count, recipe.transform.size, depends)
 
 
-def _write(lessons: Lessons, subject: Subject, recipe: Recipe) -> None:
+def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
     """Write lessons with a progress bar."""
+    from pose_estimation_ros.training.items import Items
+    from pose_estimation_ros.training.taught import write_lessons
+
     transform = make_transform(replace(recipe.transform, camera_like=False), subject.method.skeleton)
     items = Items(subject.pictures, transform, subject.objective, recipe.seed)
     teacher = open_teacher(subject.method, Path(recipe.teacher.weights), recipe.transform.size)
@@ -79,7 +88,7 @@ def _write(lessons: Lessons, subject: Subject, recipe: Recipe) -> None:
         write_lessons(lessons, items, subject.objective, teacher, recipe.trainer.num_workers, bar.update)
 
 
-def open_teacher(method: Method, weights: Path, size: int) -> Teacher:
+def open_teacher(method: Method, weights: Path, size: int) -> 'Teacher':
     """Return what gives a model's maps of square pictures; raises WeightsError or BackendError."""
     holder = ModelHolder(method, Asked(method.options(), size, method.preprocessing, frozenset({'base_height'})))
     holder.load(weights)
