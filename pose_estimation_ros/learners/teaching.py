@@ -50,7 +50,8 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
             )
         _write(lessons, subject, recipe)
     colours = camera_like() if recipe.transform.camera_like else ()
-    pictures = Taught(lessons, method.output_channels, method.options(recipe.network).stride, method.skeleton)
+    stride = method.options(recipe.network).stride
+    pictures = Taught(lessons, method.output_channels, stride, method.skeleton, recipe.teacher.sure_joints)
     return replace(subject, pictures=pictures, transform=Compose(colours))
 
 

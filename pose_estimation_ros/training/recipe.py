@@ -125,8 +125,12 @@ class TeacherSettings:
     """Network inputs to write down."""
     keep: str = 'taught'
     """Folder for them, below data.root unless absolute."""
+    sure_joints: int = 0
+    """Of those written down, learn from inputs in which the teacher is sure of so many joints, and from a tenth of
+    the others, lest people be seen everywhere."""
 
     def __post_init__(self) -> None:
+        require(self.sure_joints >= 0, f'teacher.sure_joints must be 0 or more, got {self.sure_joints}')
         require(self.count >= 1, f'teacher.count must be 1 or more, got {self.count}')
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray, IntArray
 from pose_estimation_ros.core.errors import OutputError, PoseEstimationError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.skeleton import Skeleton
@@ -21,6 +21,10 @@ from pose_estimation_ros.training.items import MAPS, Failed, Items, Key, annotat
 from pose_estimation_ros.training.loader import start_worker
 
 DESCRIPTION = 'taught.json'
+SURE = 0.4
+"""Height of a peak that a teacher is sure of."""
+CHUNK = 500
+"""Lessons looked at together."""
 BATCH = 16
 NOTED_AFTER = 16
 """Batches after which it is noted how far the writing has come."""
@@ -85,16 +89,22 @@ class Lessons:
 
 
 class Taught(KeypointDataset):
-    """Lessons as pictures: no labels, and the teacher's maps among the extras."""
+    """Lessons as pictures: no labels, and the teacher's maps among the extras.
 
-    def __init__(self, lessons: Lessons, channels: Sequence[int], stride: int, skeleton: Skeleton) -> None:
+    With `sure_joints` only those in which so many joints have a high peak, and every tenth of the others.
+    """
+
+    def __init__(
+        self, lessons: Lessons, channels: Sequence[int], stride: int, skeleton: Skeleton, sure_joints: int = 0
+    ) -> None:
         self.skeleton = skeleton
         self._lessons, self._splits = lessons, np.cumsum(channels)[:-1].tolist()
         self._shape = (sum(channels), lessons.size // stride, lessons.size // stride)
         self._opened: tuple[int, ByteArray, AnyArray] | None = None
+        self._chosen = np.arange(lessons.count) if sure_joints == 0 else self._with_people(sure_joints)
 
     def __len__(self) -> int:
-        return self._lessons.count
+        return len(self._chosen)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_opened': None}
@@ -109,8 +119,23 @@ class Taught(KeypointDataset):
         if self._opened is None or self._opened[0] != os.getpid():
             self._opened = os.getpid(), self._lessons.images(), self._lessons.maps(self._shape)
         _, images, maps = self._opened
-        taught = np.split(maps[index].astype(np.float32), self._splits)
-        return np.array(images[index]), None, np.zeros((0, len(self.skeleton), 3)), {MAPS: tuple(taught)}
+        lesson = self._chosen[index]
+        taught = np.split(maps[lesson].astype(np.float32), self._splits)
+        return np.array(images[lesson]), None, np.zeros((0, len(self.skeleton), 3)), {MAPS: tuple(taught)}
+
+    def _with_people(self, sure_joints: int) -> IntArray:
+        """Return the lessons to learn from; the first maps are those of the skeleton's joints."""
+        maps = self._lessons.maps(self._shape)
+        joints = slice(0, len(self.skeleton))
+        sure = np.concatenate(
+            [
+                (maps[start : start + CHUNK, joints].max(axis=(2, 3)) > SURE).sum(axis=1)
+                for start in range(0, len(maps), CHUNK)
+            ]
+        )
+        others = np.flatnonzero(sure < sure_joints)[::10]
+        chosen: IntArray = np.sort(np.concatenate([np.flatnonzero(sure >= sure_joints), others]))
+        return chosen
 
 
 def write_lessons(

@@ -139,3 +139,31 @@ def test_no_room_is_told_before_anything_is_asked(tmp_path, monkeypatch):
         written(tmp_path, teacher)
     assert not teacher.asked
     assert not (tmp_path / 'images.raw').exists()
+
+
+class SureOfSome:
+    """Maps whose joints peak in every fourth picture alone, five of them."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def __call__(self, images):
+        answers = []
+        for _ in images:
+            maps = [np.zeros((c, CELLS, CELLS), np.float32) for c in (19, 38)]
+            maps[0][: 5 * (self.seen % 4 == 0), 2, 3] = 0.9
+            maps[0][18] = 1  # the background is no joint
+            self.seen += 1
+            answers.append(maps)
+        return answers
+
+
+def test_inputs_without_people_are_passed_over_but_for_a_tenth(tmp_path):
+    bare = Items(Bare(StickPeople(count=1, size=SIZE)), jitter, OBJECTIVE, seed=3)  # its one picture is unlabelled
+    of = lessons(tmp_path, count=80)
+    write_lessons(of, bare, OBJECTIVE, SureOfSome(), 0)
+    sizes = [len(Taught(of, (19, 38), 8, OPENPOSE_18, sure)) for sure in (0, 5, 6)]
+    assert sizes == [80, 20 + 6, 8]
+    chosen = Taught(of, (19, 38), 8, OPENPOSE_18, 5)
+    shown = [chosen.sample(index).extras['maps'][0][:18].max() for index in range(len(chosen))]
+    assert sum(peak > 0.5 for peak in shown) == 20
