@@ -37,6 +37,16 @@ class Timings:
         """All stages together."""
         return self.preprocess_ms + self.forward_ms + self.decode_ms
 
+    def __add__(self, other: 'Timings') -> 'Timings':
+        """Return the times of both, stage by stage."""
+        stages = (self.preprocess_ms, self.forward_ms, self.decode_ms)
+        others = (other.preprocess_ms, other.forward_ms, other.decode_ms)
+        return Timings(*(a + b for a, b in zip(stages, others, strict=True)))
+
+    def share(self, part: float) -> 'Timings':
+        """Return so large a part of every stage."""
+        return Timings(self.preprocess_ms * part, self.forward_ms * part, self.decode_ms * part)
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
