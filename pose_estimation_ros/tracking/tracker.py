@@ -86,6 +86,11 @@ class Tracker:
         self._seen: list[_Track] = []  # in the last frame, in the order given
         self._lost: list[_Track] = []  # before, the latest first
 
+    @property
+    def people(self) -> list[Pose]:
+        """People as they were last given out, those included who were lost a moment ago."""
+        return [track.pose for track in [*self._seen, *self._lost]]
+
     def update(self, poses: list[Pose], stamp: float | None = None, smooth: bool = True) -> list[Pose]:
         """Return the poses of the next frame, in the order given, with ids and, if wanted, smoothed keypoints.
 

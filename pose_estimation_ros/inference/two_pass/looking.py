@@ -26,21 +26,12 @@ class Looked:
 class Look(Protocol):
     """What looks at regions."""
 
+    @property
+    def pipeline(self) -> PosePipeline:
+        """What runs and decodes the network; its height does not matter."""
+
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Looked]:
         """Return who is in each picture's regions; people whom several regions show come several times."""
-
-
-def best_look(pipeline: PosePipeline, multiple: int) -> Look:
-    """Return what needs the fewest forward passes: one for all regions, where the model takes inputs of any size.
-
-    Args:
-        pipeline: What looks; its height does not matter.
-        multiple: Of what the sides of its inputs are multiples.
-
-    """
-    other = 2 * SMALLEST_HEIGHT if pipeline.base_height != 2 * SMALLEST_HEIGHT else 4 * SMALLEST_HEIGHT
-    takes_any = pipeline.with_height(other).base_height == other
-    return PackedLook(pipeline, multiple) if takes_any else SingleLook(pipeline)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +39,9 @@ class PackedLook:
     """Lays all regions on one canvas, or a few, and looks at that."""
 
     pipeline: PosePipeline
+    """Takes inputs of any size."""
     multiple: int
+    """Of what the sides of its inputs are multiples."""
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Looked]:
         """Return who is in each picture's regions."""

@@ -41,6 +41,8 @@ class Layout:
 
 def laid_out(regions: Sequence[Region], multiple: int) -> Layout:
     """Find room for regions on as little canvas as is easily found; sides and places are multiples of `multiple`."""
+    if not regions:
+        return Layout((), ())
     letterboxes = [_letterbox(region, multiple) for region in regions]
     sizes = [letterbox.network_hw for letterbox in letterboxes]
     places, canvases = _packed(sizes, multiple)
@@ -83,7 +85,7 @@ def _packed(
 ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
     """Return (canvas, row, column) of every size (height, width), and the canvases' sizes, in rows of equal heights."""
     total = sum(width for _, width in sizes)
-    widest = max(max(width for _, width in sizes), LEAST_SIDE)
+    widest = max([LEAST_SIDE, *(width for _, width in sizes)])
     candidates = {_round_up(round(each), multiple) for each in np.linspace(widest, max(total, widest), WIDTHS)}
     packings = [_shelves(sizes, width, multiple) for width in sorted(candidates)]
     return min(packings, key=lambda packing: sum(height * width for height, width in packing[1]))

@@ -1,14 +1,15 @@
 """A pipeline of two: the first pass finds where people are, the second looks there closely."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import Result, Timings
+from pose_estimation_ros.inference.backend import Backend
+from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, Timings
 from pose_estimation_ros.inference.two_pass.finding import Finder, Findings, RegionSettings, Sized, around_people
-from pose_estimation_ros.inference.two_pass.looking import NO_TIME, Look
+from pose_estimation_ros.inference.two_pass.looking import NO_TIME, PackedLook, SingleLook
 from pose_estimation_ros.inference.two_pass.merging import deduplicated
 from pose_estimation_ros.inference.two_pass.region import merged
 
@@ -17,12 +18,37 @@ from pose_estimation_ros.inference.two_pass.region import merged
 class TwoPass:
     """Looks at whole pictures, then at their people. Where nobody is found, the first pass is all that is paid."""
 
+    model: Pipeline
+    """The second pass's, bare of flips and scales."""
     finder: Finder
-    look: Look
+    look: PackedLook | SingleLook
     settings: RegionSettings
     """How regions are cut around people who are known already."""
     max_persons: int = 0
     """The best so many of a picture, 0 for all."""
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the second pass."""
+        return self.model.backend
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of the second pass's maps."""
+        return self.model.stride
+
+    @property
+    def base_height(self) -> int:
+        """The second pass's height."""
+        return self.model.base_height
+
+    def prepare(self, image: ByteArray) -> FloatArray:
+        """Return the second pass's input (1, 3, H, W) for a picture as a whole."""
+        return self.model.prepare(image)
+
+    def with_second_pass(self, wrap: Callable[[PosePipeline], PosePipeline]) -> 'TwoPass':
+        """Return the same with the second pass wrapped, in flips or scales."""
+        return replace(self, look=replace(self.look, pipeline=wrap(self.look.pipeline)))
 
     def __call__(self, image: ByteArray) -> Result:
         """Find the people in an (H, W, 3) BGR picture."""
