@@ -47,7 +47,7 @@ class Passes:
         known = {each.name for each in fields(settings)} - HEIGHTS
         unknown = self.region_settings.keys() - known
         if unknown:
-            names = ', '.join(sortedknown)
+            names = ', '.join(sorted(known))
             raise SettingsError(
                 f'{self.regions} regions have no setting {", ".join(sorted(unknown))}; they have {names}'
             )
