@@ -89,7 +89,7 @@ class Passes:
     def _finder(self, first: Pipeline, method: Method, decoding: Mapping[str, Any]) -> Finder:
         if self.regions == 'published':
             return PublishedFinder(first.backend, self.published())
-        return PeopleFinder(first, candidates_of(method, decoding), self.cutting())
+        return PeopleFinder(first, candidates_of(method, decoding), self.cutting(), len(method.skeleton))
 
     def with_heights(self, first_pass_height: int | None, second_pass_height: int | None) -> 'Passes':
         """Return the same with other heights, None for one that stays; raises SettingsError."""

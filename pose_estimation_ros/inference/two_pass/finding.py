@@ -9,9 +9,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.core.geometry import Affine, Letterbox
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import PosePipeline, Seen, Timings
 from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, grown, merged
@@ -79,6 +79,8 @@ class PeopleFinder:
     candidates: Decoder
     """Tells doubtful people from its maps too; what they are, the second pass decides."""
     settings: RegionSettings
+    keypoints: int
+    """How many of the first maps are heatmaps of keypoints; one of background or centre may follow."""
 
     def __call__(self, images: Sequence[ByteArray]) -> list[Findings]:
         """Return what is to be looked at in each of several pictures."""
@@ -96,9 +98,13 @@ class PeopleFinder:
         regions = around_people(
             [person for person in people if person.height < sharp], seen.letterbox.image_hw, self.settings
         )
-        regions += around_heat(seen, people, self.settings)
+        regions += around_heat(self._heat(seen), seen.letterbox, people, self.settings)
         merged_regions = merged(regions, self.settings.tolerance)
         return Findings(settled, merged_regions, seen.timings + Timings(0.0, 0.0, (time.perf_counter() - start) * 1e3))
+
+    def _heat(self, seen: Seen) -> FloatArray:
+        heat: FloatArray = seen.maps[0][: self.keypoints].max(axis=0)
+        return heat
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +138,18 @@ def around_people(people: Sequence[Sized], image_hw: tuple[int, int], settings: 
     return [region for region in regions if region is not None]
 
 
-def around_heat(seen: Seen, people: Sequence[Sized], settings: RegionSettings) -> list[Region]:
-    """Return regions, not merged, around heat that is no part of the people known."""
-    letterbox = seen.letterbox
-    heatmaps = seen.maps[0]  # (K or K + 1, h, w): the last of more is background or centre
-    heat = heatmaps[: len(people[0].pose.skeleton) if people else None].max(axis=0)
+def around_heat(
+    heat: FloatArray, letterbox: Letterbox, people: Sequence[Sized], settings: RegionSettings
+) -> list[Region]:
+    """Return regions, not merged, around heat that is no part of the people known.
+
+    Args:
+        heat: (h, w), the highest of the keypoints' heatmaps.
+        letterbox: How the picture lies in the input that the heat is of.
+        people: Whoever was told from it.
+        settings: How to cut.
+
+    """
     hot = (heat > settings.heat_threshold).astype(np.uint8)
     if not hot.any():
         return []
