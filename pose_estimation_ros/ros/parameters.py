@@ -108,7 +108,8 @@ PARAMETERS = (
         dynamic=True, range=(128, 1080),
     ),
     Parameter(
-        'second_pass_height', 540, 'Only for two-pass methods: of the pass that looks there; it shows people 0.37 times as tall.',
+        'second_pass_height', 540,
+        'Only for two-pass methods: of the pass that looks there; it shows people 0.37 times as tall.',
         dynamic=True, range=(128, 1080),
     ),
     Parameter(
