@@ -372,7 +372,15 @@ class HighResolutionPoseEstimationLearner(Learner):
         verbose: bool = False,
         url: str = published_files.OPENDR_URL,
     ) -> list[Path]:
-        """Fetch published files, those of Lightweight OpenPose, and return where they are."""
+        """Fetch published files and return where they are.
+
+        Models and weights are Lightweight OpenPose's. With 'test_data' comes a picture of `img_resol` rows, 1080 or
+        1440; it lies in another folder of the same server, which is taken unless another url is given.
+        """
+        if mode == 'test_data':
+            folder = Path(path) if path is not None else self.temp_path
+            url = published_files.HIGH_RESOLUTION_URL if url == published_files.OPENDR_URL else url
+            return published_files.fetch_high_resolution(self._img_resol or 1080, folder, url, verbose)
         return self._plain.download(path, mode, verbose, url)
 
     def _two_pass(self, upsample_ratio: int, scales: tuple[float, ...] = (1.0,)) -> TwoPass:
