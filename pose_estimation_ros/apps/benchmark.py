@@ -3,13 +3,14 @@
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.benchmark_high_resolution import run_tables
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
@@ -78,6 +79,16 @@ def add_arguments(parser: Any) -> None:
     add_flag(
         parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
     )
+    parser.add_argument(
+        '--table', type=Literal['high_resolution'] | None,
+        help='Measure the published tables of this method instead: six settings, at 1080p and on COCO.',
+    )  # fmt: skip
+    parser.add_argument('--dataset', type=Path | None, metavar='DIR', help='For --table: a dataset like COCO.')
+    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of pictures in it.')
+    parser.add_argument(
+        '--annotations', default='person_keypoints_val2017.json', metavar='NAME', help='Annotations in it.'
+    )
+    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures of it only.')
     add_model_options(parser)
 
 
@@ -85,6 +96,8 @@ def run(settings: Namespace) -> int:
     """Measure, print the table, and write what is wanted."""
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
+    if settings.table:
+        return run_tables(settings)
     if settings.ros:
         return run_over_ros(settings)
     folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
