@@ -1,8 +1,10 @@
 """`benchmark --table high_resolution`: the published tables of high-resolution pose estimation, measured here."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +15,18 @@ from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import make_learner
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.arrays import ByteArray
-from pose_estimation_ros.core.errors import BackendError, SettingsError
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.inference.two_pass.resized import Resized
+from pose_estimation_ros.learners.model_folder import find_model
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.dataset import Dataset
+
+LOG = logging.getLogger(__name__)
 
 ROWS = 1080
 SCENES = 5
@@ -197,17 +202,18 @@ def _variant(settings: Namespace, method: str, dials: Dials, height: int | None,
     changed.method, changed.device, changed.height = method, device, height
     if method == ONE_PASS:
         changed.first_pass_height = changed.second_pass_height = changed.regions = changed.newcomers_interval = None
-    if dials.stride or dials.no_stages:
-        if not str(settings.weights).endswith('.pth'):
-            return None
-        changed.stages = 0 if dials.no_stages else settings.stages
-        changed.stride = 16 if dials.stride else settings.stride
-    changed.precision = 'fp32' if not dials.half else 'bf16' if device == 'cpu' else 'fp16'  # CPUs have no use for fp16
+    changed.stages = 0 if dials.no_stages else settings.stages
+    changed.stride = 16 if dials.stride else settings.stride
+    if dials.half:
+        changed.precision = 'bf16' if device == 'cpu' else 'fp16'  # CPUs have no use for fp16
+    if (dials.stride or dials.no_stages) and find_model(Path(str(settings.weights))).kind != 'pth':
+        return None  # an exported model keeps what it was exported with
     try:
         pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
-    except BackendError:
-        if not dials.half:
+    except PoseEstimationError as error:
+        if dials is BASELINE:
             raise
+        LOG.warning('%s is left out: %s', dials.name, error)
         return None
     runner = pipeline.backend
     return Variant(method, dials, height, device, pipeline, runner.name, runner.precision)
