@@ -130,7 +130,7 @@ def test_people_are_where_one_pass_at_full_height_sees_them(learner, large):
     full = clear(learner._plain.pipeline().with_height(480)(large).poses)
     assert len(full) >= 2
     for person in full:
-        assert distance(person, poses) < 0.05 * person.bbox[3]
+        assert distance(person, poses) < 6
 
 
 def test_nobody_in_view_costs_the_first_pass(learner, monkeypatch):
@@ -306,7 +306,8 @@ def test_second_pass_infer_returns_enlarged_maps_and_how_the_crop_lies(learner, 
     assert pad == (0, 0, 0, 0)
     assert heatmaps[..., 1].max() > 0.3
     wide = learner.second_pass_infer(None, large[300:360], 256, 640, 8)
-    assert wide.scale == pytest.approx(0.5, abs=0.02)
+    assert wide.scale == 0.5
+    assert wide.heatmaps.shape == (4 * 256 // 8, 4 * 640 // 8, 19)
 
 
 def test_a_stride_that_the_network_has_not_is_refused(learner, large):

@@ -3,7 +3,8 @@
 Kept as it was published so that its numbers compare, quirks included: the first pass sees pixels from 0 to 1 although
 the network was trained on -0.5 to 0.5; the box is scaled back by whole numbers; a margin that would cross a border is
 left out altogether. Not kept are two plain faults: values above 255 that wrap around or not depending on the machine
-(they saturate), and offsets that are added although the whole picture is taken.
+(they saturate), and offsets that are added although the whole picture is taken. A crop more than ten times as wide as
+high is scaled further down, as any picture is.
 """
 
 import time

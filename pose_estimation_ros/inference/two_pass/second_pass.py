@@ -7,8 +7,9 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.inference.two_pass.looking import SMALLEST_HEIGHT
+from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.inference.pipeline import Pipeline, check_height
+from pose_estimation_ros.inference.preprocess import prepare
 from pose_estimation_ros.inference.two_pass.published import WIDEST
 
 
@@ -29,12 +30,12 @@ def enlarged_maps(pipeline: Pipeline, crop: ByteArray, rows: int, max_width: int
     """Return the maps of a crop scaled to so many rows, or to `max_width` where it is very wide, and enlarged."""
     if upsample_ratio < 1:
         raise SettingsError(f'upsample_ratio must be 1 or more, got {upsample_ratio}')
+    check_height(rows)
     height, width = crop.shape[:2]
-    if width / height > WIDEST:
-        rows = max(SMALLEST_HEIGHT, round(height * max_width / width))
-    seen = pipeline.with_height(rows).maps([crop])[0]
-    heatmaps, pafs = (_enlarged(each, upsample_ratio) for each in seen.maps)
-    return Enlarged(heatmaps, pafs, seen.letterbox.scale, seen.letterbox.pad)
+    letterbox = Letterbox.fit((height, width), rows, pipeline.stride, max_width if width / height > WIDEST else None)
+    inputs = prepare(crop, letterbox, pipeline.preprocessing, pipeline.decoder.interpolation)
+    heatmaps, pafs = (_enlarged(each[0], upsample_ratio) for each in pipeline.backend(inputs[None]))
+    return Enlarged(heatmaps, pafs, letterbox.scale, letterbox.pad)
 
 
 def _enlarged(maps: FloatArray, ratio: int) -> FloatArray:
