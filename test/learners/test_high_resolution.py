@@ -57,9 +57,9 @@ def clear(poses):
 
 
 def distance(pose, others):
-    """Pixels between a person and the nearest of others, a mean over the keypoints that both have."""
+    """Pixels between a person and the nearest of others, the median of the keypoints that both have."""
     apart = [np.linalg.norm(pose.keypoints[:, :2] - other.keypoints[:, :2], axis=1) for other in others]
-    return min(float(np.nanmean(each)) for each in apart if np.isfinite(each).sum() >= 6)
+    return min(float(np.nanmedian(each)) for each in apart if np.isfinite(each).sum() >= 6)
 
 
 def spy(monkeypatch, learner):
