@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset
     from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
     from pose_estimation_ros.learners.create import create_learner
+    from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
     from pose_estimation_ros.learners.learner import Learner
     from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
 __all__ = [
     'DatasetIterator',
     'ExternalDataset',
+    'HighResolutionPoseEstimationLearner',
     'Image',
     'KeypointDataset',
     'Learner',
@@ -36,6 +38,7 @@ _HOMES = {
     'draw': 'core.drawing',
     'draw_poses': 'core.drawing',
     'get_bbox': 'core.pose',
+    'HighResolutionPoseEstimationLearner': 'learners.high_resolution',
     'Learner': 'learners.learner',
     'LightweightOpenPoseLearner': 'learners.lightweight_openpose',
     'create_learner': 'learners.create',

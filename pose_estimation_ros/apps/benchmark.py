@@ -3,13 +3,14 @@
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.benchmark_high_resolution import run_tables
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
 from pose_estimation_ros.apps.benchmark_tracking import run_tracking
 from pose_estimation_ros.apps.machine import machine
@@ -21,7 +22,7 @@ from pose_estimation_ros.core.files import make_folder, write_json, written_whol
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import BACKENDS, installed
-from pose_estimation_ros.inference.pipeline import Pipeline
+from pose_estimation_ros.inference.pipeline import ModelPipeline
 
 WARM_UP = 3
 BLOCK = 10
@@ -38,7 +39,7 @@ class Way:
     backend: str
     precision: str
     decode: str
-    pipeline: Pipeline
+    pipeline: ModelPipeline
     is_peer: bool = False
 
 
@@ -82,6 +83,16 @@ def add_arguments(parser: Any) -> None:
     add_flag(
         parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
     )
+    parser.add_argument(
+        '--table', type=Literal['high_resolution'] | None,
+        help='Measure the published tables of this method instead: six settings, at 1080p and on COCO.',
+    )  # fmt: skip
+    parser.add_argument('--dataset', type=Path | None, metavar='DIR', help='For --table: a dataset like COCO.')
+    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of pictures in it.')
+    parser.add_argument(
+        '--annotations', default='person_keypoints_val2017.json', metavar='NAME', help='Annotations in it.'
+    )
+    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures of it only.')
     add_model_options(parser)
 
 
@@ -89,6 +100,8 @@ def run(settings: Namespace) -> int:
     """Measure, print the table, and write what is wanted."""
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
+    if settings.table:
+        return run_tables(settings)
     if settings.ros:
         return run_over_ros(settings)
     if settings.tracking:

@@ -14,8 +14,10 @@ from pose_estimation_ros.apps.model_options import add_model_options, make_learn
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.inference.pipeline import PosePipeline
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, PosePipeline
 from pose_estimation_ros.inference.test_time import Flipped, MultiScale
+from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.methods.method import Method
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -143,14 +145,22 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
         make_folder(settings.output)  # told now, not after minutes
     learner = make_learner(settings)
     plain = learner.pipeline(settings.upsample_ratio)
-    pipeline: PosePipeline = MultiScale(plain, scales) if scales else plain
-    if settings.flip:
-        pipeline = Flipped(pipeline, learner.method)
+    pipeline = looking_often(plain, scales, learner.method if settings.flip else None)
     found = evaluate_pictures(pipeline.batch, pictures, settings.batch_size, skip_unreadable=settings.skip_unreadable)
     backend = plain.backend
     used = {name: value for name, value in settings.as_dict().items() if name not in ('detections', 'verbose')}
     ran = {'backend': backend.name, 'device': backend.device, 'precision': backend.precision}
     return found, {**used, **ran, 'height': plain.base_height, 'stride': plain.stride, 'scales': list(scales) or None}
+
+
+def looking_often(plain: Pipeline | TwoPass, scales: tuple[float, ...], flips: Method | None) -> PeoplePipeline:
+    """Return a pipeline that sees pictures, or what its second pass looks at, at several scales and mirrored."""
+
+    def wrapped(pipeline: PosePipeline) -> PosePipeline:
+        pipeline = MultiScale(pipeline, scales) if scales else pipeline
+        return Flipped(pipeline, flips) if flips else pipeline
+
+    return plain.with_second_pass(wrapped) if isinstance(plain, TwoPass) else wrapped(plain)
 
 
 def parse_scales(text: str | None) -> tuple[float, ...]:

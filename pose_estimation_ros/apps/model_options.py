@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
 from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.learners.embedded import embedded_model
 from pose_estimation_ros.learners.model_folder import find_model
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
@@ -32,6 +33,7 @@ def add_model_options(parser: Any) -> None:
     model.add_argument('--providers', type=str | None, help="ONNX Runtime's execution providers, comma-separated.")
     model.add_argument('--threads', type=NonNegativeInt, default=0, help='CPU threads; 0 leaves it to the backend.')
     model.add_argument('--height', type=PositiveInt | None, help='Rows that pictures are scaled to. [256]')
+    add_two_pass_options(parser)
     model.add_argument(
         '--stride', type=Literal[8, 16] | None,
         help='Of a mobilenet .pth; 16 halves the maps: faster, less accurate. [what the file says, or 8]',
@@ -60,10 +62,34 @@ def add_tracker_option(parser: Any) -> None:
     )  # fmt: skip
 
 
+def add_two_pass_options(parser: Any) -> None:
+    """Add what only --method high_resolution takes."""
+    passes = parser.add_argument_group('high_resolution')
+    passes.add_argument(
+        '--first-pass-height', type=PositiveInt | None, help='Rows of the pass that finds where people are. [360]'
+    )
+    passes.add_argument(
+        '--second-pass-height', type=PositiveInt | None,
+        help='Of the pass that looks there: it shows people 0.37 times as tall as this. [540]',
+    )  # fmt: skip
+    passes.add_argument(
+        '--regions', type=Literal['people', 'published'] | None,
+        help='As many as people need, or the published single box for everybody. [people]',
+    )  # fmt: skip
+    passes.add_argument(
+        '--newcomers-interval', type=PositiveInt | None, metavar='N',
+        help='In videos the first pass looks for newcomers on every Nth picture. [5]',
+    )  # fmt: skip
+
+
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
     from pose_estimation_ros.learners.create import create_learner
 
+    if settings.height is not None and settings.method == 'high_resolution':
+        raise SettingsError(
+            '--height is for methods of one pass; high_resolution has --first-pass-height and --second-pass-height'
+        )
     decoding = {
         name: getattr(settings, name)
         for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')
@@ -79,6 +105,10 @@ def make_learner(settings: Namespace) -> Any:
         base_height=settings.height,
         mobilenet_use_stride=_use_stride(settings),
         num_refinement_stages=settings.stages,
+        first_pass_height=settings.first_pass_height,
+        second_pass_height=settings.second_pass_height,
+        regions=settings.regions,
+        newcomers_interval=settings.newcomers_interval,
         decode=settings.decode,
         decoding=decoding,
         require_device=True,

@@ -37,6 +37,16 @@ class Timings:
         """All stages together."""
         return self.preprocess_ms + self.forward_ms + self.decode_ms
 
+    def __add__(self, other: 'Timings') -> 'Timings':
+        """Return the times of both, stage by stage."""
+        stages = (self.preprocess_ms, self.forward_ms, self.decode_ms)
+        others = (other.preprocess_ms, other.forward_ms, other.decode_ms)
+        return Timings(*(a + b for a, b in zip(stages, others, strict=True)))
+
+    def share(self, part: float) -> 'Timings':
+        """Return so large a part of every stage."""
+        return Timings(self.preprocess_ms * part, self.forward_ms * part, self.decode_ms * part)
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -56,8 +66,37 @@ class Seen:
     """Until now; `decode_ms` is what came after the forward pass."""
 
 
-class PosePipeline(Protocol):
-    """What turns pictures into poses: a pipeline, or one wrapped in flips or scales (test_time.py)."""
+class PeoplePipeline(Protocol):
+    """What turns pictures into poses, in whatever way."""
+
+    def __call__(self, image: ByteArray) -> Result:
+        """Find the people in an (H, W, 3) BGR picture."""
+
+    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
+        """Find the people in several pictures."""
+
+
+class ModelPipeline(PeoplePipeline, Protocol):
+    """A pipeline of one model, as learners give it to whoever runs and measures it."""
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the model."""
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of the model's maps."""
+
+    @property
+    def base_height(self) -> int:
+        """Rows that pictures, or the regions looked at last, are scaled to."""
+
+    def prepare(self, image: ByteArray) -> FloatArray:
+        """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
+
+
+class PosePipeline(PeoplePipeline, Protocol):
+    """A pipeline that decodes maps: of one network, or one wrapped in flips or scales (test_time.py)."""
 
     @property
     def decoder(self) -> Decoder:
@@ -66,12 +105,6 @@ class PosePipeline(Protocol):
     @property
     def base_height(self) -> int:
         """Rows that pictures are scaled to."""
-
-    def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
-
-    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures."""
 
     def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
         """Return what decoders take, of several pictures or of their mirrored inputs."""

@@ -4,12 +4,17 @@ import inspect
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
-LEARNERS = {learner.method.name: learner for learner in (LightweightOpenPoseLearner,)}
+LEARNERS: dict[str, type[Learner]] = {
+    'lightweight_openpose': LightweightOpenPoseLearner,
+    'high_resolution': HighResolutionPoseEstimationLearner,
+}
 
 
-def create_learner(method: str, **options: Any) -> LightweightOpenPoseLearner:
+def create_learner(method: str, **options: Any) -> Learner:
     """Return the learner of a method; options are those of its constructor, None meaning its default."""
     if method not in LEARNERS:
         raise SettingsError(f'method must be one of {", ".join(LEARNERS)}, got {method!r}')

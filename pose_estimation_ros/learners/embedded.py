@@ -5,7 +5,7 @@ from pathlib import Path
 from pose_estimation_ros.core.errors import WeightsError
 
 FOLDER = Path(__file__).resolve().parent.parent / 'embedded'
-NAMES = {'lightweight_openpose': 'slim'}
+NAMES = {'lightweight_openpose': 'slim', 'high_resolution': 'slim'}
 """Of each method's model; others have none."""
 
 

@@ -13,7 +13,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
 from pose_estimation_ros.evaluation.detections import write_detections
 from pose_estimation_ros.evaluation.run import Entry, evaluate_pictures
-from pose_estimation_ros.inference.pipeline import PosePipeline, Result
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
 from pose_estimation_ros.learners.pictures import ScoredPictures
 
 ESCAPE = 27
@@ -32,7 +32,7 @@ class EvaluationSettings:
     progress: bool = True
 
 
-def evaluate(pipeline: PosePipeline, pictures: ScoredPictures, settings: EvaluationSettings) -> CocoScore:
+def evaluate(pipeline: PeoplePipeline, pictures: ScoredPictures, settings: EvaluationSettings) -> CocoScore:
     """Score a pipeline on pictures and write what it found; raises DatasetError and OutputError."""
     make_folder(settings.output.parent)
     viewer = Viewer() if settings.visualize else None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pose_estimation_ros.core.arrays import AnyArray
 from pose_estimation_ros.core.image import Image
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import Pipeline, Result
+from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -44,8 +44,8 @@ class Learner(ABC):
         """Write the model to the folder `path`."""
 
     @abstractmethod
-    def load(self, path: str | Path, verbose: bool = False) -> None:
-        """Read a model from a folder or file."""
+    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
+        """Read a model from a folder or file; the one that comes with the package unless a path is given."""
 
     @abstractmethod
     def optimize(self, *args: Any, **kwargs: Any) -> None:
@@ -60,12 +60,19 @@ class Learner(ABC):
         """Fetch published files and return where they are."""
 
     @abstractmethod
-    def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
+    def pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""
 
     @abstractmethod
     def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage."""
+
+    def infer_next(self, img: Picture, upsample_ratio: int = 4) -> Result:
+        """Return the same for the next picture of a video, whose people the caller then tells `tracker` of.
+
+        Who can make use of knowing them, does.
+        """
+        return self.infer_timed(img, upsample_ratio)
 
     @abstractmethod
     def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:

@@ -109,8 +109,14 @@ PARAMETERS = (
         dynamic=True, range=(128, 1080),
     ),
     Parameter(
-        'second_pass_height', 540, 'Only for two-pass methods: rows of the pass that looks there closely.',
+        'second_pass_height', 540,
+        'Only for two-pass methods: of the pass that looks there; it shows people 0.37 times as tall.',
         dynamic=True, range=(128, 1080),
+    ),
+    Parameter(
+        'newcomers_interval', 5,
+        'Only for two-pass methods: with `track`, the first pass looks for newcomers on every so many pictures.',
+        range=(1, 1000),
     ),
     Parameter('upsample_ratio', 4, 'Keypoint positions tried per map cell.', dynamic=True, range=(1, 16)),
     Parameter('keypoint_threshold', 0.1, 'Least score of a keypoint.', dynamic=True, range=(0, 1)),
@@ -167,6 +173,7 @@ class NodeSettings:
     base_height: int
     first_pass_height: int
     second_pass_height: int
+    newcomers_interval: int
     upsample_ratio: int
     keypoint_threshold: float
     person_threshold: float
@@ -261,6 +268,7 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
         'base_height': settings.base_height,
         'first_pass_height': settings.first_pass_height,
         'second_pass_height': settings.second_pass_height,
+        'newcomers_interval': settings.newcomers_interval,
         'decoding': decoding_options(settings),
         'tracker': None if settings.tracker == DEFAULT_TRACKER else TRACKERS[settings.tracker](),
         'require_device': True,

@@ -93,7 +93,8 @@ class FrameProcessor:
         before = depth.latest() if depth else ()  # inference may outlast the buffer
         stamp = seconds(message.header.stamp)
         converted = time.perf_counter()
-        result = self._with.learner.infer_timed(image, settings.upsample_ratio)
+        infer = self._with.learner.infer_next if settings.track else self._with.learner.infer_timed
+        result = infer(image, settings.upsample_ratio)
         inferred = time.perf_counter()
         poses = self._tracked(result.poses, image, stamp, settings)
         points = depth.points(poses, message.header, image, settings, before) if depth else None

@@ -107,6 +107,11 @@ class Tracker:
         self._looked = True
         return [track.traces[0].pose for track in self._seen]
 
+    @property
+    def people(self) -> list[Pose]:
+        """People as they were last given out, those included who were lost a moment ago."""
+        return [track.pose for track in [*self._seen, *self._lost]]
+
     def update(
         self, poses: list[Pose], stamp: float | None = None, smooth: bool = True, image: ByteArray | None = None
     ) -> list[Pose]:

@@ -61,6 +61,8 @@ class FakeLearner:
         self.seen += 1
         return Result(poses_in(image), Timings(1.0, 2.0, 3.0))
 
+    infer_next = infer_timed
+
     def tune(self, **settings):
         self.tunings.append(settings)
 

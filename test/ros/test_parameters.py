@@ -13,6 +13,7 @@ from pose_estimation_ros.ros.parameters import (
     PARAMETERS,
     NodeSettings,
     changed,
+    decoding_options,
     heights,
     learner_options,
     settings_from,
@@ -195,7 +196,7 @@ def test_heights_of_the_method_are_taken(monkeypatch):
 @pytest.mark.parametrize('method', LEARNERS)
 def test_every_method_takes_the_defaults(method):
     name, options = learner_options(settings_from({'method': method}))
-    assert create_learner(name, **options).method.name == method
+    assert isinstance(create_learner(name, **options), LEARNERS[method])
 
 
 def test_settings_reach_the_learner():
@@ -212,6 +213,20 @@ def test_settings_reach_the_learner():
     assert options['decoding'] == {
         'keypoint_threshold': 0.3, 'min_mean_score': 0.4, 'min_keypoints': 5, 'max_persons': 6,
     }  # fmt: skip
+
+
+def test_high_resolution_takes_its_heights_now_and_later():
+    first = {'method': 'high_resolution', 'first_pass_height': 300, 'second_pass_height': 400, 'newcomers_interval': 7}
+    settings = settings_from({**first, 'max_persons': 4})
+    method, options = learner_options(settings)
+    assert options['newcomers_interval'] == 7
+    learner = create_learner(method, **options)
+    assert (learner.passes.first_pass_height, learner.passes.second_pass_height) == (300, 400)
+    new = changed(settings, {'second_pass_height': 600}, configured=True)
+    learner.tune(**heights(new), **decoding_options(new))
+    assert (learner.passes.first_pass_height, learner.passes.second_pass_height) == (300, 600)
+    with pytest.raises(SettingsError, match='newcomers_interval cannot change'):
+        changed(settings, {'newcomers_interval': 2}, configured=True)
 
 
 def test_weights_speak_for_themselves_where_nothing_is_asked():

@@ -1,0 +1,53 @@
+"""One pose for each person, although several looks saw them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.two_pass.stature import stature
+
+
+@dataclass(frozen=True)
+class MergeSettings:
+    """When two poses are one person's."""
+
+    least_similarity: float = 0.4
+    """Mean similarity, 0 to 1, of the keypoints that both have."""
+    least_shared: float = 0.5
+    """Of the keypoints of the pose that has fewer, how many both must have."""
+
+
+def deduplicated(poses: Sequence[Pose], settings: MergeSettings | None = None) -> list[Pose]:
+    """Return the poses without those that show somebody again, of whom the one with the higher score is kept.
+
+    The order is that of the poses given.
+    """
+    settings = settings or MergeSettings()
+    if len(poses) < 2:
+        return list(poses)
+    again = _same_person(poses, settings)
+    kept: list[int] = []
+    for index in sorted(range(len(poses)), key=lambda each: -poses[each].score):
+        if not again[index, kept].any():
+            kept.append(index)
+    return [poses[index] for index in sorted(kept)]
+
+
+def _same_person(poses: Sequence[Pose], settings: MergeSettings) -> FloatArray:
+    """Return a matrix (P, P): whether two poses show one person."""
+    xy = np.stack([pose.keypoints[:, :2] for pose in poses]).astype(float)  # (P, K, 2)
+    found = np.isfinite(xy[..., 0])  # (P, K)
+    squared = np.square(xy[:, None] - xy[None]).sum(axis=-1)  # (P, P, K)
+    size = np.array([max(stature(pose), 1.0) for pose in poses])
+    # COCO's areas are about a quarter of a standing person's height squared.
+    area = np.maximum(size[:, None], size[None]) ** 2 / 4
+    variances = np.square(2 * np.array(poses[0].skeleton.sigmas))
+    similarity = np.exp(-squared / (2 * area[..., None] * variances))
+    both = (found[:, None] & found[None]).sum(axis=-1)
+    fewer = np.minimum(found.sum(axis=1)[:, None], found.sum(axis=1)[None])
+    mean = np.nansum(similarity, axis=-1) / np.maximum(both, 1)
+    same: FloatArray = (mean >= settings.least_similarity) & (both >= settings.least_shared * np.maximum(fewer, 1))
+    return same

@@ -1,0 +1,120 @@
+"""Laying regions of pictures side by side on canvases, so that one forward pass sees them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.inference.pipeline import MAX_ASPECT
+from pose_estimation_ros.inference.two_pass.region import Region
+
+GAP = 16
+"""Network pixels between neighbours, at least: keypoints of one must not be taken for the other's."""
+LEAST_SIDE = 64
+TALLEST = 2048
+"""Rows of a canvas at most; more regions go to another."""
+WIDTHS = 24
+"""Widths that are tried for a canvas."""
+GREY = 128
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a region lies: on which canvas, at which row and column, and how the region fills it."""
+
+    canvas: int
+    row: int
+    column: int
+    letterbox: Letterbox
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies, and how large the canvases are."""
+
+    slots: tuple[Slot, ...]
+    canvases_hw: tuple[tuple[int, int], ...]
+
+
+def laid_out(regions: Sequence[Region], multiple: int) -> Layout:
+    """Find room for regions on as little canvas as is easily found; sides and places are multiples of `multiple`."""
+    if not regions:
+        return Layout((), ())
+    letterboxes = [_letterbox(region, multiple) for region in regions]
+    sizes = [letterbox.network_hw for letterbox in letterboxes]
+    places, canvases = _packed(sizes, multiple)
+    return Layout(
+        tuple(Slot(*place, letterbox) for place, letterbox in zip(places, letterboxes, strict=True)), tuple(canvases)
+    )
+
+
+def painted(layout: Layout, pictures: Sequence[ByteArray]) -> list[ByteArray]:
+    """Return the canvases with the regions' pixels (H, W, 3) on them, each scaled as its slot says."""
+    canvases = [np.full((*hw, 3), GREY, np.uint8) for hw in layout.canvases_hw]
+    for slot, picture in zip(layout.slots, pictures, strict=True):
+        height, width = slot.letterbox.resized_hw
+        scaled = _scaled(picture, slot.letterbox)
+        canvases[slot.canvas][slot.row : slot.row + height, slot.column : slot.column + width] = scaled
+    return canvases
+
+
+def _scaled(picture: ByteArray, letterbox: Letterbox) -> ByteArray:
+    if letterbox.resized_hw == picture.shape[:2]:
+        return picture
+    scale = letterbox.scale
+    interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+    scaled = cv2.resize(picture, (0, 0), fx=scale, fy=scale, interpolation=interpolation)
+    if scaled.shape[:2] != letterbox.resized_hw:
+        scaled = cv2.resize(picture, letterbox.resized_hw[::-1], interpolation=interpolation)
+    return scaled.astype(np.uint8, copy=False)
+
+
+def _letterbox(region: Region, multiple: int) -> Letterbox:
+    """Return how a region fills its slot: in the upper left corner, with the gap to the next one."""
+    height, width = region.hw
+    resized = (max(1, round(height * region.scale)), max(1, round(width * region.scale)))
+    slot = [_round_up(side + GAP, multiple) for side in resized]
+    return Letterbox(region.hw, region.scale, resized, (0, 0, slot[0] - resized[0], slot[1] - resized[1]))
+
+
+def _packed(
+    sizes: Sequence[tuple[int, int]], multiple: int
+) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    """Return (canvas, row, column) of every size (height, width), and the canvases' sizes, in rows of equal heights."""
+    total = sum(width for _, width in sizes)
+    widest = max([LEAST_SIDE, *(width for _, width in sizes)])
+    candidates = {_round_up(round(each), multiple) for each in np.linspace(widest, max(total, widest), WIDTHS)}
+    packings = [_shelves(sizes, width, multiple) for width in sorted(candidates)]
+    return min(packings, key=lambda packing: sum(height * width for height, width in packing[1]))
+
+
+def _shelves(
+    sizes: Sequence[tuple[int, int]], width: int, multiple: int
+) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    places: list[tuple[int, int, int]] = [(0, 0, 0)] * len(sizes)
+    canvas = row = column = shelf = 0
+    used: list[list[int]] = [[0, 0]]
+    for index in sorted(range(len(sizes)), key=lambda each: (-sizes[each][0], -sizes[each][1])):
+        height, breadth = sizes[index]
+        if column + breadth > width and column:
+            row, column, shelf = row + shelf, 0, 0
+        if row + height > TALLEST and row:
+            canvas, row, column, shelf = canvas + 1, 0, 0, 0
+            used.append([0, 0])
+        places[index] = (canvas, row, column)
+        column, shelf = column + breadth, max(shelf, height)
+        used[canvas] = [max(used[canvas][0], row + height), max(used[canvas][1], column)]
+    return places, [_allowed(height, breadth, multiple) for height, breadth in used]
+
+
+def _allowed(height: int, width: int, multiple: int) -> tuple[int, int]:
+    """Return a canvas's size such that a pipeline takes it as it is: no taller than wide, nor far wider than tall."""
+    height = max(height, _round_up(LEAST_SIDE, multiple), _round_up(-(-width // MAX_ASPECT), multiple))
+    return height, max(width, height)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

@@ -1,0 +1,404 @@
+"""The published learner API of high-resolution pose estimation, composed of a learner of one pass and two looks."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.image import to_bgr
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_height
+from pose_estimation_ros.inference.two_pass.published import PublishedFinder, pooled
+from pose_estimation_ros.inference.two_pass.resized import Resized
+from pose_estimation_ros.inference.two_pass.second_pass import Enlarged, enlarged_maps
+from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.inference.two_pass.watching import Watch
+from pose_estimation_ros.learners import published_files
+from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers, write_subset
+from pose_estimation_ros.learners.given import remembers_given
+from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.learners.model_content import three_numbers
+from pose_estimation_ros.learners.pictures import Names, scored_pictures
+from pose_estimation_ros.learners.settings import MULTISCALE
+from pose_estimation_ros.learners.two_pass_runner import Passes
+from pose_estimation_ros.methods.method import Method, Preprocessing
+from pose_estimation_ros.tracking.tracker import Tracker
+
+OF_ONE_PASS = frozenset(inspect.signature(LightweightOpenPoseLearner).parameters)
+
+
+class HighResolutionPoseEstimationLearner(Learner):
+    """People in large pictures: the whole picture at low cost, then closely where they are.
+
+    Arguments up to `half_precision` are the published ones, and those that LightweightOpenPoseLearner has too mean the
+    same. What is trained, saved and loaded is a model of Lightweight OpenPose; its files serve both learners. The
+    stride is the network's own.
+
+    Args:
+        first_pass_height: Rows of the pass that finds where people are.
+        second_pass_height: Of the pass that looks there: it shows people 0.37 times as tall as this. With published
+            regions, the rows of the one crop.
+        img_resol: Rows that `eval` scales pictures to, such as 1080 for the published tables; None leaves them.
+        regions: people, as many regions as they need; or published, OpenDR's one box for everybody.
+        newcomers_interval: In videos the first pass runs on every so many pictures, and whenever somebody was lost;
+            people who are known are followed in all. 1 runs it on all.
+        region_settings: Fields of inference.two_pass.finding.RegionSettings by name.
+
+    """
+
+    method: ClassVar[Method] = LightweightOpenPoseLearner.method
+    given: frozenset[str]
+
+    @remembers_given
+    def __init__(
+        self,
+        device: str = 'cuda',
+        backbone: str = 'mobilenet',
+        temp_path: str | Path = 'temp',
+        mobilenet_use_stride: bool = True,
+        mobilenetv2_width: float = 1.0,
+        shufflenet_groups: int = 3,
+        num_refinement_stages: int = 2,
+        batches_per_iter: int = 1,
+        base_height: int = 256,
+        first_pass_height: int = 360,
+        second_pass_height: int = 540,
+        img_resol: int | None = None,
+        experiment_name: str = 'default',
+        num_workers: int = 8,
+        weights_only: bool = True,
+        output_name: str = 'detections.json',
+        multiscale: bool = False,
+        scales: Sequence[float] | None = None,
+        visualize: bool = False,
+        img_mean: Sequence[float] = (128, 128, 128),
+        img_scale: float = 1 / 256,
+        pad_value: Sequence[float] = (0, 0, 0),
+        half_precision: bool = False,
+        *,
+        regions: str = 'people',
+        newcomers_interval: int = 5,
+        region_settings: dict[str, Any] | None = None,
+        lr: float = 4e-5,
+        epochs: int = 280,
+        batch_size: int = 80,
+        lr_schedule: str | Callable[[Any], Any] = '',
+        checkpoint_after_iter: int = 5000,
+        checkpoint_load_iter: int = 0,
+        val_after: int = 5000,
+        log_after: int = 100,
+        backend: str = 'auto',
+        precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
+        providers: Sequence[str] = (),
+        threads: int = 0,
+        channels_last: bool = False,
+        decode: str = 'fast',
+        variant: str = 'published',
+        tracker: Tracker | None = None,
+        decoding: dict[str, Any] | None = None,
+        require_device: bool = False,
+    ) -> None:
+        arguments = dict(locals())
+        if img_resol is not None:
+            check_height(img_resol)
+        self._plain = LightweightOpenPoseLearner(**{name: arguments[name] for name in self.given & OF_ONE_PASS})
+        self._passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
+        self._watch = Watch(newcomers_interval)
+        self._decoding = dict(decoding or {})
+        self._img_resol = img_resol
+        self.temp_path = self._plain.temp_path
+        self.tracker = self._plain.tracker
+
+    @property
+    def passes(self) -> Passes:
+        """How this learner looks twice."""
+        return self._passes
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures are normalised, in both passes."""
+        return self._plain.preprocessing
+
+    @property
+    def base_height(self) -> int:
+        """Rows that pictures are scaled to by `infer_light_odr`."""
+        return self._plain.base_height
+
+    @property
+    def network(self) -> Any:
+        """The torch module; raises WeightsError where there is none."""
+        return self._plain.network
+
+    def fit(self, dataset: Any, val_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Train the network that both passes run; arguments and result are LightweightOpenPoseLearner.fit's."""
+        try:
+            return self._plain.fit(dataset, val_dataset, *args, **kwargs)
+        finally:
+            self.reset()
+
+    def eval(
+        self,
+        dataset: Any,
+        silent: bool = False,
+        verbose: bool = True,
+        use_subset: bool = True,
+        subset_size: int = 250,
+        images_folder_name: str = 'val2017',
+        annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        upsample_ratio: int = 4,
+        val_subset: bool | None = None,
+    ) -> dict[str, Any]:
+        """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
+
+        Args:
+            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
+            silent: Print nothing, show no bar.
+            verbose: Print COCO's table.
+            use_subset: Score on the published choice of `subset_size` pictures, written to `temp_path/val_subset.json`.
+            subset_size: How many.
+            images_folder_name: Folder of pictures in the dataset's.
+            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
+            upsample_ratio: How much finer than the network's maps keypoints are placed.
+            val_subset: The documentation's name for use_subset.
+
+        Returns:
+            average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
+
+        """
+        wanted = use_subset if val_subset is None else val_subset
+        pictures = scored_pictures(
+            dataset, Names(images_folder_name, annotations_filename), subset_size if wanted else None
+        )
+        if wanted:
+            write_subset(pictures, self.temp_path)
+        pipeline: PeoplePipeline = self._two_pass(upsample_ratio, self._plain.training.scales)
+        if self._img_resol is not None:
+            pipeline = Resized(pipeline, self._img_resol)
+        training = self._plain.training
+        settings = EvaluationSettings(
+            self.temp_path / training.output_name, visualize=training.visualize, progress=not silent
+        )
+        score = evaluate(pipeline, pictures, settings)
+        if verbose and not silent:
+            print(score.table())
+        return published_numbers(score)
+
+    def infer(
+        self,
+        img: Picture,
+        upsample_ratio: int = 4,
+        track: bool = True,
+        smooth: bool = True,
+        *,
+        multiscale: bool | None = None,
+        stamp: float | None = None,
+    ) -> list[Pose]:
+        """Return the people in a picture, [] when there are none.
+
+        Args:
+            img: An Image, an (H, W, 3) BGR array or the path of a picture.
+            upsample_ratio: How much finer than the network's maps keypoints are placed.
+            track: Take pictures for a video: give ids that last, and look where people were. `reset()` forgets them.
+            smooth: Smooth keypoints over time; only with `track`.
+            multiscale: See every region at the published four sizes; None for what the constructor was told.
+            stamp: When the picture was taken, in seconds; None takes this machine's clock.
+
+        """
+        scales = self._plain.training.scales if multiscale is None else MULTISCALE if multiscale else (1.0,)
+        pipeline = self._two_pass(upsample_ratio, scales)
+        if not track:
+            return pipeline(to_bgr(img)).poses
+        return self.tracker.update(self._next(pipeline, img).poses, stamp, smooth)
+
+    def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
+        """Return the people in one picture, untracked, with the milliseconds of each stage of both passes."""
+        return self.pipeline(upsample_ratio)(to_bgr(img))
+
+    def infer_next(self, img: Picture, upsample_ratio: int = 4) -> Result:
+        """Return the same for the next picture of a video, looking where `tracker` has seen people."""
+        return self._next(self.pipeline(upsample_ratio), img)
+
+    def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
+        """Return the people in several unrelated pictures; their regions share a forward pass."""
+        return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
+
+    def infer_light_odr(
+        self,
+        img: Picture,
+        upsample_ratio: int = 4,
+        track: bool = True,
+        smooth: bool = True,
+        *,
+        stamp: float | None = None,
+    ) -> list[Pose]:
+        """Return the people that Lightweight OpenPose sees in the picture scaled to `base_height`, in one pass."""
+        return self._plain.infer(img, upsample_ratio, track, smooth, stamp=stamp)
+
+    def first_pass(self, net: Any, img: Picture) -> FloatArray:
+        """Return a map (h, w) of where people are in a picture, seen at `first_pass_height`.
+
+        That is the highest of the keypoints' heatmaps or, with published regions, the sum of the fields' parts that
+        are above the published threshold.
+
+        Args:
+            net: A torch module, a backend, or None for this learner's model.
+            img: An Image, an (H, W, 3) BGR array or the path of a picture.
+
+        """
+        image = to_bgr(img)
+        plain = self._over(net)
+        if self._passes.regions == 'published':
+            settings = self._passes.published()
+            fields, _, _ = PublishedFinder(plain.backend, settings).fields(image)
+            strength: FloatArray = np.where(fields < settings.threshold, 0, fields).sum(axis=0)
+            return strength
+        height = plain.base_height if plain.backend.fixed_hw else self._passes.first_pass_height
+        heatmaps = plain.with_height(height).maps([image])[0].maps[0]
+        heat: FloatArray = heatmaps[: len(self.method.skeleton)].max(axis=0)
+        return heat
+
+    def second_pass_infer(
+        self,
+        net: Any,
+        img: Picture,
+        net_input_height_size: int,
+        max_width: int,
+        stride: int | None = None,
+        upsample_ratio: int = 4,
+        device: str | None = None,
+        pad_value: Sequence[float] = (0, 0, 0),
+        img_mean: Sequence[float] = (128, 128, 128),
+        img_scale: float = 1 / 256,
+    ) -> Enlarged:
+        """Return what the network sees in a crop: heatmaps, fields, scale and padding, from which poses are decoded.
+
+        Args:
+            net: A torch module, a backend, or None for this learner's model.
+            img: The crop.
+            net_input_height_size: Rows to scale it to.
+            max_width: Columns to scale it to instead, where it is more than six times as wide as high.
+            stride: The network's, which is known; another is refused.
+            upsample_ratio: By how much the maps are enlarged.
+            device: Where a torch module runs; None for this learner's device.
+            pad_value: What the input is padded with, after normalisation.
+            img_mean: What is taken off pixels.
+            img_scale: What they are then multiplied by.
+
+        """
+        plain = self._over(net, device)
+        if stride not in (None, plain.stride):
+            raise SettingsError(f'stride is {plain.stride} for this network, got {stride}; leave it out')
+        plain.preprocessing = replace(
+            plain.preprocessing,
+            mean=three_numbers('img_mean', img_mean),
+            scale=three_numbers('img_scale', img_scale),
+            pad_value=three_numbers('pad_value', pad_value),
+        )
+        return enlarged_maps(plain, to_bgr(img), net_input_height_size, max_width, upsample_ratio)
+
+    def Pooling(self, img: Picture, kernel: int) -> FloatArray:  # noqa: N802
+        """Return means of blocks of kernel x kernel pixels, (1, 3, H // kernel, W // kernel) BGR from 0 to 1."""
+        image = to_bgr(img)
+        if not 1 <= kernel <= min(image.shape[:2]):
+            raise SettingsError(f'kernel must be from 1 to {min(image.shape[:2])}, the shorter side, got {kernel}')
+        return pooled(image, kernel)
+
+    def pipeline(self, upsample_ratio: int = 4) -> TwoPass:
+        """Return what turns pictures into poses, opening the backend on the first call."""
+        return self._two_pass(upsample_ratio)
+
+    def tune(
+        self,
+        base_height: int | None = None,
+        *,
+        first_pass_height: int | None = None,
+        second_pass_height: int | None = None,
+        **decoding: Any,
+    ) -> None:
+        """Change while running what needs no new model: the heights, and settings of the decoder by name."""
+        passes = self._passes.with_heights(first_pass_height, second_pass_height)
+        self._plain.tune(base_height, **decoding)
+        self._passes, self._decoding = passes, {**self._decoding, **decoding}
+
+    def reset(self) -> None:
+        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
+        self.tracker.reset()
+        self._watch.reset()
+
+    def init_model(self) -> None:
+        """Build the network of this learner's options with random weights, for training."""
+        self._plain.init_model()
+        self.reset()
+
+    def count_parameters(self) -> int:
+        """Return the number of trainable values of the network."""
+        return self._plain.count_parameters()
+
+    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
+        """Read a model of Lightweight OpenPose: a folder or file of any published form, or the one that comes along."""
+        self._plain.load(path, verbose, trust=trust)
+        self.reset()
+
+    def save(self, path: str | Path, verbose: bool = False) -> None:
+        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
+        self._plain.save(path, verbose)
+
+    def optimize(
+        self,
+        do_constant_folding: bool = False,
+        *,
+        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
+        calibration: Iterable[Picture] = (),
+    ) -> None:
+        """Turn the model into ONNX of any batch, height and width, which both passes then run."""
+        self._plain.optimize(do_constant_folding, precision=precision, calibration=calibration)
+
+    def optimized_content(self) -> bytes:
+        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
+        return self._plain.optimized_content()
+
+    def download(
+        self,
+        path: str | Path | None = None,
+        mode: str = 'pretrained',
+        verbose: bool = False,
+        url: str = published_files.OPENDR_URL,
+    ) -> list[Path]:
+        """Fetch published files and return where they are.
+
+        Models and weights are Lightweight OpenPose's. With 'test_data' comes a picture of `img_resol` rows, 1080 or
+        1440; it lies in another folder of the same server, which is taken unless another url is given.
+        """
+        if mode == 'test_data':
+            folder = Path(path) if path is not None else self.temp_path
+            url = published_files.HIGH_RESOLUTION_URL if url == published_files.OPENDR_URL else url
+            return published_files.fetch_high_resolution(self._img_resol or 1080, folder, url, verbose)
+        return self._plain.download(path, mode, verbose, url)
+
+    def _two_pass(self, upsample_ratio: int, scales: tuple[float, ...] = (1.0,)) -> TwoPass:
+        return self._passes.over(self._plain.pipeline(upsample_ratio), self.method, self._decoding, scales)
+
+    def _next(self, pipeline: TwoPass, img: Picture) -> Result:
+        image = to_bgr(img)
+        if self._passes.regions == 'published':  # which knows one box only, and finds it anew in every picture
+            return pipeline(image)
+        return self._watch(pipeline, image, self.tracker.people)
+
+    def _over(self, net: Any, device: str | None = None) -> Pipeline:
+        """Return a pipeline over a torch module or backend of the caller's, or over this learner's model."""
+        if net is None:
+            own = self._plain.pipeline()
+            return own.with_height(own.base_height)  # a copy
+        if hasattr(net, 'state_dict'):
+            settings = self._plain.backend_settings
+            where = BackendSettings('torch', device or settings.device, may_fall_back=settings.may_fall_back)
+            net = open_backend(Model(self.method.output_channels, network=net, label='net'), where)
+        return Pipeline(net, self.method.decoder('fast'), self.preprocessing, self.base_height)

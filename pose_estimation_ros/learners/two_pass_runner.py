@@ -1,0 +1,112 @@
+"""What the high-resolution learner looks with: two passes over one model, and what may change while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, check_height
+from pose_estimation_ros.inference.test_time import MultiScale
+from pose_estimation_ros.inference.two_pass.finding import Finder, PeopleFinder, RegionSettings
+from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
+from pose_estimation_ros.inference.two_pass.published import PublishedFinder, PublishedSettings
+from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
+from pose_estimation_ros.methods.method import Decoder, Method
+
+REGIONS = ('people', 'published')
+PERSON_SHARE = 0.37
+"""Of the second pass's height: how tall it shows people. At the published 540 rows that is 200 pixels."""
+CANDIDATE_SHARE = 0.6
+"""Of the decoder's own keypoint threshold: from here the first pass has an inkling of somebody."""
+CANDIDATE_KEYPOINTS = 2
+DEFAULTS = DecodingSettings()
+HEIGHTS = frozenset(('first_pass_height', 'second_pass_height'))
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How to look twice."""
+
+    first_pass_height: int = 360
+    second_pass_height: int = 540
+    regions: str = 'people'
+    """One of REGIONS."""
+    region_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of RegionSettings, or of PublishedSettings, that are to be other than they are."""
+
+    def __post_init__(self) -> None:
+        if self.regions not in REGIONS:
+            raise SettingsError(f'regions must be one of {", ".join(REGIONS)}, got {self.regions!r}')
+        for name in ('first_pass_height', 'second_pass_height'):
+            try:
+                check_height(getattr(self, name))
+            except SettingsError as error:
+                raise SettingsError(f'{name}: {error}') from error
+        settings = RegionSettings if self.regions == 'people' else PublishedSettings
+        known = {each.name for each in fields(settings)} - HEIGHTS
+        unknown = self.region_settings.keys() - known
+        if unknown:
+            names = ', '.join(sorted(known))
+            raise SettingsError(
+                f'{self.regions} regions have no setting {", ".join(sorted(unknown))}; they have {names}'
+            )
+        self.cutting()  # wrong values are told now, not at the first picture
+
+    def cutting(self) -> RegionSettings:
+        """Return how regions are cut around people."""
+        own = self.region_settings if self.regions == 'people' else {}
+        return RegionSettings(**{'person_height': PERSON_SHARE * self.second_pass_height, **own})
+
+    def published(self) -> PublishedSettings:
+        """Return the published rule's numbers."""
+        return PublishedSettings(self.first_pass_height, self.second_pass_height, **self.region_settings)
+
+    def over(
+        self, plain: Pipeline, method: Method, decoding: Mapping[str, Any], scales: tuple[float, ...] = (1.0,)
+    ) -> TwoPass:
+        """Return both passes over a model.
+
+        Args:
+            plain: Runs the model; its height does not matter unless the model takes no other.
+            method: The model's.
+            decoding: Settings of its decoder.
+            scales: Of the second pass; more than one see every region at several sizes.
+
+        """
+        has_one_size = plain.backend.fixed_hw is not None
+        first, model = (
+            plain if has_one_size else plain.with_height(height)
+            for height in (self.first_pass_height, self.second_pass_height)
+        )
+        second: PosePipeline = model if scales == (1.0,) else MultiScale(model, scales)
+        whole = has_one_size or self.regions == 'published'
+        look = SingleLook(second) if whole else PackedLook(second, plain.stride)
+        return TwoPass(
+            model, self._finder(first, method, decoding), look, self.cutting(), decoding.get('max_persons', 0)
+        )
+
+    def _finder(self, first: Pipeline, method: Method, decoding: Mapping[str, Any]) -> Finder:
+        if self.regions == 'published':
+            return PublishedFinder(first.backend, self.published())
+        return PeopleFinder(first, candidates_of(method, decoding), self.cutting(), len(method.skeleton))
+
+    def with_heights(self, first_pass_height: int | None, second_pass_height: int | None) -> 'Passes':
+        """Return the same with other heights, None for one that stays; raises SettingsError."""
+        return replace(
+            self,
+            first_pass_height=self.first_pass_height if first_pass_height is None else first_pass_height,
+            second_pass_height=self.second_pass_height if second_pass_height is None else second_pass_height,
+        )
+
+
+def candidates_of(method: Method, decoding: Mapping[str, Any]) -> Decoder:
+    """Return a decoder that also tells people whom the settings would have it leave out."""
+    threshold = decoding.get('keypoint_threshold', DEFAULTS.keypoint_threshold)
+    score = decoding.get('min_mean_score', DEFAULTS.grouping.min_mean_score)
+    return method.decoder(
+        method.decoder_names()[0],
+        keypoint_threshold=CANDIDATE_SHARE * threshold,
+        min_mean_score=score / 2,
+        min_keypoints=min(CANDIDATE_KEYPOINTS, decoding.get('min_keypoints', CANDIDATE_KEYPOINTS)),
+    )

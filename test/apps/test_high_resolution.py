@@ -1,0 +1,138 @@
+"""`--method high_resolution` on the command line: infer, evaluate, benchmark and its tables."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros.apps import benchmark_high_resolution as tables_command
+from pose_estimation_ros.apps.benchmark_high_resolution import DIALS, TableRow, tables
+from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
+
+METHOD = ('--method', 'high_resolution', '--backend', 'onnxruntime', '--threads', 1)
+
+
+@pytest.fixture(scope='module')
+def onnx_file(assets):
+    return assets / 'weights' / 'lwop_omz.onnx'
+
+
+@pytest.fixture(scope='module')
+def large(assets):
+    """A frame of 720 rows with a part of the street in it."""
+    video = cv2.VideoCapture(str(assets / 'video' / 'street.mp4'))
+    video.set(cv2.CAP_PROP_POS_FRAMES, 540)
+    crop = cv2.resize(video.read()[1][160:416, 406:854], None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
+    frame = np.full((720, 1280, 3), 128, np.uint8)
+    frame[300 : 300 + crop.shape[0], 500 : 500 + crop.shape[1]] = crop
+    return frame
+
+
+@pytest.fixture
+def people(cli, large, onnx_file):
+    """What `infer` writes down of the frame."""
+    cv2.imwrite('large.png', large)
+    outcome = cli('infer', 'large.png', '--weights', onnx_file, *METHOD, '--json', 'out.json', '--output', 'out')
+    assert outcome.code == 0, outcome
+    (frame,) = json.loads(Path('out.json').read_text())['frames']
+    assert (frame['width'], frame['height']) == (1280, 720)
+    return frame['poses']
+
+
+def whole(people):
+    return [person for person in people if sum(point is not None for point in person['keypoints']) >= 12]
+
+
+def test_infer_finds_people_in_a_large_picture(people):
+    assert len(whole(people)) >= 2
+    for x, y, _, _ in (person['bbox'] for person in whole(people)):
+        assert x > 480
+        assert y > 280
+
+
+def test_evaluate_scores_it(cli, people, large, onnx_file):
+    folder = Path('data')
+    (folder / 'val2017').mkdir(parents=True)
+    cv2.imwrite(str(folder / 'val2017' / 'a.png'), large)
+    write_truth(folder / 'person_keypoints_val2017.json', whole(people))
+    for extra in ((), ('--flip', '--scales', '1,1.5')):
+        arguments = ('--dataset', folder, '--weights', onnx_file, *METHOD, *extra, '--json', 'score.json')
+        outcome = cli('evaluate', *arguments)
+        assert outcome.code == 0, outcome
+        score = json.loads(Path('score.json').read_text())
+        assert score['AP50'] > 0.7, f'{extra}: {score}'
+        assert score['ms_per_image'] > 0
+
+
+def write_truth(path, people):
+    annotations = []
+    for number, person in enumerate(people, start=1):
+        points = dict(zip(OPENPOSE_18.keypoints, person['keypoints'], strict=True))
+        rows = [[*points[name][:2], 2] if points[name] else [0, 0, 0] for name in COCO_17.keypoints]
+        annotations.append({
+            'id': number, 'image_id': 1, 'category_id': 1, 'iscrowd': 0, 'bbox': person['bbox'],
+            'area': person['bbox'][2] * person['bbox'][3], 'keypoints': [value for row in rows for value in row],
+            'num_keypoints': sum(row[2] > 0 for row in rows),
+        })  # fmt: skip
+    image = {'id': 1, 'file_name': 'a.png', 'width': 1280, 'height': 720}
+    path.write_text(json.dumps({'images': [image], 'annotations': annotations, 'categories': [{'id': 1, 'name': 'p'}]}))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'complaint'),
+    [
+        ((*METHOD, '--height', 300), '--height is for methods of one pass; high_resolution has --first-pass-height'),
+        ((*METHOD, '--first-pass-height', 20), 'first_pass_height: the height must be from 32 to 4320 rows, got 20'),
+        ((*METHOD, '--regions', 'squares'), "--regions must be one of people, published, got 'squares'"),
+        (('--second-pass-height', 300), 'lightweight_openpose has no option second_pass_height'),
+    ],
+)
+def test_options_that_do_not_fit_are_told(cli, onnx_file, large, arguments, complaint):
+    cv2.imwrite('large.png', large)
+    assert complaint in cli('infer', 'large.png', '--weights', onnx_file, *arguments).sentence()
+
+
+def test_benchmark_measures_it_like_any_method(cli, onnx_file):
+    smallest = ('--frames', 1, '--people', 1, '--json', 'report.json')
+    outcome = cli('benchmark', '--weights', onnx_file, *METHOD, *smallest)
+    assert outcome.code == 0, outcome
+    rows = json.loads(Path('report.json').read_text())['rows']
+    assert {row['method'] for row in rows} == {'high_resolution'}
+    assert all(row['forward_ms'] > 0 for row in rows)
+
+
+def test_tables_have_the_published_lines(cli, tiny, monkeypatch):
+    """With weights of which any stride and number of stages can be made; bf16 needs another backend than this."""
+    pytest.importorskip('torch')
+    monkeypatch.setattr(tables_command, 'SCENES', 1)
+    monkeypatch.setattr(tables_command, 'ROWS', 360)
+    arguments = ('--weights', tiny, '--table', 'high_resolution', '--device', 'cpu', '--backend', 'onnxruntime')
+    outcome = cli('benchmark', *arguments, '--frames', 1, '--json', 'tables.json', '--output', 'out')
+    assert outcome.code == 0, outcome
+    rows = json.loads(Path('tables.json').read_text())['rows']
+    two_pass = {row['setting'] for row in rows if row['method'] == 'high_resolution'}
+    assert {'Baseline', 'Stages'} <= two_pass < {dials.name for dials in DIALS}
+    assert all(row['fps'] > 0 for row in rows)
+    assert (Path('out') / 'table.txt').read_text().startswith('Frames per second')
+    assert '--dataset DIR measures accuracy as well' in outcome.out
+
+
+def test_tables_show_what_was_measured_and_nothing_else():
+    rows = [
+        TableRow('speed', 'high_resolution', 'Full', 'cpu', 'torch', 'bf16', None, fps=12.5),
+        TableRow(
+            'coco', 'lightweight_openpose', 'Baseline', 'cpu', 'torch', 'fp32', 256, ap50=0.5, ar50=0.6, seconds=7
+        ),
+    ]
+    text = tables(rows, 'published')
+    assert 'high_resolution (published)  two   Full' in text
+    assert '12.5' in text
+    assert 'COCO pictures as they are' in text
+    assert '1080 rows' not in text
+
+
+def test_tables_refuse_options_of_other_benchmarks(cli, onnx_file):
+    outcome = cli('benchmark', '--table', 'high_resolution', '--all', '--weights', onnx_file)
+    assert 'leave out --ros, --all and --also' in outcome.sentence()
