@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.machine import machine
-from pose_estimation_ros.apps.model_options import make_learner
+from pose_estimation_ros.apps.model_options import make_learner, weights_of
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
