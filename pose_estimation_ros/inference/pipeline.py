@@ -31,11 +31,13 @@ class Timings:
     preprocess_ms: float
     forward_ms: float
     decode_ms: float
+    detect_ms: float = 0.0
+    """Finding boxes around people first, by methods that need them."""
 
     @property
     def total_ms(self) -> float:
         """All stages together."""
-        return self.preprocess_ms + self.forward_ms + self.decode_ms
+        return self.preprocess_ms + self.forward_ms + self.decode_ms + self.detect_ms
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,33 @@ class Seen:
     """Until now; `decode_ms` is what came after the forward pass."""
 
 
+class Estimator(Protocol):
+    """What a learner runs: a pipeline over whole pictures, or one over the people in them (top_down.py)."""
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the network that finds keypoints."""
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of that network's maps."""
+
+    @property
+    def base_height(self) -> int:
+        """Rows of that network's input."""
+
+    def __call__(self, image: ByteArray) -> Result:
+        """Find the people in an (H, W, 3) BGR picture."""
+
+    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
+        """Find the people in several pictures."""
+
+    def prepare(self, image: ByteArray) -> FloatArray:
+        """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
+
+
 class PosePipeline(Protocol):
-    """What turns pictures into poses: a pipeline, or one wrapped in flips or scales (test_time.py)."""
+    """What turns whole pictures into poses: a pipeline, or one wrapped in flips or scales (test_time.py)."""
 
     @property
     def decoder(self) -> Decoder:

@@ -161,8 +161,7 @@ def test_a_mirrored_crop_comes_back_within_a_quarter_of_a_cell():
 def test_settings_of_decoding_are_checked():
     for wrong, words in (
         ({'keypoint_threshold': 2}, 'from 0 to 1, got 2'),
-        ({'nms_threshold': -1}, 'nms_threshold'),
-        ({'max_persons': -1}, 'max_persons'),
+        ({'upsample_ratio': 0}, 'whole number from 1 to 16, got 0'),
         ({'min_keypoints': 3}, 'no setting min_keypoints'),
     ):
         with pytest.raises(SettingsError, match=words):

@@ -24,19 +24,12 @@ class DecodingSettings:
     """Keypoints that are not above this are missing. Published evaluations count all."""
     upsample_ratio: int = 4
     """1 leaves keypoints at the highest cell; more moves them by a quarter of a cell towards the higher neighbour."""
-    max_persons: int = 0
-    """The best so many, 0 for all; counted where people of a picture come together."""
-    nms_threshold: float = 0.9
-    """OKS above which the worse of two poses is taken for the same person again; counted there too."""
 
     def __post_init__(self) -> None:
-        for name in ('keypoint_threshold', 'nms_threshold'):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f'{name} must be from 0 to 1, got {getattr(self, name)}')
+        if not 0 <= self.keypoint_threshold <= 1:
+            raise SettingsError(f'keypoint_threshold must be from 0 to 1, got {self.keypoint_threshold}')
         if not isinstance(self.upsample_ratio, int) or not 1 <= self.upsample_ratio <= 16:
             raise SettingsError(f'upsample_ratio must be a whole number from 1 to 16, got {self.upsample_ratio}')
-        if not isinstance(self.max_persons, int) or self.max_persons < 0:
-            raise SettingsError(f'max_persons must be a whole number from 0 (all), got {self.max_persons}')
 
 
 @dataclass(frozen=True)

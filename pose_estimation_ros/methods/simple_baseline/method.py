@@ -23,6 +23,9 @@ PUBLISHED = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_orde
 RED_FIRST = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='rgb')
 """Of nearly everybody else: GluonCV, MMPose."""
 
+COCO_OPTIONS = PoseResNetOptions()
+MPII_OPTIONS = PoseResNetOptions(input_width=256)
+
 MXNET_GRAPH = 'mxnet_converted_model'
 
 
@@ -32,7 +35,7 @@ class SimpleBaseline:
 
     name: str = 'simple_baseline'
     skeleton: Skeleton = COCO_17
-    default_options: PoseResNetOptions = PoseResNetOptions()
+    default_options: PoseResNetOptions = COCO_OPTIONS
     published_label_corner: bool = True
     """Whether published networks learnt the dataset's labels half a pixel off, see PoseResNetOptions."""
 
@@ -118,7 +121,5 @@ class SimpleBaseline:
 SIMPLE_BASELINE = SimpleBaseline()
 """COCO's 17 joints; crops of 256x192 unless a network's options say otherwise."""
 
-SIMPLE_BASELINE_MPII = SimpleBaseline(
-    'simple_baseline_mpii', MPII_16, PoseResNetOptions(input_width=256), published_label_corner=False
-)
+SIMPLE_BASELINE_MPII = SimpleBaseline('simple_baseline_mpii', MPII_16, MPII_OPTIONS, published_label_corner=False)
 """MPII's 16 joints; crops of 256x256."""
