@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pose_estimation_ros.learners.create import create_learner
     from pose_estimation_ros.learners.learner import Learner
     from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+    from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
 __all__ = [
     'DatasetIterator',
@@ -21,6 +22,7 @@ __all__ = [
     'Learner',
     'LightweightOpenPoseLearner',
     'Pose',
+    'SimpleBaselineLearner',
     'create_learner',
     'draw',
     'draw_poses',
@@ -38,6 +40,7 @@ _HOMES = {
     'get_bbox': 'core.pose',
     'Learner': 'learners.learner',
     'LightweightOpenPoseLearner': 'learners.lightweight_openpose',
+    'SimpleBaselineLearner': 'learners.simple_baseline',
     'create_learner': 'learners.create',
 }
 

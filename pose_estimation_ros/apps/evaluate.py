@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
+from pose_estimation_ros.apps.looking import looking
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
+from pose_estimation_ros.apps.person_options import add_boxes, check_boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.inference.pipeline import PosePipeline
-from pose_estimation_ros.inference.test_time import Flipped, MultiScale
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -51,6 +51,7 @@ def add_arguments(parser: Any) -> None:
         '--subset', type=PositiveInt | None, help='So many pictures, drawn as for published validation subsets (250).'
     )
     add_flag(parser, '--flip', 'See mirrored pictures too, and decode the mean.')
+    add_boxes(parser, 'ground_truth, a file of boxes as COCO detection results, ')
     parser.add_argument(
         '--scales', type=str | None, metavar='A,B,...',
         help='See pictures at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
@@ -142,11 +143,12 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     if settings.output:
         make_folder(settings.output)  # told now, not after minutes
     learner = make_learner(settings)
-    plain = learner.pipeline(settings.upsample_ratio)
-    pipeline: PosePipeline = MultiScale(plain, scales) if scales else plain
-    if settings.flip:
-        pipeline = Flipped(pipeline, learner.method)
-    found = evaluate_pictures(pipeline.batch, pictures, settings.batch_size, skip_unreadable=settings.skip_unreadable)
+    check_boxes(settings, learner)
+    plain = learner.scoring_pipeline(settings.upsample_ratio)
+    pipeline, boxes = looking(plain, learner.method, settings, scales, dataset.truth)
+    found = evaluate_pictures(
+        pipeline.batch, pictures, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
+    )
     backend = plain.backend
     used = {name: value for name, value in settings.as_dict().items() if name not in ('detections', 'verbose')}
     ran = {'backend': backend.name, 'device': backend.device, 'precision': backend.precision}

@@ -7,7 +7,8 @@ from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
 from pose_estimation_ros.apps.parser import add_flag
-from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.apps.person_options import add_person_options, person_options
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.model_folder import find_model
 
 EMBEDDED_MISSING = (
@@ -43,10 +44,12 @@ def add_model_options(parser: Any) -> None:
         help='Refinement stages to keep of a .pth; all that it has if not given.',
     )
     add_flag(model, '--trust-weights', 'Read a .pth that needs more than tensors. It can run any code: own files only.')
+    add_person_options(parser)
     tuning = parser.add_argument_group('decoding')
     tuning.add_argument(
-        '--decode', default='fast', help='fast, reference (published demo) or evaluation (published COCO evaluation).'
-    )
+        '--decode', type=str | None,
+        help='lightweight_openpose: fast, reference (published demo) or evaluation (published COCO evaluation). [fast]',
+    )  # fmt: skip
     tuning.add_argument('--upsample-ratio', type=PositiveInt, default=4, help='Keypoint positions tried per map cell.')
     tuning.add_argument('--keypoint-threshold', type=ClosedUnitInterval | None, help='Least height of a peak. [0.1]')
     tuning.add_argument('--min-keypoints', type=PositiveInt | None, help='Least keypoints of a person. [3]')
@@ -55,7 +58,7 @@ def add_model_options(parser: Any) -> None:
 
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
-    from pose_estimation_ros.learners.create import create_learner
+    from pose_estimation_ros.learners.create import create_learner, takes
 
     if settings.weights is None:
         raise WeightsError(EMBEDDED_MISSING)
@@ -64,6 +67,8 @@ def make_learner(settings: Namespace) -> Any:
         for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')
         if getattr(settings, name) is not None
     }
+    if settings.height is not None and not takes(settings.method, 'base_height'):
+        raise SettingsError(f'{settings.method} has no --height: its crops have the size that the network is for')
     learner = create_learner(
         settings.method,
         backend=settings.backend,
@@ -77,6 +82,7 @@ def make_learner(settings: Namespace) -> Any:
         decode=settings.decode,
         decoding=decoding,
         require_device=True,
+        **person_options(settings),
     )
     learner.load(settings.weights, trust=settings.trust_weights)
     return learner
@@ -84,7 +90,11 @@ def make_learner(settings: Namespace) -> Any:
 
 def _use_stride(settings: Namespace) -> bool | None:
     """Return None where the model's own description decides. Published checkpoints have none; they are for stride 8."""
+    from pose_estimation_ros.learners.create import takes
+
     if settings.stride is not None:
         return bool(settings.stride == 16)
+    if not takes(settings.method, 'mobilenet_use_stride'):
+        return None
     file = find_model(Path(settings.weights))
     return False if file.kind == 'pth' and 'network' not in file.metadata else None

@@ -10,6 +10,9 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
 from pose_estimation_ros.core.geometry import Affine
 
+POSE_MARGIN = 0.1
+"""How far beyond their keypoints people are taken to reach on each side, as a share of their box's greater side."""
+
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
@@ -51,6 +54,16 @@ class Boxes:
         """Return the surest so many, the surest first; 0 for all."""
         order = np.argsort(-self.scores, kind='stable')
         return self[order[: count or None]]
+
+
+NOBODY = Boxes(np.zeros((0, 4)), np.zeros(0))
+
+
+def enlarged(xywh: FloatArray, margin: float = POSE_MARGIN) -> FloatArray:
+    """Return boxes (N, 4) with a margin on each side, a share of the greater side."""
+    extra = margin * xywh[:, 2:].max(axis=1, initial=0)[:, None]
+    grown: FloatArray = np.concatenate([xywh[:, :2] - extra, xywh[:, 2:] + 2 * extra], axis=1)
+    return grown
 
 
 def overlaps(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -6,13 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import POSE_MARGIN, Boxes, enlarged
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-
-POSE_MARGIN = 0.1
-"""How far beyond its keypoints a person is taken to reach on each side, as a share of the greater side of their box."""
 
 
 class PersonDetector(Protocol):
@@ -48,10 +45,3 @@ class PosesAsBoxes:
         rows = np.array([pose.bbox for pose in poses]).reshape(-1, 4)
         scores = np.array([pose.score for pose in poses])
         return Boxes(enlarged(rows, self.margin), np.clip(scores, 0, 1)).usable()
-
-
-def enlarged(xywh: FloatArray, margin: float) -> FloatArray:
-    """Return boxes (N, 4) with a margin on each side, a share of the greater side."""
-    extra = margin * xywh[:, 2:].max(axis=1, initial=0)[:, None]
-    grown: FloatArray = np.concatenate([xywh[:, :2] - extra, xywh[:, 2:] + 2 * extra], axis=1)
-    return grown

@@ -58,7 +58,12 @@ class PersonNetwork:
     preprocessing: Preprocessing
     input_hw: tuple[int, int]
     label_corner: bool = False
-    """Whether its keypoints lie half a picture's pixel too far right and down, see the method's options."""
+    """Whether it learnt in coordinates that count from a pixel's corner, see the method's options."""
+
+    @property
+    def offset(self) -> float:
+        """What its coordinates are more than this package's, in the picture's pixels."""
+        return PIXEL_CORNER if self.label_corner else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +110,12 @@ class TopDown:
         other.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
         return other
 
+    def with_detector(self, detector: PersonDetector) -> 'TopDown':
+        """Return the same with another detector; they share the backend."""
+        other = copy.copy(self)
+        other.detector = detector
+        return other
+
     def with_decoder(self, decoder: Decoder) -> 'TopDown':
         """Return the same with another decoder; they share the backend."""
         other = copy.copy(self)
@@ -126,7 +137,7 @@ class TopDown:
         given = boxes or [None] * len(images)
         detected = [self._boxes(image, own) for image, own in zip(images, given, strict=True)]
         crops = [
-            _Crop(place, PersonCrop.around(row, self.network.input_hw, self.settings.padding), float(score))
+            _Crop(place, self._around(row), float(score))
             for place, (found, _) in enumerate(detected)
             for row, score in zip(found.xywh, found.scores, strict=True)
         ]
@@ -194,11 +205,15 @@ class TopDown:
         moved = pose.moved(self._to_picture(crop.crop)(pose.keypoints[:, :2].astype(float)))
         return replace(moved, score=pose.score * crop.score)
 
+    def _around(self, box: FloatArray) -> PersonCrop:
+        """Return the crop around a box, in the network's coordinates."""
+        offset = self.network.offset
+        moved = box + np.array([offset, offset, 0, 0])
+        return PersonCrop.around(moved, self.network.input_hw, self.settings.padding)
+
     def _to_picture(self, crop: PersonCrop) -> Affine:
         back = crop.to_network(self.network.input_hw).inverse()
-        if not self.network.label_corner:
-            return back
-        return Affine.translation(-PIXEL_CORNER, -PIXEL_CORNER) @ back
+        return Affine.translation(-self.network.offset, -self.network.offset) @ back
 
     def _together(self, poses: list[Pose], areas: FloatArray) -> list[Pose]:
         """Return a picture's people, the best first, each once."""

@@ -4,12 +4,17 @@ import inspect
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
-LEARNERS = {learner.method.name: learner for learner in (LightweightOpenPoseLearner,)}
+LEARNERS: dict[str, type[Learner]] = {
+    'lightweight_openpose': LightweightOpenPoseLearner,
+    'simple_baseline': SimpleBaselineLearner,
+}
 
 
-def create_learner(method: str, **options: Any) -> LightweightOpenPoseLearner:
+def create_learner(method: str, **options: Any) -> Learner:
     """Return the learner of a method; options are those of its constructor, None meaning its default."""
     if method not in LEARNERS:
         raise SettingsError(f'method must be one of {", ".join(LEARNERS)}, got {method!r}')
@@ -19,3 +24,8 @@ def create_learner(method: str, **options: Any) -> LightweightOpenPoseLearner:
     if unknown:
         raise SettingsError(f'{method} has no option {", ".join(sorted(unknown))}')
     return learner(**given)
+
+
+def takes(method: str, option: str) -> bool:
+    """Whether a method's learner has an option."""
+    return method in LEARNERS and option in inspect.signature(LEARNERS[method]).parameters

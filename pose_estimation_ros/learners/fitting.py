@@ -26,6 +26,7 @@ from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSett
 
 if TYPE_CHECKING:
     from pose_estimation_ros.training.parts import TrainingResult
+    from pose_estimation_ros.training.validation import Validation
 
 LOG = logging.getLogger(__name__)
 
@@ -115,11 +116,21 @@ class Fitting:
             KeyboardInterrupt: Ctrl-C came; a checkpoint has been written and the network is as it was then.
 
         """
+        validation = None
+        if scored is not None:
+            own = CocoValidation(self.method, scored, model.base_height, preprocessing=model.preprocessing)
+            validation = PublishedTags(own, self.request.tells)
+        augment = transform or published_lightweight_openpose(skeleton=self.method.skeleton)
+        return published_result(self.train(model, pictures, augment, validation))
+
+    def train(
+        self, model: ModelHolder, pictures: KeypointDataset, augment: Transform, validation: 'Validation | None'
+    ) -> 'TrainingResult':
+        """Train the holder's network in place and return what came of it; raises KeyboardInterrupt as `run` does."""
         from pose_estimation_ros.training.parts import Subject
         from pose_estimation_ros.training.run import train
 
         network = model.network
-        augment = transform or published_lightweight_openpose(skeleton=self.method.skeleton)
         schedule = self.training.lr_schedule
         subject = Subject(
             method=self.method,
@@ -132,10 +143,6 @@ class Fitting:
         )
         if self.request.tells:
             print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
-        validation = None
-        if scored is not None:
-            own = CocoValidation(self.method, scored, model.base_height, preprocessing=model.preprocessing)
-            validation = PublishedTags(own, self.request.tells)
         resume = None if self.training.weights_only else self.checkpoint()
         try:
             with ending_on_interrupt(True) as stop:
@@ -144,7 +151,7 @@ class Fitting:
             network.cpu().eval()
         if result.stopped:
             raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
-        return published_result(result)
+        return result
 
     @property
     def _device(self) -> Any:
@@ -157,7 +164,7 @@ class Fitting:
 class PublishedTags:
     """A validation that calls its numbers what the published logs call them: as COCO prints them."""
 
-    validation: CocoValidation
+    validation: 'Validation'
     verbose: bool = False
     """Whether to print them too."""
 
@@ -178,7 +185,7 @@ def published_result(result: 'TrainingResult') -> dict[str, Any]:
     return {
         'paf_losses': _summed(result, 'paf_loss'),
         'heatmap_losses': _summed(result, 'heatmaps_loss'),
-        'eval_results_list': [_published_scores(scores) for scores in result.evaluations],
+        'eval_results_list': [published_scores(scores) for scores in result.evaluations],
     }
 
 
@@ -187,6 +194,7 @@ def _summed(result: 'TrainingResult', ending: str) -> list[float]:
     return [sum(values) for values in zip(*stages, strict=True)]
 
 
-def _published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
+def published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
+    """Return a validation's numbers in the form that `eval` returns."""
     names = CocoScore.__dataclass_fields__
     return published_numbers(CocoScore(**{name: scores.get(coco_label(name), math.nan) for name in names}))

@@ -45,11 +45,7 @@ class CocoValidation:
 
     def score(self, parts: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
         """Return COCO's ten numbers, AP first; those without anybody to measure are left out, or 0 for AP."""
-        detections = [each for part in parts for each in part]
-        image_ids = [image_id for image_id, _ in self.pictures.sources]
-        numbers = coco_score(self.pictures.truth, detections, image_ids).as_dict()
-        known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-        return {'AP': 0.0, **known}
+        return coco_numbers(self.pictures, parts)
 
     def _pipeline(self, network: Any) -> Pipeline:
         device = next(network.parameters()).device
@@ -57,6 +53,15 @@ class CocoValidation:
         decoder = self.method.decoder(self.decoder or self.method.decoder_names()[0])
         backend = open_backend(model, BackendSettings('torch', str(device)))
         return Pipeline(backend, decoder, self.preprocessing or self.method.preprocessing, self.height)
+
+
+def coco_numbers(pictures: ScoredPictures, parts: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
+    """Return COCO's ten numbers of all that was found; those without anybody to measure are left out, or 0 for AP."""
+    detections = [each for part in parts for each in part]
+    image_ids = [image_id for image_id, _ in pictures.sources]
+    numbers = coco_score(pictures.truth, detections, image_ids).as_dict()
+    known = {name: value for name, value in numbers.items() if not math.isnan(value)}
+    return {'AP': 0.0, **known}
 
 
 def recipe_pictures(recipe: Recipe) -> ScoredPictures | None:

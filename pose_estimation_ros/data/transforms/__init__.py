@@ -4,10 +4,11 @@ from pose_estimation_ros.data.transforms.builders import (
     camera_like,
     letterboxed,
     published_lightweight_openpose,
+    published_simple_baseline,
     supergradients_style,
     whole_picture,
 )
-from pose_estimation_ros.data.transforms.person import CropAroundPerson, RotateExpanding, ScaleToPerson
+from pose_estimation_ros.data.transforms.person import CropAroundPerson, CutOutPerson, RotateExpanding, ScaleToPerson
 from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
 from pose_estimation_ros.data.transforms.steps import (
     CentreCrop,
@@ -32,6 +33,7 @@ __all__ = [
     'Colour',
     'Compose',
     'CropAroundPerson',
+    'CutOutPerson',
     'DropSmall',
     'FitInside',
     'Grey',
@@ -55,6 +57,7 @@ __all__ = [
     'camera_like',
     'letterboxed',
     'published_lightweight_openpose',
+    'published_simple_baseline',
     'supergradients_style',
     'whole_picture',
 ]
