@@ -78,15 +78,13 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
 
 def _make(recipe: Recipe, resume: Path | None) -> tuple['Subject', Any, str]:
     """Return what is trained, what scores it, and a sentence on the weights."""
-    from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
+    from pose_estimation_ros.learners.recipe_validation import recipe_validation
     from pose_estimation_ros.training.start import make_subject, without_start
 
     if resume:
         recipe = without_start(recipe)
     subject, told = make_subject(recipe)
-    pictures = recipe_pictures(recipe)
-    validation = CocoValidation(subject.method, pictures, recipe.validation.height) if pictures else None
-    return subject, validation, f'goes on from {resume}' if resume else told
+    return subject, recipe_validation(recipe, subject.method), f'goes on from {resume}' if resume else told
 
 
 def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace) -> None:
@@ -107,11 +105,11 @@ def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -
     from pose_estimation_ros.learners.model_folder import write_model
 
     method = subject.method
-    options = method.options(recipe.network)
+    options: Any = method.options(recipe.network)
     metadata = {
         'method': method.name,
         'network': options.to_dict(),
-        'base_height': recipe.validation.height,
+        'base_height': options.input_hw[0] if method.sees == 'person' else recipe.validation.height,
         'preprocessing': asdict(method.preprocessing),
     }
     backbone = str(options.to_dict().get('backbone', ''))

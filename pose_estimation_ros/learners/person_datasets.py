@@ -63,7 +63,7 @@ class PersonValidation:
 
     def run(self, network: Any, rank: int, world: int) -> list[dict[str, Any]]:
         """Return the detections in this process's share."""
-        pipeline = self._pipeline(network)
+        pipeline = network_in_training(network, self.method, self.network, self.flip)
         boxes: Mapping[int, Boxes] = truth_boxes(self.pictures.truth)
         return [
             coco_detection(pose, image_id)
@@ -76,10 +76,11 @@ class PersonValidation:
         """Return COCO's ten numbers, AP first."""
         return coco_numbers(self.pictures, parts)
 
-    def _pipeline(self, network: Any) -> TopDown:
-        device = next(network.parameters()).device
-        model = Model(self.method.output_channels, network=network, label='the network in training')
-        backend = open_backend(model, BackendSettings('torch', str(device)))
-        decoder = self.method.decoder(self.method.decoder_names()[0])
-        pipeline = TopDown(backend, self.method, decoder, self.network)
-        return pipeline.with_settings(flip=self.flip)
+
+def network_in_training(network: Any, method: Method, wanted: PersonNetwork, flip: bool = False) -> TopDown:
+    """Return what looks at given boxes with a network where it is."""
+    device = next(network.parameters()).device
+    model = Model(method.output_channels, network=network, label='the network in training')
+    backend = open_backend(model, BackendSettings('torch', str(device)))
+    pipeline = TopDown(backend, method, method.decoder(method.decoder_names()[0]), wanted)
+    return pipeline.with_settings(flip=flip)

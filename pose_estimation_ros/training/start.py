@@ -31,17 +31,13 @@ def make_subject(recipe: Recipe) -> tuple[Subject, str]:
     """
     method = method_of(recipe)
     options = method.options(recipe.network)
-    if recipe.transform.size % options.stride:
-        raise SettingsError(
-            f'transform.size must be a multiple of the stride {options.stride} of the network, got'
-            f' {recipe.transform.size}'
-        )
+    transform = make_transform(recipe.transform, method, options)
     objective = method.objective(options, **recipe.objective)
-    pictures = training_pictures(recipe.data, method.skeleton)
+    pictures = training_pictures(recipe.data, method)
     torch.manual_seed(recipe.seed)
     network = method.network(options)
     told = load_start(method, network, recipe.start)
-    return Subject(method, network, objective, pictures, make_transform(recipe.transform, method.skeleton)), told
+    return Subject(method, network, objective, pictures, transform), told
 
 
 def load_start(method: Method, network: Any, start: StartSettings) -> str:

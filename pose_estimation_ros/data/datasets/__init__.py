@@ -6,6 +6,7 @@ from pose_estimation_ros.data.datasets.external import DatasetIterator, External
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.people import SyntheticPeople
 from pose_estimation_ros.data.datasets.persons import Persons
 
@@ -19,6 +20,7 @@ __all__ = [
     'KeypointDataset',
     'LeedsSportsExtended',
     'Mixture',
+    'MpiiPersons',
     'Persons',
     'SyntheticPeople',
     'coco_persons',
