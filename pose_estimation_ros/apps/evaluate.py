@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
+from pose_estimation_ros.apps.evaluate_pckh import run_pckh
 from pose_estimation_ros.apps.looking import looking
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
@@ -57,6 +58,10 @@ def add_arguments(parser: Any) -> None:
         help='See pictures at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
     )  # fmt: skip
     parser.add_argument('--batch-size', type=PositiveInt, default=1, help='Pictures at a time; more helps on GPUs.')
+    parser.add_argument(
+        '--head-boxes', type=Path | None, metavar='FILE',
+        help='Score PCKh on MPII rather than COCO: its gt_valid.mat; --annotations is then valid.json.',
+    )  # fmt: skip
     add_flag(parser, '--skip-unreadable', 'Leave out pictures that cannot be read; the score is without them.')
     add_model_options(parser)
 
@@ -92,6 +97,8 @@ def run(settings: Namespace) -> int:
     from pose_estimation_ros.evaluation.coco_score import coco_score
     from pose_estimation_ros.evaluation.dataset import Dataset
 
+    if settings.head_boxes:
+        return run_pckh(settings, STDOUT)
     _check(settings)
     dataset = Dataset.open(settings.dataset, settings.annotations)
     image_ids = dataset.image_ids(settings.limit, settings.subset)

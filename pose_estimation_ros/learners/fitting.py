@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,13 @@ from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.validation import CocoValidation
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.places import Places
-from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSettings, Settings, TrainerSettings
+from pose_estimation_ros.training.settings import (
+    LoggingSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    Settings,
+    TrainerSettings,
+)
 
 if TYPE_CHECKING:
     from pose_estimation_ros.training.parts import TrainingResult
@@ -63,6 +69,8 @@ class Fitting:
     backend: BackendSettings
     temp_path: Path
     request: FitRequest
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    weight_decay: float = OptimizerSettings.weight_decay
 
     @property
     def places(self) -> Places:
@@ -76,7 +84,8 @@ class Fitting:
         """The engine's settings for the published arguments."""
         training, request = self.training, self.request
         return Settings(
-            optimizer=OptimizerSettings(lr=training.lr),
+            optimizer=OptimizerSettings(lr=training.lr, weight_decay=self.weight_decay),
+            schedule=self.schedule,
             trainer=TrainerSettings(
                 max_epochs=training.epochs if request.epochs is None else request.epochs,
                 batch_size=training.batch_size,

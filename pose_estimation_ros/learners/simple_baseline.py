@@ -23,6 +23,7 @@ from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.model_content import three_numbers
 from pose_estimation_ros.learners.model_holder import ModelHolder
+from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
 from pose_estimation_ros.learners.person_datasets import (
     GROUND_TRUTH,
     WHOLE_IMAGE,
@@ -38,6 +39,7 @@ from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII, SimpleBaseline
 from pose_estimation_ros.methods.simple_baseline.options import DEPTHS, PoseResNetOptions
 from pose_estimation_ros.tracking.tracker import Tracker
+from pose_estimation_ros.training.settings import ScheduleSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ METHOD_OF_SKELETON = {'coco': SIMPLE_BASELINE, 'mpii': SIMPLE_BASELINE_MPII}
 BACKBONES = {f'resnet{depth}': depth for depth in DEPTHS}
 AUGMENTATION = {'coco': (0.3, 40.0), 'mpii': (0.25, 30.0)}
 """Published shares of scale and degrees of rotation."""
+
+SCHEDULE = ScheduleSettings(milestones=(90, 120), gamma=0.1)
 
 FIELDS_OF_ARGUMENT = {
     'backbone': ('depth',),
@@ -248,7 +252,9 @@ class SimpleBaselineLearner(Learner):
 
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fitting = Fitting(self._method, self.training, self.backend_settings, self.temp_path, request)
+        fitting = Fitting(
+            self._method, self.training, self.backend_settings, self.temp_path, request, SCHEDULE, weight_decay=0.0
+        )
         pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self._method.skeleton)
         names = Names(val_images_folder_name, val_annotations_filename)
         scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
@@ -307,6 +313,24 @@ class SimpleBaselineLearner(Learner):
         if verbose and not silent:
             print(score.table())
         return published_numbers(score)
+
+    def eval_mpii(
+        self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0
+    ) -> dict[str, float]:
+        """Return PCKh in percent on MPII's persons in their annotated boxes: `PCKh@0.5`, `PCKh@0.1`, each joint's.
+
+        Args:
+            images: Folder of MPII's pictures.
+            annotations: The published valid.json.
+            head_boxes: The published gt_valid.mat.
+            silent: Show no bar.
+            limit: The first so many persons; 0 for all.
+
+        """
+        if self._method is not SIMPLE_BASELINE_MPII:
+            raise SettingsError("PCKh needs MPII's 16 joints; load a network of them, or make one with skeleton='mpii'")
+        mpii = MpiiPeople.open(Path(images), Path(annotations), Path(head_boxes), limit)
+        return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
 
     def infer(
         self,
