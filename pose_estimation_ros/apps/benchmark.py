@@ -20,13 +20,15 @@ from pose_estimation_ros.core.files import make_folder, write_json, written_whol
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import BACKENDS, installed
-from pose_estimation_ros.inference.pipeline import Pipeline
+from pose_estimation_ros.inference.pipeline import Estimator
 
 WARM_UP = 3
 BLOCK = 10
 """Frames that one way of running does in a row before the next has its turn: noise of the machine meets all alike."""
 
 SCENES_PER_CROWD = 5
+
+TOP_DOWN = 'simple_baseline'
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +39,10 @@ class Way:
     backend: str
     precision: str
     decode: str
-    pipeline: Pipeline
+    pipeline: Estimator
     is_peer: bool = False
+    method: str = ''
+    """Where it is another than the one that is measured."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Row:
     total_p95_ms: float
     speedup: float
     """Over the published demo's way on the same frames."""
+    detect_ms: float = 0.0
+    """Of methods that look for boxes first."""
 
 
 def add_arguments(parser: Any) -> None:
@@ -75,6 +81,10 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         '--also', nargs='+', default=[], metavar='PATH', help='More weights to measure, such as an int8 model.'
     )
+    parser.add_argument(
+        '--top-down', type=str | None, metavar='PATH',
+        help='Weights of simple_baseline to measure beside the rest, with --detector: where more people cost more.',
+    )  # fmt: skip
     add_flag(
         parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
     )
@@ -83,6 +93,7 @@ def add_arguments(parser: Any) -> None:
 
 def run(settings: Namespace) -> int:
     """Measure, print the table, and write what is wanted."""
+    from pose_estimation_ros.apps.benchmark_crossing import crossings, draw_crossing
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
     if settings.ros:
@@ -95,6 +106,8 @@ def run(settings: Namespace) -> int:
     rows = [row for source, images in frames.items() for row in _measure(settings, source, images, ways)]
     table = format_table(rows)
     say(table)
+    for sentence in crossings(rows):
+        say(sentence)
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
     if settings.json:
         write_json(settings.json, report, indent=1)
@@ -104,6 +117,9 @@ def run(settings: Namespace) -> int:
         write_json(folder / 'benchmark.json', report, indent=1)
         draw_plot(rows, folder / 'benchmark.png')
         say(f'wrote table.txt, benchmark.json and benchmark.png in {folder}')
+        if settings.top_down:
+            draw_crossing(rows, folder / 'crossing.png')
+            say(f'wrote crossing.png in {folder}')
     return 0
 
 
@@ -142,7 +158,19 @@ def _ways(settings: Namespace) -> list[Way]:
             known = {(each.weights, each.backend, each.precision, each.decode) for each in ways[1:]}
             if (way.weights, way.backend, way.precision, way.decode) not in known:
                 ways.append(way)
+    if settings.top_down:
+        ways.append(_top_down(settings))
     return ways
+
+
+def _top_down(settings: Namespace) -> Way:
+    """Return the way of looking at one person at a time."""
+    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    changed.method, changed.weights, changed.decode, changed.height = TOP_DOWN, settings.top_down, None, None
+    changed.stride = changed.stages = None
+    pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
+    runner, label = pipeline.backend, Path(settings.top_down).name
+    return Way(label, runner.name, runner.precision, 'published', pipeline, method=TOP_DOWN)
 
 
 def _ways_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, str]]) -> list[Way]:
@@ -165,6 +193,8 @@ def _way(
 ) -> Way:
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
+    if settings.top_down:
+        changed.detector = None  # which is for the other method
     pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
     runner = pipeline.backend
     return Way(Path(str(weights)).name, runner.name, runner.precision, decode, pipeline, peer)
@@ -195,9 +225,9 @@ def _measure(settings: Namespace, source: str, images: list[ByteArray], ways: li
                     result = way.pipeline(images[index % len(images)])
                     spent = result.timings
                     stages = (spent.preprocess_ms, spent.forward_ms, spent.decode_ms, spent.total_ms)
-                    times[number].append((*stages, len(result.poses)))
+                    times[number].append((*stages, len(result.poses), spent.detect_ms))
                     bar.update()
-    measured = [np.array(times[number]) for number in range(len(ways))]  # (F, 5)
+    measured = [np.array(times[number]) for number in range(len(ways))]  # (F, 6)
     peer_ms = float(np.median(measured[0][:, 3]))
     return [_row(settings, source, way, stages, peer_ms) for way, stages in zip(ways, measured, strict=True)]
 
@@ -205,7 +235,7 @@ def _measure(settings: Namespace, source: str, images: list[ByteArray], ways: li
 def _row(settings: Namespace, source: str, way: Way, measured: FloatArray, peer_ms: float) -> Row:
     medians = [round(float(value), 3) for value in np.median(measured, axis=0)]
     return Row(
-        method=settings.method,
+        method=way.method or settings.method,
         weights=way.weights,
         backend=way.backend,
         precision=way.precision,
@@ -219,4 +249,5 @@ def _row(settings: Namespace, source: str, way: Way, measured: FloatArray, peer_
         total_ms=medians[3],
         total_p95_ms=round(float(np.percentile(measured[:, 3], 95)), 3),
         speedup=round(peer_ms / medians[3], 2),
+        detect_ms=medians[5],
     )

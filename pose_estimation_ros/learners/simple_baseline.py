@@ -259,7 +259,7 @@ class SimpleBaselineLearner(Learner):
         names = Names(val_images_folder_name, val_annotations_filename)
         scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
         self._prepare_network(fitting, request.tells)
-        wanted = person_network(self._method, self._model)
+        wanted = person_network(self._model)
         validation = None
         if scored is not None:
             own = PersonValidation(self._method, scored, replace(wanted, label_corner=False))
@@ -459,7 +459,7 @@ class SimpleBaselineLearner(Learner):
     def _holder(self, method: SimpleBaseline) -> ModelHolder:
         """Return an empty model of a method, with what this learner was asked for."""
         asked = {'depth': BACKBONES[self._backbone]} | self._size
-        options = method.options(asked)
+        options = method.published_options.changed(asked)  # files of others say nothing else of themselves
         named = frozenset(field for each in self.given for field in FIELDS_OF_ARGUMENT.get(each, (each,)))
         return ModelHolder(method, Asked(options, options.input_height, self._preprocessing, named))
 

@@ -93,7 +93,7 @@ class TopDownRunner:
             backend,
             self.method,
             decoder,
-            person_network(self.method, self.holder),
+            person_network(self.holder),
             self._detector,
             TopDownSettings(flip=self._flip, **self._of_people()),
         )
@@ -101,12 +101,10 @@ class TopDownRunner:
         return pipeline
 
 
-def person_network(method: Method, holder: ModelHolder) -> PersonNetwork:
-    """Return how a learner's model wants its crops; what a file does not say is taken as published."""
-    options = holder.options
-    wanted = options or holder.asked_options
-    corner = options.label_corner if options else bool(getattr(method, 'published_label_corner', False))
-    return PersonNetwork(holder.preprocessing, wanted.input_hw, corner)
+def person_network(holder: ModelHolder) -> PersonNetwork:
+    """Return how a learner's model wants its crops; what a file does not say is as the learner was asked for."""
+    options = holder.options or holder.asked_options
+    return PersonNetwork(holder.preprocessing, options.input_hw, options.label_corner)
 
 
 def open_detector(

@@ -1,7 +1,7 @@
 """SimpleBaselines as one object: what its targets, loss, decoder and pipelines need to know of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +47,11 @@ class SimpleBaseline:
         """A heatmap for each joint."""
         return (len(self.skeleton),)
 
+    @property
+    def published_options(self) -> PoseResNetOptions:
+        """Of networks of others that say nothing of themselves."""
+        return replace(self.default_options, label_corner=self.published_label_corner)
+
     def options(self, values: Mapping[str, Any] | None = None) -> PoseResNetOptions:
         """Return a network's options; `values` are fields of PoseResNetOptions."""
         return self.default_options.changed(values or {})
@@ -74,8 +79,7 @@ class SimpleBaseline:
                 f'{path} finds {joints} joints, expected the {len(self.skeleton)} of {self.skeleton.name};'
                 f' choose a method of {joints} joints'
             )
-        hint = hint or self.default_options
-        return state_dict, infer_options(state_dict, hint, path, self.published_label_corner)
+        return state_dict, infer_options(state_dict, hint or self.published_options, path)
 
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
         """Return None: no OpenVINO file of this system is published."""

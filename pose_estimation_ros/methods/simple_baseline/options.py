@@ -1,7 +1,7 @@
 """Which SimpleBaselines network: the dials that its published relatives differ by. Imports no torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
@@ -29,6 +29,8 @@ class PoseResNetOptions:
     input_width: int = 192
     caffe_style: bool = False
     label_corner: bool = False
+    size_told: bool = field(default=False, compare=False, repr=False)
+    """Whether a file says the crop's size; no dial."""
 
     def __post_init__(self) -> None:
         if type(self.depth) is not int or self.depth not in DEPTHS:
@@ -56,16 +58,17 @@ class PoseResNetOptions:
 
     @property
     def guessed(self) -> dict[str, tuple[str, object, str]]:
-        """Nothing: what tensors do not show is taken from a file's name, or told while it is read."""
-        return {}
+        """The crop's size, which changes no tensor: its field, what it is called, its value, the learner's argument."""
+        size = f'{self.input_height}x{self.input_width}'
+        return {} if self.size_told else {'input_height': ('size of crops', size, 'input_size')}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dials by name, ready for JSON."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != 'size_told'}
 
     def changed(self, values: Mapping[str, Any]) -> 'PoseResNetOptions':
         """Return options with some of the dials set by name; raises SettingsError for names that are no dial."""
-        known = [field.name for field in fields(self)]
+        known = list(self.to_dict())
         unknown = [str(name) for name in values if name not in known]
         if unknown:
             raise SettingsError(

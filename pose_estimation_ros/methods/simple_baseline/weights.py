@@ -1,6 +1,5 @@
 """Published SimpleBaselines weights: which network a file is of, and loading all of it or saying why not."""
 
-import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,6 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 
 __all__ = ['fit_weights', 'infer_options', 'joints_of', 'load_backbone', 'read_weights']
-
-LOG = logging.getLogger(__name__)
 
 HEAD = ('deconv_layers.', 'final_layer.')
 """What a network has above its ImageNet backbone."""
@@ -43,31 +40,17 @@ def joints_of(state_dict: Tensors, source: str) -> int:
     return int(state_dict[OUTPUT].shape[0])
 
 
-def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path, label_corner: bool) -> PoseResNetOptions:
+def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> PoseResNetOptions:
     """Return the options of the network that a file is of.
 
-    The crop's size, which no tensor shows, is read from the file's name as it is published, else taken from `hint`.
-
-    Args:
-        state_dict: The file's tensors.
-        hint: Options that count for what neither tensors nor name show.
-        path: The file.
-        label_corner: What is known of published files of this kind.
-
-    Raises:
-        WeightsError: The file is of another network.
-
+    The crop's size, which no tensor shows, is read from the file's name as it is published, else taken from `hint`,
+    as is what else tensors do not show. Raises WeightsError where the file is of another network.
     """
     joints_of(state_dict, str(path))
-    seen: dict[str, Any] = {'depth': _depth(state_dict, str(path)), 'label_corner': label_corner}
+    seen: dict[str, Any] = {'depth': _depth(state_dict, str(path))}
     size = SIZE_IN_NAME.search(path.name)
     if size:
-        seen |= {'input_height': int(size[1]), 'input_width': int(size[2])}
-    else:
-        LOG.warning(
-            '%s does not say the size of its crops; taken as %dx%d (input_size)',
-            path, *hint.input_hw
-        )  # fmt: skip
+        seen |= {'input_height': int(size[1]), 'input_width': int(size[2]), 'size_told': True}
     return replace(hint, **seen)
 
 
