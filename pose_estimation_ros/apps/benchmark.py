@@ -189,23 +189,25 @@ def _ways_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, s
 
 
 def _way(
-    settings: Namespace, weights: str | None, backend: str, precision: str, decode: str, peer: bool = False
+    settings: Namespace, weights: str | None, backend: str, precision: str, decode: str | None, peer: bool = False
 ) -> Way:
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
     if settings.top_down:
         changed.detector = None  # which is for the other method
-    pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
-    runner = pipeline.backend
-    return Way(Path(str(weights)).name, runner.name, runner.precision, decode, pipeline, peer)
+    learner = make_learner(changed)
+    pipeline = learner.pipeline(settings.upsample_ratio)
+    runner, decoding = pipeline.backend, decode or learner.method.decoder_names()[0]
+    return Way(Path(str(weights)).name, runner.name, runner.precision, decoding, pipeline, peer)
 
 
 def _peer(settings: Namespace) -> Way:
-    """Return the published demo's way: torch eager where the weights can run in it, enlarged maps."""
+    """Return the published demo's way: torch eager where the weights can run in it, and its own decoding."""
+    decode = None if settings.method == TOP_DOWN else 'reference'
     try:
-        return _way(settings, settings.weights, 'torch', 'fp32', 'reference', peer=True)
+        return _way(settings, settings.weights, 'torch', 'fp32', decode, peer=True)
     except (BackendError, WeightsError) as error:
-        way = _way(settings, settings.weights, settings.backend, 'fp32', 'reference', peer=True)
+        way = _way(settings, settings.weights, settings.backend, 'fp32', decode, peer=True)
         say(f'(the published demo runs in torch; here only its decoding is compared: {error})')
         return way
 

@@ -72,6 +72,7 @@ def _measure(settings: Namespace) -> list[dict[str, Any]]:
         'keypoint_threshold': settings.keypoint_threshold,
         'min_keypoints': settings.min_keypoints,
         'max_persons': settings.max_persons,
+        'detector': settings.detector and str(settings.detector.resolve()),
     }
     parameters = json.dumps({name: value for name, value in given.items() if value is not None})
     with tempfile.TemporaryDirectory() as name:
@@ -95,7 +96,7 @@ def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
         'weights': Path(settings.weights).name,
         'backend': settings.backend,
         'precision': settings.precision,
-        'decode': settings.decode,
+        'decode': settings.decode or METHODS[settings.method].decoder_names()[0],
         'height': settings.height or 256,
         'source': f'node {measured["width"]}x{measured["height"]}{profile}',
         **measured,

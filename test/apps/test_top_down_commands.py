@@ -105,7 +105,7 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
         ((*evaluate, *baseline, '--scales', '1,2'), '--scales is for methods that look at whole pictures'),
         ((*evaluate, *baseline, '--boxes', 'ground truth'), 'boxes must be ground_truth'),
         ((*evaluate, *baseline, '--head-boxes', 'x.mat', '--flip', '--boxes', 'ground_truth'), 'do not go together'),
-        ((*evaluate, *baseline, '--head-boxes', 'x.mat'), 'must be a list of people'),
+        ((*evaluate, *baseline, '--head-boxes', 'x.mat'), 'nor has its folder annot'),
     ):
         assert words in cli(*arguments).sentence(), arguments
 
