@@ -17,6 +17,7 @@ from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.learners.model_folder import find_model
+from pose_estimation_ros.methods.systems import METHODS
 
 NOT_FOR_THE_NODE: dict[str, Any] = {
     **dict.fromkeys(('stages', 'stride', 'providers', 'video')),

@@ -1,7 +1,7 @@
 """What scores a recipe's network on the way: COCO's numbers of whole pictures or of persons, or PCKh."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
@@ -11,10 +11,12 @@ from pose_estimation_ros.learners.person_datasets import PersonValidation
 from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.recipe import Recipe
-from pose_estimation_ros.training.validation import Validation
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.training.validation import Validation
 
 
-def recipe_validation(recipe: Recipe, method: Method) -> Validation | None:
+def recipe_validation(recipe: Recipe, method: Method) -> 'Validation | None':
     """Return what scores a recipe's network, None where it names no pictures; raises SettingsError."""
     parts = recipe.data.validation
     if any(part.kind == 'mpii' for part in parts):

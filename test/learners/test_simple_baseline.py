@@ -150,13 +150,13 @@ class Sticks(KeypointDataset):
 
 def test_training_teaches_a_few_pictures_and_evaluation_says_so(small):
     data = Sticks()
-    small.training = type(small.training)(**{**vars(small.training), 'batch_size': 4, 'num_workers': 0, 'lr': 2e-3})
+    small.training = type(small.training)(**{**vars(small.training), 'batch_size': 4, 'num_workers': 0, 'lr': 5e-4})
     before = small.eval(data, silent=True)['average_precision'][0]
     crops = Compose((Warp((CutOutPerson(64, 64, scale=0, rotation=0),), image_pad=0),))
-    told = small.fit(data, val_dataset=data, silent=True, epochs=70, transform=crops)
+    told = small.fit(data, val_dataset=data, silent=True, epochs=60, transform=crops)
     losses = told['heatmap_losses']
-    assert len(losses) == 70
-    assert losses[-1] < losses[0] / 3
+    assert len(losses) == 60
+    assert losses[-1] < losses[0] / 10
     after = small.eval(data, silent=True)['average_precision'][0]
     assert before < 0.1
     assert after > 0.5
