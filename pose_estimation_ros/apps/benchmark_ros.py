@@ -25,7 +25,7 @@ NOT_FOR_THE_NODE: dict[str, Any] = {
     'trust_weights': False,
     'all': False,
     'also': [],
-    'decode': 'fast',
+    **dict.fromkeys(('decode', 'channel_order', 'top_down')),
 }
 """Options that are no parameters of the node, with their defaults."""
 
