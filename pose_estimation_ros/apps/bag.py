@@ -53,7 +53,7 @@ def run(settings: Namespace) -> int:
         learner = make_learner(settings)
         learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
         started = time.perf_counter()
-        estimator = Estimator(learner, topic, settings)
+        estimator = ModelPipeline(learner, topic, settings)
         _process(bag, estimator, settings)
         rate = estimator.pictures / (time.perf_counter() - started)
     print(f'{settings.input} {topic}: {estimator}, {rate:.1f} frames/s')
@@ -62,7 +62,7 @@ def run(settings: Namespace) -> int:
     return 0
 
 
-class Estimator:
+class ModelPipeline:
     """Poses of the pictures on one topic, by the stamps in their headers."""
 
     def __init__(self, learner: Any, topic: str, settings: Namespace) -> None:
@@ -116,7 +116,7 @@ class Estimator:
         return message.stamp_ns * 1e-9
 
 
-def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace) -> None:
+def _process(bag: 'BagReader', estimator: ModelPipeline, settings: Namespace) -> None:
     """Copy the bag with what the estimator finds, and write the poses down as JSON if wanted."""
     from pose_estimation_ros.data.bags import DESCRIPTION, Message, description_data, written_bag
 
@@ -154,7 +154,7 @@ def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
 
 
 def _found(
-    message: 'Message', picture: 'BagPicture', poses: list[Pose], estimator: Estimator, annotate: bool
+    message: 'Message', picture: 'BagPicture', poses: list[Pose], estimator: ModelPipeline, annotate: bool
 ) -> Iterator['Message']:
     """Yield what goes beside a picture, recorded when it was."""
     from pose_estimation_ros.data.bags import ANNOTATED, SKELETONS, Message, annotated_data, skeletons_data

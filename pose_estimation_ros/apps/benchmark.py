@@ -20,7 +20,7 @@ from pose_estimation_ros.core.files import make_folder, write_json, written_whol
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.inference.backend import BACKENDS, installed
-from pose_estimation_ros.inference.pipeline import Estimator
+from pose_estimation_ros.inference.pipeline import ModelPipeline
 
 WARM_UP = 3
 BLOCK = 10
@@ -39,7 +39,7 @@ class Way:
     backend: str
     precision: str
     decode: str
-    pipeline: Estimator
+    pipeline: ModelPipeline
     is_peer: bool = False
     method: str = ''
     """Where it is another than the one that is measured."""

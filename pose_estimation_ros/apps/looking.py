@@ -6,7 +6,7 @@ from jsonargparse import Namespace
 
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.pipeline import Estimator, PosePipeline
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, PosePipeline
 from pose_estimation_ros.inference.test_time import Flipped, MultiScale
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.methods.method import Method
@@ -14,7 +14,7 @@ from pose_estimation_ros.methods.method import Method
 
 def looking(
     plain: Any, method: Method, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
-) -> tuple[Estimator | PosePipeline, dict[int, Boxes] | None]:
+) -> tuple[PeoplePipeline, dict[int, Boxes] | None]:
     """Return what looks at pictures as the options say, and where people are in them if that is given."""
     if isinstance(plain, TopDown):
         from pose_estimation_ros.learners.person_datasets import boxes_for

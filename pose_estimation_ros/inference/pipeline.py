@@ -58,20 +58,8 @@ class Seen:
     """Until now; `decode_ms` is what came after the forward pass."""
 
 
-class Estimator(Protocol):
-    """What a learner runs: a pipeline over whole pictures, or one over the people in them (top_down.py)."""
-
-    @property
-    def backend(self) -> Backend:
-        """What runs the network that finds keypoints."""
-
-    @property
-    def stride(self) -> int:
-        """Input pixels a cell of that network's maps."""
-
-    @property
-    def base_height(self) -> int:
-        """Rows of that network's input."""
+class PeoplePipeline(Protocol):
+    """What turns pictures into poses, in whatever way."""
 
     def __call__(self, image: ByteArray) -> Result:
         """Find the people in an (H, W, 3) BGR picture."""
@@ -79,12 +67,28 @@ class Estimator(Protocol):
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
         """Find the people in several pictures."""
 
+
+class ModelPipeline(PeoplePipeline, Protocol):
+    """A pipeline of one model, as learners give it to whoever runs and measures it."""
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the model."""
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of the model's maps."""
+
+    @property
+    def base_height(self) -> int:
+        """Rows that pictures, or the regions looked at, are scaled to."""
+
     def prepare(self, image: ByteArray) -> FloatArray:
         """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
 
 
-class PosePipeline(Protocol):
-    """What turns whole pictures into poses: a pipeline, or one wrapped in flips or scales (test_time.py)."""
+class PosePipeline(PeoplePipeline, Protocol):
+    """A pipeline that decodes maps: of one network, or one wrapped in flips or scales (test_time.py)."""
 
     @property
     def decoder(self) -> Decoder:
@@ -93,12 +97,6 @@ class PosePipeline(Protocol):
     @property
     def base_height(self) -> int:
         """Rows that pictures are scaled to."""
-
-    def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
-
-    def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures."""
 
     def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
         """Return what decoders take, of several pictures or of their mirrored inputs."""

@@ -14,7 +14,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
 from pose_estimation_ros.evaluation.detections import write_detections
 from pose_estimation_ros.evaluation.run import Entry, evaluate_pictures
-from pose_estimation_ros.inference.pipeline import Estimator, PosePipeline, Result
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
 from pose_estimation_ros.learners.pictures import ScoredPictures
 
 ESCAPE = 27
@@ -34,7 +34,7 @@ class EvaluationSettings:
 
 
 def evaluate(
-    pipeline: Estimator | PosePipeline,
+    pipeline: PeoplePipeline,
     pictures: ScoredPictures,
     settings: EvaluationSettings,
     boxes: Mapping[int, Boxes] | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 from pose_estimation_ros.core.arrays import AnyArray
 from pose_estimation_ros.core.image import Image
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import Estimator, Result
+from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -64,7 +64,7 @@ class Learner(ABC):
         """Fetch published files and return where they are."""
 
     @abstractmethod
-    def pipeline(self, upsample_ratio: int = 4) -> Estimator:
+    def pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""
 
     @abstractmethod
@@ -75,7 +75,7 @@ class Learner(ABC):
     def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures."""
 
-    def scoring_pipeline(self, upsample_ratio: int = 4) -> Estimator:
+    def scoring_pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
         """Return what evaluations run: the same, unless a method gives out fewer keypoints than it is scored by."""
         return self.pipeline(upsample_ratio)
 
