@@ -7,56 +7,39 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pose_estimation_ros.core.boxes import Boxes
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.transforms import Transform, published_simple_baseline
+from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners import person_files
-from pose_estimation_ros.learners.asked import Asked
 from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers
-from pose_estimation_ros.learners.fitting import FitRequest, Fitting, PublishedTags, published_scores
+from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.model_content import three_numbers
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
 from pose_estimation_ros.learners.person_datasets import (
     GROUND_TRUTH,
     WHOLE_IMAGE,
     BoxSource,
-    PersonValidation,
     boxes_for,
     training_persons,
 )
+from pose_estimation_ros.learners.person_fitting import SCHEDULE, WEIGHT_DECAY, fit_persons
 from pose_estimation_ros.learners.pictures import Names, scored_pictures
 from pose_estimation_ros.learners.settings import TrainingSettings
-from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector, person_network
+from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII, SimpleBaseline
-from pose_estimation_ros.methods.simple_baseline.options import DEPTHS, PoseResNetOptions
+from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
+from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 from pose_estimation_ros.tracking.tracker import Tracker
-from pose_estimation_ros.training.settings import ScheduleSettings
 
 LOG = logging.getLogger(__name__)
-
-METHOD_OF_SKELETON = {'coco': SIMPLE_BASELINE, 'mpii': SIMPLE_BASELINE_MPII}
-BACKBONES = {f'resnet{depth}': depth for depth in DEPTHS}
-AUGMENTATION = {'coco': (0.3, 40.0), 'mpii': (0.25, 30.0)}
-"""Published shares of scale and degrees of rotation."""
-
-SCHEDULE = ScheduleSettings(milestones=(90, 120), gamma=0.1)
-
-FIELDS_OF_ARGUMENT = {
-    'backbone': ('depth',),
-    'input_size': ('input_height', 'input_width'),
-    'img_mean': ('mean',),
-    'img_scale': ('scale',),
-}
-"""Where a constructor's argument and the settings that it is for have different names."""
 
 
 class SimpleBaselineLearner(Learner):
@@ -147,9 +130,6 @@ class SimpleBaselineLearner(Learner):
         decoding: dict[str, Any] | None = None,
         require_device: bool = False,
     ) -> None:
-        _one_of('skeleton', skeleton, METHOD_OF_SKELETON)
-        _one_of('backbone', backbone, BACKBONES)
-        _one_of('channel_order', channel_order, ('bgr', 'rgb'))
         self.temp_path = Path(temp_path)
         self.training = TrainingSettings(
             lr=lr,
@@ -184,9 +164,9 @@ class SimpleBaselineLearner(Learner):
             scale=three_numbers('img_scale', img_scale),
             channel_order=channel_order,
         )
-        self._backbone, self._size, self._preprocessing = backbone, _size(input_size), preprocessing
+        self._asked = PersonAsked(backbone, skeleton, input_size, preprocessing, self.given)
         self._method = METHOD_OF_SKELETON[skeleton]
-        self._model = self._holder(self._method)
+        self._model = self._asked.holder(self._method)
         found = open_detector(detector, self.backend_settings)
         self._runner = TopDownRunner(
             self._method, self._model, self.backend_settings, found, decode, decoding or {}, flip
@@ -252,28 +232,17 @@ class SimpleBaselineLearner(Learner):
 
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fitting = Fitting(
-            self._method, self.training, self.backend_settings, self.temp_path, request, SCHEDULE, weight_decay=0.0
-        )
+        backend = self.backend_settings
+        fitting = Fitting(self._method, self.training, backend, self.temp_path, request, SCHEDULE, WEIGHT_DECAY)
         pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self._method.skeleton)
         names = Names(val_images_folder_name, val_annotations_filename)
         scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
         self._prepare_network(fitting, request.tells)
-        wanted = person_network(self._model)
-        validation = None
-        if scored is not None:
-            own = PersonValidation(self._method, scored, replace(wanted, label_corner=False))
-            validation = PublishedTags(own, request.tells)
-        scale, rotation = AUGMENTATION['mpii' if self._method is SIMPLE_BASELINE_MPII else 'coco']
-        augment = transform or published_simple_baseline(wanted.input_hw, self._method.skeleton, scale, rotation)
         try:
-            result = fitting.train(self._model, pictures, augment, validation)
-        finally:  # weights have changed, however training ended
-            self._model.learnt(label_corner=False)
+            return fit_persons(fitting, self._model, pictures, scored, transform)
+        finally:
             self._runner.close()
             self.reset()
-        losses = result.losses['heatmaps_loss']
-        return {'heatmap_losses': losses, 'eval_results_list': [published_scores(each) for each in result.evaluations]}
 
     def eval(
         self,
@@ -401,7 +370,9 @@ class SimpleBaselineLearner(Learner):
             WeightsError: It cannot be read or does not fit.
 
         """
-        text = self._take(Path(path), trust)
+        method, model, text = self._asked.load(Path(path), trust, self._method)
+        self._runner = self._runner.on(method, model)
+        self._method, self._model = method, model
         self.reset()
         LOG.info(text)
         if verbose:
@@ -409,7 +380,7 @@ class SimpleBaselineLearner(Learner):
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
         """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
-        written = self._model.save(Path(path), self._backbone)
+        written = self._model.save(Path(path), self._asked.backbone)
         if verbose:
             print(f'saved {written}')
 
@@ -454,32 +425,7 @@ class SimpleBaselineLearner(Learner):
         """
         folder = Path(path) if path is not None else self.temp_path
         size = self._model.asked_options.input_hw
-        return person_files.fetch_published(mode, self._backbone, size, folder, url, verbose)
-
-    def _holder(self, method: SimpleBaseline) -> ModelHolder:
-        """Return an empty model of a method, with what this learner was asked for."""
-        asked = {'depth': BACKBONES[self._backbone]} | self._size
-        options = method.published_options.changed(asked)  # files of others say nothing else of themselves
-        named = frozenset(field for each in self.given for field in FIELDS_OF_ARGUMENT.get(each, (each,)))
-        return ModelHolder(method, Asked(options, options.input_height, self._preprocessing, named))
-
-    def _take(self, path: Path, trust: bool) -> str:
-        """Load a file as of this skeleton or, where the caller named none, of the other; the first refusal counts."""
-        others = (
-            [] if 'skeleton' in self.given else [each for each in METHOD_OF_SKELETON.values() if each != self._method]
-        )
-        refusals = []
-        for method in (self._method, *others):
-            holder = self._holder(method)
-            try:
-                text = holder.load(path, trust)
-            except WeightsError as error:
-                refusals.append(error)
-                continue
-            runner = self._runner.on(method, holder)
-            self._method, self._model, self._runner = method, holder, runner
-            return text
-        raise refusals[0]
+        return person_files.fetch_published(mode, self._asked.backbone, size, folder, url, verbose)
 
     def _prepare_network(self, fitting: Fitting, verbose: bool) -> None:
         """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone."""
@@ -492,18 +438,3 @@ class SimpleBaselineLearner(Learner):
             files = self.download(mode='weights', verbose=verbose)
             self._model.build(fitting.request.seed)
             LOG.info(self._method.load_backbone(self.network, files[0]))
-
-
-def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:
-    choices = list(allowed)
-    if value not in choices:
-        raise SettingsError(f'{name} must be one of {", ".join(choices)}, got {value!r}')
-
-
-def _size(input_size: Sequence[int] | None) -> dict[str, int]:
-    """Return the options' fields of a size; none where none is asked for."""
-    if input_size is None:
-        return {}
-    if len(input_size) != 2:
-        raise SettingsError(f'input_size must be height and width, got {list(input_size)}')
-    return {'input_height': int(input_size[0]), 'input_width': int(input_size[1])}
