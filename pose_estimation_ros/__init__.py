@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
     from pose_estimation_ros.learners.learner import Learner
     from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+    from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
 __all__ = [
     'DatasetIterator',
@@ -23,6 +24,7 @@ __all__ = [
     'Learner',
     'LightweightOpenPoseLearner',
     'Pose',
+    'SimpleBaselineLearner',
     'create_learner',
     'draw',
     'draw_poses',
@@ -41,6 +43,7 @@ _HOMES = {
     'HighResolutionPoseEstimationLearner': 'learners.high_resolution',
     'Learner': 'learners.learner',
     'LightweightOpenPoseLearner': 'learners.lightweight_openpose',
+    'SimpleBaselineLearner': 'learners.simple_baseline',
     'create_learner': 'learners.create',
 }
 

@@ -14,7 +14,7 @@ from pose_estimation_ros.apps.benchmark_high_resolution import run_tables
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
 from pose_estimation_ros.apps.benchmark_tracking import run_tracking
 from pose_estimation_ros.apps.machine import machine
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
+from pose_estimation_ros.apps.model_options import TWO_PASS_OPTIONS, add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
@@ -30,6 +30,8 @@ BLOCK = 10
 
 SCENES_PER_CROWD = 5
 
+TOP_DOWN = 'simple_baseline'
+
 
 @dataclass(frozen=True, eq=False)
 class Way:
@@ -41,6 +43,8 @@ class Way:
     decode: str
     pipeline: ModelPipeline
     is_peer: bool = False
+    method: str = ''
+    """Where it is another than the one that is measured."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Row:
     total_p95_ms: float
     speedup: float
     """Over the published demo's way on the same frames."""
+    detect_ms: float = 0.0
+    """Of methods that look for boxes first."""
 
 
 def add_arguments(parser: Any) -> None:
@@ -77,6 +83,10 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         '--also', nargs='+', default=[], metavar='PATH', help='More weights to measure, such as an int8 model.'
     )
+    parser.add_argument(
+        '--top-down', type=str | None, metavar='PATH',
+        help='Weights of simple_baseline to measure beside the rest, with --detector: where more people cost more.',
+    )  # fmt: skip
     add_flag(
         parser, '--tracking', 'Measure trackers instead, on synthetic people who run, cross and hide; needs no weights.'
     )
@@ -98,6 +108,7 @@ def add_arguments(parser: Any) -> None:
 
 def run(settings: Namespace) -> int:
     """Measure, print the table, and write what is wanted."""
+    from pose_estimation_ros.apps.benchmark_crossing import crossings, draw_crossing
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
     if settings.table:
@@ -114,6 +125,8 @@ def run(settings: Namespace) -> int:
     rows = [row for source, images in frames.items() for row in _measure(settings, source, images, ways)]
     table = format_table(rows)
     say(table)
+    for sentence in crossings(rows):
+        say(sentence)
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
     if settings.json:
         write_json(settings.json, report, indent=1)
@@ -123,6 +136,9 @@ def run(settings: Namespace) -> int:
         write_json(folder / 'benchmark.json', report, indent=1)
         draw_plot(rows, folder / 'benchmark.png')
         say(f'wrote table.txt, benchmark.json and benchmark.png in {folder}')
+        if settings.top_down:
+            draw_crossing(rows, folder / 'crossing.png')
+            say(f'wrote crossing.png in {folder}')
     return 0
 
 
@@ -161,7 +177,20 @@ def _ways(settings: Namespace) -> list[Way]:
             known = {(each.weights, each.backend, each.precision, each.decode) for each in ways[1:]}
             if (way.weights, way.backend, way.precision, way.decode) not in known:
                 ways.append(way)
+    if settings.top_down:
+        ways.append(_top_down(settings))
     return ways
+
+
+def _top_down(settings: Namespace) -> Way:
+    """Return the way of looking at one person at a time."""
+    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    changed.method, changed.weights, changed.decode, changed.height = TOP_DOWN, settings.top_down, None, None
+    changed.stride = changed.stages = None
+    changed.update(dict.fromkeys(TWO_PASS_OPTIONS))
+    pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
+    runner, label = pipeline.backend, Path(settings.top_down).name
+    return Way(label, runner.name, runner.precision, 'published', pipeline, method=TOP_DOWN)
 
 
 def _ways_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, str]]) -> list[Way]:
@@ -180,21 +209,25 @@ def _ways_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, s
 
 
 def _way(
-    settings: Namespace, weights: str | None, backend: str, precision: str, decode: str, peer: bool = False
+    settings: Namespace, weights: str | None, backend: str, precision: str, decode: str | None, peer: bool = False
 ) -> Way:
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
-    pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
-    runner = pipeline.backend
-    return Way(weights_of(changed).name, runner.name, runner.precision, decode, pipeline, peer)
+    if settings.top_down:
+        changed.detector = None  # which is for the other method
+    learner = make_learner(changed)
+    pipeline = learner.pipeline(settings.upsample_ratio)
+    runner, decoding = pipeline.backend, decode or learner.method.decoder_names()[0]
+    return Way(weights_of(changed).name, runner.name, runner.precision, decoding, pipeline, peer)
 
 
 def _peer(settings: Namespace) -> Way:
-    """Return the published demo's way: torch eager where the weights can run in it, enlarged maps."""
+    """Return the published demo's way: torch eager where the weights can run in it, and its own decoding."""
+    decode = None if settings.method == TOP_DOWN else 'reference'
     try:
-        return _way(settings, settings.weights, 'torch', 'fp32', 'reference', peer=True)
+        return _way(settings, settings.weights, 'torch', 'fp32', decode, peer=True)
     except (BackendError, WeightsError) as error:
-        way = _way(settings, settings.weights, settings.backend, 'fp32', 'reference', peer=True)
+        way = _way(settings, settings.weights, settings.backend, 'fp32', decode, peer=True)
         say(f'(the published demo runs in torch; here only its decoding is compared: {error})')
         return way
 
@@ -214,9 +247,9 @@ def _measure(settings: Namespace, source: str, images: list[ByteArray], ways: li
                     result = way.pipeline(images[index % len(images)])
                     spent = result.timings
                     stages = (spent.preprocess_ms, spent.forward_ms, spent.decode_ms, spent.total_ms)
-                    times[number].append((*stages, len(result.poses)))
+                    times[number].append((*stages, len(result.poses), spent.detect_ms))
                     bar.update()
-    measured = [np.array(times[number]) for number in range(len(ways))]  # (F, 5)
+    measured = [np.array(times[number]) for number in range(len(ways))]  # (F, 6)
     peer_ms = float(np.median(measured[0][:, 3]))
     return [_row(settings, source, way, stages, peer_ms) for way, stages in zip(ways, measured, strict=True)]
 
@@ -224,7 +257,7 @@ def _measure(settings: Namespace, source: str, images: list[ByteArray], ways: li
 def _row(settings: Namespace, source: str, way: Way, measured: FloatArray, peer_ms: float) -> Row:
     medians = [round(float(value), 3) for value in np.median(measured, axis=0)]
     return Row(
-        method=settings.method,
+        method=way.method or settings.method,
         weights=way.weights,
         backend=way.backend,
         precision=way.precision,
@@ -238,4 +271,5 @@ def _row(settings: Namespace, source: str, way: Way, measured: FloatArray, peer_
         total_ms=medians[3],
         total_p95_ms=round(float(np.percentile(measured[:, 3], 95)), 3),
         speedup=round(peer_ms / medians[3], 2),
+        detect_ms=medians[5],
     )

@@ -10,17 +10,20 @@ from pose_estimation_ros.core.files import written_whole
 if TYPE_CHECKING:
     from pose_estimation_ros.apps.benchmark import Row
 
-STAGES = {'preprocess_ms': '#9aa5b1', 'forward_ms': '#2f6fad', 'decode_ms': '#e08a2e'}
+STAGES = {'detect_ms': '#7a9e4b', 'preprocess_ms': '#9aa5b1', 'forward_ms': '#2f6fad', 'decode_ms': '#e08a2e'}
 HEADINGS = (
     *('source', 'people', 'weights', 'backend', 'precision', 'decode', 'height'),
     *('prepare', 'forward', 'decode', 'total', 'p95', 'speed-up'),
 )
+TIMES_BEGIN = HEADINGS.index('prepare')
 
 
 def format_table(rows: Sequence['Row']) -> str:
     """Return the rows as text: medians in milliseconds."""
-    cells = [HEADINGS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+    detects = any(row.detect_ms for row in rows)
+    headings = HEADINGS[:TIMES_BEGIN] + ('detect',) * detects + HEADINGS[TIMES_BEGIN:]
+    cells = [headings, *(_cells(row, detects) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
     lines = []
     for number, line in enumerate(cells):
         texts = [
@@ -35,9 +38,16 @@ def format_table(rows: Sequence['Row']) -> str:
     )
 
 
-def _cells(row: 'Row') -> tuple[str, ...]:
+def _cells(row: 'Row', detects: bool) -> tuple[str, ...]:
     names = (row.source, f'{row.people:g}', row.weights, row.backend, row.precision, row.decode, str(row.height))
-    times = (row.preprocess_ms, row.forward_ms, row.decode_ms, row.total_ms, row.total_p95_ms)
+    times = (
+        *(row.detect_ms,) * detects,
+        row.preprocess_ms,
+        row.forward_ms,
+        row.decode_ms,
+        row.total_ms,
+        row.total_p95_ms,
+    )
     return (*names, *(f'{time:.2f}' for time in times), f'{row.speedup:.1f}x')
 
 
@@ -92,6 +102,7 @@ def draw_plot(rows: Sequence['Row'], path: Path) -> None:
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
+    shown = {stage: colour for stage, colour in STAGES.items() if any(getattr(row, stage) for row in rows)}
     panels = [(source, list(members)) for source, members in groupby(rows, key=lambda row: row.source)]
     height = 0.9 + sum(0.5 + 0.3 * len(members) for _, members in panels)
     figure, axes = pyplot.subplots(
@@ -101,7 +112,7 @@ def draw_plot(rows: Sequence['Row'], path: Path) -> None:
     for axis, (source, members) in zip(axes[:, 0], panels, strict=True):
         labels = [f'{row.weights} {row.backend} {row.precision} {row.decode}' for row in members]
         left = [0.0] * len(members)
-        for stage, colour in STAGES.items():
+        for stage, colour in shown.items():
             widths = [getattr(row, stage) for row in members]
             axis.barh(range(len(members)), widths, left=left, color=colour, label=stage.removesuffix('_ms'))
             left = [start + width for start, width in zip(left, widths, strict=True)]

@@ -16,6 +16,7 @@ from pose_estimation_ros.apps.model_options import weights_of
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.learners.create import usual_decoding
 from pose_estimation_ros.learners.model_folder import find_model
 
 NOT_FOR_THE_NODE: dict[str, Any] = {
@@ -24,7 +25,7 @@ NOT_FOR_THE_NODE: dict[str, Any] = {
     'trust_weights': False,
     'all': False,
     'also': [],
-    'decode': 'fast',
+    **dict.fromkeys(('decode', 'channel_order', 'top_down')),
 }
 """Options that are no parameters of the node, with their defaults."""
 
@@ -70,6 +71,7 @@ def _measure(settings: Namespace) -> list[dict[str, Any]]:
         'keypoint_threshold': settings.keypoint_threshold,
         'min_keypoints': settings.min_keypoints,
         'max_persons': settings.max_persons,
+        'detector': settings.detector and str(settings.detector.resolve()),
     }
     parameters = json.dumps({name: value for name, value in given.items() if value is not None})
     with tempfile.TemporaryDirectory() as name:
@@ -93,7 +95,7 @@ def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
         'weights': weights_of(settings).name,
         'backend': settings.backend,
         'precision': settings.precision,
-        'decode': settings.decode,
+        'decode': settings.decode or usual_decoding(settings.method),
         'height': settings.height or 256,
         'source': f'node {measured["width"]}x{measured["height"]}{profile}',
         **measured,

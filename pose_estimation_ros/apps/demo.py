@@ -85,7 +85,7 @@ def run(settings: Namespace) -> int:
 
 def _needs_local(settings: Namespace) -> bool:
     """Whether something is asked for that is no parameter of the node; says so."""
-    special = settings.precision != 'fp32' or settings.decode != 'fast' or settings.stages is not None
+    special = settings.precision != 'fp32' or settings.decode not in (None, 'fast') or settings.stages is not None
     special = special or bool(settings.threads or settings.providers or settings.stride or settings.trust_weights)
     if special:
         say('(not over ROS 2: --precision, --decode, --stages, --stride, --threads, --providers are not for the node)')
@@ -104,6 +104,7 @@ def _over_the_middleware(settings: Namespace) -> int:
         'keypoint_threshold': settings.keypoint_threshold,
         'min_keypoints': settings.min_keypoints,
         'max_persons': settings.max_persons,
+        'detector': settings.detector and str(settings.detector.resolve()),
     }
     parameters = [f'{name}:={value}' for name, value in given.items() if value is not None]
     command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--weights', str(weights_of(settings))]

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
+from pose_estimation_ros.apps.evaluate_pckh import run_pckh
+from pose_estimation_ros.apps.looking import looking
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
+from pose_estimation_ros.apps.person_options import add_boxes, check_boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, PosePipeline
-from pose_estimation_ros.inference.test_time import Flipped, MultiScale
-from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
-from pose_estimation_ros.methods.method import Method
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -53,11 +52,16 @@ def add_arguments(parser: Any) -> None:
         '--subset', type=PositiveInt | None, help='So many pictures, drawn as for published validation subsets (250).'
     )
     add_flag(parser, '--flip', 'See mirrored pictures too, and decode the mean.')
+    add_boxes(parser, 'ground_truth, a file of boxes as COCO detection results, ')
     parser.add_argument(
         '--scales', type=str | None, metavar='A,B,...',
         help='See pictures at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
     )  # fmt: skip
     parser.add_argument('--batch-size', type=PositiveInt, default=1, help='Pictures at a time; more helps on GPUs.')
+    parser.add_argument(
+        '--head-boxes', type=Path | None, metavar='FILE',
+        help='Score PCKh on MPII rather than COCO: its gt_valid.mat; --annotations is then valid.json.',
+    )  # fmt: skip
     add_flag(parser, '--skip-unreadable', 'Leave out pictures that cannot be read; the score is without them.')
     add_model_options(parser)
 
@@ -93,6 +97,8 @@ def run(settings: Namespace) -> int:
     from pose_estimation_ros.evaluation.coco_score import coco_score
     from pose_estimation_ros.evaluation.dataset import Dataset
 
+    if settings.head_boxes:
+        return run_pckh(settings, STDOUT)
     _check(settings)
     dataset = Dataset.open(settings.dataset, settings.annotations)
     image_ids = dataset.image_ids(settings.limit, settings.subset)
@@ -144,23 +150,16 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     if settings.output:
         make_folder(settings.output)  # told now, not after minutes
     learner = make_learner(settings)
-    plain = learner.pipeline(settings.upsample_ratio)
-    pipeline = looking_often(plain, scales, learner.method if settings.flip else None)
-    found = evaluate_pictures(pipeline.batch, pictures, settings.batch_size, skip_unreadable=settings.skip_unreadable)
+    check_boxes(settings, learner)
+    plain = learner.scoring_pipeline(settings.upsample_ratio)
+    pipeline, boxes = looking(plain, learner.method, settings, scales, dataset.truth)
+    found = evaluate_pictures(
+        pipeline.batch, pictures, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
+    )
     backend = plain.backend
     used = {name: value for name, value in settings.as_dict().items() if name not in ('detections', 'verbose')}
     ran = {'backend': backend.name, 'device': backend.device, 'precision': backend.precision}
     return found, {**used, **ran, 'height': plain.base_height, 'stride': plain.stride, 'scales': list(scales) or None}
-
-
-def looking_often(plain: Pipeline | TwoPass, scales: tuple[float, ...], flips: Method | None) -> PeoplePipeline:
-    """Return a pipeline that sees pictures, or what its second pass looks at, at several scales and mirrored."""
-
-    def wrapped(pipeline: PosePipeline) -> PosePipeline:
-        pipeline = MultiScale(pipeline, scales) if scales else pipeline
-        return Flipped(pipeline, flips) if flips else pipeline
-
-    return plain.with_second_pass(wrapped) if isinstance(plain, TwoPass) else wrapped(plain)
 
 
 def parse_scales(text: str | None) -> tuple[float, ...]:

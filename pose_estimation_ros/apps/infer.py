@@ -14,7 +14,9 @@ from tqdm import tqdm
 from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
 from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
+from pose_estimation_ros.apps.person_options import add_boxes, boxes_of_frames, check_boxes
 from pose_estimation_ros.apps.window import Window
+from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
@@ -38,7 +40,8 @@ def add_arguments(parser: Any) -> None:
         help='Ids that last from frame to frame; auto: in videos and cameras, not between single images.',
     )  # fmt: skip
     add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
-    add_flag(parser, '--boxes', 'Draw boxes around tracked people.')
+    add_flag(parser, '--draw-boxes', 'Draw boxes around tracked people.')
+    add_boxes(parser, 'the poses in a JSON file that `infer` wrote with another method, ')
     parser.add_argument('--limit', type=PositiveInt | None, help='Stop after so many frames of each source.')
     add_tracker_option(parser)
     add_model_options(parser)
@@ -71,6 +74,8 @@ def run(settings: Namespace) -> int:
     if settings.json and settings.json.resolve() in files_read(sources):
         raise OutputError(f'{settings.json} is itself a source and would be overwritten; choose another --json file')
     learner = make_learner(settings)
+    check_boxes(settings, learner)
+    known = boxes_of_frames(settings.boxes)
     learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
     with contextlib.ExitStack() as stack:
         poses_file = stack.enter_context(PoseFile(settings.json, learner.method.skeleton)) if settings.json else None
@@ -80,12 +85,12 @@ def run(settings: Namespace) -> int:
             tally = Tally()
             started = time.perf_counter()
             quit_asked = False
-            for frame, poses in _poses_of(source, learner, settings):
+            for frame, poses in _poses_of(source, learner, settings, known):
                 tally.add(poses)
                 if poses_file:
                     poses_file.add(frame.source, frame.index, frame.stamp, frame.image.shape[:2], poses)
                 if output or window:
-                    annotated = draw_poses(frame.image, poses, boxes=settings.boxes)
+                    annotated = draw_poses(frame.image, poses, boxes=settings.draw_boxes)
                     if output:
                         output.add(source, frame, annotated)
                     if window and not window.show(annotated):
@@ -104,7 +109,9 @@ def run(settings: Namespace) -> int:
     return 0
 
 
-def _poses_of(source: Source, learner: Any, settings: Namespace) -> Iterator[tuple[Frame, list[Pose]]]:
+def _poses_of(
+    source: Source, learner: Any, settings: Namespace, known: dict[tuple[str, int], Boxes] | None
+) -> Iterator[tuple[Frame, list[Pose]]]:
     """Yield every frame with its poses, under a progress bar. Ctrl-C is how a camera ends."""
     track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
     learner.reset()
@@ -113,7 +120,8 @@ def _poses_of(source: Source, learner: Any, settings: Namespace) -> Iterator[tup
     with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
         for count, frame in enumerate(source.frames(), start=1):
             smooth = not settings.no_smooth
-            yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp)
+            given = {} if known is None else {'boxes': known.get((frame.source, frame.index), NOBODY)}
+            yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp, **given)
             bar.update()
             if count == settings.limit or stop.asked:
                 return

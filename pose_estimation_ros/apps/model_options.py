@@ -7,10 +7,13 @@ from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
 from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.apps.person_options import add_person_options, person_options
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.learners.embedded import embedded_model
 from pose_estimation_ros.learners.model_folder import find_model
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
+
+TWO_PASS_OPTIONS = ('first_pass_height', 'second_pass_height', 'regions', 'newcomers_interval')
 
 
 def add_model_options(parser: Any) -> None:
@@ -44,10 +47,12 @@ def add_model_options(parser: Any) -> None:
         help='Refinement stages to keep of a .pth; all that it has if not given.',
     )
     add_flag(model, '--trust-weights', 'Read a .pth that needs more than tensors. It can run any code: own files only.')
+    add_person_options(parser)
     tuning = parser.add_argument_group('decoding')
     tuning.add_argument(
-        '--decode', default='fast', help='fast, reference (published demo) or evaluation (published COCO evaluation).'
-    )
+        '--decode', type=str | None,
+        help='lightweight_openpose: fast, reference (published demo) or evaluation (published COCO evaluation). [fast]',
+    )  # fmt: skip
     tuning.add_argument('--upsample-ratio', type=PositiveInt, default=4, help='Keypoint positions tried per map cell.')
     tuning.add_argument('--keypoint-threshold', type=ClosedUnitInterval | None, help='Least height of a peak. [0.1]')
     tuning.add_argument('--min-keypoints', type=PositiveInt | None, help='Least keypoints of a person. [3]')
@@ -84,7 +89,7 @@ def add_two_pass_options(parser: Any) -> None:
 
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
-    from pose_estimation_ros.learners.create import create_learner
+    from pose_estimation_ros.learners.create import create_learner, takes
 
     if settings.height is not None and settings.method == 'high_resolution':
         raise SettingsError(
@@ -95,6 +100,8 @@ def make_learner(settings: Namespace) -> Any:
         for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')
         if getattr(settings, name) is not None
     }
+    if settings.height is not None and not takes(settings.method, 'base_height'):
+        raise SettingsError(f'{settings.method} has no --height: its crops have the size that the network is for')
     learner = create_learner(
         settings.method,
         backend=settings.backend,
@@ -105,14 +112,12 @@ def make_learner(settings: Namespace) -> Any:
         base_height=settings.height,
         mobilenet_use_stride=_use_stride(settings),
         num_refinement_stages=settings.stages,
-        first_pass_height=settings.first_pass_height,
-        second_pass_height=settings.second_pass_height,
-        regions=settings.regions,
-        newcomers_interval=settings.newcomers_interval,
+        **{name: settings[name] for name in TWO_PASS_OPTIONS},
         decode=settings.decode,
         decoding=decoding,
         require_device=True,
         tracker=TRACKERS[settings.tracker]() if 'tracker' in settings else None,
+        **person_options(settings),
     )
     learner.load(weights_of(settings), trust=settings.trust_weights)
     return learner
@@ -128,7 +133,11 @@ def weights_of(settings: Namespace) -> Path:
 
 def _use_stride(settings: Namespace) -> bool | None:
     """Return None where the model's own description decides. Published checkpoints have none; they are for stride 8."""
+    from pose_estimation_ros.learners.create import takes
+
     if settings.stride is not None:
         return bool(settings.stride == 16)
+    if not takes(settings.method, 'mobilenet_use_stride'):
+        return None
     file = find_model(weights_of(settings))
     return False if file.kind == 'pth' and 'network' not in file.metadata else None

@@ -81,7 +81,7 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
 
 def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', Any, str]:
     """Return what is trained, what scores it, and a sentence on the weights."""
-    from pose_estimation_ros.learners.validation import CocoValidation, recipe_pictures
+    from pose_estimation_ros.learners.recipe_validation import recipe_validation
     from pose_estimation_ros.training.start import make_subject
 
     subject, told = make_subject(recipe, resumed=resume is not None)
@@ -89,9 +89,7 @@ def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', 
         from pose_estimation_ros.learners.teaching import taught_subject
 
         subject = taught_subject(subject, recipe, alone)
-    pictures = recipe_pictures(recipe)
-    validation = CocoValidation(subject.method, pictures, recipe.validation.height) if pictures else None
-    return subject, validation, f'goes on from {resume}' if resume else told
+    return subject, recipe_validation(recipe, subject.method), f'goes on from {resume}' if resume else told
 
 
 def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace) -> None:
@@ -112,8 +110,9 @@ def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -
     from pose_estimation_ros.learners.model_holder import ModelHolder
 
     method = subject.method
-    options = method.options(recipe.network)
-    model = ModelHolder(method, Asked(options, recipe.validation.height, method.preprocessing))
+    options: Any = method.options(recipe.network)
+    height = options.input_hw[0] if method.sees == 'person' else recipe.validation.height
+    model = ModelHolder(method, Asked(options, height, method.preprocessing))
     model.adopt(network)
     model.save(folder, str(options.to_dict().get('backbone', '')))
     return folder

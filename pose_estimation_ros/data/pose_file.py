@@ -9,6 +9,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from pose_estimation_ros.core.boxes import Boxes, with_margin
+from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
@@ -64,3 +66,24 @@ class PoseFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
+
+
+def read_boxes(path: Path) -> dict[tuple[str, int], Boxes]:
+    """Return where people are by source and number of frame, out of a file of poses; each box has a margin.
+
+    Raises DatasetError where the file is not one that `infer --json` wrote.
+    """
+    try:
+        frames = json.loads(path.read_text(encoding='utf-8'))['frames']
+        return {(str(frame['source']), int(frame['index'])): _boxes(frame['poses']) for frame in frames}
+    except OSError as error:
+        raise DatasetError(f'cannot read boxes from {path}: {error.strerror}') from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f'{path} must be a file of poses as `infer --json` writes it, with frames of source, index and poses'
+        ) from error
+
+
+def _boxes(poses: list[dict[str, Any]]) -> Boxes:
+    rows = np.array([pose['bbox'] for pose in poses], dtype=float).reshape(-1, 4)
+    return Boxes(with_margin(rows), np.clip([float(pose['score']) for pose in poses], 0, 1))

@@ -1,7 +1,7 @@
 """Running a model over many pictures: detections, and how long each stage took."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.errors import DatasetError, ImageError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
@@ -19,11 +20,21 @@ from pose_estimation_ros.inference.pipeline import Result, Timings
 
 LOG = logging.getLogger(__name__)
 
-Infer = Callable[[list[ByteArray]], Sequence[Result]]
+Infer = Callable[..., Sequence[Result]]
+"""Takes pictures and, where it is told where people are, a list of boxes for each."""
 Entry = tuple[int, 'Path | ByteArray']
 """A picture's id, and its file or pixels."""
 
-STAGES = {'preprocess': 'preprocess_ms', 'forward': 'forward_ms', 'decode': 'decode_ms', 'total': 'total_ms'}
+DETECT = 'detect'
+"""A stage of methods that look for boxes first, and of no others."""
+
+STAGES = {
+    DETECT: 'detect_ms',
+    'preprocess': 'preprocess_ms',
+    'forward': 'forward_ms',
+    'decode': 'decode_ms',
+    'total': 'total_ms',
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +67,8 @@ class Run:
         if not self.timings:
             return {}
         columns = {name: [getattr(each, field) for each in self.timings] for name, field in STAGES.items()}
-        return {name: (float(np.median(ms)), float(np.percentile(ms, 95))) for name, ms in columns.items()}
+        spread = {name: (float(np.median(ms)), float(np.percentile(ms, 95))) for name, ms in columns.items()}
+        return {name: both for name, both in spread.items() if name != DETECT or both[1]}
 
 
 def evaluate_pictures(
@@ -64,6 +76,7 @@ def evaluate_pictures(
     pictures: Iterable[Entry],
     batch: int = 1,
     *,
+    boxes: Mapping[int, Boxes] | None = None,
     total: int | None = None,
     skip_unreadable: bool = False,
     skeleton: Skeleton = COCO_17,
@@ -76,6 +89,8 @@ def evaluate_pictures(
             or a learner's `infer_batch`.
         pictures: Ids and files or pixels; no more than `batch` are in memory at a time.
         batch: Pictures passed at a time.
+        boxes: Where people are in each picture, by its id, which `infer` then takes as its second argument; pictures
+            that are not among them have nobody in them.
         total: How many there are, for the bar; None where it is not known.
         skip_unreadable: Leave out pictures that cannot be read, and list them, rather than stop at the first.
         skeleton: That of the detections.
@@ -91,7 +106,9 @@ def evaluate_pictures(
     with tqdm(total=total, desc='evaluating', unit='image', leave=False, disable=not progress) as bar:
         for chunk in _chunks(pictures, batch):
             read = list(_read(chunk, run.unreadable, skip_unreadable))
-            results = infer([image for _, image in read]) if read else []
+            images = [image for _, image in read]
+            given = [] if boxes is None else [[boxes.get(image_id, NOBODY) for image_id, _ in read]]
+            results = infer(images, *given) if read else []
             for (image_id, _), result in zip(read, results, strict=True):
                 run.image_ids.append(image_id)
                 run.timings.append(result.timings)

@@ -16,6 +16,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError
+from pose_estimation_ros.methods.method import GraphFacts
 
 OPSET = 17
 INPUT_NAME = 'data'
@@ -149,6 +150,9 @@ def with_metadata(model: bytes, metadata: dict[str, object], precision: str) -> 
     return bytes(proto.SerializeToString())
 
 
+NO_GRAPH = GraphFacts('', ())
+
+
 @dataclass(frozen=True)
 class OnnxFacts:
     """What an ONNX model says of itself."""
@@ -157,6 +161,7 @@ class OnnxFacts:
     """What `with_metadata` wrote, {} where there is nothing."""
     channels: list[int | None]
     """Of each output, None where it is not fixed."""
+    graph: GraphFacts = NO_GRAPH
 
 
 def read_facts(model: bytes) -> OnnxFacts:
@@ -168,12 +173,14 @@ def read_facts(model: bytes) -> OnnxFacts:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
-        written = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY) or '{}')
+        about = session.get_modelmeta()
+        written = json.loads(about.custom_metadata_map.get(METADATA_KEY) or '{}')
     except Exception as error:  # ONNX Runtime's own exceptions share no public base
         raise BackendError(f'not an ONNX model that can be used: {str(error).splitlines()[0][:200]}') from error
     shapes = [each.shape for each in session.get_outputs()]
     channels = [shape[1] if len(shape) == 4 and isinstance(shape[1], int) else None for shape in shapes]
-    return OnnxFacts(dict(written) if isinstance(written, dict) else {}, channels)
+    graph = GraphFacts(about.graph_name, tuple(each.name for each in session.get_outputs()))
+    return OnnxFacts(dict(written) if isinstance(written, dict) else {}, channels, graph)
 
 
 def precision_of(model: bytes) -> str:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -31,21 +31,21 @@ class Timings:
     preprocess_ms: float
     forward_ms: float
     decode_ms: float
+    detect_ms: float = 0.0
+    """Finding boxes around people first, by methods that need them."""
 
     @property
     def total_ms(self) -> float:
         """All stages together."""
-        return self.preprocess_ms + self.forward_ms + self.decode_ms
+        return self.preprocess_ms + self.forward_ms + self.decode_ms + self.detect_ms
 
     def __add__(self, other: 'Timings') -> 'Timings':
         """Return the times of both, stage by stage."""
-        stages = (self.preprocess_ms, self.forward_ms, self.decode_ms)
-        others = (other.preprocess_ms, other.forward_ms, other.decode_ms)
-        return Timings(*(a + b for a, b in zip(stages, others, strict=True)))
+        return Timings(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def share(self, part: float) -> 'Timings':
         """Return so large a part of every stage."""
-        return Timings(self.preprocess_ms * part, self.forward_ms * part, self.decode_ms * part)
+        return Timings(*(stage * part for stage in astuple(self)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,13 @@ def _resize(image: AnyArray, letterbox: Letterbox, interpolation: int) -> AnyArr
     return cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=interpolation)
 
 
+def normalised(image: ByteArray, preprocessing: Preprocessing) -> FloatArray:
+    """Return a BGR picture (H, W, 3) of the network's size as its input (3, H, W) float32."""
+    planes = np.empty((3, *image.shape[:2]), dtype=np.float32)
+    _normalise(image, preprocessing, planes)
+    return planes
+
+
 def _normalise(resized: AnyArray, preprocessing: Preprocessing, target: FloatArray) -> None:
     """Write (pixel - mean) * scale of an (H, W, 3) BGR picture into planes (3, H, W)."""
     order = (0, 1, 2) if preprocessing.channel_order == 'bgr' else (2, 1, 0)

@@ -10,7 +10,7 @@ from pose_estimation_ros.methods.method import Preprocessing
 
 LOG = logging.getLogger(__name__)
 
-INPUT_FIELDS = ('mean', 'scale', 'pad_value')
+INPUT_FIELDS = ('mean', 'scale', 'pad_value', 'channel_order')
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
 LEARNERS: dict[str, type[Learner]] = {
     'lightweight_openpose': LightweightOpenPoseLearner,
     'high_resolution': HighResolutionPoseEstimationLearner,
+    'simple_baseline': SimpleBaselineLearner,
 }
 
 
@@ -24,3 +26,13 @@ def create_learner(method: str, **options: Any) -> Learner:
     if unknown:
         raise SettingsError(f'{method} has no option {", ".join(sorted(unknown))}')
     return learner(**given)
+
+
+def usual_decoding(method: str) -> str:
+    """Return the name of the decoding that a method's learner has unless another is asked for."""
+    return str(inspect.signature(LEARNERS[method]).parameters['decode'].default)
+
+
+def takes(method: str, option: str) -> bool:
+    """Whether a method's learner has an option."""
+    return method in LEARNERS and option in inspect.signature(LEARNERS[method]).parameters

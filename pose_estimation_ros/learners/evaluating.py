@@ -1,12 +1,13 @@
 """`eval` of the learners: COCO's numbers on a dataset, in the published form."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
 from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.pose import Pose
@@ -32,15 +33,22 @@ class EvaluationSettings:
     progress: bool = True
 
 
-def evaluate(pipeline: PeoplePipeline, pictures: ScoredPictures, settings: EvaluationSettings) -> CocoScore:
-    """Score a pipeline on pictures and write what it found; raises DatasetError and OutputError."""
+def evaluate(
+    pipeline: PeoplePipeline,
+    pictures: ScoredPictures,
+    settings: EvaluationSettings,
+    boxes: Mapping[int, Boxes] | None = None,
+) -> CocoScore:
+    """Score a pipeline on pictures and write what it found; raises DatasetError and OutputError.
+
+    `boxes`, by image id, are for a pipeline that takes them.
+    """
     make_folder(settings.output.parent)
     viewer = Viewer() if settings.visualize else None
     infer = viewer.watching(pipeline.batch) if viewer else pipeline.batch
     entries = _until(lambda: bool(viewer and viewer.closed), pictures.entries())
-    run = evaluate_pictures(
-        infer, entries, 1 if viewer else settings.batch_size, total=len(pictures), progress=settings.progress
-    )
+    batch = 1 if viewer else settings.batch_size
+    run = evaluate_pictures(infer, entries, batch, boxes=boxes, total=len(pictures), progress=settings.progress)
     write_detections(settings.output, run.detections)
     return coco_score(pictures.truth, run.detections, run.image_ids)
 
@@ -71,13 +79,11 @@ class Viewer:
     def __init__(self) -> None:
         self.closed = False
 
-    def watching(
-        self, infer: Callable[[Sequence[ByteArray]], list[Result]]
-    ) -> Callable[[list[ByteArray]], list[Result]]:
+    def watching(self, infer: Callable[..., list[Result]]) -> Callable[..., list[Result]]:
         """Return the same function, which also shows what it finds."""
 
-        def watched(images: list[ByteArray]) -> list[Result]:
-            results = infer(images)
+        def watched(images: list[ByteArray], *boxes: Sequence[Boxes]) -> list[Result]:
+            results = infer(images, *boxes)
             for image, result in zip(images, results, strict=True):
                 self._show(image, result.poses)
             return results

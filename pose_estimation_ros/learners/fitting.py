@@ -4,7 +4,7 @@ import logging
 import math
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,17 @@ from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.validation import CocoValidation
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.places import Places
-from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSettings, Settings, TrainerSettings
+from pose_estimation_ros.training.settings import (
+    LoggingSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    Settings,
+    TrainerSettings,
+)
 
 if TYPE_CHECKING:
     from pose_estimation_ros.training.parts import TrainingResult
+    from pose_estimation_ros.training.validation import Validation
 
 LOG = logging.getLogger(__name__)
 
@@ -61,6 +68,8 @@ class Fitting:
     backend: BackendSettings
     temp_path: Path
     request: FitRequest
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    weight_decay: float = OptimizerSettings.weight_decay
 
     @property
     def places(self) -> Places:
@@ -74,7 +83,8 @@ class Fitting:
         """The engine's settings for the published arguments."""
         training, request = self.training, self.request
         return Settings(
-            optimizer=OptimizerSettings(lr=training.lr),
+            optimizer=OptimizerSettings(lr=training.lr, weight_decay=self.weight_decay),
+            schedule=self.schedule,
             trainer=TrainerSettings(
                 max_epochs=training.epochs if request.epochs is None else request.epochs,
                 batch_size=training.batch_size,
@@ -115,11 +125,26 @@ class Fitting:
             SystemExit: The same for SIGTERM.
 
         """
+        validation = None
+        if scored is not None:
+            validation = CocoValidation(
+                self.method,
+                scored,
+                model.base_height,
+                preprocessing=model.preprocessing,
+                verbose=self.request.tells,
+            )
+        augment = transform or published_lightweight_openpose(skeleton=self.method.skeleton)
+        return published_result(self.train(model, pictures, augment, validation))
+
+    def train(
+        self, model: ModelHolder, pictures: KeypointDataset, augment: Transform, validation: 'Validation | None'
+    ) -> 'TrainingResult':
+        """Train the holder's network in place and return what came of it; raises KeyboardInterrupt as `run` does."""
         from pose_estimation_ros.training.parts import Subject
         from pose_estimation_ros.training.run import train
 
         network = model.network
-        augment = transform or published_lightweight_openpose(skeleton=self.method.skeleton)
         schedule = self.training.lr_schedule
         subject = Subject(
             method=self.method,
@@ -132,15 +157,6 @@ class Fitting:
         )
         if self.request.tells:
             print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
-        validation = None
-        if scored is not None:
-            validation = CocoValidation(
-                self.method,
-                scored,
-                model.base_height,
-                preprocessing=model.preprocessing,
-                verbose=self.request.tells,
-            )
         resume = None if self.training.weights_only else self.checkpoint()
         try:
             with ending_on_interrupt(True, signal.SIGTERM) as stop:
@@ -151,7 +167,7 @@ class Fitting:
             sys.exit(TERMINATED)
         if result.stopped:
             raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
-        return published_result(result)
+        return result
 
     @property
     def _device(self) -> Any:
@@ -165,7 +181,7 @@ def published_result(result: 'TrainingResult') -> dict[str, Any]:
     return {
         'paf_losses': _summed(result, 'paf_loss'),
         'heatmap_losses': _summed(result, 'heatmaps_loss'),
-        'eval_results_list': [_published_scores(scores) for scores in result.evaluations],
+        'eval_results_list': [published_scores(scores) for scores in result.evaluations],
     }
 
 
@@ -174,6 +190,7 @@ def _summed(result: 'TrainingResult', ending: str) -> list[float]:
     return [sum(values) for values in zip(*stages, strict=True)]
 
 
-def _published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
+def published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
+    """Return a validation's numbers in the form that `eval` returns."""
     names = CocoScore.__dataclass_fields__
     return published_numbers(CocoScore(**{name: scores.get(name, math.nan) for name in names}))

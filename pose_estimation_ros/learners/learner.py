@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pose_estimation_ros.core.arrays import AnyArray
 from pose_estimation_ros.core.image import Image
@@ -22,10 +22,14 @@ class Learner(ABC):
     The first group is the published API. Command line and node use the second as well.
     """
 
-    method: ClassVar[Method]
     tracker: Tracker
     """Owner of ids and smoothing."""
     temp_path: Path
+
+    @property
+    @abstractmethod
+    def method(self) -> Method:
+        """The published system, in the skeleton of the model that is loaded."""
 
     @abstractmethod
     def fit(self, dataset: Any, val_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -45,7 +49,10 @@ class Learner(ABC):
 
     @abstractmethod
     def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
-        """Read a model from a folder or file; the one that comes with the package unless a path is given."""
+        """Read a model from a folder or file; the one that comes with the package unless a path is given.
+
+        With `trust` a file may build any Python object.
+        """
 
     @abstractmethod
     def optimize(self, *args: Any, **kwargs: Any) -> None:
@@ -77,6 +84,10 @@ class Learner(ABC):
     @abstractmethod
     def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures."""
+
+    def scoring_pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
+        """Return what evaluations run: the same, unless a method gives out fewer keypoints than it is scored by."""
+        return self.pipeline(upsample_ratio)
 
     @abstractmethod
     def tune(self, base_height: int | None = None, **decoding: Any) -> None:

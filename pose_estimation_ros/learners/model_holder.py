@@ -34,6 +34,11 @@ class ModelHolder:
         return self._loaded.options
 
     @property
+    def asked_options(self) -> Any:
+        """Those of the network that the learner's caller asked for."""
+        return self._asked.options
+
+    @property
     def base_height(self) -> int:
         """Rows that pictures are scaled to."""
         return self._loaded.base_height
@@ -112,6 +117,11 @@ class ModelHolder:
     def forget_optimized(self) -> None:
         """Go back to the model that was optimised, since it has been trained further."""
         self._optimized = self._optimized_model = None
+
+    def learnt(self, **options: Any) -> None:
+        """Take note of what training has made of the network, by its options' fields."""
+        self._loaded = replace(self._loaded, options=replace(self._loaded.options, **options))
+        self.forget_optimized()
 
     def optimize(
         self, folder: Path, precision: str, calibration: Iterable[FloatArray] | None, fold_constants: bool

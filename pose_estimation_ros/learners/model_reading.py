@@ -66,7 +66,9 @@ def _read_onnx(file: ModelFile, method: Method, asked: Asked) -> LoadedModel:
     facts = read_facts(content)
     pick_outputs(facts.channels, method.output_channels, label)
     file = replace(file, metadata={**facts.metadata, **file.metadata})
-    return _loaded_graph(file, Model(method.output_channels, onnx=content, label=label), method, asked)
+    expected = None if 'preprocessing' in file.metadata else method.onnx_preprocessing(facts.graph)
+    model = Model(method.output_channels, onnx=content, label=label)
+    return _loaded_graph(file, model, method, asked, expected)
 
 
 def _read_xml(file: ModelFile, method: Method, asked: Asked) -> LoadedModel:

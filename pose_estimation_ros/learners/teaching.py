@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -16,12 +16,16 @@ from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.asked import Asked
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.training.recipe import Recipe
+from pose_estimation_ros.training.recipe import Part, Recipe, TransformSettings
 from pose_estimation_ros.training.sources import make_transform
 
 if TYPE_CHECKING:
     from pose_estimation_ros.training.parts import Subject
     from pose_estimation_ros.training.taught import Lessons, Teacher
+
+
+OF_PERSONS = ('head_boxes', 'person_scale', 'person_rotation')
+"""Settings that are no matter of methods with teachers."""
 
 
 def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'Subject':
@@ -33,7 +37,8 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
         alone: Whether this is the only process; several cannot write.
 
     Raises:
-        SettingsError: Lessons are not written yet and cannot be by several processes, or others are there.
+        SettingsError: Lessons are not written yet and cannot be by several processes, or others are there; the method
+            has no teachers.
         WeightsError: The teacher cannot be read.
         OutputError: There is no room.
 
@@ -41,6 +46,8 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
     from pose_estimation_ros.training.taught import Taught
 
     method = subject.method
+    if method.sees == 'person':
+        raise SettingsError(f'teacher.weights is for methods that see whole pictures, {method.name} sees persons')
     lessons = _lessons(recipe)
     if lessons.written() < lessons.count:
         if not alone:
@@ -62,12 +69,16 @@ def _lessons(recipe: Recipe) -> 'Lessons':
     asked = recipe.teacher
     depends = {
         'teacher': Path(asked.weights).name,
-        'train': [asdict(part) for part in recipe.data.train],
-        'transform': asdict(replace(recipe.transform, camera_like=False)),
+        'train': [_of_pictures(part) for part in recipe.data.train],
+        'transform': _of_pictures(replace(recipe.transform, camera_like=False)),
         'objective': recipe.objective,
         'seed': recipe.seed,
     }
     return Lessons(Path(recipe.data.root) / asked.keep, asked.count, recipe.transform.size, depends)
+
+
+def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings).items() if name not in OF_PERSONS}
 
 
 def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
@@ -75,9 +86,10 @@ def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
     from pose_estimation_ros.training.items import Items
     from pose_estimation_ros.training.taught import write_lessons
 
-    transform = make_transform(replace(recipe.transform, camera_like=False), subject.method.skeleton)
+    method = subject.method
+    transform = make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
     items = Items(subject.pictures, transform, subject.objective, recipe.seed)
-    teacher = open_teacher(subject.method, Path(recipe.teacher.weights), recipe.transform.size)
+    teacher = open_teacher(method, Path(recipe.teacher.weights), recipe.transform.size)
     bar = tqdm(
         total=lessons.count,
         desc="teacher's lessons",

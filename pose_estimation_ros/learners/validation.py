@@ -1,7 +1,7 @@
 """Scoring a network in training by COCO's numbers: what the training engine asks for and evaluation provides."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,13 +54,9 @@ class CocoValidation:
 
     def score(self, parts: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
         """Return COCO's ten numbers, AP first; those without anybody to measure are left out, or 0 for AP."""
-        detections = [each for part in parts for each in part]
-        image_ids = [image_id for image_id, _ in self.pictures.sources]
-        numbers = coco_score(self.pictures.truth, detections, image_ids).as_dict()
-        known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-        scores = {'AP': 0.0, **known}
+        scores = coco_numbers(self.pictures, parts)
         if self.verbose:
-            tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
+            tell(scores)
         return scores
 
     def tag(self, name: str) -> str:
@@ -73,6 +69,20 @@ class CocoValidation:
         decoder = self.method.decoder(self.decoder or self.method.decoder_names()[0])
         backend = open_backend(model, BackendSettings('torch', str(device)))
         return Pipeline(backend, decoder, self.preprocessing or self.method.preprocessing, self.height)
+
+
+def coco_numbers(pictures: ScoredPictures, parts: Sequence[list[dict[str, Any]]]) -> dict[str, float]:
+    """Return COCO's ten numbers of all that was found; those without anybody to measure are left out, or 0 for AP."""
+    detections = [each for part in parts for each in part]
+    image_ids = [image_id for image_id, _ in pictures.sources]
+    numbers = coco_score(pictures.truth, detections, image_ids).as_dict()
+    known = {name: value for name, value in numbers.items() if not math.isnan(value)}
+    return {'AP': 0.0, **known}
+
+
+def tell(scores: Mapping[str, float]) -> None:
+    """Print what a validation found, beside the bars that are shown."""
+    tqdm.write('validation: ' + ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
 
 
 def recipe_pictures(recipe: Recipe) -> ScoredPictures | None:

@@ -23,8 +23,17 @@ class Preprocessing:
     """That of mean, scale and the network's input channels."""
 
 
+@dataclass(frozen=True)
+class GraphFacts:
+    """What an ONNX model of others shows of where it comes from."""
+
+    name: str
+    """Of its graph, which exporting libraries choose."""
+    outputs: tuple[str, ...]
+
+
 class Decoder(Protocol):
-    """Turns a network's maps into poses of the picture."""
+    """Turns a network's maps into poses of what the network was shown: a whole picture, or the crop of one person."""
 
     @property
     def name(self) -> str:
@@ -39,7 +48,10 @@ class Decoder(Protocol):
         """Where maps of several scales are averaged: on the grid of the largest, or enlarged to the picture's size."""
 
     def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
-        """Decode one picture's maps, each (C, H, W), in the order of the method's `output_channels`."""
+        """Decode one picture's maps, each (C, H, W), in the order of the method's `output_channels`.
+
+        Of a method that sees persons the crop is the picture: it decodes to one pose, in the crop's pixels, or to none.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +115,28 @@ class Options(Protocol):
 class Method(Protocol):
     """One published system: its skeleton, preprocessing, network, targets, decoders and weights."""
 
-    name: str
-    skeleton: Skeleton
-    preprocessing: Preprocessing
-    output_channels: tuple[int, ...]
-    """Channels of the maps that decoders take; the last output of a network with as many channels is meant."""
+    @property
+    def name(self) -> str:
+        """What users call it."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What it finds of a person."""
+
+    @property
+    def sees(self) -> Literal['picture', 'person']:
+        """What its network is shown: a whole picture (bottom-up), or the crop of one person (top-down).
+
+        The options of a network that sees persons have `input_hw`, the crop's height and width.
+        """
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures enter its networks, as published."""
+
+    @property
+    def output_channels(self) -> tuple[int, ...]:
+        """Channels of the maps that decoders take; the last output of a network with as many channels is meant."""
 
     def options(self, values: Mapping[str, Any] | None = None) -> Options:
         """Return a network's options by name, published values for the rest; raises SettingsError for others."""
@@ -133,6 +162,9 @@ class Method(Protocol):
 
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
         """Return what an OpenVINO file is known to expect, None where it is not known; raises WeightsError."""
+
+    def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
+        """Return what an ONNX model of others is known to expect, None where it is not known."""
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

@@ -21,6 +21,14 @@ def detection_type() -> Any | None:
     return package and package.Detection2DArray
 
 
+def required_detection_type() -> Any:
+    """Return the type Detection2DArray; raises SettingsError where vision_msgs is not installed."""
+    package = message_types(PACKAGE)
+    if package is None:
+        raise SettingsError(f'boxes.enabled needs {how_to_install(PACKAGE)}')
+    return package.Detection2DArray
+
+
 def encode_detections(poses: Sequence[Pose], header: Header) -> Any:
     """Return a Detection2DArray: the box around the keypoints found, and their mean score; id is the track's, or ''.
 

@@ -38,6 +38,8 @@ class NodeView:
     depth_fault: str = ''
     """Why there is nobody in 3D, where depth is wanted."""
     stall_timeout: float = 5.0
+    boxes_fault: str = ''
+    """Why nobody is looked at, where boxes come from another node."""
 
 
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
@@ -59,6 +61,8 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
     if not seen.came_out:
         lost = ', '.join(f'{count} {reason}' for reason, count in sorted(seen.lost.items()))
         return WARN, f'frames arrive, none comes out{lost and f"; lost lately: {lost}"}'
+    if view.boxes_fault:
+        return WARN, f'frames arrive, nobody is looked at: {view.boxes_fault}'
     if seen.people == 0:
         return OK, 'frames arrive, nobody seen'
     if view.depth_fault:

@@ -8,7 +8,9 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from pose_estimation_ros.ros.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.detections import required_detection_type
 from pose_estimation_ros.ros.moments import Received
 from pose_estimation_ros.ros.parameters import NodeSettings
 from pose_estimation_ros.ros.rate_limit import RateLimit
@@ -30,6 +32,7 @@ class Inputs:
         statistics: Statistics,
         post: Callable[[Received], bool],
         depth: DepthBuffer | None,
+        boxes: BoxBuffer | None = None,
     ) -> None:
         self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
         self.incompatible_qos = ''
@@ -48,6 +51,11 @@ class Inputs:
                 node.create_subscription(Image, 'depth/image', depth.add_picture, profile),
                 node.create_subscription(CameraInfo, 'depth/camera_info', depth.add_camera_info, profile),
             ]
+
+        if boxes is not None:
+            self._others.append(
+                node.create_subscription(required_detection_type(), 'detections', boxes.add, sensor_profile(5))
+            )
 
     @property
     def topic(self) -> str:

@@ -3,7 +3,6 @@
 Imports nothing of ROS. `python -m pose_estimation_ros.ros.parameter_texts` writes YAML and README anew after a change.
 """
 
-import inspect
 import math
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.inference.backend import BACKENDS
-from pose_estimation_ros.learners.create import LEARNERS
+from pose_estimation_ros.learners.create import LEARNERS, takes
 from pose_estimation_ros.learners.model_folder import find_model
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
@@ -145,6 +144,15 @@ PARAMETERS = (
         dynamic=True, range=(0, 3600),
     ),
     Parameter('lazy', True, 'Pause while nobody subscribes to any output.', dynamic=True),
+    Parameter(
+        'detector', '', 'Only for top-down methods: an ONNX file of the YOLOX family that finds people.',
+    ),
+    Parameter(
+        'boxes.enabled', False,
+        'Only for top-down methods: take people from `detections` (vision_msgs/Detection2DArray) of another node.',
+    ),
+    Parameter('boxes.class_id', 'person', 'Class of the detections that count; empty: all of them.'),
+    Parameter('boxes.max_age', 0.5, 'Seconds by which stamps of picture and detections may differ.', range=(0, 10)),
     Parameter('depth.enabled', False, 'Subscribe to depth and publish people in 3D.'),
     Parameter(
         'depth.window', 5, 'Width of the window of depth pixels whose median counts, around each keypoint.',
@@ -188,6 +196,10 @@ class NodeSettings:
     max_frame_age: float
     stall_timeout: float
     lazy: bool
+    detector: str
+    boxes_enabled: bool
+    boxes_class_id: str
+    boxes_max_age: float
     depth_enabled: bool
     depth_window: int
     depth_slop: float
@@ -215,6 +227,8 @@ def settings_from(values: Mapping[str, Any]) -> NodeSettings:
             faults.append(str(error))
     if checked.get('hri_enabled') and checked.get('track') is False:
         faults.append('hri.enabled needs track to be true, since bodies are told apart by their ids')
+    if checked.get('boxes_enabled') and checked.get('detector'):
+        faults.append('boxes.enabled and detector contradict each other; leave one of them out')
     if faults:
         raise SettingsError('; '.join(faults))
     return NodeSettings(**checked)
@@ -242,11 +256,6 @@ def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool)
     return new
 
 
-def takes(method: str, option: str) -> bool:
-    """Whether the method's learner has an option."""
-    return option in inspect.signature(LEARNERS[method]).parameters
-
-
 def heights(settings: NodeSettings) -> dict[str, int]:
     """Return those of the heights that the method has; they may change while it runs."""
     return {name: getattr(settings, name) for name in HEIGHTS if takes(settings.method, name)}
@@ -269,6 +278,7 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
         'first_pass_height': settings.first_pass_height,
         'second_pass_height': settings.second_pass_height,
         'newcomers_interval': settings.newcomers_interval,
+        'detector': settings.detector or None,
         'decoding': decoding_options(settings),
         'tracker': None if settings.tracker == DEFAULT_TRACKER else TRACKERS[settings.tracker](),
         'require_device': True,

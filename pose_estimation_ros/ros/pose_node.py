@@ -15,6 +15,7 @@ from std_srvs.srv import Trigger
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.inference.backend import Backend
 from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.ros.box_buffer import BoxBuffer, box_buffer
 from pose_estimation_ros.ros.declare import LiveSettings, declare, unknown_parameters
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.diagnostics import NodeView, diagnostic_array
@@ -54,6 +55,7 @@ class PoseNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
         self._depth: DepthBuffer | None = None
+        self._boxes: BoxBuffer | None = None
         self._processor: FrameProcessor | None = None
         self._worker: Worker[Received] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
@@ -84,12 +86,20 @@ class PoseNode(LifecycleNode):
         method, options = learner_options(self.settings)
         learner = create_learner(method, **options)
         learner.load(self.settings.model_path or None)
+        self._check_boxes(learner.method.sees)
         self._backend = backend = learner.pipeline(self.settings.upsample_ratio).backend
         learner.infer_timed(grey_picture(), self.settings.upsample_ratio)
         if self.settings.device == 'auto' and backend.device == 'cpu':
             self.get_logger().warning('no GPU is used: running on the CPU')
         self.get_logger().info(f'{method} runs on {backend.name}, {backend.device}, {backend.precision}')
         return learner
+
+    def _check_boxes(self, sees: str) -> None:
+        """Tell where boxes do not go with the method, and where a robot will hardly want what it gets."""
+        if self.settings.boxes_enabled and sees != 'person':
+            raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole pictures')
+        if sees == 'person' and not (self.settings.boxes_enabled or self.settings.detector):
+            self.get_logger().warning('neither detector nor boxes.enabled: every picture is taken for one person')
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, then let pictures in."""
@@ -107,6 +117,7 @@ class PoseNode(LifecycleNode):
 
     def _begin(self, outputs: Outputs) -> None:
         self._depth = depth = DepthBuffer(self.get_logger()) if self.settings.depth_enabled else None
+        self._boxes = boxes = box_buffer(self.settings, self.get_logger())
         surroundings = Surroundings(
             learner=self._learner,
             outputs=outputs,
@@ -117,13 +128,14 @@ class PoseNode(LifecycleNode):
             now=lambda: self.get_clock().now().nanoseconds * 1e-9,
             give_up=self._surrender.trigger,
             is_ending=lambda: not self.context.ok(),
+            boxes=boxes,
         )
         self._failure = ''
         self._statistics.reset()
         self._processor = FrameProcessor(surroundings, self.settings)
         self._worker = Worker(self._processor)
         self._worker.start()
-        self._inputs = Inputs(self, lambda: self.settings, self._statistics, self._worker.post, depth)
+        self._inputs = Inputs(self, lambda: self.settings, self._statistics, self._worker.post, depth, boxes)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let no more pictures in, drop the one that waits, end the worker, forget the people; keep the model."""
@@ -227,6 +239,7 @@ class PoseNode(LifecycleNode):
             other_types=self._inputs.other_types() if self._inputs else '',
             has_subscribers=processor.has_subscribers if processor else False,
             depth_fault=self._depth.fault if self._depth else '',
+            boxes_fault=self._boxes.fault if self._boxes else '',
             unmatched=self._outputs.unmatched() if self._outputs and processor else '',
             lazy=self.settings.lazy,
             failure=processor.failure if processor and self._state == 'active' else self._failure,

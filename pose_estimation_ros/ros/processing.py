@@ -10,6 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.ros.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.image_conversion import BrokenImage, Converter, UnsupportedEncoding
 from pose_estimation_ros.ros.moments import Moments, Received
@@ -41,6 +42,8 @@ class Surroundings:
     """Called from the worker's thread when too much goes wrong."""
     is_ending: Callable[[], bool] = lambda: False
     """Whether ROS was shut down: what fails then is no failure."""
+    boxes: BoxBuffer | None = None
+    """Where people are, of learners that are told by another node."""
 
 
 class FrameProcessor:
@@ -93,8 +96,9 @@ class FrameProcessor:
         before = depth.latest() if depth else ()  # inference may outlast the buffer
         stamp = seconds(message.header.stamp)
         converted = time.perf_counter()
+        given = [self._with.boxes.boxes(message.header)] if self._with.boxes else []
         infer = self._with.learner.infer_next if settings.track else self._with.learner.infer_timed
-        result = infer(image, settings.upsample_ratio)
+        result = infer(image, settings.upsample_ratio, *given)
         inferred = time.perf_counter()
         poses = self._tracked(result.poses, image, stamp, settings)
         points = depth.points(poses, message.header, image, settings, before) if depth else None

@@ -18,15 +18,18 @@ class Part:
     """One source of pictures.
 
     `coco` takes a folder of images and a file of annotations, `coco_main_persons` the same as the published
-    preparation cuts it up, one item for each person. `leeds` takes the folder of Leeds Sports Pose Extended as
-    `images`. `synthetic` draws people on the spot.
+    preparation cuts it up, one item for each person who is large and complete enough, `coco_persons` one for
+    everybody. `mpii` takes the folder of images and train.json or valid.json, one item for each person. `leeds` takes
+    the folder of Leeds Sports Pose Extended as `images`. `synthetic` draws people on the spot.
     """
 
-    kind: Literal['coco', 'coco_main_persons', 'leeds', 'synthetic']
+    kind: Literal['coco', 'coco_main_persons', 'coco_persons', 'mpii', 'leeds', 'synthetic']
     images: str = ''
     """Folder, below data.root unless absolute."""
     annotations: str = ''
     """File, below data.root unless absolute."""
+    head_boxes: str = ''
+    """Of `mpii` to validate on: the published gt_valid.mat, below data.root unless absolute."""
     weight: float = 1.0
     """How often this part is drawn from, against the others."""
     limit: int = 0
@@ -87,11 +90,16 @@ class TransformSettings:
 
     kind: Literal['published', 'whole_picture', 'varied', 'letterboxed'] = 'published'
     """published crops around one person, as the method was trained; whole_picture fits the picture in and moves it a
-    little; varied cuts out any part at any of many sizes; letterboxed only fits it in."""
+    little; varied cuts out any part at any of many sizes; letterboxed only fits it in. A method that sees persons has
+    published alone."""
     size: int = 368
-    """Of the square network input, pixels."""
+    """Of the square network input, pixels. Of a method that sees persons the network's options say it."""
     scale: tuple[float, float] = (0.5, 2.0)
     """For varied: least and greatest length of the picture's longer side, in sizes."""
+    person_scale: float = 0.3
+    """Of a method that sees persons: how much the size varies; 0.25 was published for MPII."""
+    person_rotation: float = 40.0
+    """Of a method that sees persons: degrees of rotation; 30 was published for MPII."""
     camera_like: bool = False
     """Change colours, blur and add noise besides, as cameras do; not in the published training."""
 
@@ -107,6 +115,8 @@ class ValidationSettings:
 
     height: int = 368
     """Rows that pictures are scaled to."""
+    flip: bool = False
+    """Of a method that sees persons: see crops mirrored too."""
     limit: int = 250
     """Pictures of each part, the choice that `evaluate --subset` makes; 0 for all."""
 

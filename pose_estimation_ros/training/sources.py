@@ -1,19 +1,22 @@
 """From a recipe's parts to annotated pictures in a method's skeleton."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pose_estimation_ros.core.arrays import BoolArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.skeleton import Skeleton
-from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
 from pose_estimation_ros.data.datasets.collage import Collage
 from pose_estimation_ros.data.datasets.converted import InSkeleton
 from pose_estimation_ros.data.datasets.kept import Kept
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
+from pose_estimation_ros.data.datasets.persons import Persons
 from pose_estimation_ros.data.datasets.unlabelled import Unlabelled
 from pose_estimation_ros.data.transforms import (
     Compose,
@@ -21,26 +24,41 @@ from pose_estimation_ros.data.transforms import (
     camera_like,
     letterboxed,
     published_lightweight_openpose,
+    published_simple_baseline,
     varied,
     whole_picture,
 )
+from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.recipe import DataSettings, Part, TransformSettings
 
+PERSON_KINDS = ('coco_main_persons', 'coco_persons', 'mpii', 'leeds')
+"""Parts whose items each have one person who comes first."""
 
-def training_pictures(data: DataSettings, skeleton: Skeleton) -> KeypointDataset:
+
+def training_pictures(data: DataSettings, method: Method) -> KeypointDataset:
     """Return the parts to train on as one dataset; raises SettingsError where there is none."""
     if not data.train:
         raise SettingsError('data.train names no pictures to train on; give a recipe with --config, or data.train')
-    parts = [_prepared(part, open_part(part, Path(data.root)), skeleton) for part in data.train]
+    parts = [_prepared(part, open_part(part, Path(data.root)), method) for part in data.train]
     if len(parts) == 1:
         return parts[0]
     return Mixture(parts, [part.weight for part in data.train])
 
 
-def _prepared(part: Part, dataset: KeypointDataset, skeleton: Skeleton) -> KeypointDataset:
+def _prepared(part: Part, dataset: KeypointDataset, method: Method) -> KeypointDataset:
     """Return a part as it is trained on."""
+    skeleton = method.skeleton
     dataset = dataset if dataset.skeleton is skeleton else InSkeleton(dataset, skeleton)
-    dataset = dataset if part.labels else Unlabelled(dataset)
+    rows, columns = part.collage
+    if method.sees == 'person':
+        if not part.labels:
+            raise SettingsError(f'data.train: labels: false is for methods that see whole pictures, not {method.name}')
+        alone = part.kind in PERSON_KINDS and rows == columns == 1
+        return dataset if alone else Persons(_in_collage(dataset, part))
+    return _in_collage(dataset if part.labels else Unlabelled(dataset), part)
+
+
+def _in_collage(dataset: KeypointDataset, part: Part) -> KeypointDataset:
     rows, columns = part.collage
     return dataset if rows == columns == 1 else Collage(dataset, rows, columns, seed=part.seed)
 
@@ -59,10 +77,10 @@ def _open(part: Part, root: Path) -> KeypointDataset:
             return people
         described = {'size': part.size, 'persons': part.persons, 'seed': part.seed, 'settings': str(people.settings)}
         return Kept(people, root / part.keep, described)
-    paths = coco_paths(part, root)
-    if paths is None:
+    if part.kind == 'leeds':
         return LeedsSportsExtended(_existing(root / part.images, f'images of the part {part.kind}'))
-    pictures = (CocoKeypoints if part.kind == 'coco' else CocoMainPersons)(*paths)
+    images, annotations = _paths(part, root)
+    pictures = ANNOTATED[part.kind](images, annotations)
     if not part.limit:  # who wants a few may have no more
         pictures.check_files()
     return pictures
@@ -70,8 +88,19 @@ def _open(part: Part, root: Path) -> KeypointDataset:
 
 def coco_paths(part: Part, root: Path) -> tuple[Path, Path] | None:
     """Return folder and annotation file of a part in COCO's form, None for others; raises SettingsError."""
-    if part.kind not in ('coco', 'coco_main_persons'):
-        return None
+    return _paths(part, root) if part.kind in ('coco', 'coco_main_persons', 'coco_persons') else None
+
+
+ANNOTATED: dict[str, Callable[[Path, Path], CocoKeypoints | CocoMainPersons | MpiiPersons]] = {
+    'coco': CocoKeypoints,
+    'coco_main_persons': CocoMainPersons,
+    'coco_persons': coco_persons,
+    'mpii': MpiiPersons,
+}
+"""What opens a folder of images and a file of annotations, by kind of part."""
+
+
+def _paths(part: Part, root: Path) -> tuple[Path, Path]:
     images = _existing(root / part.images, f'images of the part {part.kind}')
     return images, _existing(root / part.annotations, f'annotations of the part {part.kind}')
 
@@ -102,9 +131,19 @@ class First(KeypointDataset):
         return self._dataset.load_sample(index)
 
 
-def make_transform(settings: TransformSettings, skeleton: Skeleton) -> Transform:
-    """Return what turns samples of a skeleton into network inputs of one size."""
+def make_transform(settings: TransformSettings, method: Method, options: Any) -> Transform:
+    """Return what turns samples into network inputs of one size; raises SettingsError."""
+    skeleton = method.skeleton
     colours = camera_like() if settings.camera_like else ()
+    if method.sees == 'person':
+        if settings.kind != 'published':
+            raise SettingsError(f'transform.kind must be published for {method.name}, got {settings.kind}')
+        scale, rotation = settings.person_scale, settings.person_rotation
+        return published_simple_baseline(options.input_hw, skeleton, scale, rotation, colours)
+    if settings.size % options.stride:
+        raise SettingsError(
+            f'transform.size must be a multiple of the stride {options.stride} of the network, got {settings.size}'
+        )
     if settings.kind == 'letterboxed':
         return Compose((letterboxed(settings.size), *colours))
     if settings.kind == 'varied':

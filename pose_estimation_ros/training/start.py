@@ -35,17 +35,12 @@ def make_subject(recipe: Recipe, resumed: bool = False) -> tuple[Subject, str]:
     """
     method = method_of(recipe)
     options = method.options(recipe.network)
-    if recipe.transform.size % options.stride:
-        raise SettingsError(
-            f'transform.size must be a multiple of the stride {options.stride} of the network, got'
-            f' {recipe.transform.size}'
-        )
+    transform = make_transform(recipe.transform, method, options)
     objective = method.objective(options, **recipe.objective)
-    pictures = training_pictures(recipe.data, method.skeleton)
+    pictures = training_pictures(recipe.data, method)
     torch.manual_seed(recipe.seed)
     network = method.network(options)
     told = 'those of a checkpoint' if resumed else load_start(method, network, recipe.start)
-    transform = make_transform(recipe.transform, method.skeleton)
     parameters = {**asdict(recipe), 'network': options.to_dict()}
     return Subject(method, network, objective, pictures, transform, parameters=parameters), told
 

@@ -143,7 +143,7 @@ class TestPictures:
     def test_boxes(self, infer, picture):
         """A box is drawn round people with an id."""
         infer(picture, '--track', 'on', '--output', OUT / 'plain')
-        infer(picture, '--track', 'on', '--output', OUT / 'boxed', '--boxes', '--json', POSES)
+        infer(picture, '--track', 'on', '--output', OUT / 'boxed', '--draw-boxes', '--json', POSES)
         plain, boxed = (read_image(OUT / name / 'three.png') for name in ('plain', 'boxed'))
         changed = (plain != boxed).any(axis=2)
         assert 0.005 < changed.mean() < 0.1

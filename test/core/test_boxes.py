@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pose_estimation_ros.core.boxes import enlarged, keep_apart, overlaps
+from pose_estimation_ros.core.boxes import enlarged, keep_apart, overlaps, with_margin
 
 
 def test_overlaps_by_hand():
@@ -24,3 +24,8 @@ def test_earlier_boxes_remove_later_ones_that_were_not_removed_themselves():
 @pytest.mark.parametrize(('share', 'expected'), [(0, [10, 20, 40, 80]), (0.15, [7, 14, 46, 92])])
 def test_enlarged_about_the_middle(share, expected):
     np.testing.assert_allclose(enlarged([[10, 20, 40, 80]], share), [expected])
+
+
+def test_a_margin_is_alike_on_all_sides():
+    np.testing.assert_allclose(with_margin(np.array([[10.0, 20, 40, 80]]), 0.1), [[2, 12, 56, 96]])
+    assert with_margin(np.empty((0, 4))).shape == (0, 4)

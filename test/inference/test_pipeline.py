@@ -7,7 +7,7 @@ import pytest
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
-from pose_estimation_ros.inference.pipeline import MAX_ASPECT, Pipeline
+from pose_estimation_ros.inference.pipeline import MAX_ASPECT, Pipeline, Timings
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
 from pose_estimation_ros.methods.systems import METHODS
 
@@ -183,3 +183,10 @@ def test_prepare_is_the_networks_input(pipeline, photo):
 def test_heights_out_of_range_are_refused(height):
     with pytest.raises(SettingsError, match=f'from 32 to 4320 rows, got {height}'):
         spot_pipeline(height)
+
+
+def test_times_add_up_stage_by_stage():
+    both = Timings(1.0, 2.0, 3.0, detect_ms=4.0) + Timings(10.0, 20.0, 30.0, detect_ms=40.0)
+    assert both == Timings(11.0, 22.0, 33.0, detect_ms=44.0)
+    assert both.share(0.5) == Timings(5.5, 11.0, 16.5, detect_ms=22.0)
+    assert both.total_ms == 110

@@ -40,13 +40,14 @@ def poses_in(image):
 class FakeLearner:
     """What the node uses of a learner; `hurdle` is called with each picture and may wait or raise."""
 
-    method = SimpleNamespace(name=NAME, skeleton=OPENPOSE_18)
+    method = SimpleNamespace(name=NAME, skeleton=OPENPOSE_18, sees='picture')
 
     def __init__(self, hurdle=lambda image: None, **options):
         self.hurdle, self.options = hurdle, options
         self.tracker = Tracker(sure_keypoints=0)
         self.tunings, self.resets, self.loaded = [], 0, ''
         self.seen = 0
+        self.boxes = None
 
     def load(self, path):
         if 'missing' in str(path):
@@ -56,9 +57,10 @@ class FakeLearner:
     def pipeline(self, upsample_ratio):
         return SimpleNamespace(backend=SimpleNamespace(name='fake', device='cpu', precision='fp32'))
 
-    def infer_timed(self, image, upsample_ratio):
+    def infer_timed(self, image, upsample_ratio, boxes=None):
         self.hurdle(image)
         self.seen += 1
+        self.boxes = boxes
         return Result(poses_in(image), Timings(1.0, 2.0, 3.0))
 
     infer_next = infer_timed

@@ -103,6 +103,21 @@ def bench():
     return Bench()
 
 
+def test_boxes_of_another_node_go_to_the_learner_with_the_pictures_header():
+    class Buffer:
+        def boxes(self, header):
+            self.header = header
+            return 'where people are'
+
+    bench, buffer = Bench(), Buffer()
+    bench.send(1)
+    assert bench.learner.boxes is None
+    bench.processor._with.boxes = buffer
+    message = bench.send(1)
+    assert bench.learner.boxes == 'where people are'
+    assert buffer.header == message.header
+
+
 def test_a_picture_becomes_people(bench):
     message = bench.send(2)
     (seen,) = bench.outputs.published

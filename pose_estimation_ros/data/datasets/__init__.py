@@ -1,12 +1,14 @@
 """Datasets of annotated people behind one interface, `KeypointDataset`."""
 
-from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
 from pose_estimation_ros.data.datasets.converted import InSkeleton, convert_joints
 from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, open_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.people import SyntheticPeople
+from pose_estimation_ros.data.datasets.persons import Persons
 
 __all__ = [
     'CocoKeypoints',
@@ -18,7 +20,10 @@ __all__ = [
     'KeypointDataset',
     'LeedsSportsExtended',
     'Mixture',
+    'MpiiPersons',
+    'Persons',
     'SyntheticPeople',
+    'coco_persons',
     'convert_joints',
     'open_external',
 ]

@@ -113,6 +113,11 @@ class CocoMainPersons(KeypointDataset):
         check_files([self.pictures[number] for number in sorted({number for number, _ in self.entries})])
 
 
+def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoMainPersons:
+    """Return one sample for everybody with a labelled joint, who comes first in it: what SimpleBaselines trains on."""
+    return CocoMainPersons(images, annotations, min_keypoints=1, min_area=0, apart=0, skeleton=skeleton)
+
+
 def main_persons(people: Sequence[Person], min_keypoints: int, min_area: float, apart: float) -> list[int]:
     """Return the places of those people that get a training sample of their own."""
     taken: list[int] = []

@@ -1,4 +1,4 @@
-"""Where in the folder of a COCO-format dataset its pictures and its annotations are: the one rule for all uses."""
+"""Where in the folder of a dataset its pictures and its annotations are: the one rule for all uses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,25 +9,26 @@ ANNOTATIONS = 'annotations'
 """The folder beside the pictures where COCO keeps its files."""
 
 
-def find_annotations(folder: Path, name: str, option: str = 'annotations_filename') -> Path:
-    """Return the annotation file in `folder` or its folder `annotations`.
+def find_annotations(folder: Path, name: str, option: str = 'annotations_filename', beside: str = ANNOTATIONS) -> Path:
+    """Return the annotation file in `folder` or its folder `beside`.
 
     Args:
         folder: That of the dataset.
         name: Of the file.
         option: What the user sets the name by.
+        beside: The folder beside the pictures where the dataset keeps its files.
 
     Raises:
         DatasetError: It is in neither; says which files are there.
 
     """
     check_folder(folder)
-    for path in (folder / name, folder / ANNOTATIONS / name):
+    for path in (folder / name, folder / beside / name):
         if path.is_file():
             return path
-    there = sorted(path.name for place in (folder, folder / ANNOTATIONS) for path in place.glob('*.json'))
+    there = sorted(path.name for place in (folder, folder / beside) for path in place.glob('*.json'))
     raise DatasetError(
-        f'no {name} in {folder} or {folder / ANNOTATIONS}; {option} must name one of the files there: '
+        f'no {name} in {folder} or {folder / beside}; {option} must name one of the files there: '
         f'{some(there) or "none"}'
     )
 

@@ -4,11 +4,12 @@ from pose_estimation_ros.data.transforms.builders import (
     camera_like,
     letterboxed,
     published_lightweight_openpose,
+    published_simple_baseline,
     supergradients_style,
     varied,
     whole_picture,
 )
-from pose_estimation_ros.data.transforms.person import CropAroundPerson, RotateExpanding, ScaleToPerson
+from pose_estimation_ros.data.transforms.person import CropAroundPerson, CutOutPerson, RotateExpanding, ScaleToPerson
 from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
 from pose_estimation_ros.data.transforms.steps import (
     CentreCrop,
@@ -34,6 +35,7 @@ __all__ = [
     'Colour',
     'Compose',
     'CropAroundPerson',
+    'CutOutPerson',
     'DropSmall',
     'FitInside',
     'Grey',
@@ -58,6 +60,7 @@ __all__ = [
     'camera_like',
     'letterboxed',
     'published_lightweight_openpose',
+    'published_simple_baseline',
     'supergradients_style',
     'varied',
     'whole_picture',

@@ -1,11 +1,12 @@
-"""Geometric steps of the published Lightweight OpenPose training: they go by the first, the *main*, person."""
+"""Geometric steps of published trainings that go by the first, the *main*, person."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pose_estimation_ros.core.boxes import PersonCrop
 from pose_estimation_ros.core.geometry import Affine
-from pose_estimation_ros.data.transforms.steps import require_range, require_size
+from pose_estimation_ros.data.transforms.steps import require_range, require_share, require_size
 from pose_estimation_ros.data.transforms.view import View
 
 
@@ -68,3 +69,35 @@ class CropAroundPerson:
         centre = np.array(view.middle) if box is None else view.affine(box[:2] + box[2:] / 2)
         x, y = centre + rng.uniform(-self.jitter, self.jitter, 2)
         return view.cut(x - (self.width - 1) / 2, y - (self.height - 1) / 2, (self.height, self.width))
+
+
+@dataclass(frozen=True)
+class CutOutPerson:
+    """Cut out the main person as SimpleBaselines does: the box in the frame's shape and a quarter more. It comes first.
+
+    How much is shown varies by a normal distribution of `scale` about 1, cut off at one such deviation, and with the
+    probability `p_rotation` the crop is turned by one of `rotation` degrees, cut off at two. A picture without people
+    is taken as a whole.
+    """
+
+    height: int = 256
+    width: int = 192
+    padding: float = 1.25
+    scale: float = 0.3
+    rotation: float = 40.0
+    p_rotation: float = 0.6
+
+    def __post_init__(self) -> None:
+        require_size(self.height, self.width)
+        require_range('padding', (self.padding, self.padding), 0.1)
+        require_share('scale', self.scale)
+        require_share('p_rotation', self.p_rotation)
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        factor = 1 + float(np.clip(rng.standard_normal() * self.scale, -self.scale, self.scale))
+        degrees = float(np.clip(rng.standard_normal(), -2, 2)) * self.rotation
+        turned = rng.random() < self.p_rotation
+        whole = np.array([-0.5, -0.5, view.sample.image.shape[1], view.sample.image.shape[0]])
+        hw = self.height, self.width
+        crop = PersonCrop.around(whole if view.main_box is None else view.main_box, hw, self.padding)
+        return replace(view, affine=crop.to_network(hw, degrees if turned else 0.0, factor), hw=hw)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
@@ -15,7 +15,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS,
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
-from pose_estimation_ros.methods.method import Decoder, Objective, Preprocessing
+from pose_estimation_ros.methods.method import Decoder, GraphFacts, Objective, Preprocessing
 
 
 class LightweightOpenPose:
@@ -23,6 +23,7 @@ class LightweightOpenPose:
 
     name: str = 'lightweight_openpose'
     skeleton: Skeleton = OPENPOSE_18
+    sees: Literal['picture', 'person'] = 'picture'
     preprocessing: Preprocessing = Preprocessing()
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
 
@@ -52,6 +53,10 @@ class LightweightOpenPose:
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
         """Return what an OpenVINO file is known to expect, None where it is not known."""
         return xml_preprocessing(path)
+
+    def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
+        """Return None: ONNX models of this system take what its networks take."""
+        return None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

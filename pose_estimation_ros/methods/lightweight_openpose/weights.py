@@ -1,7 +1,7 @@
 """Published Lightweight OpenPose weights: which network a file is of, and loading all of it or saying why not."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,15 +10,12 @@ from torch import Tensor, nn
 from pose_estimation_ros.backbones import mobilenet, mobilenetv2, shufflenet
 from pose_estimation_ros.backbones.checkpoint import FETCH_AGAIN
 from pose_estimation_ros.backbones.checkpoint import read_state_dict as read_weights
+from pose_estimation_ros.backbones.fitting import Tensors, listed, missing_counters
+from pose_estimation_ros.backbones.fitting import misfits as find_misfits
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.lightweight_openpose.options import SLIM_WIDTH, NetworkOptions
 
 __all__ = ['LoadReport', 'fit_weights', 'infer_options', 'load_backbone', 'read_weights']
-
-Tensors = Mapping[str, Tensor]
-
-COUNTER = '.num_batches_tracked'
-"""Files from before torch 0.4.1 lack these; nothing depends on them."""
 
 BACKBONE = 'model.'
 COMMON_WIDTHS = (1.0, 0.75, 0.5, 1.4, 0.35, 0.25, 1.3)
@@ -69,12 +66,12 @@ def fit_weights(
     added = network_stages - file_stages if new_stages else set()
     wanted = {name: value for name, value in target.items() if _stage(name) not in added}
     given = {name: value for name, value in state_dict.items() if _stage(name) not in dropped}
-    misfits = _misfits(wanted, given)
+    misfits = find_misfits(wanted, given)
     if misfits:
         every = len(wanted.keys() | given.keys())
-        raise WeightsError(f'{source}: {_listed(misfits, every)}; {_cure(given, wanted)}')
+        raise WeightsError(f'{source}: {listed(misfits, every)}; {_cure(given, wanted)}')
     network.load_state_dict({**target, **given})
-    total = len(target) - len(_missing_counters(wanted, given))
+    total = len(target) - len(missing_counters(wanted, given))
     return _report(source, len(given), total, len(dropped), len(added))
 
 
@@ -86,13 +83,13 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
     target = network.state_dict()
     wanted = {name: value for name, value in target.items() if name.startswith(BACKBONE)}
     given = {name: value for name in wanted if (value := _published(state_dict, name)) is not None}
-    misfits = _misfits(wanted, given)
+    misfits = find_misfits(wanted, given)
     if misfits:
         raise WeightsError(
-            f'{source}: {_listed(misfits, len(wanted), "backbone tensors")}; choose the ImageNet file of this backbone'
+            f'{source}: {listed(misfits, len(wanted), "backbone tensors")}; choose the ImageNet file of this backbone'
         )
     network.load_state_dict({**target, **given})
-    total, unused = len(wanted) - len(_missing_counters(wanted, given)), len(state_dict) - len(given)
+    total, unused = len(wanted) - len(missing_counters(wanted, given)), len(state_dict) - len(given)
     text = f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
     return LoadReport(len(given), total, 0, text)
 
@@ -164,31 +161,6 @@ def _stages(names: Iterable[str]) -> set[int]:
 def _published(state_dict: Tensors, name: str) -> Tensor | None:
     """Find a backbone tensor in a classifier's file: MobileNet's names begin with `model.`, the others' do not."""
     return state_dict.get(name, state_dict.get(name.removeprefix(BACKBONE)))
-
-
-def _missing_counters(wanted: Tensors, given: Tensors) -> set[str]:
-    return {name for name in wanted.keys() - given.keys() if name.endswith(COUNTER)}
-
-
-def _misfits(wanted: Tensors, given: Tensors) -> list[str]:
-    """Say of every tensor that does not fit in what way, in the network's order."""
-    missing = wanted.keys() - given.keys() - _missing_counters(wanted, given)
-    found = [f'{name} (missing)' for name in wanted if name in missing]
-    found += [_difference(name, wanted[name], given[name]) for name in given if name in wanted]
-    found += [f'{name} (unexpected)' for name in given if name not in wanted]
-    return [misfit for misfit in found if misfit]
-
-
-def _difference(name: str, wanted: Tensor, given: Tensor) -> str:
-    if wanted.shape != given.shape:
-        return f'{name} (expected {tuple(wanted.shape)}, got {tuple(given.shape)})'
-    if wanted.is_floating_point() != given.is_floating_point():
-        return f'{name} (expected {wanted.dtype}, got {given.dtype})'
-    return ''
-
-
-def _listed(misfits: list[str], total: int, kind: str = 'tensors') -> str:
-    return f'{len(misfits)} of {total} {kind} do not fit: first {", ".join(misfits[:3])}'
 
 
 def _cure(given: Tensors, wanted: Tensors) -> str:

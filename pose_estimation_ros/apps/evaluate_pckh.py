@@ -1,0 +1,49 @@
+"""`evaluate --head-boxes`: PCKh on MPII, as its benchmark measures."""
+
+import json
+import sys
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from pose_estimation_ros.apps.model_options import make_learner
+from pose_estimation_ros.apps.parser import say
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import make_folder, write_json
+from pose_estimation_ros.data.datasets.places import find_annotations, find_images
+
+ANNOTATIONS = 'annot'
+"""The folder beside the pictures where MPII's files are kept."""
+
+
+def run_pckh(settings: Namespace, stdout: Path) -> int:
+    """Score a top-down model on MPII's persons; print and write."""
+    from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
+
+    _check(settings)
+    folder = settings.dataset
+    annotations = find_annotations(folder, settings.annotations, '--annotations', beside=ANNOTATIONS)
+    images = find_images(folder, settings.images_folder, '--images-folder')
+    mpii = MpiiPeople.open(images, annotations, settings.head_boxes, settings.limit or 0)
+    learner = make_learner(settings)
+    if learner.method.sees != 'person' or len(learner.method.skeleton) != mpii.truth.joints.shape[1]:
+        raise SettingsError(f"PCKh needs a top-down model of MPII's 16 joints, got {learner.method.name}")
+    pipeline = learner.scoring_pipeline(settings.upsample_ratio).with_settings(flip=settings.flip)
+    score = evaluate_mpii(pipeline, mpii)
+    text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {len(mpii)} persons'
+    results = {**score, 'persons': len(mpii)}
+    print(text, file=sys.stderr if settings.json == stdout else sys.stdout)
+    if settings.json == stdout:
+        say(json.dumps(results))
+    elif settings.json:
+        write_json(settings.json, results, indent=1)
+    if settings.output:
+        write_json(make_folder(settings.output) / 'results.json', results, indent=1)
+    return 0
+
+
+def _check(settings: Namespace) -> None:
+    """Tell now, not after minutes, what cannot work."""
+    odd = [name for name in ('detections', 'scales', 'subset', 'report', 'boxes', 'detector') if settings[name]]
+    if odd:
+        raise SettingsError(f'--head-boxes (PCKh) and --{odd[0]} do not go together: persons have boxes of their own')

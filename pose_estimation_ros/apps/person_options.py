@@ -1,0 +1,64 @@
+"""The options of methods that look at one person at a time: where boxes come from, and how crops are made."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+
+from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.errors import SettingsError
+
+PERSON_OPTIONS = ('detector', 'channel_order')
+
+
+def add_person_options(parser: Any) -> None:
+    """Add what chooses the detector and how crops enter the network."""
+    people = parser.add_argument_group('people, of top-down methods (simple_baseline)')
+    people.add_argument(
+        '--detector', type=Path | None, metavar='PATH',
+        help='An ONNX file of the YOLOX family that finds people (`download detector` fetches one).',
+    )  # fmt: skip
+    people.add_argument(
+        '--channel-order', type=Literal['bgr', 'rgb'] | None,
+        help='Of what the network was trained with. [what the file says, or bgr as published]',
+    )  # fmt: skip
+
+
+def person_options(settings: Namespace) -> dict[str, Any]:
+    """Return the constructor's arguments that were named; raises SettingsError where the method has none of them."""
+    from pose_estimation_ros.learners.create import takes
+
+    given = {name: settings[name] for name in PERSON_OPTIONS if settings.get(name) is not None}
+    for name in given:
+        if not takes(settings.method, name):
+            option = name.replace('_', '-')
+            raise SettingsError(f'{settings.method} has no --{option}: it looks at whole pictures')
+    return given
+
+
+def add_boxes(parser: Any, sources: str) -> None:
+    """Add where boxes come from; `sources` says which there are besides a detector and the whole image."""
+    parser.add_argument(
+        '--boxes', type=str | None, metavar='SOURCE',
+        help=f'Of top-down methods, where people are: {sources}whole_image or detector.'
+        ' [detector if --detector names one, else whole_image]',
+    )  # fmt: skip
+
+
+def check_boxes(settings: Namespace, learner: Any) -> None:
+    """Raise SettingsError where --boxes does not go with the method or with --detector."""
+    if settings.boxes is None:
+        return
+    if learner.method.sees != 'person':
+        raise SettingsError(f'{settings.method} takes no --boxes: it finds people in whole pictures')
+    if settings.boxes == 'detector' and settings.detector is None:
+        raise SettingsError('--boxes detector needs --detector PATH; `download detector` fetches one')
+    if settings.boxes != 'detector' and settings.detector is not None:
+        raise SettingsError(f'--boxes {settings.boxes} and --detector contradict each other; leave one of them out')
+
+
+def boxes_of_frames(source: str | None) -> dict[tuple[str, int], Boxes] | None:
+    """Return where people are by source and number of frame, out of a file that `infer --json` wrote; None for none."""
+    from pose_estimation_ros.data.pose_file import read_boxes
+
+    return None if source in (None, 'whole_image', 'detector') else read_boxes(Path(str(source)))

@@ -1,0 +1,144 @@
+"""MPII Human Pose (Andriluka et al., CVPR 2014) in the form that SimpleBaselines and its successors share."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.image import read_image
+from pose_estimation_ros.core.skeleton import MPII_16
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.matlab import read_arrays
+from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE
+
+UNIT = 200
+"""MPII measures people in units of so many pixels."""
+
+FIRST_PIXEL = 1
+"""MPII counts pixels from 1."""
+
+DOWN = 15
+"""How far below the annotated middle the published crop is centred, in pixels of a person of one unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class MpiiPerson:
+    """One annotated person."""
+
+    image: str
+    joints: FloatArray
+    """(16, 3) x, y and COCO's flag."""
+    box: FloatArray
+    """(4,) the square that crops are made from."""
+
+
+class MpiiPersons(KeypointDataset):
+    """One sample an annotated person, of a folder of images and a file such as train.json or valid.json.
+
+    The file is a list of people with `image`, `center`, `scale`, `joints` (16 pairs) and `joints_vis`. MPII tells no
+    hidden joint from one in sight; those that are annotated count as visible. Nobody but the person is annotated.
+
+    Raises:
+        DatasetError: Folder or file are missing, or the file is not what it should be.
+
+    """
+
+    skeleton = MPII_16
+
+    def __init__(self, images: str | Path, annotations: str | Path) -> None:
+        self.images, self.path = Path(images), Path(annotations)
+        if not self.images.is_dir():
+            raise DatasetError(f"{images} is no folder; give the one of MPII's pictures")
+        self.people = [_person(each, f'person {place} of {annotations}') for place, each in enumerate(_read(self.path))]
+        if not self.people:
+            raise DatasetError(f'{annotations} has nobody in it')
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def load_sample(self, index: int) -> Loaded:
+        """Return a person's picture with this one person; raises ImageError where it cannot be read."""
+        person = self.people[index]
+        path = self.images / person.image
+        extras: dict[str, Any] = {
+            'image_id': index,
+            'path': str(path),
+            'boxes': person.box[None],
+            'areas': person.box[None, 2:].prod(axis=1),
+        }
+        return read_image(path), None, person.joints[None], extras
+
+    def check_files(self) -> None:
+        """Raise DatasetError unless all pictures are there; they are not opened."""
+        names = {person.image for person in self.people}
+        missing = sorted(name for name in names if not (self.images / name).is_file())
+        if missing:
+            raise DatasetError(
+                f'{len(missing)} of {len(names)} pictures are missing, first {missing[0]}; check the folder of pictures'
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class MpiiTruth:
+    """What PCKh compares with, in this package's pixels."""
+
+    joints: FloatArray
+    """(N, 16, 2)."""
+    visible: FloatArray
+    """(N, 16) 1 where a joint counts."""
+    head_boxes: FloatArray
+    """(N, 4) x and y of two opposite corners."""
+
+
+def read_truth(path: Path) -> MpiiTruth:
+    """Read the published gt_valid.mat, whose people come in the order of valid.json; raises DatasetError."""
+    arrays = read_arrays(path)
+    missing = [name for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src') if name not in arrays]
+    if missing:
+        raise DatasetError(f'{path} lacks {", ".join(missing)}; give the published gt_valid.mat of MPII')
+    heads, absent, places = (arrays[name] for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src'))
+    people, kinds = absent.shape[-1], len(MPII_16)
+    if heads.shape != (2, 2, people) or absent.shape != (kinds, people) or places.shape != (kinds, 2, people):
+        raise DatasetError(
+            f'{path}: expected headboxes_src (2, 2, N), jnt_missing (16, N) and pos_gt_src (16, 2, N), got'
+            f' {heads.shape}, {absent.shape} and {places.shape}'
+        )
+    return MpiiTruth(
+        places.transpose(2, 0, 1) - FIRST_PIXEL, 1 - absent.T, heads.transpose(2, 0, 1).reshape(-1, 4) - FIRST_PIXEL
+    )
+
+
+def _read(path: Path) -> list[Any]:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    except ValueError as error:
+        raise DatasetError(f'{path} is not JSON ({error}); give train.json or valid.json') from error
+    if not isinstance(content, list):
+        raise DatasetError(
+            f'{path} must be a list of people, got {type(content).__name__}; give train.json or valid.json'
+        )
+    return content
+
+
+def _person(entry: Any, where: str) -> MpiiPerson:
+    try:
+        xy = np.array(entry['joints'], dtype=float).reshape(len(MPII_16), 2) - FIRST_PIXEL
+        seen = np.array(entry['joints_vis'], dtype=float).reshape(len(MPII_16)) > 0
+        scale = float(entry['scale'])
+        centre = np.array(entry['center'], dtype=float).reshape(2) - FIRST_PIXEL + [0, DOWN * scale]
+        name = str(entry['image'])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f'{where} must have image, center, scale, 16 joints and joints_vis; {type(error).__name__}: {error}'
+        ) from error
+    if not scale > 0:
+        raise DatasetError(f'{where}: scale must be above 0, got {scale}')
+    side = scale * UNIT
+    joints = np.column_stack([np.where(seen[:, None], xy, 0), np.where(seen, VISIBLE, NOT_LABELLED)])
+    return MpiiPerson(name, joints, np.array([*(centre - side / 2), side, side]))

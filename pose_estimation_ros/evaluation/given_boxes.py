@@ -1,0 +1,63 @@
+"""Where people are in a dataset's pictures, as annotations or files of detections say."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.errors import EvaluationError
+from pose_estimation_ros.data.sample import COCO_CORNER
+from pose_estimation_ros.evaluation.detections import PERSON, read_json
+
+Rows = Iterable[tuple[int, Any, float]]
+
+
+def truth_boxes(truth: dict[str, Any]) -> dict[int, Boxes]:
+    """Return the boxes, by image id, of annotated people with labelled keypoints who are no crowd."""
+    people = [
+        each for each in truth['annotations'] if not each.get('iscrowd') and any(each['keypoints'][2::3])
+    ]  # fmt: skip
+    return _by_image((each['image_id'], each['bbox'], 1.0) for each in people if each.get('bbox'))
+
+
+def read_boxes(path: Path) -> dict[int, Boxes]:
+    """Return the boxes of people in a file of COCO's detection results, by image id.
+
+    Raises EvaluationError where the file is not a list of objects with image_id, bbox and score.
+    """
+    content = read_json(path, EvaluationError)
+    if not isinstance(content, list):
+        raise EvaluationError(f'{path} must be a list of boxes with image_id, bbox and score, as COCO results are')
+    for place, each in enumerate(content):
+        if not _is_box(each):
+            raise EvaluationError(
+                f'box {place} of {path} must be an object with image_id, bbox (x, y, width, height) and score, got'
+                f' {str(each)[:80]}'
+            )
+    people = [each for each in content if each.get('category_id', PERSON) == PERSON]
+    return _by_image((each['image_id'], each['bbox'], each['score']) for each in people)
+
+
+def _is_box(each: Any) -> bool:
+    if not isinstance(each, dict) or not isinstance(each.get('image_id'), int):
+        return False
+    box = each.get('bbox')
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(value, int | float) for value in (*box, each.get('score')))
+    )
+
+
+def _by_image(rows: Rows) -> dict[int, Boxes]:
+    """Return boxes by image; COCO's count from a pixel's corner, this package's from its centre."""
+    found = defaultdict(list)
+    for image_id, box, score in rows:
+        found[image_id].append((*box, score))
+    arrays = {image_id: np.array(each, dtype=float) for image_id, each in found.items()}
+    return {
+        image_id: Boxes(each[:, :4] - [COCO_CORNER, COCO_CORNER, 0, 0], each[:, 4]) for image_id, each in arrays.items()
+    }

@@ -1,0 +1,47 @@
+"""Where people are in a picture: what top-down methods look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import POSE_MARGIN, Boxes, with_margin
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.pose import Pose
+
+
+class PersonDetector(Protocol):
+    """Finds boxes around people. Boxes that are known already are passed to a top-down pipeline as they are."""
+
+    def __call__(self, image: ByteArray) -> Boxes:
+        """Return where people are in an (H, W, 3) BGR picture, in its pixels."""
+
+
+class WholeImage:
+    """Takes every picture for one person: for pictures that were cut out by hand."""
+
+    def __call__(self, image: ByteArray) -> Boxes:
+        """Return the one box of all pixels."""
+        height, width = image.shape[:2]
+        return Boxes.sure(np.array([[-0.5, -0.5, width, height]]))
+
+
+@dataclass(frozen=True, eq=False)
+class PosesAsBoxes:
+    """Takes the people that another method found, a bottom-up one above all, to look at each again."""
+
+    find: Callable[[ByteArray], list[Pose]]
+    margin: float = POSE_MARGIN
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.margin <= 1:
+            raise SettingsError(f'margin must be from 0 to 1, got {self.margin}')
+
+    def __call__(self, image: ByteArray) -> Boxes:
+        """Return boxes around the keypoints of all people found."""
+        poses = self.find(image)
+        rows = np.array([pose.bbox for pose in poses]).reshape(-1, 4)
+        scores = np.array([pose.score for pose in poses])
+        return Boxes(with_margin(rows, self.margin), np.clip(scores, 0, 1)).usable()

@@ -1,0 +1,41 @@
+"""`fit` of a top-down learner: persons, the published augmentation and schedule, and scores on true boxes."""
+
+from dataclasses import replace
+from typing import Any
+
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
+from pose_estimation_ros.data.transforms import Transform, published_simple_baseline
+from pose_estimation_ros.learners.fitting import Fitting, published_scores
+from pose_estimation_ros.learners.model_holder import ModelHolder
+from pose_estimation_ros.learners.person_datasets import PersonValidation
+from pose_estimation_ros.learners.pictures import ScoredPictures
+from pose_estimation_ros.learners.top_down_runner import person_network
+from pose_estimation_ros.training.settings import ScheduleSettings
+
+SCHEDULE = ScheduleSettings(milestones=(90, 120), gamma=0.1)
+WEIGHT_DECAY = 0.0
+AUGMENTATION = {'simple_baseline': (0.3, 40.0), 'simple_baseline_mpii': (0.25, 30.0)}
+"""Published shares of scale and degrees of rotation."""
+
+
+def fit_persons(
+    fitting: Fitting,
+    model: ModelHolder,
+    people: KeypointDataset,
+    scored: ScoredPictures | None,
+    transform: Transform | None,
+) -> dict[str, Any]:
+    """Train a model in place and return what `fit` returns; raises as `Fitting.train` does."""
+    wanted, method = person_network(model), fitting.method
+    validation = None
+    if scored is not None:
+        network = replace(wanted, label_corner=False)
+        validation = PersonValidation(method, scored, network, verbose=fitting.request.tells)
+    scale, rotation = AUGMENTATION[method.name]
+    augment = transform or published_simple_baseline(wanted.input_hw, method.skeleton, scale, rotation)
+    try:
+        result = fitting.train(model, people, augment, validation)
+    finally:  # weights have changed, however training ended
+        model.learnt(label_corner=False)
+    scores = [published_scores(each) for each in result.evaluations]
+    return {'heatmap_losses': result.losses['heatmaps_loss'], 'eval_results_list': scores}

@@ -1,0 +1,445 @@
+"""The learner of SimpleBaselines: a network for one person's crop, and what finds the people."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.image import to_bgr
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.inference.backend import BackendSettings
+from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.pipeline import Result
+from pose_estimation_ros.inference.top_down import TopDown
+from pose_estimation_ros.learners import person_files
+from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers
+from pose_estimation_ros.learners.fitting import FitRequest, Fitting
+from pose_estimation_ros.learners.given import remembers_given
+from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.model_content import three_numbers
+from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
+from pose_estimation_ros.learners.person_datasets import (
+    GROUND_TRUTH,
+    WHOLE_IMAGE,
+    BoxSource,
+    boxes_for,
+    training_persons,
+)
+from pose_estimation_ros.learners.person_fitting import SCHEDULE, WEIGHT_DECAY, fit_persons
+from pose_estimation_ros.learners.pictures import Names, scored_pictures
+from pose_estimation_ros.learners.settings import TrainingSettings
+from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
+from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
+from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+from pose_estimation_ros.tracking.tracker import Tracker
+
+LOG = logging.getLogger(__name__)
+
+
+class SimpleBaselineLearner(Learner):
+    """Top-down 2D poses (Xiao et al. 2018): each person is cut out by a box and looked at alone.
+
+    Boxes come from a detector, from the caller, or from the whole picture where there is no detector. What a weights
+    file says of its network counts where the caller did not name the argument; the skeleton, 17 joints of COCO or 16
+    of MPII, is then the file's too.
+
+    Args:
+        lr: Learning rate of Adam; it falls to a tenth at epochs 90 and 120.
+        epochs: Of training.
+        batch_size: Persons a training step.
+        device: auto, cpu, cuda or cuda:N; 'cuda' where there is none warns and runs on the CPU.
+        backbone: resnet18, resnet34, resnet50, resnet101 or resnet152.
+        skeleton: coco or mpii.
+        input_size: Height and width of a crop; 256x192 for COCO and 256x256 for MPII unless given.
+        lr_schedule: A function of the optimizer in the place of the published schedule.
+        temp_path: Folder for checkpoints, downloads and other files that come up.
+        checkpoint_after_iter: Steps between checkpoints.
+        checkpoint_load_iter: Checkpoint to begin with.
+        val_after: Steps between validations.
+        log_after: Steps between log entries.
+        batches_per_iter: Batches whose gradients are added up.
+        experiment_name: Of checkpoints' folder and logs.
+        num_workers: Processes that load pictures.
+        weights_only: Take weights alone from a checkpoint, not the training's state.
+        output_name: File of `eval` for what it found.
+        visualize: Show what `eval` finds.
+        img_mean: Of a pixel, in the order of the channels.
+        img_scale: What a pixel less the mean is multiplied by.
+        half_precision: fp16 on GPUs.
+        channel_order: bgr as published, or rgb as most others train it.
+        detector: What finds people: an ONNX file of the YOLOX family or a PersonDetector; None or 'whole_image' takes
+            every picture for one person.
+        flip: See each crop mirrored too.
+        backend: auto, torch, onnxruntime or openvino.
+        precision: fp32, fp16 or bf16.
+        providers: ONNX Runtime's execution providers by name, in order.
+        threads: CPU threads, 0 for the backend's own choice.
+        channels_last: Memory layout of the torch backend.
+        decode: published.
+        tracker: Who owns ids and smoothing; None for the default.
+        decoding: keypoint_threshold (0.2 for `infer`, 0 where poses are scored), nms_threshold, min_keypoints,
+            min_mean_score, max_persons, padding, crops_at_once.
+        require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
+
+    """
+
+    given: frozenset[str]
+
+    @remembers_given
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        epochs: int = 140,
+        batch_size: int = 128,
+        device: str = 'cuda',
+        backbone: str = 'resnet50',
+        skeleton: Literal['coco', 'mpii'] = 'coco',
+        input_size: Sequence[int] | None = None,
+        lr_schedule: str | Callable[[Any], Any] = '',
+        temp_path: str | Path = 'temp',
+        checkpoint_after_iter: int = 5000,
+        checkpoint_load_iter: int = 0,
+        val_after: int = 5000,
+        log_after: int = 100,
+        batches_per_iter: int = 1,
+        experiment_name: str = 'default',
+        num_workers: int = 8,
+        weights_only: bool = True,
+        output_name: str = 'detections.json',
+        visualize: bool = False,
+        img_mean: Sequence[float] = SIMPLE_BASELINE.preprocessing.mean,
+        img_scale: Sequence[float] = SIMPLE_BASELINE.preprocessing.scale,
+        half_precision: bool = False,
+        *,
+        channel_order: Literal['bgr', 'rgb'] = 'bgr',
+        detector: PersonDetector | str | Path | None = None,
+        flip: bool = False,
+        backend: str = 'auto',
+        precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
+        providers: Sequence[str] = (),
+        threads: int = 0,
+        channels_last: bool = False,
+        decode: str = 'published',
+        tracker: Tracker | None = None,
+        decoding: dict[str, Any] | None = None,
+        require_device: bool = False,
+    ) -> None:
+        self.temp_path = Path(temp_path)
+        self.training = TrainingSettings(
+            lr=lr,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr_schedule=lr_schedule,
+            checkpoint_after_iter=checkpoint_after_iter,
+            checkpoint_load_iter=checkpoint_load_iter,
+            val_after=val_after,
+            log_after=log_after,
+            batches_per_iter=batches_per_iter,
+            experiment_name=experiment_name,
+            num_workers=num_workers,
+            weights_only=weights_only,
+            output_name=output_name,
+            scales=(1.0,),
+            visualize=visualize,
+        )
+        self.backend_settings = BackendSettings(
+            backend=backend,
+            device=device,
+            precision='fp16' if half_precision else precision,
+            providers=tuple(providers),
+            threads=threads,
+            channels_last=channels_last,
+            half_on_gpu_only=half_precision,
+            may_fall_back=not require_device,
+        )
+        preprocessing = replace(
+            SIMPLE_BASELINE.preprocessing,
+            mean=three_numbers('img_mean', img_mean),
+            scale=three_numbers('img_scale', img_scale),
+            channel_order=channel_order,
+        )
+        self._asked = PersonAsked(backbone, skeleton, input_size, preprocessing, self.given)
+        self._method = METHOD_OF_SKELETON[skeleton]
+        self._model = self._asked.holder(self._method)
+        found = open_detector(detector, self.backend_settings)
+        self._runner = TopDownRunner(
+            self._method, self._model, self.backend_settings, found, decode, decoding or {}, flip
+        )
+        self.tracker = tracker or Tracker()
+
+    @property
+    def method(self) -> Method:
+        """The published system, in the skeleton of the model that is loaded."""
+        return self._method
+
+    @property
+    def options(self) -> PoseResNetOptions | None:
+        """The network's, None where a model file says nothing of them."""
+        options: PoseResNetOptions | None = self._model.options
+        return options
+
+    @property
+    def network(self) -> Any:
+        """The torch module; raises WeightsError where there is none."""
+        return self._model.network
+
+    def fit(
+        self,
+        dataset: Any,
+        val_dataset: Any = None,
+        logging_path: str | Path | None = '',
+        logging_flush_secs: int = 30,
+        silent: bool = False,
+        verbose: bool = True,
+        epochs: int | None = None,
+        val_subset_size: int = 0,
+        images_folder_name: str = 'train2017',
+        annotations_filename: str = 'person_keypoints_train2017.json',
+        val_images_folder_name: str = 'val2017',
+        val_annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        transform: Transform | None = None,
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Train on the persons of a dataset, from the weights loaded or, where none are, from ImageNet's ResNet.
+
+        Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
+
+        Args:
+            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
+            val_dataset: What the network is scored on, on its true boxes; None does not.
+            logging_path: Folder for TensorBoard's files; None or '' writes none.
+            logging_flush_secs: How often these are brought up to date.
+            silent: Print nothing, show no bar.
+            verbose: Print scores on the way, besides the bar.
+            epochs: In place of the constructor's.
+            val_subset_size: Score on the published choice of so many pictures; 0 for all.
+            images_folder_name: Folder of pictures in the dataset's.
+            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
+            val_images_folder_name: The same for val_dataset.
+            val_annotations_filename: The same for val_dataset.
+            transform: Augmentation to crops of the network's size; None for the published one.
+            seed: Of weights, order and augmentation.
+
+        Returns:
+            heatmap_losses by iteration, eval_results_list with a dictionary like `eval`'s each.
+
+        """
+        request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
+        backend = self.backend_settings
+        fitting = Fitting(self._method, self.training, backend, self.temp_path, request, SCHEDULE, WEIGHT_DECAY)
+        pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self._method.skeleton)
+        names = Names(val_images_folder_name, val_annotations_filename)
+        scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
+        self._prepare_network(fitting, request.tells)
+        try:
+            return fit_persons(fitting, self._model, pictures, scored, transform)
+        finally:
+            self._runner.close()
+            self.reset()
+
+    def eval(
+        self,
+        dataset: Any,
+        silent: bool = False,
+        verbose: bool = True,
+        subset_size: int = 0,
+        images_folder_name: str = 'val2017',
+        annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        boxes: BoxSource = GROUND_TRUTH,
+    ) -> dict[str, Any]:
+        """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
+
+        Args:
+            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
+            silent: Print nothing, show no bar.
+            verbose: Print COCO's table.
+            subset_size: Score on the published choice of so many pictures; 0 for all.
+            images_folder_name: Folder of pictures in the dataset's.
+            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
+            boxes: ground_truth, whole_image, detector, or a file of COCO's detection results.
+
+        Returns:
+            average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
+
+        """
+        pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
+        given = boxes_for(boxes, pictures.truth)
+        settings = EvaluationSettings(
+            self.temp_path / self.training.output_name, visualize=self.training.visualize, progress=not silent
+        )
+        pipeline = self.scoring_pipeline()
+        if boxes == WHOLE_IMAGE:
+            pipeline = pipeline.with_detector(WholeImage())
+        score = evaluate(pipeline, pictures, settings, given)
+        if verbose and not silent:
+            print(score.table())
+        return published_numbers(score)
+
+    def eval_mpii(
+        self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0
+    ) -> dict[str, float]:
+        """Return PCKh in percent on MPII's persons in their annotated boxes: `PCKh@0.5`, `PCKh@0.1`, each joint's.
+
+        Args:
+            images: Folder of MPII's pictures.
+            annotations: The published valid.json.
+            head_boxes: The published gt_valid.mat.
+            silent: Show no bar.
+            limit: The first so many persons; 0 for all.
+
+        """
+        if self._method is not SIMPLE_BASELINE_MPII:
+            raise SettingsError("PCKh needs MPII's 16 joints; load a network of them, or make one with skeleton='mpii'")
+        mpii = MpiiPeople.open(Path(images), Path(annotations), Path(head_boxes), limit)
+        return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
+
+    def infer(
+        self,
+        img: Picture,
+        upsample_ratio: int = 4,
+        track: bool = True,
+        smooth: bool = True,
+        *,
+        stamp: float | None = None,
+        boxes: Boxes | None = None,
+    ) -> list[Pose]:
+        """Return the people in a picture, [] when there are none.
+
+        Args:
+            img: An Image, an (H, W, 3) BGR array or the path of a picture.
+            upsample_ratio: 1 leaves keypoints at the highest cell, more refines them by a quarter cell.
+            track: Give ids that last from picture to picture; `reset()` forgets them.
+            smooth: Smooth keypoints over time; only with `track`.
+            stamp: When the picture was taken, in seconds; None takes this machine's clock.
+            boxes: Where people are; None lets the detector look.
+
+        """
+        image = to_bgr(img)
+        poses = self.infer_timed(image, upsample_ratio, boxes).poses
+        return self.tracker.update(poses, stamp, smooth, image) if track else poses
+
+    def infer_timed(self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
+        """Return the people in one picture, untracked, with the milliseconds of each stage."""
+        return self.pipeline(upsample_ratio)(to_bgr(img), boxes)
+
+    def infer_next(self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
+        """Return the same for the next picture of a video, in which people are where they are said to be or found."""
+        return self.infer_timed(img, upsample_ratio, boxes)
+
+    def infer_batch(
+        self, images: Sequence[Picture], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
+    ) -> list[Result]:
+        """Return the people in several unrelated pictures; all of them share forward passes."""
+        return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images], boxes)
+
+    def pipeline(self, upsample_ratio: int = 4) -> TopDown:
+        """Return what turns pictures into poses, opening the backend on the first call."""
+        return self._runner.pipeline(upsample_ratio)
+
+    def scoring_pipeline(self, upsample_ratio: int = 4) -> TopDown:
+        """Return the same with every keypoint, as published evaluations want it."""
+        return self._runner.pipeline(upsample_ratio, scoring=True)
+
+    def tune(self, base_height: int | None = None, **decoding: Any) -> None:
+        """Change settings of `decoding` while running; the height of crops belongs to the network."""
+        if base_height is not None:
+            raise SettingsError('the height of crops cannot change: load a network for another input_size')
+        self._runner.tune(**decoding)
+
+    def reset(self) -> None:
+        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
+        self.tracker.reset()
+
+    def init_model(self) -> None:
+        """Build the network of this learner's options with random weights, for training."""
+        self._model.build()
+        self.reset()
+
+    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
+        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file, of COCO's or MPII's joints.
+
+        Args:
+            path: The folder or file; it must be named, since no weights of this method come with the package.
+            verbose: Print what was loaded.
+            trust: Let a .pth file that needs it build any Python object. It can run any code: own files only.
+
+        Raises:
+            WeightsError: It cannot be read or does not fit.
+
+        """
+        method, model, text = self._asked.load(None if path is None else Path(path), trust, self._method)
+        self._runner = self._runner.on(method, model)
+        self._method, self._model = method, model
+        self.reset()
+        LOG.info(text)
+        if verbose:
+            print(text)
+
+    def save(self, path: str | Path, verbose: bool = False) -> None:
+        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
+        written = self._model.save(Path(path), self._asked.backbone)
+        if verbose:
+            print(f'saved {written}')
+
+    def optimize(
+        self,
+        do_constant_folding: bool = False,
+        *,
+        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
+        calibration: Iterable[Picture] = (),
+    ) -> None:
+        """Turn the model into ONNX of any batch; `infer` and `save` then use that.
+
+        Args:
+            do_constant_folding: Calculate at export what depends on constants alone.
+            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
+            calibration: For int8, some dozens of pictures of one person each.
+
+        Raises:
+            BackendError: A package is missing, or the model has no form that can be exported.
+
+        """
+        pictures = [to_bgr(each) for each in calibration]
+        inputs = (self.pipeline().prepare(each) for each in pictures)
+        self._model.optimize(self.temp_path, precision, inputs if pictures else None, do_constant_folding)
+
+    def optimized_content(self) -> bytes:
+        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
+        return self._model.optimized_content()
+
+    def download(
+        self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''
+    ) -> list[Path]:
+        """Fetch published files and return where they are.
+
+        Args:
+            path: Folder to write to; None is the learner's temp_path.
+            mode: 'weights' (ImageNet's of the backbone), 'detector' (YOLOX), or 'pretrained' (a pose network, which its
+                publisher keeps where only a browser gets it: then `url` must say where to fetch it).
+            verbose: Show progress and say where files went.
+            url: Server and folder to fetch from, in the place of the publisher's.
+
+        """
+        folder = Path(path) if path is not None else self.temp_path
+        size = self._model.asked_options.input_hw
+        return person_files.fetch_published(mode, self._asked.backbone, size, folder, url, verbose)
+
+    def _prepare_network(self, fitting: Fitting, verbose: bool) -> None:
+        """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone."""
+        checkpoint = fitting.checkpoint()
+        if checkpoint is not None:
+            self._model.build(fitting.request.seed)
+            state_dict, _ = self._method.read_checkpoint(checkpoint, self.options)
+            LOG.info(self._method.fit_weights(self.network, state_dict, str(checkpoint)))
+        elif not self._model.has_network:
+            files = self.download(mode='weights', verbose=verbose)
+            self._model.build(fitting.request.seed)
+            LOG.info(self._method.load_backbone(self.network, files[0]))

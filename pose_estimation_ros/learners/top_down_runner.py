@@ -1,0 +1,119 @@
+"""Running a top-down learner's model: the backend that is open, the detector, and their settings."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown, TopDownSettings
+from pose_estimation_ros.inference.yolox import YoloxDetector, YoloxSettings
+from pose_estimation_ros.learners.model_holder import ModelHolder
+from pose_estimation_ros.methods.method import Decoder, Method
+
+LOG = logging.getLogger(__name__)
+
+SHOWN = 0.2
+"""Keypoints above this are given out unless the caller says otherwise; evaluations count all, as published."""
+
+OF_PEOPLE = {field.name for field in fields(TopDownSettings)} - {'flip'}
+
+
+class TopDownRunner:
+    """Opens a backend when it is first needed, and again when the model has changed."""
+
+    def __init__(
+        self,
+        method: Method,
+        holder: ModelHolder,
+        backend: BackendSettings,
+        detector: PersonDetector | None,
+        decode: str,
+        tuning: Mapping[str, Any],
+        flip: bool = False,
+    ) -> None:
+        self.method, self.holder = method, holder
+        self._backend, self._detector, self._decode, self._flip = backend, detector, decode, flip
+        self._tuning = dict(tuning)
+        if 'upsample_ratio' in self._tuning:
+            raise SettingsError('upsample_ratio is an argument of infer, not a setting of decoding')
+        self._decoder()  # wrong settings are told now, not at the first picture
+        self._pipeline: TopDown | None = None
+        self._opened: Model | None = None
+
+    def on(self, method: Method, holder: ModelHolder) -> 'TopDownRunner':
+        """Return the same for another model."""
+        return TopDownRunner(method, holder, self._backend, self._detector, self._decode, self._tuning, self._flip)
+
+    def pipeline(self, upsample_ratio: int = 4, scoring: bool = False) -> TopDown:
+        """Return what turns pictures into poses; with `scoring`, every keypoint is given out, as evaluations want."""
+        decoder = self._decoder(upsample_ratio, scoring)
+        if self._pipeline is None or self._opened is not self.holder.model():
+            self._pipeline = self._open(decoder)
+            if self._detector is None and not scoring:
+                LOG.info('no detector is given: pictures without boxes are taken for one person each')
+        return self._pipeline.with_decoder(decoder)
+
+    def tune(self, **tuning: Any) -> None:
+        """Change what needs no new model; raises SettingsError before anything has changed."""
+        before = self._tuning
+        self._tuning = {**before, **tuning}
+        try:
+            self._decoder()
+        except SettingsError:
+            self._tuning = before
+            raise
+        if self._pipeline is not None:
+            self._pipeline = self._pipeline.with_settings(**self._of_people())
+
+    def close(self) -> None:
+        """Forget the backend: the network's weights have changed in place."""
+        self._pipeline = self._opened = None
+
+    def _decoder(self, upsample_ratio: int = 4, scoring: bool = False) -> Decoder:
+        """Return the decoder, after all settings have been looked at."""
+        TopDownSettings(flip=self._flip, **self._of_people())
+        own = {name: value for name, value in self._tuning.items() if name not in OF_PEOPLE}
+        shown = {} if scoring else {'keypoint_threshold': SHOWN}
+        return self.method.decoder(self._decode, **{**shown, **own, 'upsample_ratio': upsample_ratio})
+
+    def _of_people(self) -> dict[str, Any]:
+        return {name: value for name, value in self._tuning.items() if name in OF_PEOPLE}
+
+    def _open(self, decoder: Decoder) -> TopDown:
+        settings, model = self._backend, self.holder.model()
+        if self.holder.runs_optimized and settings.backend == 'torch':
+            settings = replace(settings, backend='auto')  # torch runs no ONNX
+        backend = open_backend(model, settings)
+        LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
+        pipeline = TopDown(
+            backend,
+            self.method,
+            decoder,
+            person_network(self.holder),
+            self._detector,
+            TopDownSettings(flip=self._flip, **self._of_people()),
+        )
+        self._opened = model
+        return pipeline
+
+
+def person_network(holder: ModelHolder) -> PersonNetwork:
+    """Return how a learner's model wants its crops; what a file does not say is as the learner was asked for."""
+    options = holder.options or holder.asked_options
+    return PersonNetwork(holder.preprocessing, options.input_hw, options.label_corner)
+
+
+def open_detector(
+    detector: 'PersonDetector | str | Path | None', backend: BackendSettings, settings: YoloxSettings | None = None
+) -> PersonDetector | None:
+    """Return a detector as it is, or open the ONNX file that is named; None for none."""
+    if not isinstance(detector, str | Path):
+        return detector
+    if str(detector) == 'whole_image':
+        return WholeImage()
+    providers = backend.providers or ('CPUExecutionProvider',)
+    return YoloxDetector(detector, settings, providers, backend.threads)

@@ -1,0 +1,1 @@
+"""SimpleBaselines: network, targets, decoding, weights."""

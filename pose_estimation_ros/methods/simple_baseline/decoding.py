@@ -1,0 +1,93 @@
+"""From the heatmaps of one person's crop to a pose: the highest cell of each map, moved a quarter cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+
+SEEN = 0.2
+"""Keypoints above this make up a pose's score, as published (in_vis_thre)."""
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """What a user may tune; the defaults are the published values."""
+
+    keypoint_threshold: float = 0.0
+    """Keypoints that are not above this are missing. Published evaluations count all."""
+    upsample_ratio: int = 4
+    """1 leaves keypoints at the highest cell; more moves them by a quarter of a cell towards the higher neighbour."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.keypoint_threshold <= 1:
+            raise SettingsError(f'keypoint_threshold must be from 0 to 1, got {self.keypoint_threshold}')
+        if not isinstance(self.upsample_ratio, int) or not 1 <= self.upsample_ratio <= 16:
+            raise SettingsError(f'upsample_ratio must be a whole number from 1 to 16, got {self.upsample_ratio}')
+
+
+@dataclass(frozen=True)
+class PublishedDecoder:
+    """One pose a crop; keypoints are crop pixels, a cell's being its number times the stride, as published."""
+
+    skeleton: Skeleton = COCO_17
+    settings: DecodingSettings = field(default_factory=DecodingSettings)
+    name: ClassVar[str] = 'published'
+    interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
+    averaged_on: ClassVar[Literal['largest', 'picture']] = 'largest'
+
+    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+        """Decode the heatmaps (K, h, w) of one person to one pose, or to none where no keypoint shows.
+
+        `letterbox` says how the crop lies in the network's input, which is as a whole where cropping made it.
+        """
+        heatmaps = np.nan_to_num(np.asarray(maps[0], dtype=np.float32), posinf=0, neginf=0)
+        cells, scores = highest_cells(heatmaps)
+        if self.settings.upsample_ratio > 1:
+            cells = moved_by_quarter(cells, heatmaps)
+        to_crop = letterbox.map_to_image(letterbox.network_hw[0] / heatmaps.shape[-2], pixel_centres=False)
+        found = scores > self.settings.keypoint_threshold
+        if not found.any():
+            return []
+        xy = np.where(found[:, None], to_crop(cells), np.nan)
+        seen = scores[found & (scores > SEEN)]
+        score = float(seen.mean()) if len(seen) else 0.0
+        return [Pose(np.column_stack([xy, np.where(found, scores, 0)]), score, self.skeleton)]
+
+
+DECODERS = {PublishedDecoder.name: PublishedDecoder}
+
+
+def highest_cells(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return x and y (..., K, 2) of the highest cell of maps (..., K, h, w), and its value (..., K).
+
+    As published, a map without a value above 0 has its cell at 0, 0.
+    """
+    *leading, height, width = heatmaps.shape
+    flat = heatmaps.reshape(*leading, height * width)
+    places = flat.argmax(axis=-1)
+    values: FloatArray = np.take_along_axis(flat, places[..., None], axis=-1)[..., 0]
+    cells = np.stack([places % width, places // width], axis=-1).astype(float)
+    return cells * (values > 0)[..., None], values
+
+
+def moved_by_quarter(cells: FloatArray, heatmaps: FloatArray) -> FloatArray:
+    """Return whole cells (K, 2) of maps (K, h, w), each moved by a quarter towards the higher of its neighbours.
+
+    As published, cells in the two first columns and rows and in the last ones stay where they are.
+    """
+    height, width = heatmaps.shape[-2:]
+    x, y = cells.astype(int).T
+    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    kinds, x, y = np.flatnonzero(inside), x[inside], y[inside]
+    right, left = heatmaps[kinds, y, x + 1], heatmaps[kinds, y, x - 1]
+    below, above = heatmaps[kinds, y + 1, x], heatmaps[kinds, y - 1, x]
+    moved = cells.copy()
+    moved[kinds] += 0.25 * np.sign(np.stack([right - left, below - above], axis=-1))
+    return moved

@@ -1,0 +1,70 @@
+"""Training targets of SimpleBaselines: the inverse of decoding, from a person's joints to heatmaps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+
+REACH = 3
+"""In sigmas: the Gaussian is cut off at a square of so much on either side."""
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """Shape of the targets; the defaults are the published values for crops 256 pixels high."""
+
+    stride: int = 4
+    """Crop pixels a cell."""
+    sigma: float = 2.0
+    """Of a joint's Gaussian, in cells; published is 3 for crops of 384x288."""
+    use_target_weight: bool = True
+    """Whether joints that are not labelled, or not near the crop, are left out of the loss."""
+
+    def __post_init__(self) -> None:
+        if not (self.stride >= 1 and self.sigma > 0):
+            raise SettingsError(f'stride must be 1 or more and sigma above 0, got {self.stride} and {self.sigma}')
+        if not isinstance(self.use_target_weight, bool):
+            raise SettingsError(f'use_target_weight must be true or false, got {self.use_target_weight!r}')
+
+
+def encode(
+    joints: FloatArray, visible: FloatArray, crop_hw: tuple[int, int], settings: TargetSettings
+) -> tuple[FloatArray, FloatArray]:
+    """Return heatmaps (K, h, w) and weights (K,) of one person.
+
+    As published the Gaussian is centred on a whole cell, of height 1 there, and a joint whose Gaussian lies wholly
+    outside has the weight 0.
+
+    Args:
+        joints: (K, 2) x and y in crop pixels.
+        visible: (K,) 1 for joints that are labelled, 0 for others.
+        crop_hw: Height and width of the crop.
+        settings: Shape of the targets.
+
+    """
+    height, width = crop_hw[0] // settings.stride, crop_hw[1] // settings.stride
+    heatmaps = np.zeros((len(joints), height, width), dtype=np.float32)
+    weights = np.array(visible, dtype=np.float32)
+    reach = int(REACH * settings.sigma)
+    for kind, joint in enumerate(joints):
+        x, y = (int(each / settings.stride + 0.5) for each in joint)  # truncated, as published
+        outside = x - reach >= width or y - reach >= height or x + reach + 1 < 0 or y + reach + 1 < 0
+        weights[kind] *= not outside
+        if weights[kind] > 0.5:
+            heatmaps[kind] = _gaussian((x, y), (height, width), reach, settings.sigma)
+    return heatmaps, weights
+
+
+def _gaussian(centre: tuple[int, int], map_hw: tuple[int, int], reach: int, sigma: float) -> FloatArray:
+    """Return a map (h, w) with one Gaussian."""
+    along_x = _bell(np.arange(map_hw[1]) - float(centre[0]), reach, sigma)
+    along_y = _bell(np.arange(map_hw[0]) - float(centre[1]), reach, sigma)
+    product: FloatArray = along_y[:, None] * along_x
+    return product
+
+
+def _bell(offsets: FloatArray, reach: int, sigma: float) -> FloatArray:
+    values: FloatArray = np.where(np.abs(offsets) <= reach, np.exp(-np.square(offsets) / (2 * sigma**2)), 0.0)
+    return values

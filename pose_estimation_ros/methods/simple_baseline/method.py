@@ -1,0 +1,129 @@
+"""SimpleBaselines as one object: what its targets, loss, decoder and pipelines need to know of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
+from pose_estimation_ros.methods.method import Decoder, GraphFacts, Objective, Preprocessing
+from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS, DecodingSettings
+from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
+from pose_estimation_ros.methods.simple_baseline.objective import SimpleBaselineObjective
+from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+
+IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
+
+PUBLISHED = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='bgr')
+"""As published: the constants are ImageNet's of red, green and blue, the channels are OpenCV's blue, green and red."""
+
+RED_FIRST = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='rgb')
+"""Of nearly everybody else: GluonCV, MMPose."""
+
+COCO_OPTIONS = PoseResNetOptions()
+MPII_OPTIONS = PoseResNetOptions(input_width=256)
+
+MXNET_GRAPH = 'mxnet_converted_model'
+
+
+@dataclass(frozen=True)
+class SimpleBaseline:
+    """Simple Baselines for Human Pose Estimation (arXiv 1804.06208): one skeleton a person's crop."""
+
+    name: str = 'simple_baseline'
+    skeleton: Skeleton = COCO_17
+    default_options: PoseResNetOptions = COCO_OPTIONS
+    published_label_corner: bool = True
+    """Whether published networks learnt the dataset's labels half a pixel off, see PoseResNetOptions."""
+
+    sees: Literal['picture', 'person'] = 'person'
+    preprocessing: Preprocessing = PUBLISHED
+
+    @property
+    def output_channels(self) -> tuple[int, ...]:
+        """A heatmap for each joint."""
+        return (len(self.skeleton),)
+
+    @property
+    def published_options(self) -> PoseResNetOptions:
+        """Of networks of others that say nothing of themselves."""
+        return replace(self.default_options, label_corner=self.published_label_corner)
+
+    def options(self, values: Mapping[str, Any] | None = None) -> PoseResNetOptions:
+        """Return a network's options; `values` are fields of PoseResNetOptions."""
+        return self.default_options.changed(values or {})
+
+    def network(self, options: PoseResNetOptions) -> Any:
+        """Build the torch module of `options`, with random weights."""
+        from pose_estimation_ros.methods.simple_baseline.network import build_network
+
+        return build_network(len(self.skeleton), options)
+
+    def objective(self, options: PoseResNetOptions, **settings: Any) -> Objective:
+        """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
+        return SimpleBaselineObjective.of(options, **settings)
+
+    def read_checkpoint(
+        self, path: Path, hint: PoseResNetOptions | None = None, trust: bool = False
+    ) -> tuple[Mapping[str, Any], PoseResNetOptions]:
+        """Return the tensors of a published container and the options of the network that they are of."""
+        from pose_estimation_ros.methods.simple_baseline.weights import infer_options, joints_of, read_weights
+
+        state_dict = read_weights(path, trust)
+        joints = joints_of(state_dict, str(path))
+        if joints != len(self.skeleton):
+            raise WeightsError(
+                f'{path} finds {joints} joints, expected the {len(self.skeleton)} of {self.skeleton.name};'
+                f' choose a method of {joints} joints'
+            )
+        return state_dict, infer_options(state_dict, hint or self.published_options, path)
+
+    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
+        """Return None: no OpenVINO file of this system is published."""
+        return None
+
+    def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
+        """Return what GluonCV's networks expect for a graph that MXNet made, None for others."""
+        return RED_FIRST if graph.name == MXNET_GRAPH else None
+
+    def fit_weights(
+        self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
+    ) -> str:
+        """Load all of a file into a network; there are no parts that training adds later."""
+        from pose_estimation_ros.methods.simple_baseline.weights import fit_weights
+
+        return fit_weights(network, state_dict, source)
+
+    def load_backbone(self, network: Any, path: Path, trust: bool = False) -> str:
+        """Load an ImageNet ResNet of torchvision into the network's trunk."""
+        from pose_estimation_ros.methods.simple_baseline.weights import load_backbone, read_weights
+
+        return load_backbone(network, read_weights(path, trust), str(path))
+
+    def decoder_names(self) -> tuple[str, ...]:
+        """Return the decoders' names, the default first."""
+        return tuple(DECODERS)
+
+    def decoder(self, name: str = 'published', **settings: Any) -> Decoder:
+        """Return a decoder; settings are the fields of DecodingSettings."""
+        if name not in DECODERS:
+            raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
+        known = {each.name for each in fields(DecodingSettings)}
+        if settings.keys() - known:
+            unknown = ', '.join(sorted(settings.keys() - known))
+            raise SettingsError(f'decoding has no setting {unknown}; it has {", ".join(sorted(known))}')
+        return DECODERS[name](self.skeleton, DecodingSettings(**settings))
+
+    def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return the heatmaps of a mirrored crop as those of the crop itself."""
+        return mirror_maps(maps, self.skeleton)
+
+
+SIMPLE_BASELINE = SimpleBaseline()
+"""COCO's 17 joints; crops of 256x192 unless a network's options say otherwise."""
+
+SIMPLE_BASELINE_MPII = SimpleBaseline('simple_baseline_mpii', MPII_16, MPII_OPTIONS, published_label_corner=False)
+"""MPII's 16 joints; crops of 256x256."""

@@ -1,0 +1,69 @@
+"""What a SimpleBaselines network is trained towards, as one object for the training engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
+from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+
+PUBLISHED_SIGMA = 2.0
+PUBLISHED_HEIGHT = 256
+
+
+@dataclass(frozen=True)
+class SimpleBaselineObjective:
+    """The published targets and JointsMSELoss.
+
+    Targets are heatmaps (K, h, w) of the first person of a crop and a weight for each joint (K, 1, 1).
+    """
+
+    settings: TargetSettings
+
+    @classmethod
+    def of(cls, options: PoseResNetOptions, **settings: Any) -> 'SimpleBaselineObjective':
+        """Return the objective of a network; settings are the fields of TargetSettings but for the stride."""
+        known = {each.name for each in fields(TargetSettings)} - {'stride'}
+        if settings.keys() - known:
+            unknown = ', '.join(sorted(settings.keys() - known))
+            raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(sorted(known))}')
+        sigma = settings.pop('sigma', PUBLISHED_SIGMA * options.input_height / PUBLISHED_HEIGHT)
+        if not isinstance(sigma, int | float):
+            raise SettingsError(f"the targets' sigma must be a number, got {sigma!r}")
+        return cls(TargetSettings(stride=options.stride, sigma=float(sigma), **settings))
+
+    def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
+        """Return heatmaps and weights of the first person; weights of 0 where there is nobody."""
+        height, width = annotation.mask.shape
+        if height % self.settings.stride or width % self.settings.stride:
+            raise SettingsError(
+                f'a crop must have multiples of {self.settings.stride} pixels, got {width}x{height}; change its size'
+            )
+        kinds = len(annotation.annotated)
+        person = annotation.joints[0] if len(annotation.joints) else np.zeros((kinds, 3))
+        visible = (person[:, 2] > 0).astype(np.float32)
+        heatmaps, weights = encode(person[:, :2], visible, (height, width), self.settings)
+        if not self.settings.use_target_weight:
+            weights = np.ones_like(weights)
+        return heatmaps, weights[:, None, None]
+
+    def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
+        """Return the loss of the heatmaps."""
+        from pose_estimation_ros.methods.simple_baseline.loss import joints_mse_loss
+
+        return {'heatmaps_loss': joints_mse_loss(outputs[-1], targets[0], targets[1])}
+
+    def target_maps(self, targets: Sequence[Any]) -> list[Any]:
+        """Return the heatmaps."""
+        return [targets[0]]
+
+    def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the published group."""
+        from pose_estimation_ros.methods.simple_baseline.loss import parameter_groups
+
+        return parameter_groups(network, lr, weight_decay)

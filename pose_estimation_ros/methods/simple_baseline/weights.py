@@ -1,0 +1,111 @@
+"""Published SimpleBaselines weights: which network a file is of, and loading all of it or saying why not."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pose_estimation_ros.backbones.checkpoint import FETCH_AGAIN
+from pose_estimation_ros.backbones.checkpoint import read_state_dict as read_weights
+from pose_estimation_ros.backbones.fitting import Tensors, listed, misfits, missing_counters
+from pose_estimation_ros.backbones.resnet import DEPTHS, STAGE_CHANNELS
+from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+
+__all__ = ['fit_weights', 'infer_options', 'joints_of', 'load_backbone', 'read_weights']
+
+HEAD = ('deconv_layers.', 'final_layer.')
+"""What a network has above its ImageNet backbone."""
+
+CLASSIFIER = 'fc.'
+SIZE_IN_NAME = re.compile(r'(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)')
+"""Height and width of the crop, as in pose_resnet_50_256x192.pth.tar."""
+
+OUTPUT = 'final_layer.weight'
+
+
+def joints_of(state_dict: Tensors, source: str) -> int:
+    """Return how many joints a file's network finds; raises WeightsError for another network."""
+    if (
+        'deconv_layers.0.weight' not in state_dict
+        or OUTPUT not in state_dict
+        or 'layer4.0.conv1.weight' not in state_dict
+    ):
+        raise WeightsError(
+            f'{source}: expected a SimpleBaselines network (pose_resnet), got {len(state_dict)} tensors of another,'
+            f' such as {next(iter(state_dict), "none")}; choose a pose checkpoint of this method'
+        )
+    return int(state_dict[OUTPUT].shape[0])
+
+
+def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> PoseResNetOptions:
+    """Return the options of the network that a file is of.
+
+    The crop's size, which no tensor shows, is read from the file's name as it is published, else taken from `hint`,
+    as is what else tensors do not show. Raises WeightsError where the file is of another network.
+    """
+    joints_of(state_dict, str(path))
+    seen: dict[str, Any] = {'depth': _depth(state_dict, str(path))}
+    size = SIZE_IN_NAME.search(path.name)
+    if size:
+        seen |= {'input_height': int(size[1]), 'input_width': int(size[2]), 'size_told': True}
+    return replace(hint, **seen)
+
+
+def fit_weights(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> str:
+    """Load all of a file into a network; raises WeightsError, and changes nothing, when anything does not fit."""
+    wanted = network.state_dict()
+    odd = misfits(wanted, state_dict)
+    if odd:
+        raise WeightsError(
+            f'{source}: {listed(odd, len(wanted.keys() | state_dict.keys()))}; {_cure(state_dict, source)}'
+        )
+    network.load_state_dict({**wanted, **state_dict})
+    return (
+        f'loaded {len(state_dict)} of {len(wanted) - len(missing_counters(wanted, state_dict))} tensors from {source}'
+    )
+
+
+def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> str:
+    """Load an ImageNet ResNet, without its classifying part, and return a sentence on it.
+
+    Raises WeightsError, and changes nothing, unless every tensor of the backbone is found.
+    """
+    target = network.state_dict()
+    wanted = {name: value for name, value in target.items() if not name.startswith(HEAD)}
+    given = {name: value for name, value in state_dict.items() if name in wanted}
+    odd = misfits(wanted, given)
+    if odd:
+        raise WeightsError(
+            f'{source}: {listed(odd, len(wanted), "backbone tensors")};'
+            ' choose the ImageNet file of a ResNet of this depth'
+        )
+    network.load_state_dict({**target, **given})
+    total, unused = len(wanted) - len(missing_counters(wanted, given)), len(state_dict) - len(given)
+    return f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
+
+
+def _depth(state_dict: Tensors, source: str) -> int:
+    """Return the depth that has as many blocks of this kind."""
+    blocks = tuple(
+        len({name.split('.')[1] for name in state_dict if name.startswith(f'layer{stage}.')})
+        for stage in range(1, len(STAGE_CHANNELS) + 1)
+    )
+    bottleneck = 'layer1.0.conv3.weight' in state_dict
+    for depth, facts in DEPTHS.items():
+        if facts.blocks == blocks and facts.bottleneck == bottleneck:
+            return depth
+    raise WeightsError(
+        f'{source}: expected a ResNet of {", ".join(map(str, DEPTHS))} layers, got stages of'
+        f' {", ".join(map(str, blocks))} blocks; {FETCH_AGAIN}'
+    )
+
+
+def _cure(state_dict: Tensors, source: str) -> str:
+    """Name the options that would fit the file, where it is of this system at all."""
+    try:
+        return f'build the network with depth {_depth(state_dict, source)} and {joints_of(state_dict, source)} joints'
+    except WeightsError:
+        return f'it is not of this network or incomplete, {FETCH_AGAIN}'

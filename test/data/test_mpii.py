@@ -1,0 +1,166 @@
+"""MPII's persons: pixels counted from 0, the published crop, and the truth that PCKh compares with."""
+
+import json
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.skeleton import MPII_16
+from pose_estimation_ros.data.datasets.matlab import read_arrays
+from pose_estimation_ros.data.datasets.mpii import MpiiPersons, read_truth
+from pose_estimation_ros.learners import mpii_validation
+from pose_estimation_ros.learners.mpii_validation import MpiiPeople, MpiiValidation, evaluate_mpii
+from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE_MPII
+
+
+def element(kind, data):
+    return struct.pack('<II', kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def matrix(name, values, class_number=6, kind=9, dtype='<f8'):
+    """One array as MATLAB writes it; a name of four letters or fewer lies in its own head."""
+    text = name.encode()
+    short = struct.pack('<I', len(text) << 16 | 1) + text.ljust(4, b'\0') if len(text) <= 4 else element(1, text)
+    parts = [
+        element(6, struct.pack('<II', class_number, 0)),
+        element(5, np.array(values.shape, '<i4').tobytes()),
+        short,
+        element(kind, values.astype(dtype).tobytes(order='F')),
+    ]
+    return element(14, b''.join(parts))
+
+
+def mat_file(path, *matrices, compressed=True):
+    header = b'MATLAB 5.0 MAT-file'.ljust(124) + struct.pack('<H', 0x0100) + b'IM'
+    packed = [zlib.compress(each) for each in matrices]
+    body = b''.join(struct.pack('<II', 15, len(each)) + each for each in packed) if compressed else b''.join(matrices)
+    path.write_bytes(header + body)
+    return path
+
+
+def person(name, x, y, scale=1.0):
+    joints = np.column_stack([np.full(16, x), np.full(16, y)]) + np.arange(16)[:, None]
+    seen = [1] * 15 + [0]
+    return {'image': name, 'center': [x, y], 'scale': scale, 'joints': joints.tolist(), 'joints_vis': seen}
+
+
+@pytest.fixture
+def mpii(tmp_path):
+    """Two persons in one picture, and the published truth of them."""
+    cv2.imwrite(str(tmp_path / 'a.jpg'), np.full((300, 400, 3), 50, np.uint8))
+    people = [person('a.jpg', 101, 121), person('a.jpg', 251, 141, 0.5)]
+    (tmp_path / 'valid.json').write_text(json.dumps(people))
+    joints = np.array([each['joints'] for each in people])
+    absent = 1.0 - np.array([each['joints_vis'] for each in people]).T
+    heads = np.array([[[91, 81], [111, 111]], [[241, 121], [251, 131]]], float)
+    mat_file(
+        tmp_path / 'gt_valid.mat',
+        matrix('headboxes_src', heads.transpose(1, 2, 0)),
+        matrix('jnt_missing', absent, class_number=9, kind=2, dtype='u1'),
+        matrix('pos_gt_src', joints.transpose(1, 2, 0)),
+    )
+    return tmp_path
+
+
+def test_persons_come_one_by_one_in_pixels_from_0_with_the_published_square(mpii):
+    people = MpiiPersons(mpii, mpii / 'valid.json')
+    people.check_files()
+    assert (len(people), people.skeleton) == (2, MPII_16)
+    sample = people.sample(1)
+    assert sample.joints.shape == (1, 16, 3)
+    np.testing.assert_allclose(sample.joints[0, 3], [253, 143, 2])
+    np.testing.assert_allclose(sample.joints[0, 15], [0, 0, 0])
+    np.testing.assert_allclose(sample.boxes, [[250 - 50, 140 + 7.5 - 50, 100, 100]])
+    assert sample.image.shape == (300, 400, 3)
+
+
+def test_the_truth_is_read_out_of_the_published_file(mpii):
+    truth = read_truth(mpii / 'gt_valid.mat')
+    np.testing.assert_allclose(truth.joints[1, 3], [253, 143])
+    assert truth.visible.sum(axis=1).tolist() == [15, 15]
+    np.testing.assert_allclose(truth.head_boxes[0], [90, 80, 110, 110])
+
+
+@pytest.mark.parametrize('compressed', [True, False])
+def test_arrays_of_numbers_are_read_and_others_left_out(tmp_path, compressed):
+    values = np.arange(24, dtype=float).reshape(2, 3, 4)
+    text = matrix('word', np.array([[65, 66]]), class_number=4, kind=4, dtype='<u2')
+    path = mat_file(tmp_path / 'x.mat', matrix('abc', values), text, matrix('longer', values[0]), compressed=compressed)
+    arrays = read_arrays(path)
+    assert list(arrays) == ['abc', 'longer']
+    np.testing.assert_array_equal(arrays['abc'], values)
+
+
+class Oracle:
+    """A pipeline that finds joints where they are, but for what it is told to miss by."""
+
+    def __init__(self, mpii, by):
+        self.joints, self.by, self.calls = mpii.truth.joints, by, 0
+
+    def __call__(self, image, boxes):
+        from types import SimpleNamespace
+
+        from pose_estimation_ros.core.pose import Pose
+
+        xy = self.joints[self.calls] + [self.by[self.calls], 0]
+        self.calls += 1
+        return SimpleNamespace(poses=[Pose(np.column_stack([xy, np.ones(16)]), 1.0, MPII_16)])
+
+
+def test_pckh_of_a_pipeline(mpii):
+    people = MpiiPeople.open(mpii, mpii / 'valid.json', mpii / 'gt_valid.mat')
+    first = 0.6 * np.hypot(20, 30)  # the first person's head size
+    score = evaluate_mpii(Oracle(people, (0.0, 0.0)), people, progress=False)
+    assert score['PCKh@0.5'] == score['PCKh@0.1'] == 100
+    score = evaluate_mpii(Oracle(people, (0.45 * first, 100.0)), people, progress=False)
+    assert (score['PCKh@0.5'], score['PCKh@0.1']) == (50, 0)
+    only_first = MpiiPeople(people.people, people.truth, limit=1)
+    assert evaluate_mpii(Oracle(people, (0.45 * first, 0)), only_first, progress=False)['PCKh@0.5'] == 100
+
+
+def test_validation_shares_people_under_a_watch_and_has_names_that_loggers_take(mpii, monkeypatch):
+    people = MpiiPeople.open(mpii, mpii / 'valid.json', mpii / 'gt_valid.mat')
+    oracle = Oracle(people, (0.0, 100.0))
+    monkeypatch.setattr(mpii_validation, 'network_in_training', lambda *_: oracle)
+    validation = MpiiValidation(SIMPLE_BASELINE_MPII, people, network=None)
+    totals = []
+
+    class Watching:
+        def over(self, persons, total):
+            totals.append(total)
+            yield from persons
+
+    parts = [validation.run(None, rank, 2, Watching()) for rank in range(2)]
+    assert totals == [1, 1]
+    scores = validation.score(parts)
+    assert (scores['PCKh_0.5'], scores['PCKh_0.1']) == (50, 50)
+    assert not any('@' in name for name in scores)
+    assert [validation.tag(name) for name in ('PCKh_0.5', 'PCKh_0.1', 'r_ank')] == ['PCKh@0.5', 'PCKh@0.1', 'r_ank']
+
+
+def test_what_is_not_mpii_is_told(mpii, tmp_path):
+    def refusal(function, *arguments):
+        with pytest.raises(DatasetError) as caught:
+            function(*arguments)
+        return str(caught.value)
+
+    assert 'is no folder' in refusal(MpiiPersons, tmp_path / 'none', mpii / 'valid.json')
+    assert 'cannot read' in refusal(MpiiPersons, mpii, tmp_path / 'none.json')
+    (tmp_path / 'dict.json').write_text('{}')
+    assert 'must be a list of people, got dict' in refusal(MpiiPersons, mpii, tmp_path / 'dict.json')
+    (tmp_path / 'short.json').write_text(json.dumps([{**person('a.jpg', 1, 1), 'joints': [[1, 2]]}]))
+    assert 'person 0 of' in refusal(MpiiPersons, mpii, tmp_path / 'short.json')
+    (tmp_path / 'lost.json').write_text(json.dumps([person('b.jpg', 1, 1)]))
+    assert '1 of 1 pictures are missing, first b.jpg' in refusal(MpiiPersons(mpii, tmp_path / 'lost.json').check_files)
+    assert 'is of 2 persons' in refusal(MpiiPeople.open, mpii, tmp_path / 'lost.json', mpii / 'gt_valid.mat')
+    (tmp_path / 'not.mat').write_bytes(b'x' * 200)
+    assert 'no MATLAB file of version 5' in refusal(read_truth, tmp_path / 'not.mat')
+    content = (mpii / 'gt_valid.mat').read_bytes()
+    (tmp_path / 'cut.mat').write_bytes(content[:-9])
+    assert 'cut off or damaged' in refusal(read_truth, tmp_path / 'cut.mat')
+    lacking = mat_file(tmp_path / 'lacking.mat', matrix('pos_gt_src', np.zeros((16, 2, 1))))
+    assert 'lacks headboxes_src, jnt_missing' in refusal(read_truth, lacking)

@@ -1,0 +1,54 @@
+"""The node with a method that looks at one person at a time, over the middleware."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from ros_graph import until
+
+from pose_estimation_ros import SimpleBaselineLearner
+from pose_estimation_ros.core.skeleton import COCO_17
+from pose_estimation_ros.ros.parameters import decoding_options, settings_from
+from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+
+ERROR, WARN = 40, 30
+
+
+@pytest.fixture
+def street(assets):
+    video = cv2.VideoCapture(str(assets / 'video' / 'street.mp4'))
+    video.set(cv2.CAP_PROP_POS_FRAMES, 540)
+    return video.read()[1]
+
+
+def test_answers_are_the_learners_own(make_robot, assets, monkeypatch, street):
+    monkeypatch.undo()  # the real learner
+    weights, detector = (assets / 'weights' / name for name in ('simplepose_ultralight.onnx', 'yolox_nano.onnx'))
+    options = {'method': 'simple_baseline', 'backend': 'onnxruntime', 'track': False}
+    robot = make_robot(model_path=str(weights), detector=str(detector), **options).start()
+    message = robot.ask(street, seconds=100)
+    learner = SimpleBaselineLearner(
+        device='auto', backend='onnxruntime', detector=detector, decoding=decoding_options(settings_from({}))
+    )
+    learner.load(weights)
+    expected = learner.infer(street, track=False)
+    found = decode_skeletons(message, COCO_17)
+    assert len(found) == len(expected) >= 3
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.keypoints, b.keypoints, atol=1e-3)
+
+
+def test_boxes_of_another_node_are_for_methods_that_look_at_persons(make_robot):
+    robot = make_robot(**{'boxes.enabled': True})
+    assert not robot.change('configure')
+    until(lambda: robot.said('lightweight_openpose takes no boxes', ERROR))
+
+
+def test_without_a_detector_the_node_says_what_it_takes_pictures_for(make_robot, assets, monkeypatch):
+    monkeypatch.undo()
+    weights = assets / 'weights' / 'simplepose_ultralight.onnx'
+    robot = make_robot(model_path=str(weights), method='simple_baseline', backend='onnxruntime')
+    assert robot.change('configure')
+    until(lambda: robot.said('every picture is taken for one person', WARN))
