@@ -60,6 +60,7 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
     assert len(frames_of('whole.json')[0]['poses']) <= 1
 
 
+@pytest.mark.slow
 def test_evaluate_on_true_boxes_gives_the_known_accuracy(cli, baseline, assets):
     outcome = cli(
         'evaluate', '--dataset', assets / 'coco', *COCO_NAMES, '--boxes', 'ground_truth', *baseline, '--json'
@@ -123,6 +124,7 @@ RECIPE = {
 }
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_scores_and_saves_a_model_that_loads(cli):
     Path('recipe.yaml').write_text(yaml.safe_dump(RECIPE))
     outcome = cli('train', '--config', 'recipe.yaml', '--output', 'run')

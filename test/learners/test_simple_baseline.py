@@ -166,6 +166,7 @@ class Sticks(KeypointDataset):
         return image, None, np.column_stack([xy, np.full(17, 2)])[None], {}
 
 
+@pytest.mark.slow
 def test_training_teaches_a_few_pictures_and_evaluation_says_so(small):
     data = Sticks()
     small.training = type(small.training)(**{**vars(small.training), 'batch_size': 4, 'num_workers': 0, 'lr': 5e-4})
