@@ -85,11 +85,11 @@ def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', 
     from pose_estimation_ros.training.start import make_subject
 
     subject, told = make_subject(recipe, resumed=resume is not None)
+    pictures = recipe_pictures(recipe)  # what is missing is told before a teacher is asked for hours
     if recipe.teacher.weights:
         from pose_estimation_ros.learners.teaching import taught_subject
 
         subject = taught_subject(subject, recipe, alone)
-    pictures = recipe_pictures(recipe)
     validation = CocoValidation(subject.method, pictures, recipe.validation.height) if pictures else None
     return subject, validation, f'goes on from {resume}' if resume else told
 
