@@ -35,7 +35,7 @@ def keypoints(pose: Pose) -> int:
 
 def compare(video: str, better: str, model: str | None) -> dict[str, float]:
     """Return shares of people and frames."""
-    learners = [LightweightOpenPoseLearner(base_height=HEIGHT) for _ in range(2)]
+    learners = [LightweightOpenPoseLearner(base_height=HEIGHT, mobilenet_use_stride=False) for _ in range(2)]
     for learner, path in zip(learners, (better, model), strict=True):
         learner.load(path)
     people = found = poses = phantoms = frames = frames_with = frames_found = 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make datasets of large frames with small people, to measure high-resolution pose estimation on.
 
-    scripts/make_large_frames.py --coco DIR --output DIR [--images-folder NAME] [--annotations NAME] [KIND...]
+    PYTHONPATH=. python scripts/make_large_frames.py --coco DIR --output DIR [KIND...]
 
 Each KIND becomes a folder of COCO's form below the output, ready for `evaluate --dataset OUTPUT/KIND`.
 """

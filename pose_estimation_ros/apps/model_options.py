@@ -119,7 +119,7 @@ def make_learner(settings: Namespace) -> Any:
         tracker=TRACKERS[settings.tracker]() if 'tracker' in settings else None,
         **person_options(settings),
     )
-    learner.load(weights_of(settings), trust=settings.trust_weights)
+    learner.load(settings.weights, trust=settings.trust_weights)
     return learner
 
 
@@ -127,8 +127,7 @@ def weights_of(settings: Namespace) -> Path:
     """Return the model that is meant: the embedded one unless another is named, in torch's form where needed."""
     if settings.weights is not None:
         return Path(settings.weights)
-    changed = settings.stages is not None or settings.stride is not None
-    return embedded_model(settings.method, torch=changed or settings.backend == 'torch')
+    return embedded_model(settings.method, torch=settings.backend == 'torch')
 
 
 def _use_stride(settings: Namespace) -> bool | None:

@@ -85,11 +85,12 @@ def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', 
     from pose_estimation_ros.training.start import make_subject
 
     subject, told = make_subject(recipe, resumed=resume is not None)
+    validation = recipe_validation(recipe, subject.method)  # what is missing is told before a teacher works for hours
     if recipe.teacher.weights:
         from pose_estimation_ros.learners.teaching import taught_subject
 
         subject = taught_subject(subject, recipe, alone)
-    return subject, recipe_validation(recipe, subject.method), f'goes on from {resume}' if resume else told
+    return subject, validation, f'goes on from {resume}' if resume else told
 
 
 def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace) -> None:

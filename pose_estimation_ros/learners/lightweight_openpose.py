@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
@@ -327,6 +328,11 @@ class LightweightOpenPoseLearner(Learner):
             self._model.build(fitting.request.seed)
             state_dict, _ = self.method.read_checkpoint(checkpoint, self.options)
             LOG.info(self.method.fit_weights(self.network, state_dict, str(checkpoint), new_parts=True))
+        elif not self._model.has_network and self.options and self.options.variant == 'slim':
+            raise WeightsError(
+                'the slim variant has no published backbone to start from: call load() for the embedded weights, or'
+                ' init_model() for random ones'
+            )
         elif not self._model.has_network:
             files = self.download(mode='weights', verbose=verbose)
             self._model.build(fitting.request.seed)
@@ -365,7 +371,8 @@ class LightweightOpenPoseLearner(Learner):
             WeightsError: It cannot be read or does not fit.
 
         """
-        text = self._model.load(None if path is None else Path(path), trust, self.backend_settings.backend == 'torch')
+        in_torch = self.backend_settings.backend == 'torch'
+        text = self._model.load(None if path is None else Path(path), trust, in_torch)
         self.reset()
         LOG.info(text)
         if verbose:

@@ -80,7 +80,8 @@ class ModelHolder:
 
         Without a path it is the one that comes with the package, as ONNX or as a torch network.
         """
-        chosen = embedded_model(self._method.name, torch) if path is None else path
+        changed = not self._asked.named.isdisjoint(self._asked.options.to_dict())  # which only a network can be
+        chosen = embedded_model(self._method.name, torch or changed) if path is None else path
         self._take(read_model(chosen, self._method, self._asked, trust))
         self._is_embedded = path is None
         return self._loaded.text

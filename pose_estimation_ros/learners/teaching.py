@@ -1,5 +1,6 @@
 """Trainings that learn from another model: asking it ahead, and learning from what it said."""
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,6 +15,8 @@ from pose_estimation_ros.data.transforms import Compose, camera_like
 from pose_estimation_ros.inference.backend import BackendSettings, open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.asked import Asked
+from pose_estimation_ros.learners.model_content import read_graph
+from pose_estimation_ros.learners.model_folder import find_model
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.recipe import Part, Recipe, TransformSettings
@@ -69,12 +72,18 @@ def _lessons(recipe: Recipe) -> 'Lessons':
     asked = recipe.teacher
     depends = {
         'teacher': Path(asked.weights).name,
+        'sha256': _hash(find_model(Path(asked.weights)).path),
         'train': [_of_pictures(part) for part in recipe.data.train],
         'transform': _of_pictures(replace(recipe.transform, camera_like=False)),
         'objective': recipe.objective,
         'seed': recipe.seed,
     }
     return Lessons(Path(recipe.data.root) / asked.keep, asked.count, recipe.transform.size, depends)
+
+
+def _hash(path: Path) -> str:
+    """Return what tells a model file from all others, whatever it is called."""
+    return hashlib.sha256(read_graph(path)).hexdigest()
 
 
 def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:

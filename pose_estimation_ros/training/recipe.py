@@ -184,6 +184,18 @@ class Recipe:
     seed: int = 0
     """Of weights, order and augmentation."""
 
+    def __post_init__(self) -> None:
+        taught = bool(self.teacher.weights)
+        for place, part in enumerate(self.data.train):
+            require(
+                part.labels or taught,
+                f'data.train[{place}].labels is false, so that nothing is known of its pictures; name a model that'
+                ' knows with teacher.weights, or set it to true',
+            )
+        for place, part in enumerate(self.data.validation):
+            plain = part.labels and part.collage == (1, 1)
+            require(plain, f'data.validation[{place}] can have neither labels: false nor a collage')
+
     @property
     def settings(self) -> Settings:
         """Return what the engine needs to know."""

@@ -81,7 +81,7 @@ class Lessons:
         path = self.folder / f'{name}.raw'
         whole = (self.count, *shape)
         size = int(np.prod(whole)) * np.dtype(kind).itemsize
-        if mode == 'r+' and (not path.exists() or path.stat().st_size != size):
+        if mode == 'r+' and not self.written():
             _reserve(path, size)
         if not path.exists() or path.stat().st_size != size:
             raise SettingsError(f'{path} is missing or not whole; remove {self.folder} to have it written again')
@@ -160,7 +160,8 @@ def write_lessons(
     if done >= lessons.count:
         return
     make_folder(lessons.folder)
-    images, maps = lessons.images('r+'), None
+    images: Any = lessons.images('r+')
+    maps: Any = None
     for turn, samples in enumerate(_samples(items, range(done, lessons.count), workers), 1):
         whole = _completed(samples, objective, teacher)
         maps = lessons.maps(whole.shape[1:], 'r+') if maps is None else maps
@@ -168,6 +169,8 @@ def write_lessons(
         images[here], maps[here] = [sample.image for sample in samples], whole
         done += len(whole)
         if turn % NOTED_AFTER == 0 or done == lessons.count:
+            images.flush()
+            maps.flush()
             lessons.note(done)
         told(len(whole))
 

@@ -172,6 +172,17 @@ def test_synthetic_people_can_be_evaluated_on(cli):
     assert 'there already' in cli(*arguments).out
     assert Path('d/val2017/000000000000.jpg').stat().st_mtime_ns == drawn
     assert 'holds another dataset; choose another folder' in cli(*arguments, '--seed', 1).sentence()
+    Path('d/val2017/000000000001.jpg').unlink()
+    assert 'made now' in cli(*arguments).out
+    Path('d/synthetic.json').unlink()
+    assert 'holds another dataset' in cli(*arguments).sentence()
+
+
+def test_seeds_share_no_picture(cli):
+    for seed in (0, 1):
+        assert cli('prepare', 'synthetic', '--output', f'd{seed}', '--count', 2, '--seed', seed).code == 0
+    pictures = [Path(f'd{seed}/val2017/{number:012d}.jpg').read_bytes() for seed in (0, 1) for number in (0, 1)]
+    assert len(set(pictures)) == 4
 
 
 def test_synthetic_people_in_a_dry_run_and_with_foreign_options(cli):

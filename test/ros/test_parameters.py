@@ -67,7 +67,7 @@ def test_readme_is_the_tables():
     assert all(f'`{parameter.name}`' in readme for parameter in PARAMETERS)
 
 
-@pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml'])
+@pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml'])
 def test_other_files_differ_from_the_defaults_by_what_is_allowed(name):
     assert settings_from(in_file(name)) != DEFAULTS
 

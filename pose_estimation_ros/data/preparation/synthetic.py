@@ -10,12 +10,15 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.data.datasets.people import seed_of
 from pose_estimation_ros.data.preparation.outcome import MADE, THERE, Manner, Outcome, Prepared
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 
 IMAGES = 'val2017'
 ANNOTATIONS = f'annotations/person_keypoints_{IMAGES}.json'
 """Where `evaluate` looks for them unless told otherwise."""
+MARK = 'synthetic.json'
+"""What the folder is of; written first, so that no other dataset's pictures are replaced."""
 PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person'}
 
 
@@ -40,14 +43,17 @@ def prepare_synthetic(
         'seed': seed,
         'scene': json.loads(json.dumps(asdict(scene))),
     }
-    path = output / ANNOTATIONS
-    known = _info(path)
-    if known is not None and known != info:
+    known = _info(output / MARK)
+    used = any((output / name).exists() for name in (IMAGES, ANNOTATIONS))
+    if known != info and (known is not None or used):
         raise SettingsError(f'{output} holds another dataset; choose another folder or remove it')
-    if known is None and not manner.dry_run:
+    whole = (output / ANNOTATIONS).exists() and len(list((output / IMAGES).glob('*.jpg'))) == count
+    if not whole and not manner.dry_run:
+        write_json(make_folder(output) / MARK, info)
         _draw(output, count, seed, scene, info, manner.progress)
-    notes = (f'{count} pictures would be drawn into {output}',) if known is None and manner.dry_run else ()
-    return Outcome(_parts(output, THERE if known else MADE) if path.exists() else (), notes)
+    if not whole and manner.dry_run:
+        return Outcome((), (f'{count} pictures would be drawn into {output}',))
+    return Outcome(_parts(output, THERE if whole else MADE))
 
 
 def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[str, Any], progress: bool) -> None:
@@ -55,7 +61,7 @@ def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, object]] = []
     for number in tqdm(range(count), desc='synthetic people', unit='picture', disable=not progress):
-        frame = generate_image(seed + number, scene)
+        frame = generate_image(seed_of(seed, number), scene)
         name = f'{number:012d}.jpg'
         with written_whole(folder / name) as temporary:
             temporary.write_bytes(cv2.imencode('.jpg', frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
@@ -67,13 +73,13 @@ def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[
 
 
 def _info(path: Path) -> Any:
-    """Return what an annotation file says of itself, None where there is none."""
+    """Return what a folder's mark says is drawn there, None where there is none."""
     try:
-        return json.loads(path.read_text()).get('info', {})
+        return json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
-        raise SettingsError(f'{path} is no annotation file; remove it to have it written again') from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f'{path} cannot be read; remove the folder to have it drawn again') from error
 
 
 def _parts(output: Path, state: str) -> tuple[Prepared, ...]:
