@@ -87,8 +87,12 @@ def _needs_local(settings: Namespace) -> bool:
     """Whether something is asked for that is no parameter of the node; says so."""
     special = settings.precision != 'fp32' or settings.decode not in (None, 'fast') or settings.stages is not None
     special = special or bool(settings.threads or settings.providers or settings.stride or settings.trust_weights)
+    special = special or settings.channel_order is not None
     if special:
-        say('(not over ROS 2: --precision, --decode, --stages, --stride, --threads, --providers are not for the node)')
+        say(
+            '(not over ROS 2: --precision, --decode, --stages, --stride, --threads, --providers, --channel-order are'
+            ' not for the node)'
+        )
     return special
 
 
