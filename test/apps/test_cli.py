@@ -94,7 +94,7 @@ class TestEveryCommand:
         (['benchmark', '--frames', '2.5'], "--frames must be a whole number above 0, got '2.5'"),
         (['demo', '--seconds', '-1'], "--seconds must be a number above 0, got '-1'"),
         (['demo', '--seed', '-1'], "--seed must be a whole number, 0 or more, got '-1'"),
-        (['download', 'everything'], "WHAT must be one of pretrained, weights, test_data, got 'everything'"),
+        (['download', 'everything'], "WHAT must be one of pretrained, weights, test_data, detector, got 'everything'"),
         (['infer'], 'SOURCE is missing'),
     ],
 )
