@@ -1,31 +1,48 @@
-"""Compare a model with a better one on a video: `python scripts/compare_on_video.py VIDEO BETTER [MODEL]`.
+"""Compare a model with a better one on a video: `PYTHONPATH=. python scripts/compare_on_video.py VIDEO BETTER [MODEL]`.
 
-What the better model finds counts as true. A person is found where a pose covers the same place: the boxes around
-keypoints have an intersection over union of a third or more. Poses that cover nobody are phantoms.
+What the better model finds counts as true. A person is found by a pose of which five keypoints or more lie within a
+tenth of the person's size of where they should. A pose of which more than half of the keypoints lie outside everybody's
+box is a phantom; other poses that find nobody are fragments.
 """
 
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from pose_estimation_ros import LightweightOpenPoseLearner, Pose
 from pose_estimation_ros.data.opening import open_sources
 
-SAME_PLACE = 1 / 3
+NEAR = 0.1
+"""Of a person's size, the longer side of the box."""
+LEAST_NEAR = 5
+MARGIN = 0.1
+"""By which boxes are widened, in sizes."""
 SURE_KEYPOINTS = 8
 """Of a pose of the better model that must be found; those with fewer excuse a pose, and ask for none."""
 HEIGHT = 256
 
 
-def overlap(first: Pose, second: Pose) -> float:
-    """Return the intersection over union of two poses' boxes."""
-    (ax, ay, aw, ah), (bx, by, bw, bh) = first.bbox, second.bbox
-    width = min(ax + aw, bx + bw) - max(ax, bx)
-    height = min(ay + ah, by + bh) - max(ay, by)
-    shared = max(0.0, width) * max(0.0, height)
-    return float(shared / max(aw * ah + bw * bh - shared, 1e-9))
+def size(pose: Pose) -> float:
+    """Return the longer side of a pose's box."""
+    return float(max(pose.bbox[2:]))
+
+
+def finds(pose: Pose, person: Pose) -> bool:
+    """Return whether a pose shows a person."""
+    distances = np.linalg.norm((pose.keypoints - person.keypoints)[:, :2], axis=1)  # NaN where either lacks one
+    return int((distances < NEAR * size(person)).sum()) >= LEAST_NEAR
+
+
+def covers(pose: Pose, person: Pose) -> bool:
+    """Return whether half of a pose's keypoints or more lie in a person's box."""
+    x, y, width, height = person.bbox
+    margin = MARGIN * size(person)
+    points = pose.keypoints[pose.keypoints[:, 2] > 0, :2]
+    low, high = np.array([x, y]) - margin, np.array([x + width, y + height]) + margin
+    return float(((points >= low) & (points <= high)).all(axis=1).mean()) >= 0.5
 
 
 def keypoints(pose: Pose) -> int:
@@ -38,15 +55,19 @@ def compare(video: str, better: str, model: str | None) -> dict[str, float]:
     learners = [LightweightOpenPoseLearner(base_height=HEIGHT, mobilenet_use_stride=False) for _ in range(2)]
     for learner, path in zip(learners, (better, model), strict=True):
         learner.load(path)
-    people = found = poses = phantoms = frames = frames_with = frames_found = 0
+    people = found = poses = phantoms = fragments = frames = frames_with = frames_found = 0
     for source in open_sources([video]):
         for frame in tqdm(source.frames(), unit='frame', leave=False):
             true, seen = (learner.infer(frame.image, track=False) for learner in learners)
             sure = [each for each in true if keypoints(each) >= SURE_KEYPOINTS]
-            hits = [any(overlap(each, other) >= SAME_PLACE for other in seen) for each in sure]
+            hits = [any(finds(pose, person) for pose in seen) for person in sure]
             people, found = people + len(sure), found + sum(hits)
             poses += len(seen)
-            phantoms += sum(all(overlap(each, other) < SAME_PLACE for other in true) for each in seen)
+            phantoms += sum(not any(covers(pose, person) for person in true) for pose in seen)
+            fragments += sum(
+                any(covers(pose, person) for person in true) and not any(finds(pose, person) for person in true)
+                for pose in seen
+            )
             frames += 1
             frames_with += bool(sure)
             frames_found += any(hits)
@@ -58,6 +79,7 @@ def compare(video: str, better: str, model: str | None) -> dict[str, float]:
         'people_found': found / max(1, people),
         'poses': poses,
         'phantoms': phantoms / max(1, poses),
+        'fragments': fragments / max(1, poses),
     }
 
 

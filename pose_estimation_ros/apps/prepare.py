@@ -51,7 +51,7 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--keep-archives', 'For coco: keep the fetched zip files, in DIR/archives.')
     parser.add_argument(
         '--archive', type=Path | None, metavar='ZIP',
-        help='For imagenet: imagenet-object-localization-challenge.zip, which Kaggle gives to registered users.',
+        help='For imagenet: the archive imagenet-object-localization-challenge.zip, from Kaggle for registered users.',
     )  # fmt: skip
     parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: pictures to draw.')
     parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: another one draws other people.')

@@ -251,9 +251,6 @@ class TestBadInput:
         assert ' 2 images, 2 detections\n 1 unreadable images left out' in outcome.out
         assert any('4.png' in line and 'left out' in line for line in outcome.complaints)
 
-    def test_no_weights(self, sentence):
-        assert 'no --weights given' in sentence(model=False)
-
     @pytest.mark.parametrize(
         ('content', 'expected'),
         [
