@@ -325,7 +325,8 @@ class LightweightOpenPoseLearner(Learner):
         checkpoint = fitting.checkpoint()
         self._model.prepare_training()
         if checkpoint is not None:
-            self._model.build(fitting.request.seed)
+            if not self._model.is_embedded:
+                self._model.build(fitting.request.seed)
             state_dict, _ = self.method.read_checkpoint(checkpoint, self.options)
             LOG.info(self.method.fit_weights(self.network, state_dict, str(checkpoint), new_parts=True))
         elif not self._model.has_network and self.options and self.options.variant == 'slim':

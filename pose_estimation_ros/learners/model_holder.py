@@ -86,10 +86,17 @@ class ModelHolder:
         self._is_embedded = path is None
         return self._loaded.text
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the model is the one that comes with the package."""
+        return self._is_embedded
+
     def prepare_training(self) -> None:
         """Take the embedded weights as a torch network, where they are what is loaded; ONNX cannot be trained."""
         if self._is_embedded and not self.has_network:
+            height = self.base_height
             self.load(None, torch=True)
+            self.base_height = height
 
     def build(self, seed: int | None = None) -> None:
         """Make the network that was asked for, with random weights; a seed makes them repeatable."""
@@ -103,6 +110,7 @@ class ModelHolder:
         """Take a network of the options that were asked for."""
         asked = self._asked
         model = Model(self._method.output_channels, network=network, label='the network')
+        self._is_embedded = False
         self._take(LoadedModel(asked.options, asked.base_height, asked.preprocessing, model))
 
     def source(self) -> Model:

@@ -232,7 +232,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument('--set', nargs='*', default=[], metavar='NAME:=VALUE', help="the node's parameters")
     arguments = parser.parse_args(args)
     _set_middleware()
-    rclpy.init()
+    rclpy.init(args=[])  # this program's own arguments are none of ROS's
     try:
         return run(arguments)
     except PoseEstimationError as error:

@@ -82,21 +82,23 @@ def test_says_what_it_is():
 
 def test_training_starts_from_it(tmp_path):
     """A step that is too small to change anything leaves the embedded weights, not ImageNet's or random ones."""
-    learner = LightweightOpenPoseLearner(
-        temp_path=str(tmp_path), device='cpu', lr=1e-12, batch_size=2, num_workers=0, checkpoint_after_iter=0
-    )
+    named = {'temp_path': str(tmp_path), 'device': 'cpu', 'lr': 1e-12, 'batch_size': 2, 'num_workers': 0}
+    learner = LightweightOpenPoseLearner(**named, checkpoint_after_iter=1)
     learner.load()
     with pytest.raises(WeightsError, match='no torch network'):
         _ = learner.network
-    losses = learner.fit(
-        SyntheticPeople(2, (96, 96), seed=1), epochs=1, transform=published_lightweight_openpose(96), silent=True
-    )
+    data = SyntheticPeople(2, (96, 96), seed=1), published_lightweight_openpose(96)
+    losses = learner.fit(data[0], epochs=1, transform=data[1], silent=True)
     assert np.isfinite(losses['paf_losses']).all()
     assert learner.options.variant == 'slim'
     kept = LightweightOpenPoseLearner(backend='torch', device='cpu')
     kept.load()
     for (name, ours), theirs in zip(kept.network.named_parameters(), learner.network.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6), name
+    again = LightweightOpenPoseLearner(**named, checkpoint_after_iter=0, checkpoint_load_iter=1)
+    again.load()
+    again.fit(data[0], epochs=2, transform=data[1], silent=True)
+    assert again.options.variant == 'slim'
 
 
 def test_a_dial_that_was_asked_for_is_turned():
