@@ -301,7 +301,7 @@ class TestWeights:
     @pytest.mark.parametrize(
         ('options', 'expected'),
         [
-            (['--method', 'guessing'], "method must be one of lightweight_openpose, got 'guessing'"),
+            (['--method', 'guessing'], "simple_baseline, got 'guessing'"),
             (['--decode', 'guess'], 'decode must be one of fast, reference, evaluation'),
             (['--device', 'tpu'], 'device must be auto, cpu, cuda or cuda:N'),
             (['--height', 3], 'the height must be from 32 to 4320 rows, got 3'),
