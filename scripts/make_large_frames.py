@@ -17,6 +17,7 @@ from tqdm import tqdm
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import OutputError, PoseEstimationError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.data.datasets.places import find_images
 from pose_estimation_ros.data.preparation.large_frames import (
     LargeFrame,
     Photographs,
@@ -25,7 +26,7 @@ from pose_estimation_ros.data.preparation.large_frames import (
     mosaics,
     sparse,
 )
-from pose_estimation_ros.evaluation.dataset import Dataset, find_images
+from pose_estimation_ros.evaluation.dataset import Dataset
 
 IMAGES, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
 KINDS: dict[str, Callable[[Photographs, int], Iterator[LargeFrame]]] = {
