@@ -144,7 +144,8 @@ def test_settings_are_refused_at_once(options, expected):
 
 
 def test_a_height_out_of_range_is_refused_at_once():
-    refusal(SettingsError, LightweightOpenPoseLearner, base_height=0)
+    message = refusal(SettingsError, LightweightOpenPoseLearner, base_height=0)
+    assert 'the height must be from 32 to 4320 rows, got 0' in message
 
 
 def test_an_unknown_decoding_setting_is_named():

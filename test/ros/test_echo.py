@@ -153,6 +153,7 @@ def test_without_a_description_only_the_first_message_is_kept_waiting(publish, m
         monkeypatch.setattr(skeleton_listener, 'PATIENCE_S', 1e9)
         before = len(taken)
         until(lambda: len(taken) > before + 3, 'more of them')
+        assert {len(poses) for poses in taken} == {len(taken[0])}
     finally:
         spinner.stop()
 

@@ -405,8 +405,9 @@ def test_diagnostics_without_a_clock(make_robot):
     """Simulated time stands still until a bag is played."""
     robot = make_robot(use_sim_time=True)
     robot.explained('unconfigured')
-    robot.start().ask(picture(1), seconds=77.0)
-    robot.explained('1 people seen')
+    answer = robot.start().ask(picture(1), seconds=77.0)
+    assert answer.height == 1
+    assert robot.explained('1 people seen').level == DiagnosticStatus.OK
 
 
 # --- failures ------------------------------------------------------------------------------------------------------
@@ -465,6 +466,8 @@ def test_corrupt_jpeg(make_robot):
     until(lambda: robot.counts().get('broken') == 1)
     until(lambda: robot.said('picture dropped', WARN))
     robot.ask(whole)
+    assert robot.counts()['processed'] == 1
+    assert robot.counts()['broken'] == 1
 
 
 def test_without_a_path_the_embedded_model_is_taken(make_robot, workshop):
@@ -632,7 +635,9 @@ def test_what_was_wrong_is_not_told_for_ever(robot):
     robot.send(broken)
     robot.explained('frames arrive, none comes out; lost lately: 1 broken')
     robot.node.destroy_publisher(robot.camera)
-    robot.explained('no publisher on')
+    status = robot.explained('no publisher on')
+    assert 'bayer' not in status.message
+    assert 'broken' not in status.message
 
 
 def test_zero_stamp(make_robot):

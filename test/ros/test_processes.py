@@ -222,6 +222,7 @@ def test_large_pictures_arrive_with_the_profile(run, friend, tmp_path, reliable)
 def test_misspelt_parameters_are_told(run, friend):
     process = run(*FAKE, *ros_args(model_path='fake.onnx', base_heigth=300))
     process.says('did you mean base_height?')
+    assert 'base_heigth' in process.output
 
 
 def test_parameter_file(run, friend):
