@@ -10,7 +10,6 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, check_height
 from pose_estimation_ros.inference.test_time import MultiScale
 from pose_estimation_ros.learners import published_files
@@ -23,7 +22,7 @@ from pose_estimation_ros.learners.model_content import three_numbers
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.pictures import Names, scored_pictures, training_pictures
 from pose_estimation_ros.learners.runner import Runner
-from pose_estimation_ros.learners.settings import MULTISCALE, TrainingSettings
+from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.methods.systems import METHODS
@@ -106,24 +105,9 @@ class LightweightOpenPoseLearner(Learner):
         decoding: dict[str, Any] | None = None,
         require_device: bool = False,
     ) -> None:
+        arguments = dict(locals())
         self.temp_path = Path(temp_path)
-        self.training = TrainingSettings(
-            lr=lr,
-            epochs=epochs,
-            batch_size=batch_size,
-            lr_schedule=lr_schedule,
-            checkpoint_after_iter=checkpoint_after_iter,
-            checkpoint_load_iter=checkpoint_load_iter,
-            val_after=val_after,
-            log_after=log_after,
-            batches_per_iter=batches_per_iter,
-            experiment_name=experiment_name,
-            num_workers=num_workers,
-            weights_only=weights_only,
-            output_name=output_name,
-            scales=MULTISCALE if multiscale else tuple(scales or (1.0,)),
-            visualize=visualize,
-        )
+        self.training = training_settings(arguments)
         own_options = NetworkOptions(
             backbone=backbone,
             use_stride=mobilenet_use_stride and backbone == 'mobilenet',
@@ -132,16 +116,7 @@ class LightweightOpenPoseLearner(Learner):
             num_refinement_stages=num_refinement_stages,
             variant=variant,
         )
-        self.backend_settings = BackendSettings(
-            backend=backend,
-            device=device,
-            precision='fp16' if half_precision else precision,
-            providers=tuple(providers),
-            threads=threads,
-            channels_last=channels_last,
-            half_on_gpu_only=half_precision,
-            may_fall_back=not require_device,
-        )
+        self.backend_settings = backend_settings(arguments)
         check_height(base_height)
         preprocessing = replace(
             self.method.preprocessing,

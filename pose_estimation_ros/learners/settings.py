@@ -1,10 +1,11 @@
-"""The published constructors' arguments that concern training."""
+"""The published constructors' arguments that all learners share: those of training, and where a model runs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.inference.backend import BackendSettings
 
 MULTISCALE = (0.5, 1.0, 1.5, 2.0)
 
@@ -41,3 +42,24 @@ class TrainingSettings:
     def _require(self, name: str, right: bool, expected: str) -> None:
         if not right:
             raise SettingsError(f'{name} must be {expected}, got {getattr(self, name)!r}')
+
+
+def training_settings(arguments: Mapping[str, Any]) -> TrainingSettings:
+    """Return what a constructor's arguments, by name, say of training; without `multiscale` and `scales` it is one."""
+    names = {field.name for field in fields(TrainingSettings)} - {'scales'}
+    scales = MULTISCALE if arguments.get('multiscale') else tuple(arguments.get('scales') or (1.0,))
+    return TrainingSettings(scales=scales, **{name: arguments[name] for name in names})
+
+
+def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:
+    """Return what a constructor's arguments, by name, say of where and how a model runs."""
+    return BackendSettings(
+        backend=arguments['backend'],
+        device=arguments['device'],
+        precision='fp16' if arguments['half_precision'] else arguments['precision'],
+        providers=tuple(arguments['providers']),
+        threads=arguments['threads'],
+        channels_last=arguments['channels_last'],
+        half_on_gpu_only=arguments['half_precision'],
+        may_fall_back=not arguments['require_device'],
+    )

@@ -11,7 +11,6 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
@@ -32,7 +31,7 @@ from pose_estimation_ros.learners.person_datasets import (
 )
 from pose_estimation_ros.learners.person_fitting import SCHEDULE, WEIGHT_DECAY, fit_persons
 from pose_estimation_ros.learners.pictures import Names, scored_pictures
-from pose_estimation_ros.learners.settings import TrainingSettings
+from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
@@ -130,34 +129,10 @@ class SimpleBaselineLearner(Learner):
         decoding: dict[str, Any] | None = None,
         require_device: bool = False,
     ) -> None:
+        arguments = dict(locals())
         self.temp_path = Path(temp_path)
-        self.training = TrainingSettings(
-            lr=lr,
-            epochs=epochs,
-            batch_size=batch_size,
-            lr_schedule=lr_schedule,
-            checkpoint_after_iter=checkpoint_after_iter,
-            checkpoint_load_iter=checkpoint_load_iter,
-            val_after=val_after,
-            log_after=log_after,
-            batches_per_iter=batches_per_iter,
-            experiment_name=experiment_name,
-            num_workers=num_workers,
-            weights_only=weights_only,
-            output_name=output_name,
-            scales=(1.0,),
-            visualize=visualize,
-        )
-        self.backend_settings = BackendSettings(
-            backend=backend,
-            device=device,
-            precision='fp16' if half_precision else precision,
-            providers=tuple(providers),
-            threads=threads,
-            channels_last=channels_last,
-            half_on_gpu_only=half_precision,
-            may_fall_back=not require_device,
-        )
+        self.training = training_settings(arguments)
+        self.backend_settings = backend_settings(arguments)
         preprocessing = replace(
             SIMPLE_BASELINE.preprocessing,
             mean=three_numbers('img_mean', img_mean),
