@@ -72,6 +72,7 @@ def _lessons(recipe: Recipe) -> 'Lessons':
     asked = recipe.teacher
     depends = {
         'teacher': Path(asked.weights).name,
+        'precision': asked.precision,
         'sha256': _hash(find_model(Path(asked.weights)).path),
         'train': [_of_pictures(part) for part in recipe.data.train],
         'transform': _of_pictures(replace(recipe.transform, camera_like=False)),
@@ -98,7 +99,8 @@ def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
     method = subject.method
     transform = make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
     items = Items(subject.pictures, transform, subject.objective, recipe.seed)
-    teacher = open_teacher(method, Path(recipe.teacher.weights), recipe.transform.size)
+    settings = BackendSettings(precision=recipe.teacher.precision)
+    teacher = open_teacher(method, Path(recipe.teacher.weights), recipe.transform.size, settings)
     bar = tqdm(
         total=lessons.count,
         desc="teacher's lessons",
@@ -110,11 +112,11 @@ def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
         write_lessons(lessons, items, subject.objective, teacher, recipe.trainer.num_workers, bar.update)
 
 
-def open_teacher(method: Method, weights: Path, size: int) -> 'Teacher':
+def open_teacher(method: Method, weights: Path, size: int, settings: BackendSettings) -> 'Teacher':
     """Return what gives a model's maps of square pictures; raises WeightsError or BackendError."""
     holder = ModelHolder(method, Asked(method.options(), size, method.preprocessing, frozenset({'base_height'})))
     holder.load(weights)
-    backend = open_backend(holder.model(), BackendSettings())
+    backend = open_backend(holder.model(), settings)
     pipeline = Pipeline(backend, method.decoder(method.decoder_names()[0]), holder.preprocessing, size)
 
     def teacher(pictures: Sequence[ByteArray]) -> list[list[FloatArray]]:

@@ -135,6 +135,8 @@ class TeacherSettings:
     """Network inputs to write down."""
     keep: str = 'taught'
     """Folder for them, below data.root unless absolute."""
+    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32'
+    """In which the teacher runs; bf16 halves the time on processors that have it."""
     sure_joints: int = 0
     """Of those written down, learn from inputs in which the teacher is sure of so many joints, and from a tenth of
     the others, lest people be seen everywhere."""
