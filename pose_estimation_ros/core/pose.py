@@ -8,6 +8,9 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 
+MISSING = np.array([np.nan, np.nan, 0], np.float32)
+"""A keypoint that was not found."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pose:
@@ -29,8 +32,8 @@ class Pose:
             raise ValueError(f'keypoints must be ({len(self.skeleton)}, 3) x, y, score, got {keypoints.shape}')
         if self.id is not None and not isinstance(self.id, int | np.integer):
             raise ValueError(f'id must be an int or None, got {self.id!r}')
-        missing = ~np.isfinite(keypoints[:, :2]).all(axis=1)
-        keypoints[missing] = (np.nan, np.nan, 0)
+        finite = np.isfinite(keypoints)
+        keypoints[~(finite[:, 0] & finite[:, 1])] = MISSING
         object.__setattr__(self, 'keypoints', keypoints)
 
     @classmethod

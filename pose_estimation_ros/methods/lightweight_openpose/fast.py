@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from pose_estimation_ros.methods.lightweight_openpose.grouping import (
     Connections,
     GroupingSettings,
@@ -86,11 +86,16 @@ def _pad(maps: FloatArray) -> FloatArray:
     channels, height, width = maps.shape
     padded = np.empty((channels, height + 2 * REACH, width + 2 * REACH), dtype=np.float32)
     padded[:, REACH:-REACH, REACH:-REACH] = maps
-    padded[:, :REACH, REACH:-REACH] = maps[:, :1]
-    padded[:, -REACH:, REACH:-REACH] = maps[:, -1:]
+    _fill_border(padded)
+    return padded
+
+
+def _fill_border(padded: AnyArray) -> None:
+    """Repeat the outermost of the inner cells of (C, H, W) maps over their REACH cells of padding."""
+    padded[:, :REACH, REACH:-REACH] = padded[:, REACH : REACH + 1, REACH:-REACH]
+    padded[:, -REACH:, REACH:-REACH] = padded[:, -REACH - 1 : -REACH, REACH:-REACH]
     padded[:, :, :REACH] = padded[:, :, REACH : REACH + 1]
     padded[:, :, -REACH:] = padded[:, :, -REACH - 1 : -REACH]
-    return padded
 
 
 def _raw_maxima(padded: FloatArray, threshold: float) -> tuple[IntArray, IntArray, IntArray, IntArray]:
@@ -212,10 +217,12 @@ class _FieldSampler:
         settings: GroupingSettings,
     ) -> None:
         _, height, width = pafs.shape
-        padded = _pad(pafs)
-        rows, columns = padded.shape[1:]
-        self._picture = np.empty((len(GROUPING_FIELDS) * rows, columns, 2), dtype=np.float32)
-        self._picture.reshape(-1, rows, columns, 2)[:] = padded.reshape(-1, 2, rows, columns).transpose(0, 2, 3, 1)
+        rows, columns = height + 2 * REACH, width + 2 * REACH
+        fields = np.empty((len(GROUPING_FIELDS), rows, columns), dtype=np.complex64)
+        inner = fields[:, REACH:-REACH, REACH:-REACH]
+        inner.real, inner.imag = pafs[0::2], pafs[1::2]
+        _fill_border(fields)
+        self._picture = fields.view(np.float32).reshape(-1, columns, 2)
         x, y = (np.clip(xy.T, 0, ((width - 1,), (height - 1,))) + REACH).astype(np.float32)
         self._x, self._y = x[first], y[first]  # (N,) where each pair starts, and its way:
         self._way_x, self._way_y = x[second] - self._x, y[second] - self._y
