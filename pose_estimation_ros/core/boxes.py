@@ -76,12 +76,26 @@ def with_margin(xywh: FloatArray, margin: float = POSE_MARGIN) -> FloatArray:
 def overlaps(boxes: FloatArray, others: FloatArray) -> FloatArray:
     """Return intersection over union (N, M) of every box with every other; 0 where both are empty."""
     boxes, others = (np.asarray(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], (others[:, :2] + others[:, 2:])[None])
-    common = np.maximum(high - low, 0).prod(axis=2)  # (N, M)
+    common = _common(boxes, others)
     together = boxes[:, 2:].prod(axis=1)[:, None] + others[:, 2:].prod(axis=1)[None] - common
     overlap: FloatArray = common / np.where(together > 0, together, 1)
     return overlap
+
+
+def covered(boxes: FloatArray, others: FloatArray) -> FloatArray:
+    """Return how large a part (N, M) of every other lies within every box; 0 where the other is empty."""
+    boxes, others = (np.asarray(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
+    areas = others[:, 2:].prod(axis=1)
+    part: FloatArray = _common(boxes, others) / np.where(areas > 0, areas, 1)
+    return part
+
+
+def _common(boxes: FloatArray, others: FloatArray) -> FloatArray:
+    """Return the area (N, M) that every box shares with every other."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], (others[:, :2] + others[:, 2:])[None])
+    common: FloatArray = np.maximum(high - low, 0).prod(axis=2)
+    return common
 
 
 def suppressed(boxes: Boxes, threshold: float) -> Boxes:

@@ -222,7 +222,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         """Return the people in one picture, untracked, with the milliseconds of each stage of both passes."""
         return self.pipeline(upsample_ratio)(to_bgr(img))
 
-    def infer_next(self, img: Picture, upsample_ratio: int = 4) -> Result:
+    def infer_next(self, img: Picture, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
         """Return the same for the next picture of a video, looking where `tracker` has seen people."""
         return self._next(self.pipeline(upsample_ratio), img)
 

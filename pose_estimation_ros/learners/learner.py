@@ -74,10 +74,10 @@ class Learner(ABC):
     def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage."""
 
-    def infer_next(self, img: Picture, upsample_ratio: int = 4) -> Result:
+    def infer_next(self, img: Picture, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
         """Return the same for the next picture of a video, whose people the caller then tells `tracker` of.
 
-        Who can make use of knowing them, does.
+        Who can make use of knowing them, or of when the picture was taken (`stamp`, in seconds), does.
         """
         return self.infer_timed(img, upsample_ratio)
 

@@ -17,6 +17,7 @@ from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
+from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.model_content import three_numbers
@@ -81,7 +82,8 @@ class SimpleBaselineLearner(Learner):
         threads: CPU threads, 0 for the backend's own choice.
         channels_last: Memory layout of the torch backend.
         decode: published.
-        tracker: Who owns ids and smoothing; None for the default.
+        tracker: Who owns ids and smoothing; None for the default. With flow_tracker(), people whom the detector misses
+            in one picture of a video are looked at where the flow has carried them.
         decoding: keypoint_threshold (0.2 for `infer`, 0 where poses are scored), nms_threshold, min_keypoints,
             min_mean_score, max_persons, padding, crops_at_once.
         require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
@@ -147,6 +149,7 @@ class SimpleBaselineLearner(Learner):
             self._method, self._model, self.backend_settings, found, decode, decoding or {}, flip
         )
         self.tracker = tracker or Tracker()
+        self._following = Following()
 
     @property
     def method(self) -> Method:
@@ -291,23 +294,28 @@ class SimpleBaselineLearner(Learner):
         Args:
             img: An Image, an (H, W, 3) BGR array or the path of a picture.
             upsample_ratio: 1 leaves keypoints at the highest cell, more refines them by a quarter cell.
-            track: Give ids that last from picture to picture; `reset()` forgets them.
+            track: Take pictures for a video: give ids that last, and look where the flow, if that is how `tracker`
+                works, says that people are. `reset()` forgets them.
             smooth: Smooth keypoints over time; only with `track`.
             stamp: When the picture was taken, in seconds; None takes this machine's clock.
             boxes: Where people are; None lets the detector look.
 
         """
         image = to_bgr(img)
-        poses = self.infer_timed(image, upsample_ratio, boxes).poses
-        return self.tracker.update(poses, stamp, smooth, image) if track else poses
+        if not track:
+            return self.infer_timed(image, upsample_ratio, boxes).poses
+        poses = self.infer_next(image, upsample_ratio, boxes, stamp=stamp).poses
+        return self.tracker.update(poses, stamp, smooth, image)
 
     def infer_timed(self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage."""
         return self.pipeline(upsample_ratio)(to_bgr(img), boxes)
 
-    def infer_next(self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
-        """Return the same for the next picture of a video, in which people are where they are said to be or found."""
-        return self.infer_timed(img, upsample_ratio, boxes)
+    def infer_next(
+        self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
+    ) -> Result:
+        """Return the same for the next picture of a video, looking also where a flow tracker expects people."""
+        return self._following(self.pipeline(upsample_ratio), to_bgr(img), self.tracker, boxes, stamp)
 
     def infer_batch(
         self, images: Sequence[Picture], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
@@ -332,6 +340,7 @@ class SimpleBaselineLearner(Learner):
     def reset(self) -> None:
         """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
         self.tracker.reset()
+        self._following.reset()
 
     def init_model(self) -> None:
         """Build the network of this learner's options with random weights, for training."""

@@ -47,7 +47,7 @@ class BoxBuffer:
         best = min(messages, key=lambda message: abs(_seconds(message.header) - wanted), default=None)
         self.fault = self._why_not(best, wanted)
         if best is None or self.fault:
-            self._logger.warning(f'nobody is looked at: {self.fault}', throttle_duration_sec=LOG_S)
+            self._logger.warning(f'a picture has no boxes: {self.fault}', throttle_duration_sec=LOG_S)
             return NOBODY
         return decode_boxes(best, self._class_id)
 

@@ -39,7 +39,7 @@ class NodeView:
     """Why there is nobody in 3D, where depth is wanted."""
     stall_timeout: float = 5.0
     boxes_fault: str = ''
-    """Why nobody is looked at, where boxes come from another node."""
+    """Why pictures have no boxes, where these come from another node."""
 
 
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
@@ -62,7 +62,7 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         lost = ', '.join(f'{count} {reason}' for reason, count in sorted(seen.lost.items()))
         return WARN, f'frames arrive, none comes out{lost and f"; lost lately: {lost}"}'
     if view.boxes_fault:
-        return WARN, f'frames arrive, nobody is looked at: {view.boxes_fault}'
+        return WARN, f'frames arrive without boxes of people: {view.boxes_fault}'
     if seen.people == 0:
         return OK, 'frames arrive, nobody seen'
     if view.depth_fault:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.ros.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.image_conversion import BrokenImage, Converter, UnsupportedEncoding
@@ -97,10 +99,7 @@ class FrameProcessor:
         stamp = seconds(message.header.stamp)
         converted = time.perf_counter()
         given = [self._with.boxes.boxes(message.header)] if self._with.boxes else []
-        infer = self._with.learner.infer_next if settings.track else self._with.learner.infer_timed
-        result = infer(image, settings.upsample_ratio, *given)
-        inferred = time.perf_counter()
-        poses = self._tracked(result.poses, image, stamp, settings)
+        result, poses, inferred = self._people(image, stamp, given, settings)
         points = depth.points(poses, message.header, image, settings, before) if depth else None
         tracked = time.perf_counter()
         self._with.outputs.publish(Observation(message.header, image, poses, points), settings)
@@ -109,14 +108,19 @@ class FrameProcessor:
         self._with.statistics.processed(result.timings, age, len(poses), moments)
         self._failures, self.failure = 0, ''
 
-    def _tracked(self, poses: list[Pose], image: ByteArray, stamp: float, settings: NodeSettings) -> list[Pose]:
-        """Return the people with their ids, if wanted."""
+    def _people(
+        self, image: ByteArray, stamp: float, given: list[Boxes], settings: NodeSettings
+    ) -> tuple[Result, list[Pose], float]:
+        """Return what the learner found, the people with their ids, if wanted, and when inference was over."""
+        learner = self._with.learner
         if not settings.track:
-            return poses
-        self._forget_after_a_jump(stamp)
-        tracker, stamp = self._with.learner.tracker, stamp or self._with.now()
-        tracked: list[Pose] = tracker.update(poses, stamp, settings.smooth, image)
-        return tracked
+            result = learner.infer_timed(image, settings.upsample_ratio, *given)
+            return result, result.poses, time.perf_counter()
+        self._forget_after_a_jump(stamp)  # first: learners look where people were
+        moment = stamp or self._with.now()
+        result = learner.infer_next(image, settings.upsample_ratio, *given, stamp=moment)
+        inferred = time.perf_counter()
+        return result, learner.tracker.update(result.poses, moment, settings.smooth, image), inferred
 
     def _apply(self, settings: NodeSettings) -> None:
         """Take up settings that were changed since the last picture."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.boxes import enlarged, keep_apart
+from pose_estimation_ros.core.boxes import covered, enlarged, keep_unlike, overlaps
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.tracking.matching import most_alike_first
@@ -88,13 +88,19 @@ class Propagation:
     least_joint: float = 0.4
     """Joints with a lower score are left out (published)."""
     least_box: float = 0.5
-    """Boxes with a lower score are left out (published)."""
+    """Propagated boxes with a lower score are left out (published)."""
+    least_detection: float = 0.5
+    """Detected boxes with a lower score are left out (published)."""
     overlap: float = 0.5
     """Boxes that have more than this in common, as intersection over union, show one person."""
+    inside: float | None = None
+    """Propagated boxes of which more than this share lies within another add nobody; None (published): they may."""
 
     def __post_init__(self) -> None:
         if not (self.enlarge >= 0 and 0 < self.overlap <= 1):
             raise SettingsError(f'enlarge must be at least 0 and overlap above 0, at most 1, got {self}')
+        if self.inside is not None and not 0 < self.inside < 1:
+            raise SettingsError(f'inside must be above 0 and below 1, or None for off, got {self.inside}')
 
 
 def propagated_boxes(people: Sequence[Pose], settings: Propagation | None = None) -> tuple[FloatArray, FloatArray]:
@@ -127,6 +133,10 @@ def joined_boxes(
     scores = np.concatenate([np.asarray(detected_scores, dtype=np.float64).reshape(-1), propagated_scores])
     added = np.arange(len(boxes)) >= len(boxes) - len(propagated)
     order = np.lexsort((-scores, added))  # detections by score, then the others by theirs
-    order = order[scores[order] >= settings.least_box]
-    kept = order[keep_apart(boxes[order], settings.overlap)]
+    order = order[scores[order] >= np.where(added[order], settings.least_box, settings.least_detection)]
+    likeness = overlaps(boxes[order], boxes[order])
+    if settings.inside is not None:
+        is_part = covered(boxes[order], boxes[order]) > settings.inside
+        likeness[is_part & added[order]] = np.inf
+    kept = order[keep_unlike(likeness, settings.overlap)]
     return boxes[kept], scores[kept]

@@ -97,12 +97,15 @@ class Tracker:
         self._view: Any = None  # what `motion` keeps of the last picture
         self._looked = False
 
-    def expect(self, image: ByteArray) -> list[Pose]:
+    def expect(self, image: ByteArray, stamp: float | None = None) -> list[Pose]:
         """Return the people of the last frame where they should be in the next picture, (H, W, 3) BGR.
 
         For methods that look for people in boxes: `propagated_boxes` makes boxes of them. The next `update` is that
-        of this picture and looks at it no more. Without `motion` people stay where they were.
+        of this picture and looks at it no more. Without `motion` people stay where they were. A stamp that `update`
+        would take for a jump back in time has everybody forgotten now.
         """
+        if stamp is not None:
+            self._forget_after_a_jump(stamp)
         self._look(image)
         self._looked = True
         return [track.traces[0].pose for track in self._seen]
@@ -130,8 +133,7 @@ class Tracker:
 
         """
         stamp = time.monotonic() if stamp is None else stamp
-        if stamp < self._stamp - TIME_JUMP_S:
-            self.reset()
+        self._forget_after_a_jump(stamp)
         stamp = self._stamp = max(stamp, self._stamp)
         if not self._looked:
             self._look(image)
@@ -156,6 +158,10 @@ class Tracker:
         matched = {id(track) for track in matches}
         self._lost = [track for track in candidates if id(track) not in matched]
         return given
+
+    def _forget_after_a_jump(self, stamp: float) -> None:
+        if stamp < self._stamp - TIME_JUMP_S:
+            self.reset()
 
     def _look(self, image: ByteArray | None) -> None:
         """Carry everybody from the last picture to this one."""

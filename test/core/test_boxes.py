@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pose_estimation_ros.core.boxes import enlarged, keep_apart, overlaps, with_margin
+from pose_estimation_ros.core.boxes import covered, enlarged, keep_apart, overlaps, with_margin
 
 
 def test_overlaps_by_hand():
@@ -12,6 +12,11 @@ def test_overlaps_by_hand():
 def test_boxes_without_area_overlap_nothing():
     assert overlaps([[3, 3, 0, 0]], [[3, 3, 0, 0], [0, 0, 9, 9]]).tolist() == [[0, 0]]
     assert overlaps(np.empty((0, 4)), [[0, 0, 1, 1]]).shape == (0, 1)
+
+
+def test_how_much_of_a_box_lies_within_another_by_hand():
+    found = covered([[0, 0, 10, 10]], [[0, 0, 20, 10], [2, 2, 5, 4], [10, 0, 5, 5], [3, 3, 0, 0]])
+    np.testing.assert_allclose(found, [[0.5, 1, 0, 0]])
 
 
 def test_earlier_boxes_remove_later_ones_that_were_not_removed_themselves():

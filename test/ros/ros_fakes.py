@@ -47,6 +47,7 @@ class FakeLearner:
         self.tracker = Tracker(sure_keypoints=0)
         self.tunings, self.resets, self.loaded = [], 0, ''
         self.seen = 0
+        self.next_stamps = []  # of the pictures of a video, with the number of resets before each
         self.boxes = None
 
     def load(self, path):
@@ -63,7 +64,9 @@ class FakeLearner:
         self.boxes = boxes
         return Result(poses_in(image), Timings(1.0, 2.0, 3.0))
 
-    infer_next = infer_timed
+    def infer_next(self, image, upsample_ratio, boxes=None, *, stamp):
+        self.next_stamps.append((stamp, self.resets))
+        return self.infer_timed(image, upsample_ratio, boxes)
 
     def tune(self, **settings):
         self.tunings.append(settings)

@@ -214,6 +214,16 @@ def test_settings_are_taken_up_between_pictures(bench):
     assert bench.learner.resets == 0
 
 
+def test_after_a_jump_in_time_everybody_is_forgotten_before_the_learner_looks(bench):
+    for stamp in (99.0, 99.2, 50.0):
+        bench.send(1, stamp=stamp)
+    assert bench.learner.next_stamps == [
+        (pytest.approx(99.0), 0),
+        (pytest.approx(99.2), 0),
+        (pytest.approx(50.0), 1),
+    ]
+
+
 @pytest.mark.parametrize('name', ['track', 'smooth'])
 def test_tracking_and_smoothing_begin_anew(bench, name):
     bench.send(1)

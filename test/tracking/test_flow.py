@@ -136,6 +136,14 @@ def test_a_jump_back_in_time_starts_afresh():
     assert ids(tracker.update([person(500)], 3, image=0)) == [0]
 
 
+def test_nobody_is_expected_after_a_jump_back_in_time():
+    for stamp, count in ((99.6, 1), (3, 0), (None, 1)):
+        tracker = sliding_tracker()
+        tracker.update([person(0)], 100, image=0)
+        assert len(tracker.expect(0, stamp)) == count
+        assert ids(tracker.update([person(0)], stamp or 101)) == [0]  # looks at the picture no more
+
+
 def test_similarity_by_hand():
     here, there = person(0), person(4, missing=[0])
     area = np.prod(np.trunc(here.keypoints[:, :2]).max(axis=0) - np.trunc(here.keypoints[:, :2]).min(axis=0) + 1)
@@ -172,6 +180,26 @@ def test_detected_and_propagated_boxes_are_joined():
     np.testing.assert_allclose(scores, [0.8, 0.6, 0.6], rtol=1e-6)
 
 
+def test_detections_may_count_from_another_score_on_than_propagated_boxes():
+    faint, weak = person(0, joint=0.45), np.array([[700, 0, 50, 90]])
+    for least, count in ((0.5, 0), (0.3, 1)):
+        _, scores = joined_boxes(weak, np.array([0.4]), [faint], Propagation(least_detection=least))
+        assert scores.tolist() == [0.4] * count
+
+
+def test_a_box_of_some_joints_is_no_second_person_where_that_is_wanted():
+    x, y, width, height = person(0).bbox
+    detected = np.array([[x - 20, y - 20, width + 40, height + 40], [x, y, 12, 12]])  # the small one is detected too
+    legs = person(0, missing=set(range(18)) - {8, 9, 10})
+    published, _ = joined_boxes(detected, np.ones(2), [legs])
+    np.testing.assert_allclose(published[:2], detected)
+    np.testing.assert_allclose(published[2:], propagated_boxes([legs])[0])
+    whole, _ = joined_boxes(detected, np.ones(2), [legs], Propagation(inside=0.9))
+    np.testing.assert_allclose(whole, detected)
+    beside, _ = joined_boxes(detected + [300, 0, 0, 0], np.ones(2), [legs], Propagation(inside=0.9))
+    assert len(beside) == 3
+
+
 def test_without_a_detector_people_are_their_own_boxes():
     boxes, scores = joined_boxes(np.empty((0, 4)), np.empty(0), [person(0), person(500)])
     assert boxes.shape == (2, 4)
@@ -184,6 +212,7 @@ def test_without_a_detector_people_are_their_own_boxes():
         (lambda: FlowSettings(queue=0), 'a queue holds 1 frame or more'),
         (lambda: FlowSimilarity(0), 'tolerance must be above 0'),
         (lambda: Propagation(overlap=0), 'overlap above 0'),
+        (lambda: Propagation(inside=1), 'inside must be above 0 and below 1, or None'),
         (lambda: flow_tracker(FlowSettings(threshold=0)), 'threshold must be above 0'),
     ],
 )
