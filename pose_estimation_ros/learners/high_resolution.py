@@ -213,10 +213,10 @@ class HighResolutionPoseEstimationLearner(Learner):
 
         """
         scales = self._plain.training.scales if multiscale is None else MULTISCALE if multiscale else (1.0,)
-        pipeline = self._two_pass(upsample_ratio, scales)
+        pipeline, image = self._two_pass(upsample_ratio, scales), to_bgr(img)
         if not track:
-            return pipeline(to_bgr(img)).poses
-        return self.tracker.update(self._next(pipeline, img).poses, stamp, smooth)
+            return pipeline(image).poses
+        return self.tracker.update(self._next(pipeline, image).poses, stamp, smooth, image)
 
     def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage of both passes."""

@@ -13,6 +13,7 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.inference.two_pass.published import PublishedFinder, active_box, pooled
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.tracking.flow import flow_tracker
 from pose_estimation_ros.tracking.tracker import Tracker
 
 CROP = (slice(160, 416), slice(406, 854))
@@ -170,6 +171,13 @@ def test_people_are_followed_between_first_passes(tmp_path, weights, large, monk
     for number in range(7):
         learner.infer(large, stamp=number / 10)
     assert [shape for shape in seen if shape == (360, 640)] == [(360, 640)] * 3
+
+
+def test_the_tracker_is_shown_the_picture_as_flow_needs_it(tmp_path, weights, large):
+    learner = loaded(tmp_path, weights, tracker=flow_tracker())
+    first, second = (learner.infer(large, stamp=number / 10) for number in range(2))
+    assert first
+    assert {pose.id for pose in second} == {pose.id for pose in first}
 
 
 def test_what_the_node_does_follows_people_too(tmp_path, weights, large, monkeypatch):
