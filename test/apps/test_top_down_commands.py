@@ -61,13 +61,14 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
 
 
 @pytest.mark.slow
-def test_evaluate_on_true_boxes_gives_the_known_accuracy(cli, baseline, assets):
+@pytest.mark.parametrize(('options', 'ap', 'ap50'), [([], 0.480, 0.761), (['--flip'], 0.488, 0.788)])
+def test_evaluate_on_true_boxes_gives_the_known_accuracy(cli, baseline, assets, options, ap, ap50):
     outcome = cli(
-        'evaluate', '--dataset', assets / 'coco', *COCO_NAMES, '--boxes', 'ground_truth', *baseline, '--json'
+        'evaluate', '--dataset', assets / 'coco', *COCO_NAMES, '--boxes', 'ground_truth', *baseline, *options, '--json'
     )  # fmt: skip
     assert outcome.code == 0, outcome
     result = json.loads(outcome.out)
-    assert result['AP'] == pytest.approx(0.48, abs=0.005)
+    assert (result['AP'], result['AP50']) == pytest.approx((ap, ap50), abs=0.003)
     assert (result['images'], result['detections']) == (160, 196)
 
 
