@@ -25,7 +25,7 @@ def required_detection_type() -> Any:
     """Return the type Detection2DArray; raises SettingsError where vision_msgs is not installed."""
     package = message_types(PACKAGE)
     if package is None:
-        raise SettingsError(f'boxes.enabled needs {how_to_install(PACKAGE)}')
+        raise SettingsError(f'boxes.enabled takes vision_msgs/Detection2DArray: {how_to_install(PACKAGE)}')
     return package.Detection2DArray
 
 

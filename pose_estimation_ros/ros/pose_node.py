@@ -18,6 +18,7 @@ from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros.box_buffer import BoxBuffer, box_buffer
 from pose_estimation_ros.ros.declare import LiveSettings, declare, unknown_parameters
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.detections import required_detection_type
 from pose_estimation_ros.ros.diagnostics import NodeView, diagnostic_array
 from pose_estimation_ros.ros.ending import ignore_interrupts, until_asked_to_end
 from pose_estimation_ros.ros.hri import BodyNames
@@ -98,6 +99,8 @@ class PoseNode(LifecycleNode):
         """Tell where boxes do not go with the method, and where a robot will hardly want what it gets."""
         if self.settings.boxes_enabled and sees != 'person':
             raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole pictures')
+        if self.settings.boxes_enabled:
+            required_detection_type()  # raises now rather than at activation
         if sees == 'person' and not (self.settings.boxes_enabled or self.settings.detector):
             self.get_logger().warning('neither detector nor boxes.enabled: every picture is taken for one person')
 

@@ -1,5 +1,7 @@
 """The node with a method that looks at one person at a time, over the middleware."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -44,6 +46,16 @@ def test_boxes_of_another_node_are_for_methods_that_look_at_persons(make_robot):
     robot = make_robot(**{'boxes.enabled': True})
     assert not robot.change('configure')
     until(lambda: robot.said('lightweight_openpose takes no boxes', ERROR))
+
+
+def test_without_the_message_package_boxes_are_refused_at_configure(make_robot, assets, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'vision_msgs', None)
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    weights = assets / 'weights' / 'simplepose_ultralight.onnx'
+    options = {'method': 'simple_baseline', 'backend': 'onnxruntime', 'boxes.enabled': True}
+    robot = make_robot(model_path=str(weights), **options)
+    assert not robot.change('configure')
+    until(lambda: robot.said('vision_msgs is not installed; sudo apt install ros-jazzy-vision-msgs', ERROR))
 
 
 def test_without_a_detector_the_node_says_what_it_takes_pictures_for(make_robot, assets, monkeypatch):
