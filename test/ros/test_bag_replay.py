@@ -45,11 +45,16 @@ def bag(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope='session', params=['similarity', 'flow'])
+def tracker(request):
+    return request.param
+
+
 @pytest.fixture(scope='session')
-def offline(bag, weights, tmp_path_factory):
+def offline(bag, weights, tracker, tmp_path_factory):
     """What the command writes beside the pictures, as ROS reads it."""
     new = tmp_path_factory.mktemp('offline') / 'walk'
-    options = ['--weights', weights, '--backend', BACKEND, '--device', 'cpu']
+    options = ['--weights', weights, '--backend', BACKEND, '--device', 'cpu', '--tracker', tracker]
     assert main(['bag', *map(str, [bag, '--output', new, *options])]) == 0
     with open_bag(new) as reader:
         found = [bytes(each.data) for each in reader.messages() if each.topic.name == SKELETONS.name]
@@ -109,10 +114,10 @@ class Player:
 
 
 @pytest.fixture
-def player(run, weights):
+def player(run, weights, tracker):
     """Of bags, beside a node that is a process of its own."""
     friend = Friend('')
-    options = ros_args(model_path=str(weights), backend=BACKEND, device='cpu', max_frame_age=0.0)
+    options = ros_args(model_path=str(weights), backend=BACKEND, device='cpu', max_frame_age=0.0, tracker=tracker)
     run(*NODE, *options, '-r', f'image:={CAMERA.name}')
     player = Player(friend)
     try:
