@@ -86,6 +86,10 @@ def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', 
 
     subject, told = make_subject(recipe, resumed=resume is not None)
     validation = recipe_validation(recipe, subject.method)  # what is missing is told before a teacher works for hours
+    if recipe.teacher.network:
+        from pose_estimation_ros.learners.teaching import hinted_subject
+
+        subject = hinted_subject(subject, recipe)
     if recipe.teacher.weights:
         from pose_estimation_ros.learners.teaching import taught_subject
 

@@ -35,6 +35,7 @@ class Report:
                 'method': f'{recipe.method}, {parameters / 1e6:.2f} million parameters',
                 'weights': told,
                 'pictures': f'{len(subject.pictures)}, an epoch is {plan.stream.steps} steps',
+                **_teacher(recipe),
                 'training': f'{steps}, until epoch {trainer.max_epochs} at most',
                 'validation': _validation(recipe),
                 'results': str(self.folder),
@@ -80,6 +81,11 @@ def _validation(recipe: Recipe) -> str:
         return 'none (data.validation is empty)'
     after = recipe.trainer.val_after
     return f'every {after} steps and at the end' if after else 'at the end'
+
+
+def _teacher(recipe: Recipe) -> dict[str, str]:
+    teacher = recipe.teacher
+    return {'features': f'{", ".join(teacher.features)} of {teacher.network}'} if teacher.network else {}
 
 
 def _last_losses(result: 'TrainingResult') -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Trainings that learn from another model: asking it ahead, and learning from what it said."""
+"""Trainings that learn from another model: what it said when it was asked ahead, and what its layers say."""
 
 import hashlib
 import sys
@@ -63,6 +63,23 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
     stride = method.options(recipe.network).stride
     pictures = Taught(lessons, method.output_channels, stride, method.skeleton, recipe.teacher.sure_joints)
     return replace(subject, pictures=pictures, transform=Compose(colours))
+
+
+def hinted_subject(subject: 'Subject', recipe: Recipe) -> 'Subject':
+    """Return a recipe's training that also learns the layers of the network that the recipe names as a teacher.
+
+    Raises:
+        WeightsError: The teacher cannot be read or is of another method.
+        SettingsError: The two networks do not both have these layers, or with other sizes.
+
+    """
+    from pose_estimation_ros.training.hints import Hints
+
+    method, asked = subject.method, recipe.teacher
+    state_dict, options = method.read_checkpoint(Path(asked.network))
+    teacher = method.network(options)
+    method.fit_weights(teacher, state_dict, asked.network)
+    return replace(subject, hints=Hints(subject.network, teacher, asked.features, asked.features_weight))
 
 
 def _lessons(recipe: Recipe) -> 'Lessons':

@@ -15,6 +15,7 @@ from pose_estimation_ros.backbones.checkpoint import read_state_dict
 from pose_estimation_ros.core.errors import TrainingError, WeightsError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.training.ema import MovingAverage
+from pose_estimation_ros.training.hints import HINTS
 from pose_estimation_ros.training.journal import Journal
 from pose_estimation_ros.training.module import PREFIX
 from pose_estimation_ros.training.places import Places, checkpoint_before
@@ -30,7 +31,8 @@ class PublishedContainer(CheckpointIO):
     """Turns Lightning's checkpoints into published ones and back.
 
     `state_dict` holds the weights to use, those of the moving average if there is one. `optimizer`, `scheduler`,
-    `iter` and `current_epoch` are as published. What else Lightning has is kept under a key of its own.
+    `iter` and `current_epoch` are as published. What else Lightning has is kept under a key of its own, and there what
+    is trained for the training alone: the adapters of hints.
     """
 
     def __init__(self, first_iteration: int = 0) -> None:
@@ -38,7 +40,8 @@ class PublishedContainer(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a file whole or not at all; raises OutputError where the system refuses, TrainingError for NaN."""
-        raw = {name.removeprefix(PREFIX): value for name, value in checkpoint.pop('state_dict').items()}
+        tensors = checkpoint.pop('state_dict')
+        raw, hints = _below(PREFIX, tensors), _below(HINTS, tensors)
         average = checkpoint['callbacks'].get(MovingAverage.state_key)
         published = {
             'state_dict': average['weights'] if average else raw,
@@ -46,9 +49,9 @@ class PublishedContainer(CheckpointIO):
             'scheduler': checkpoint.pop('lr_schedulers')[0],
             'iter': self._first_iteration + checkpoint['global_step'],
             'current_epoch': checkpoint['epoch'],
-            RESUME: {'state_dict': raw, **checkpoint},  # tensors that are the same are written once
+            RESUME: {'state_dict': raw, 'hints': hints, **checkpoint},  # tensors that are the same are written once
         }
-        _require_finite(raw, Path(path))
+        _require_finite({**raw, **_above(HINTS, hints)}, Path(path))
         buffer = io.BytesIO()  # torch's own writing does not tell why a file system refused
         torch.save(published, buffer)
         with written_whole(Path(path)) as temporary, temporary.open('wb') as file:
@@ -71,7 +74,7 @@ class PublishedContainer(CheckpointIO):
         self._first_iteration = content['iter'] - resume['global_step']
         return {
             **resume,
-            'state_dict': {f'{PREFIX}{name}': value for name, value in resume['state_dict'].items()},
+            'state_dict': {**_above(PREFIX, resume['state_dict']), **_above(HINTS, resume.get('hints', {}))},
             'optimizer_states': [content['optimizer']],
             'lr_schedulers': [content['scheduler']],
         }
@@ -79,6 +82,16 @@ class PublishedContainer(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a file."""
         Path(path).unlink(missing_ok=True)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of one part of a module, by their names in it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _above(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a part of a module by their names in the module: the inverse of `_below`."""
+    return {f'{prefix}{name}': value for name, value in tensors.items()}
 
 
 def _require_readable(path: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.method import Objective, Preprocessing
+from pose_estimation_ros.training.hints import Hints, require_same_hints
 from pose_estimation_ros.training.items import Batch
 from pose_estimation_ros.training.modes import begin_training
 from pose_estimation_ros.training.schedules import MakeSchedule, make_schedule
@@ -47,12 +48,14 @@ class PoseModule(LightningModule):
         optimizer: OptimizerSettings,
         schedule: ScheduleSettings | MakeSchedule,
         steps: int,
+        hints: Hints | None = None,
     ) -> None:
         super().__init__()
         # A tenth faster on CPUs, more on GPUs.
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective
         self.normalise = Normalise(preprocessing)
+        self.hints = hints
         self._optimizer, self._schedule, self._steps = optimizer, schedule, steps
 
     def forward(self, images: Tensor) -> Sequence[Tensor]:
@@ -63,16 +66,24 @@ class PoseModule(LightningModule):
     def on_train_start(self) -> None:
         """Set the modes of the network's parts: it may come from inference, and Lightning leaves it as it is."""
         begin_training(self.network)
+        if self.hints:
+            self.hints.teacher.network.to(self.device)
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Any]:
         """Return the loss, which Lightning divides by the batches of a step, and its parts."""
-        parts = self.objective.loss(self(batch.images), batch.targets)
+        hinted: dict[str, Tensor] = {}
+        if self.hints is None:
+            outputs = self(batch.images)
+        else:
+            outputs, hinted = self.hints(self.network, self.normalise(batch.images))
+        parts = {**self.objective.loss(outputs, batch.targets), **hinted}
         loss = torch.stack(list(parts.values())).sum()
         return {'loss': loss, 'parts': {name: part.detach() for name, part in parts.items()}}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raise WeightsError where a training of another network is to be gone on with."""
+        """Raise WeightsError where a training of another network, or of other hints, is to be gone on with."""
         own, given = self.state_dict(), checkpoint['state_dict']
+        require_same_hints(own, given)
         odd = sorted(own.keys() ^ given.keys())
         odd += [name for name in own if name in given and own[name].shape != given[name].shape]
         if odd:
@@ -84,6 +95,8 @@ class PoseModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """Return Adam with the published groups, and the schedule."""
         groups = self.objective.parameter_groups(self.network, self._optimizer.lr, self._optimizer.weight_decay)
+        if self.hints:
+            groups = [*groups, self.hints.parameter_group(self._optimizer.lr)]
         optimizer = torch.optim.Adam(groups, lr=self._optimizer.lr)
         if isinstance(self._schedule, ScheduleSettings):
             scheduler, interval = make_schedule(optimizer, self._schedule, self._steps)

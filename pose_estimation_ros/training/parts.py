@@ -12,6 +12,7 @@ from pose_estimation_ros.methods.method import Method, Objective, Preprocessing
 from pose_estimation_ros.training.checkpoints import Checkpoints
 from pose_estimation_ros.training.clock import Clock
 from pose_estimation_ros.training.ema import MovingAverage
+from pose_estimation_ros.training.hints import Hints
 from pose_estimation_ros.training.items import Items, Pictures, Transform
 from pose_estimation_ros.training.journal import Journal
 from pose_estimation_ros.training.loader import EpochSampler, Loader, Stream
@@ -42,6 +43,8 @@ class Subject:
     """A user's own in the place of the settings'."""
     preprocessing: Preprocessing | None = None
     """How pictures are normalised, where not as the method does."""
+    hints: Hints | None = None
+    """A teacher's layers to learn besides."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """What loggers tell of it besides the settings, such as the network's options; nested as it may be."""
 
@@ -119,7 +122,7 @@ class Parts:
         schedule = subject.lr_schedule or settings.schedule
         preprocessing = subject.preprocessing or subject.method.preprocessing
         network, objective = subject.network, subject.objective
-        module = PoseModule(network, objective, preprocessing, settings.optimizer, schedule, plan.steps)
+        module = PoseModule(network, objective, preprocessing, settings.optimizer, schedule, plan.steps, subject.hints)
         trial = bool(on.limit_batches)
         clock = Clock(loader, on.batch_size, synchronise=trial and processes.accelerator == 'cuda')
         journal = Journal(clock, telling.log_after, on.batch_size, settings.first_iteration)

@@ -1,5 +1,6 @@
 """A training as a user writes it down: typed values that YAML files and the command line fill in. Imports no torch."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -123,10 +124,11 @@ class ValidationSettings:
 
 @dataclass(frozen=True)
 class TeacherSettings:
-    """A network that is good already, whose maps are learnt wherever labels say nothing.
+    """A network that is good already, whose maps are learnt wherever labels say nothing, and its layers besides.
 
-    What it makes of transformed pictures is written down before the training begins, once for all trainings that name
-    the same folder; after that only colours change from epoch to epoch.
+    What `weights` makes of transformed pictures is written down before the training begins, once for all trainings that
+    name the same folder; after that only colours change from epoch to epoch. `network` is asked in every step what its
+    layers make of the very pictures that the student sees. Either may be given without the other.
     """
 
     weights: str = ''
@@ -140,10 +142,27 @@ class TeacherSettings:
     sure_joints: int = 0
     """Of those written down, learn from inputs in which the teacher is sure of so many joints, and from a tenth of
     the others, lest people be seen everywhere."""
+    network: str = ''
+    """Torch checkpoint of the same method, whose layers are learnt besides; empty does without."""
+    features: list[str] = field(default_factory=list)
+    """Layers: paths of modules that both networks have, with maps of the same size, such as model.11 and cpm."""
+    features_weight: float = 10.0
+    """Of the layers' errors against the rest of the loss. Each layer's is a mean of squares, in units in which the
+    teacher's features vary by about 1."""
 
     def __post_init__(self) -> None:
         require(self.sure_joints >= 0, f'teacher.sure_joints must be 0 or more, got {self.sure_joints}')
         require(self.count >= 1, f'teacher.count must be 1 or more, got {self.count}')
+        weighs = 0 <= self.features_weight < math.inf
+        require(weighs, f'teacher.features_weight must be 0 or more, got {self.features_weight}')
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        require(not twice, f'teacher.features must name each layer once, got {", ".join(twice)} again')
+        require(
+            bool(self.network) == bool(self.features),
+            'teacher.network and teacher.features must be given together, got'
+            f' {"the network" if self.network else "features"} alone; name the layers to learn and the checkpoint that'
+            ' has them, or neither',
+        )
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,28 @@ def test_learns_from_a_teacher_that_is_asked_once(cli, trained, recipe, tmp_path
     assert not (tmp_path / 'third').exists()
 
 
+def test_learns_a_teachers_layers(cli, trained, recipe, tmp_path):
+    """With the recipe that is written down, also after an interruption."""
+    teacher, run = trained[0] / 'checkpoints' / 'checkpoint_iter_8.pth', tmp_path / 'run'
+    layers = ['--teacher.features', '[model.features.3, cpm]', '--teacher.features_weight', 2]
+    given = ['train', '--config', recipe, '--teacher.network', teacher, *layers, '--trainer.val_after', 0]
+    first = cli(*given, '--output', run)
+    assert first.code == 0, first.err
+    assert re.search(rf'features +model.features.3, cpm of {re.escape(str(teacher))}', first.out)
+    assert json.loads((run / 'results.json').read_text())['losses']['features_loss'] > 0
+    asked = yaml.safe_load((run / 'config.yaml').read_text())['teacher']
+    assert (asked['network'], asked['features'], asked['features_weight']) == (
+        str(teacher),
+        ['model.features.3', 'cpm'],
+        2.0,
+    )
+    again = cli('train', '--config', run / 'config.yaml', '--output', run, '--resume', '--trainer.max_epochs', 3)
+    assert again.code == 0, again.err
+    assert 'features_loss' in again.out
+    without = ['--config', recipe, '--output', run, '--resume', '--trainer.max_epochs', 4]
+    assert "this one no teacher's features; go on with the teacher.network" in cli('train', *without).sentence()
+
+
 def test_a_folder_is_used_once(cli, trained, recipe):
     folder, _ = trained
     sentence = cli('train', '--config', recipe, '--output', folder).sentence()
@@ -163,6 +185,9 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
         (['--data.train', '[{kind: synthetic, person_height: [1, 0.5]}]'], 'data.train[0].person_height must be'),
         (['--start.checkpoint', 'nothing.pth'], 'nothing.pth does not exist'),
         (['--start.backbone', 'a', '--start.checkpoint', 'b'], 'not both'),
+        (['--teacher.network', 'nothing.pth'], 'teacher.network and teacher.features must be given together'),
+        (['--teacher.network', 'nothing.pth', '--teacher.features', '[cpm]'], 'nothing.pth does not exist'),
+        (['--teacher.features_weight', '-1'], 'teacher.features_weight must be 0 or more, got -1'),
         (['--config', 'nowhere.yaml'], 'nowhere.yaml'),
     ],
 )  # fmt: skip

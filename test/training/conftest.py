@@ -11,10 +11,12 @@ import torch
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample, boxes_of
 from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.training.hints import Hints
 from pose_estimation_ros.training.run import Subject
 from pose_estimation_ros.training.settings import LoggingSettings, ScheduleSettings, Settings, TrainerSettings
 
 METHOD = METHODS['lightweight_openpose']
+LAYERS = ('model.features.1', 'model.features.3', 'cpm')
 
 # x and y of OPENPOSE_18 in a figure one unit high and standing, from the top-left corner
 FIGURE = np.array(
@@ -130,6 +132,21 @@ def make_subject(pictures=None, transform=jitter, **options) -> Subject:
     return Subject(
         METHOD, network, METHOD.objective(values), StickPeople() if pictures is None else pictures, transform
     )
+
+
+def make_teacher(seed=11, **options):
+    """A wider network of the same method, to learn from."""
+    torch.manual_seed(seed)
+    values = {'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.2, 'num_refinement_stages': 1} | options
+    return METHOD.network(METHOD.options(values))
+
+
+def make_hinted(pictures=None, layers=LAYERS, weight=10.0, seed=11, **options):
+    """The small network, which also learns a teacher's layers."""
+    subject = make_subject(pictures)
+    teacher = make_teacher(seed, **options)
+    torch.manual_seed(6)
+    return replace(subject, hints=Hints(subject.network, teacher, layers, weight))
 
 
 def make_settings(seed: int = 3, schedule=None, logging=None, **trainer) -> Settings:

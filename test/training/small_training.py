@@ -1,5 +1,6 @@
 """A training as a process of its own: `small_training.py FOLDER JSON_OF_TRAINER_SETTINGS [resume] [validated]`.
 
+With `hinted` it learns a teacher's layers besides.
 With `scored ASSETS PICTURES HEIGHT` real weights are trained and scored on so many of the real pictures.
 """
 
@@ -12,7 +13,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-from conftest import METHOD, Answers, StickPeople, jitter, make_settings, make_subject  # noqa: E402
+from conftest import METHOD, Answers, StickPeople, jitter, make_hinted, make_settings, make_subject  # noqa: E402
 
 from pose_estimation_ros.learners.pictures import coco_pictures  # noqa: E402
 from pose_estimation_ros.learners.validation import CocoValidation  # noqa: E402
@@ -25,7 +26,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder, trainer = Path(sys.argv[1]), json.loads(sys.argv[2])
     newest = Places.under(folder).written()[-1] if 'resume' in sys.argv else None
-    subject = make_subject(StickPeople(9))
+    subject = (make_hinted if 'hinted' in sys.argv else make_subject)(StickPeople(9))
     validation = Answers() if 'validated' in sys.argv else None
     if 'scored' in sys.argv:
         assets, pictures, height = sys.argv[sys.argv.index('scored') + 1 :]

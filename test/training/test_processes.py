@@ -66,11 +66,12 @@ def test_killed_and_gone_on_with(tmp_path, at, accumulating):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path):
+@pytest.mark.parametrize('more', [(), ('hinted',)], ids=['', "with a teacher's layers"])
+def test_two_processes_train_as_one(tmp_path, more):
     settings = {'max_epochs': 2, 'checkpoint_after': 3, 'batch_size': 4}
-    finish(start(tmp_path / 'one', **settings))
+    finish(start(tmp_path / 'one', *more, **settings))
     launcher = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
-    finish(start(tmp_path / 'two', before=launcher, sync_batchnorm=True, **settings))
+    finish(start(tmp_path / 'two', *more, before=launcher, sync_batchnorm=True, **settings))
     one, two, second = result_of(tmp_path / 'one'), result_of(tmp_path / 'two'), result_of(tmp_path / 'two', rank=1)
     for name, losses in one['losses'].items():
         assert two['losses'][name] == pytest.approx(losses, rel=1e-4)
@@ -79,6 +80,14 @@ def test_two_processes_train_as_one(tmp_path):
     for name, value in one['weights'].items():
         torch.testing.assert_close(two['weights'][name], value, rtol=1e-2, atol=1e-3, msg=name)
     assert len(list((tmp_path / 'two/checkpoints').iterdir())) == len(list((tmp_path / 'one/checkpoints').iterdir()))
+    ours, theirs = (_hints(tmp_path / name / 'checkpoints/checkpoint_iter_4.pth') for name in ('one', 'two'))
+    assert bool(ours) == bool(more)
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-2, atol=1e-3, msg=name)
+
+
+def _hints(checkpoint: Path) -> dict:
+    return torch.load(checkpoint, weights_only=True)['resume']['hints']
 
 
 @pytest.mark.slow
