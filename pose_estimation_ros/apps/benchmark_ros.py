@@ -13,28 +13,22 @@ from jsonargparse import Namespace
 from pose_estimation_ros.apps.benchmark_report import format_node_table
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import weights_of
+from pose_estimation_ros.apps.node_options import node_parameters, not_for_the_node
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.learners.create import usual_decoding
-from pose_estimation_ros.learners.model_folder import find_model
 
-NOT_FOR_THE_NODE: dict[str, Any] = {
-    **dict.fromkeys(('stages', 'stride', 'providers', 'video')),
-    'threads': 0,
-    'trust_weights': False,
-    'all': False,
-    'also': [],
-    **dict.fromkeys(('decode', 'channel_order', 'top_down')),
-}
-"""Options that are no parameters of the node, with their defaults."""
+NOT_MEASURED: dict[str, Any] = {'all': False, 'also': [], 'video': None, 'top_down': None}
+"""Options of the benchmark that are for measuring without the node, with their defaults."""
 
 
 def run_over_ros(settings: Namespace) -> int:
     """Measure in processes of their own, print the table, and write what is wanted."""
     _check(settings)
+    parameters = node_parameters(settings)
     folder = make_folder(settings.output) if settings.output else None
-    rows = [_as_row(settings, measured) for measured in _measure(settings)]
+    rows = [_as_row(settings, measured) for measured in _measure(settings, parameters)]
     table = format_node_table(rows)
     say(table)
     report = {'machine': machine(), 'rows': rows}
@@ -52,31 +46,17 @@ def _check(settings: Namespace) -> None:
     """Raise an error where nothing could be measured; it is told now, not after minutes."""
     if importlib.util.find_spec('rclpy') is None:
         raise SettingsError('--ros needs rclpy, which is not installed: source a ROS 2 installation, or run `make env`')
-    refused = [f'--{name.replace("_", "-")}' for name, usual in NOT_FOR_THE_NODE.items() if settings[name] != usual]
+    refused = not_for_the_node(settings)
+    refused += [f'--{name.replace("_", "-")}' for name, usual in NOT_MEASURED.items() if settings[name] != usual]
     if refused:
         raise SettingsError(f'--ros runs the node, which does not take {", ".join(refused)}')
-    find_model(weights_of(settings))
 
 
-def _measure(settings: Namespace) -> list[dict[str, Any]]:
+def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows that the measuring program wrote; what goes wrong in it is told on this terminal."""
-    given = {
-        'method': settings.method,
-        'model_path': str(weights_of(settings).resolve()),
-        'base_height': settings.height,
-        'backend': settings.backend,
-        'device': settings.device,
-        'half_precision': settings.precision == 'fp16',
-        'upsample_ratio': settings.upsample_ratio,
-        'keypoint_threshold': settings.keypoint_threshold,
-        'min_keypoints': settings.min_keypoints,
-        'max_persons': settings.max_persons,
-        'detector': settings.detector and str(settings.detector.resolve()),
-    }
-    parameters = json.dumps({name: value for name, value in given.items() if value is not None})
     with tempfile.TemporaryDirectory() as name:
         rows = Path(name) / 'rows.json'
-        command = [sys.executable, '-m', 'pose_estimation_ros.ros.overhead', '--parameters', parameters]
+        command = [sys.executable, '-m', 'pose_estimation_ros.ros.overhead', '--parameters', json.dumps(parameters)]
         command += ['--frames', str(settings.frames), '--people', str(settings.people[0]), '--json', str(rows)]
         code = subprocess.run(command, check=False).returncode
         if code == 130:
@@ -96,7 +76,6 @@ def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
         'backend': settings.backend,
         'precision': settings.precision,
         'decode': settings.decode or usual_decoding(settings.method),
-        'height': settings.height or 256,
         'source': f'node {measured["width"]}x{measured["height"]}{profile}',
         **measured,
     }

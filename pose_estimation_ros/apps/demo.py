@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import itertools
+import json
 import math
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveFloat
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
+from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
+from pose_estimation_ros.apps.node_options import node_parameters, not_for_the_node
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.drawing import draw_poses
@@ -28,7 +30,6 @@ from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
-from pose_estimation_ros.learners.model_folder import find_model
 
 FPS = 30.0
 
@@ -44,6 +45,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--seconds', type=PositiveFloat, default=6.0, help='Length.')
     parser.add_argument('--seed', type=NonNegativeInt, default=4, help='Of the synthetic people.')
     add_flag(parser, '--local', 'Run in this process even where ROS 2 is there.')
+    add_tracker_option(parser)
     add_model_options(parser)
 
 
@@ -85,37 +87,20 @@ def run(settings: Namespace) -> int:
 
 def _needs_local(settings: Namespace) -> bool:
     """Whether something is asked for that is no parameter of the node; says so."""
-    special = settings.precision != 'fp32' or settings.decode not in (None, 'fast') or settings.stages is not None
-    special = special or bool(settings.threads or settings.providers or settings.stride or settings.trust_weights)
-    special = special or settings.channel_order is not None
+    special = not_for_the_node(settings)
     if special:
-        say(
-            '(not over ROS 2: --precision, --decode, --stages, --stride, --threads, --providers, --channel-order are'
-            ' not for the node)'
-        )
-    return special
+        say(f'(not over ROS 2: the node does not take {", ".join(special)})')
+    return bool(special)
 
 
 def _over_the_middleware(settings: Namespace) -> int:
     """Run camera and node as processes that talk over ROS 2; what they say goes to this terminal."""
-    find_model(weights_of(settings))
-    given = {
-        'method': settings.method,
-        'base_height': settings.height,
-        'backend': settings.backend,
-        'device': settings.device,
-        'upsample_ratio': settings.upsample_ratio,
-        'keypoint_threshold': settings.keypoint_threshold,
-        'min_keypoints': settings.min_keypoints,
-        'max_persons': settings.max_persons,
-        'detector': settings.detector and str(settings.detector.resolve()),
-    }
-    parameters = [f'{name}:={value}' for name, value in given.items() if value is not None]
-    command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--weights', str(weights_of(settings))]
+    parameters = json.dumps(node_parameters(settings))
+    command = [sys.executable, '-m', 'pose_estimation_ros.ros.demo', '--parameters', parameters]
     command += ['--output', str(settings.output), '--seconds', str(settings.seconds), '--seed', str(settings.seed)]
     command += ['--video', settings.video] if settings.video else []
     say('(camera and pose node over ROS 2; --local runs without)')
-    return subprocess.run([*command, '--set', *parameters], check=False).returncode
+    return subprocess.run(command, check=False).returncode
 
 
 def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:

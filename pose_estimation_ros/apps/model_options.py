@@ -89,7 +89,16 @@ def add_two_pass_options(parser: Any) -> None:
 
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
-    from pose_estimation_ros.learners.create import create_learner, takes
+    from pose_estimation_ros.learners.create import create_learner
+
+    learner = create_learner(settings.method, **learner_options(settings))
+    learner.load(settings.weights, trust=settings.trust_weights)
+    return learner
+
+
+def learner_options(settings: Namespace) -> dict[str, Any]:
+    """Return a learner's constructor's arguments; raises SettingsError for an option that is for other methods."""
+    from pose_estimation_ros.learners.create import given_options, takes
 
     if settings.height is not None and settings.method == 'high_resolution':
         raise SettingsError(
@@ -102,25 +111,23 @@ def make_learner(settings: Namespace) -> Any:
     }
     if settings.height is not None and not takes(settings.method, 'base_height'):
         raise SettingsError(f'{settings.method} has no --height: its crops have the size that the network is for')
-    learner = create_learner(
-        settings.method,
-        backend=settings.backend,
-        device=settings.device,
-        precision=settings.precision,
-        providers=settings.providers.split(',') if settings.providers else None,
-        threads=settings.threads,
-        base_height=settings.height,
-        mobilenet_use_stride=_use_stride(settings),
-        num_refinement_stages=settings.stages,
+    wanted = {
+        'backend': settings.backend,
+        'device': settings.device,
+        'precision': settings.precision,
+        'providers': settings.providers.split(',') if settings.providers else None,
+        'threads': settings.threads,
+        'base_height': settings.height,
+        'mobilenet_use_stride': _use_stride(settings),
+        'num_refinement_stages': settings.stages,
         **{name: settings[name] for name in TWO_PASS_OPTIONS},
-        decode=settings.decode,
-        decoding=decoding,
-        require_device=True,
-        tracker=TRACKERS[settings.tracker]() if 'tracker' in settings else None,
+        'decode': settings.decode,
+        'decoding': decoding,
+        'require_device': True,
+        'tracker': TRACKERS[settings.tracker]() if 'tracker' in settings else None,
         **person_options(settings),
-    )
-    learner.load(settings.weights, trust=settings.trust_weights)
-    return learner
+    }
+    return given_options(settings.method, wanted)
 
 
 def weights_of(settings: Namespace) -> Path:

@@ -1,6 +1,7 @@
 """Learners by the name of their method."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
@@ -18,14 +19,19 @@ LEARNERS: dict[str, type[Learner]] = {
 
 def create_learner(method: str, **options: Any) -> Learner:
     """Return the learner of a method; options are those of its constructor, None meaning its default."""
+    given = given_options(method, options)
+    return LEARNERS[method](**given)
+
+
+def given_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options that are not None; raises SettingsError for one that the method's learner does not have."""
     if method not in LEARNERS:
         raise SettingsError(f'method must be one of {", ".join(LEARNERS)}, got {method!r}')
-    learner = LEARNERS[method]
     given = {name: value for name, value in options.items() if value is not None}
-    unknown = given.keys() - inspect.signature(learner).parameters.keys()
+    unknown = given.keys() - inspect.signature(LEARNERS[method]).parameters.keys()
     if unknown:
         raise SettingsError(f'{method} has no option {", ".join(sorted(unknown))}')
-    return learner(**given)
+    return given
 
 
 def usual_decoding(method: str) -> str:

@@ -20,7 +20,7 @@ from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.ros.ending import until_asked_to_end
 from pose_estimation_ros.ros.image_conversion import from_bgr, to_compressed
-from pose_estimation_ros.ros.parameters import WORDS
+from pose_estimation_ros.ros.parameter import WORDS
 
 DEFAULTS: dict[str, Any] = {
     'source': 'synthetic',

@@ -9,7 +9,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as NodeParameter
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.ros.parameters import BY_NAME, PARAMETERS, NodeSettings, Parameter, changed, settings_from
+from pose_estimation_ros.ros.parameter import Parameter
+from pose_estimation_ros.ros.parameters import BY_NAME, PARAMETERS, NodeSettings, changed, settings_from
 
 TYPES = {
     bool: NodeParameter.Type.BOOL,

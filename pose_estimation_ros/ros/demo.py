@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
         poses_file = stack.enter_context(PoseFile(paths[2], OPENPOSE_18))
-        node = stack.enter_context(_process('pose_node', model_path=arguments.weights, **_extra(arguments.set)))
+        node = stack.enter_context(_process('pose_node', **arguments.parameters))
         listener = Listener(arguments.rate, video, poses_file)
         _wait_for(listener, node)
         camera = stack.enter_context(
@@ -156,7 +156,7 @@ def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
 @contextlib.contextmanager
 def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]']:
     """Run one of the package's nodes as a process, and end it as Ctrl-C would."""
-    values = [part for key, value in parameters.items() for part in ('-p', f'{key}:={_yaml(value)}')]
+    values = [part for key, value in parameters.items() for part in ('-p', f'{key}:={json.dumps(value)}')]
     command = [sys.executable, '-m', f'pose_estimation_ros.ros.{name}', '--ros-args', '--log-level', 'warn', *values]
     process = subprocess.Popen(command)
     try:
@@ -169,14 +169,6 @@ def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]'
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _yaml(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, bool | float | int) or os.sep in str(value) else str(value)
-
-
-def _extra(settings: Sequence[str]) -> dict[str, str]:
-    return dict(setting.split(':=', 1) for setting in settings if ':=' in setting)
 
 
 def _wait_for(listener: Listener, node: 'subprocess.Popen[bytes]') -> None:
@@ -223,13 +215,12 @@ def _set_middleware() -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the demo; exit 2 where it cannot run."""
     parser = argparse.ArgumentParser(prog='demo', description='Camera and pose node over the middleware.')
-    parser.add_argument('--weights', required=True, help='model for the node')
+    parser.add_argument('--parameters', type=json.loads, default={}, help="the node's parameters, as JSON")
     parser.add_argument('--output', type=Path, default=Path('demo'), help='folder for what comes out')
     parser.add_argument('--video', help='a video in place of the synthetic people')
     parser.add_argument('--seconds', type=float, default=6.0, help='length; of a longer --video only so much is shown')
     parser.add_argument('--rate', type=float, default=15.0, help='pictures a second')
     parser.add_argument('--seed', type=int, default=4, help='of the synthetic people')
-    parser.add_argument('--set', nargs='*', default=[], metavar='NAME:=VALUE', help="the node's parameters")
     arguments = parser.parse_args(args)
     _set_middleware()
     rclpy.init(args=[])  # this program's own arguments are none of ROS's

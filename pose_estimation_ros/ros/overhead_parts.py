@@ -25,9 +25,10 @@ from pose_estimation_ros.ros import pose_node
 from pose_estimation_ros.ros.ending import until_asked_to_end
 from pose_estimation_ros.ros.image_conversion import from_bgr
 from pose_estimation_ros.ros.inputs import sensor_profile
+from pose_estimation_ros.ros.learner_parameters import learner_options
 from pose_estimation_ros.ros.moments import Costs, Moments
 from pose_estimation_ros.ros.outputs import reliable
-from pose_estimation_ros.ros.parameters import learner_options, settings_from
+from pose_estimation_ros.ros.parameters import settings_from
 from pose_estimation_ros.ros.processing import seconds
 from pose_estimation_ros.ros.statistics import Statistics
 
@@ -129,10 +130,14 @@ def bare(plan: Plan) -> Any:
     method, options = learner_options(settings)
     learner = create_learner(method, **options)
     learner.load(settings.model_path or None)
-    return [
-        learner.infer_timed(pictures[number % len(pictures)], settings.upsample_ratio).timings.total_ms
-        for number in plan.moments()
-    ]
+    infer, milliseconds = learner.infer_next if settings.track else learner.infer_timed, []
+    for number in plan.moments():
+        image = pictures[number % len(pictures)]
+        result = infer(image, settings.upsample_ratio)
+        milliseconds.append(result.timings.total_ms)
+        if settings.track:  # methods that look where people were are told of them, as in the node
+            learner.tracker.update(result.poses, number / plan.rate, settings.smooth, image)
+    return milliseconds
 
 
 PARTS: dict[str, Callable[[Plan], Any]] = {'camera': camera, 'node': node, 'listener': listener, 'bare': bare}

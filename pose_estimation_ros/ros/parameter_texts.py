@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pose_estimation_ros.ros.parameters import PARAMETERS, Parameter, Value
+from pose_estimation_ros.ros.parameter import Parameter, Value
+from pose_estimation_ros.ros.parameters import PARAMETERS
 
 YAML_FILE = 'config/pose_node.yaml'
 README_FILE = 'README.md'

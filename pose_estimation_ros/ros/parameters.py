@@ -3,80 +3,16 @@
 Imports nothing of ROS. `python -m pose_estimation_ros.ros.parameter_texts` writes YAML and README anew after a change.
 """
 
-import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backend import BACKENDS
 from pose_estimation_ros.learners.create import LEARNERS, takes
-from pose_estimation_ros.learners.model_folder import find_model
+from pose_estimation_ros.learners.two_pass_runner import REGIONS
+from pose_estimation_ros.ros.parameter import Parameter, Value
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
-
-Value = bool | int | float | str
-
-WORDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter. A default's type is the parameter's; whole numbers pass for a float."""
-
-    name: str
-    default: Value
-    description: str
-    dynamic: bool = False
-    """Whether it may be changed while the node is active."""
-    range: tuple[float, float] | None = None
-    step: int = 0
-    """Of whole numbers, counted from the range's beginning; 0 for all of them."""
-    choices: tuple[str, ...] = ()
-    pattern: str = ''
-    """What the text must match where it is free; `expected` then says it in words."""
-    expected: str = ''
-
-    @property
-    def type(self) -> type[Value]:
-        return type(self.default)
-
-    @property
-    def field(self) -> str:
-        """Name in NodeSettings."""
-        return self.name.replace('.', '_')
-
-    @property
-    def constraint(self) -> str:
-        """What is allowed within the type, in words; '' where everything is."""
-        if self.range is None:
-            return ', '.join(self.choices) or self.expected
-        low, high = (f'{edge:g}' for edge in self.range)
-        return f'{"odd, " if self.step == 2 else ""}{low} to {high}'
-
-    def checked(self, value: Any) -> Value:
-        """Return the value in the parameter's type; raises SettingsError where it is not allowed."""
-        if self.type is float and type(value) is int:
-            value = float(value)
-        if type(value) is not self.type or not self._allows(value):
-            kind = WORDS[self.type]
-            expected = self.constraint if self.type is str else ' '.join(filter(None, (kind, self._within())))
-            raise SettingsError(f'{self.name} must be {expected or kind}, got {value!r}')
-        allowed: Value = value
-        return allowed
-
-    def _allows(self, value: Any) -> bool:
-        if self.range is not None:
-            low, high = self.range
-            return math.isfinite(value) and low <= value <= high and not (self.step and (value - low) % self.step)
-        if self.choices:
-            return value in self.choices
-        return not self.pattern or re.fullmatch(self.pattern, value) is not None
-
-    def _within(self) -> str:
-        return f'({self.constraint})' if self.constraint else ''
-
 
 PARAMETERS = (
     Parameter('method', 'lightweight_openpose', 'Published system to run.', choices=tuple(LEARNERS)),
@@ -111,6 +47,11 @@ PARAMETERS = (
         'second_pass_height', 540,
         'Only for two-pass methods: of the pass that looks there; it shows people 0.37 times as tall.',
         dynamic=True, range=(128, 1080),
+    ),
+    Parameter(
+        'regions', 'people',
+        'Only for two-pass methods: as many regions as people need, or the published single box for everybody.',
+        choices=REGIONS,
     ),
     Parameter(
         'newcomers_interval', 5,
@@ -181,6 +122,7 @@ class NodeSettings:
     base_height: int
     first_pass_height: int
     second_pass_height: int
+    regions: str
     newcomers_interval: int
     upsample_ratio: int
     keypoint_threshold: float
@@ -250,66 +192,20 @@ def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool)
             f'{", ".join(fixed)} cannot change while the node is configured; deactivate it, clean it up, set, '
             'then configure and activate it again'
         )
-    idle = [name for name in HEIGHTS if getattr(new, name) != getattr(settings, name) and not takes(new.method, name)]
-    if configured and idle:
-        raise SettingsError(f'{new.method} has no {", ".join(idle)}')
+    if configured:
+        require_heights(new.method, [name for name in HEIGHTS if getattr(new, name) != getattr(settings, name)])
     return new
 
 
-def heights(settings: NodeSettings) -> dict[str, int]:
-    """Return those of the heights that the method has; they may change while it runs."""
-    return {name: getattr(settings, name) for name in HEIGHTS if takes(settings.method, name)}
+def heights_of(method: str) -> tuple[str, ...]:
+    """Return the heights that a method's pictures are scaled to, by name; what looks twice has no base_height."""
+    own = tuple(name for name in HEIGHTS if takes(method, name))
+    return own[1:] if len(own) == len(HEIGHTS) else own
 
 
-def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
-    """Return the method, and what to call `create_learner` with besides.
-
-    Options that a method does not know are left out while they have their default; otherwise they are passed on, and
-    `create_learner` refuses them by name.
-    """
-    wanted = {
-        'backend': settings.backend,
-        'device': settings.device,
-        'half_precision': settings.half_precision,
-        'mobilenet_use_stride': _use_stride(settings),
-        'num_refinement_stages': None if settings.num_refinement_stages < 0 else settings.num_refinement_stages,
-        'backbone': settings.backbone or None,
-        'base_height': settings.base_height,
-        'first_pass_height': settings.first_pass_height,
-        'second_pass_height': settings.second_pass_height,
-        'newcomers_interval': settings.newcomers_interval,
-        'detector': settings.detector or None,
-        'decoding': decoding_options(settings),
-        'tracker': None if settings.tracker == DEFAULT_TRACKER else TRACKERS[settings.tracker](),
-        'require_device': True,
-    }
-    return settings.method, {
-        name: value
-        for name, value in wanted.items()
-        if value is not None and (takes(settings.method, name) or _differs(name, value))
-    }
-
-
-def decoding_options(settings: NodeSettings) -> dict[str, Any]:
-    """Return the settings that decoders take, by the decoders' names for them."""
-    return {
-        'keypoint_threshold': settings.keypoint_threshold,
-        'min_mean_score': settings.person_threshold,
-        'min_keypoints': settings.min_keypoints,
-        'max_persons': settings.max_persons,
-    }
-
-
-def _differs(name: str, value: Any) -> bool:
-    return name in BY_NAME and value != BY_NAME[name].default
-
-
-def _use_stride(settings: NodeSettings) -> bool | None:
-    """Return None where the file's own description decides. Published checkpoints have none; they are for stride 8."""
-    if settings.mobilenet_use_stride:
-        return True
-    try:
-        file = find_model(Path(settings.model_path)) if settings.model_path else None
-    except WeightsError:  # whoever loads it will say so
-        return None
-    return False if file and file.kind == 'pth' and 'network' not in file.metadata else None
+def require_heights(method: str, names: Sequence[str]) -> None:
+    """Raise SettingsError where one of these heights, which somebody set, would have no effect."""
+    own = heights_of(method)
+    idle = [name for name in names if name not in own]
+    if idle:
+        raise SettingsError(f'{method} has no {", ".join(idle)}; its heights: {", ".join(own) or "none"}')

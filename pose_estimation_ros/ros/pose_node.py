@@ -24,9 +24,10 @@ from pose_estimation_ros.ros.ending import ignore_interrupts, until_asked_to_end
 from pose_estimation_ros.ros.hri import BodyNames
 from pose_estimation_ros.ros.image_conversion import choose_converter
 from pose_estimation_ros.ros.inputs import Inputs
+from pose_estimation_ros.ros.learner_parameters import learner_options
 from pose_estimation_ros.ros.moments import Received
 from pose_estimation_ros.ros.outputs import Outputs
-from pose_estimation_ros.ros.parameters import NodeSettings, learner_options
+from pose_estimation_ros.ros.parameters import NodeSettings
 from pose_estimation_ros.ros.processing import FrameProcessor, Surroundings, grey_picture
 from pose_estimation_ros.ros.statistics import Statistics
 from pose_estimation_ros.ros.worker import Worker

@@ -15,9 +15,10 @@ from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.ros.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.image_conversion import BrokenImage, Converter, UnsupportedEncoding
+from pose_estimation_ros.ros.learner_parameters import decoding_options, heights
 from pose_estimation_ros.ros.moments import Moments, Received
 from pose_estimation_ros.ros.outputs import Observation, Outputs
-from pose_estimation_ros.ros.parameters import NodeSettings, decoding_options, heights
+from pose_estimation_ros.ros.parameters import NodeSettings
 from pose_estimation_ros.ros.statistics import Statistics
 from pose_estimation_ros.tracking.tracker import TIME_JUMP_S
 

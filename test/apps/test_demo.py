@@ -59,6 +59,14 @@ def test_shorter_video_than_asked_for(cli, clip, seeing):
     assert {pose['id'] for frame in frames for pose in frame['poses']} == {0, 1}
 
 
+@pytest.mark.parametrize('regions', ['people', 'published'])
+def test_two_passes(cli, clip, seeing, regions):
+    """The seer is blind at other sizes than the picture's; that everything comes out is what is seen here."""
+    options = ('--method', 'high_resolution', '--first-pass-height', 256, '--newcomers-interval', 2)
+    outcome = cli('demo', '--local', '--video', clip, *options, '--regions', regions, *seeing)
+    check(outcome, OUT, 12, 320, 256)
+
+
 @pytest.mark.slow
 def test_real_weights_find_the_synthetic_people(cli, assets):
     weights = assets / 'weights' / 'lwop_omz.onnx'
@@ -76,6 +84,8 @@ def test_real_weights_find_the_synthetic_people(cli, assets):
         (['--video', 'missing.mp4'], 'there is no file or folder missing.mp4'),
         (['--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--output', 'taken'], 'cannot make the folder taken'),
+        (['--method', 'high_resolution', '--height', '300'], '--height is for methods of one pass'),
+        (['--regions', 'people'], 'lightweight_openpose has no option regions'),
     ],
 )
 def test_bad_input(cli, seeing, arguments, expected):

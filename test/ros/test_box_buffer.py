@@ -7,7 +7,8 @@ import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.ros.box_buffer import BoxBuffer, box_buffer, decode_boxes
-from pose_estimation_ros.ros.parameters import learner_options, settings_from
+from pose_estimation_ros.ros.learner_parameters import learner_options
+from pose_estimation_ros.ros.parameters import settings_from
 
 
 class Logger:

@@ -54,6 +54,28 @@ def test_everything_comes_out(assets, clip, tmp_path, own_video):
 
 
 @pytest.mark.slow
+def test_two_passes(assets, clip, tmp_path):
+    options = ('--method', 'high_resolution', '--first-pass-height', 128, '--second-pass-height', 200)
+    weights, out = assets / 'weights' / 'lwop_omz.onnx', tmp_path / 'out'
+    result = demo('--weights', weights, '--output', out, '--seconds', 1, '--video', clip, *options)
+    assert result.returncode == 0, result.stderr
+    frames = json.loads((out / 'skeletons.json').read_text())['frames']
+    assert 1 <= len(frames) <= 15
+    assert any(frame['poses'] for frame in frames)
+
+
+@pytest.mark.slow
+def test_options_reach_the_node(assets, tmp_path):
+    """It says so where it has another opinion of them."""
+    options = ('--method', 'high_resolution', '--newcomers-interval', 2000, '--second-pass-height', 2000)
+    weights = assets / 'weights' / 'lwop_omz.onnx'
+    result = demo('--weights', weights, '--output', tmp_path / 'out', '--seconds', 0.1, *options)
+    assert result.returncode == 2
+    assert 'newcomers_interval must be a whole number (1 to 1000), got 2000' in result.stdout + result.stderr
+    assert 'second_pass_height must be a whole number (128 to 1080), got 2000' in result.stdout + result.stderr
+
+
+@pytest.mark.slow
 def test_a_node_that_cannot_start_is_told(tmp_path):
     (tmp_path / 'broken.onnx').write_bytes(b'no model')
     result = demo('--weights', tmp_path / 'broken.onnx', '--output', tmp_path / 'out', '--seconds', 0.5)

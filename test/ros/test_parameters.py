@@ -8,14 +8,12 @@ import yaml
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.create import LEARNERS, create_learner
 from pose_estimation_ros.ros import parameter_texts
+from pose_estimation_ros.ros.learner_parameters import decoding_options, heights, learner_options
 from pose_estimation_ros.ros.parameters import (
     BY_NAME,
     PARAMETERS,
     NodeSettings,
     changed,
-    decoding_options,
-    heights,
-    learner_options,
     settings_from,
 )
 
@@ -175,13 +173,6 @@ def test_what_is_fixed_is_refused_while_active(parameter):
     )
 
 
-@pytest.mark.parametrize('name', ['first_pass_height', 'second_pass_height'])
-def test_heights_of_other_methods_are_refused_while_configured(name):
-    with pytest.raises(SettingsError, match=f'lightweight_openpose has no {name}'):
-        changed(DEFAULTS, {name: 300}, configured=True)
-    assert changed(DEFAULTS, {name: 300}, configured=False).values()[name] == 300
-
-
 def test_heights_of_the_method_are_taken(monkeypatch):
     monkeypatch.setitem(LEARNERS, 'lightweight_openpose', lambda first_pass_height=1, second_pass_height=2: None)
     new = changed(DEFAULTS, {'first_pass_height': 300}, configured=True)
@@ -217,9 +208,10 @@ def test_settings_reach_the_learner():
 
 def test_high_resolution_takes_its_heights_now_and_later():
     first = {'method': 'high_resolution', 'first_pass_height': 300, 'second_pass_height': 400, 'newcomers_interval': 7}
-    settings = settings_from({**first, 'max_persons': 4})
+    settings = settings_from({**first, 'regions': 'published', 'max_persons': 4})
     method, options = learner_options(settings)
     assert options['newcomers_interval'] == 7
+    assert create_learner(method, **options).passes.regions == 'published'
     learner = create_learner(method, **options)
     assert (learner.passes.first_pass_height, learner.passes.second_pass_height) == (300, 400)
     new = changed(settings, {'second_pass_height': 600}, configured=True)
@@ -235,9 +227,27 @@ def test_weights_speak_for_themselves_where_nothing_is_asked():
 
 
 def test_options_of_other_methods_are_refused_by_name():
-    method, options = learner_options(settings_from({'method': 'lightweight_openpose', 'first_pass_height': 300}))
-    with pytest.raises(SettingsError, match='lightweight_openpose has no option first_pass_height'):
+    method, options = learner_options(settings_from({'method': 'lightweight_openpose', 'regions': 'published'}))
+    with pytest.raises(SettingsError, match='lightweight_openpose has no option regions'):
         create_learner(method, **options)
+
+
+@pytest.mark.parametrize(
+    ('method', 'name', 'cure'),
+    [
+        ('lightweight_openpose', 'first_pass_height', 'its heights: base_height'),
+        ('high_resolution', 'base_height', 'its heights: first_pass_height, second_pass_height'),
+        ('simple_baseline', 'base_height', 'its heights: none'),
+    ],
+)
+def test_heights_that_would_have_no_effect_are_refused(method, name, cure):
+    """At configure and later; that they have their defaults is no fault."""
+    expected = f'{method} has no {name}; {cure}'
+    with pytest.raises(SettingsError, match=expected):
+        learner_options(settings_from({'method': method, name: 300}))
+    with pytest.raises(SettingsError, match=expected):
+        changed(settings_from({'method': method}), {name: 300}, configured=True)
+    assert changed(settings_from({'method': method}), {name: 300}, configured=False).values()[name] == 300
 
 
 @pytest.mark.parametrize(('file', 'expected'), [('lwop_omz.pth', False), ('lwop_omz.onnx', None)])
