@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -15,7 +16,8 @@ from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
 from pose_estimation_ros.evaluation.detections import write_detections
 from pose_estimation_ros.evaluation.run import Entry, evaluate_pictures
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
-from pose_estimation_ros.learners.pictures import ScoredPictures
+from pose_estimation_ros.learners.pictures import Names, ScoredPictures, scored_pictures
+from pose_estimation_ros.learners.settings import TrainingSettings
 
 ESCAPE = 27
 WINDOW = 'evaluation'
@@ -59,11 +61,38 @@ def published_numbers(score: CocoScore) -> dict[str, list[float]]:
     return {'average_precision': numbers[:5], 'average_recall': numbers[5:]}
 
 
-def write_subset(pictures: ScoredPictures, folder: Path) -> Path:
-    """Write the annotations of the pictures that are scored, as the published code does."""
-    path = make_folder(folder) / SUBSET_FILE
-    write_json(path, pictures.truth)
-    return path
+@dataclass(frozen=True)
+class Evaluation:
+    """One `eval` of a learner."""
+
+    training: TrainingSettings
+    temp_path: Path
+    silent: bool
+    """Print nothing, show no bar."""
+    verbose: bool
+    """Print COCO's table."""
+
+    def numbers(
+        self, pipeline: PeoplePipeline, pictures: ScoredPictures, boxes: Mapping[int, Boxes] | None = None
+    ) -> dict[str, list[float]]:
+        """Score a pipeline on pictures and return what OpenDR's `eval` returns; raises as `evaluate` does."""
+        output = self.temp_path / self.training.output_name
+        settings = EvaluationSettings(output, visualize=self.training.visualize, progress=not self.silent)
+        score = evaluate(pipeline, pictures, settings, boxes)
+        if self.verbose and not self.silent:
+            print(score.table())
+        return published_numbers(score)
+
+
+def chosen_pictures(dataset: Any, names: Names, subset: int | None, folder: Path) -> ScoredPictures:
+    """Return the published choice of `subset` pictures, whose annotations go to `folder` as in the published code.
+
+    None takes all, and writes nothing.
+    """
+    pictures = scored_pictures(dataset, names, subset)
+    if subset is not None:
+        write_json(make_folder(folder) / SUBSET_FILE, pictures.truth)
+    return pictures
 
 
 def _until(ended: Callable[[], bool], entries: Iterator[Entry]) -> Iterator[Entry]:

@@ -4,6 +4,7 @@ import logging
 import math
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,23 @@ class Fitting:
             raise SettingsError(f'checkpoint_load_iter names {path}, which is not there; there are: {there}')
         return path
 
+    def prepare(self, model: ModelHolder, fetch_backbone: Callable[[], Path]) -> None:
+        """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone.
+
+        `fetch_backbone` returns a file of the backbone's weights; it is called where there is nothing else.
+        """
+        checkpoint = self.checkpoint()
+        model.prepare_training()
+        if checkpoint is not None:
+            if not model.is_embedded:
+                model.build(self.request.seed)
+            state_dict, _ = self.method.read_checkpoint(checkpoint, model.options)
+            LOG.info(self.method.fit_weights(model.network, state_dict, str(checkpoint), new_parts=True))
+        elif not model.has_network:
+            backbone = fetch_backbone()
+            model.build(self.request.seed)
+            LOG.info(self.method.load_backbone(model.network, backbone))
+
     def run(
         self, model: ModelHolder, pictures: KeypointDataset, transform: Transform | None, scored: ScoredPictures | None
     ) -> dict[str, Any]:
@@ -163,6 +181,7 @@ class Fitting:
                 result = train(subject, self.settings, self.places, validation, resume, lambda: stop.asked)
         finally:
             network.cpu().eval()
+            model.forget_optimized()
         if result.stopped and stop.terminated:
             sys.exit(TERMINATED)
         if result.stopped:

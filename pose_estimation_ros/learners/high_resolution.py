@@ -2,31 +2,27 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-
-import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_height
-from pose_estimation_ros.inference.two_pass.published import PublishedFinder, pooled
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result, check_height
+from pose_estimation_ros.inference.two_pass.published import pooled
 from pose_estimation_ros.inference.two_pass.resized import Resized
-from pose_estimation_ros.inference.two_pass.second_pass import Enlarged, enlarged_maps
+from pose_estimation_ros.inference.two_pass.second_pass import Enlarged
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.inference.two_pass.watching import Watch
 from pose_estimation_ros.learners import published_files
-from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers, write_subset
+from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
-from pose_estimation_ros.learners.model_content import three_numbers
-from pose_estimation_ros.learners.pictures import Names, scored_pictures
+from pose_estimation_ros.learners.pictures import Names
 from pose_estimation_ros.learners.settings import MULTISCALE
+from pose_estimation_ros.learners.single_passes import SinglePasses
 from pose_estimation_ros.learners.two_pass_runner import Passes
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.tracking.tracker import Tracker
@@ -158,38 +154,17 @@ class HighResolutionPoseEstimationLearner(Learner):
     ) -> dict[str, Any]:
         """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
 
-        Args:
-            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            silent: Print nothing, show no bar.
-            verbose: Print COCO's table.
-            use_subset: Score on the published choice of `subset_size` pictures, written to `temp_path/val_subset.json`.
-            subset_size: How many.
-            images_folder_name: Folder of pictures in the dataset's.
-            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
-            upsample_ratio: How much finer than the network's maps keypoints are placed.
-            val_subset: The documentation's name for use_subset.
-
-        Returns:
-            average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
-
+        Arguments and result are LightweightOpenPoseLearner.eval's; `upsample_ratio` is how much finer than the
+        network's maps keypoints are placed. With `img_resol` pictures are scaled to so many rows first.
         """
         wanted = use_subset if val_subset is None else val_subset
-        pictures = scored_pictures(
-            dataset, Names(images_folder_name, annotations_filename), subset_size if wanted else None
-        )
-        if wanted:
-            write_subset(pictures, self.temp_path)
-        pipeline: PeoplePipeline = self._two_pass(upsample_ratio, self._plain.training.scales)
+        names = Names(images_folder_name, annotations_filename)
+        pictures = chosen_pictures(dataset, names, subset_size if wanted else None, self.temp_path)
+        training = self._plain.training
+        pipeline: PeoplePipeline = self._two_pass(upsample_ratio, training.scales)
         if self._img_resol is not None:
             pipeline = Resized(pipeline, self._img_resol)
-        training = self._plain.training
-        settings = EvaluationSettings(
-            self.temp_path / training.output_name, visualize=training.visualize, progress=not silent
-        )
-        score = evaluate(pipeline, pictures, settings)
-        if verbose and not silent:
-            print(score.table())
-        return published_numbers(score)
+        return Evaluation(training, self.temp_path, silent, verbose).numbers(pipeline, pictures)
 
     def infer(
         self,
@@ -253,17 +228,7 @@ class HighResolutionPoseEstimationLearner(Learner):
             img: An Image, an (H, W, 3) BGR array or the path of a picture.
 
         """
-        image = to_bgr(img)
-        plain = self._over(net)
-        if self._passes.regions == 'published':
-            settings = self._passes.published()
-            fields, _, _ = PublishedFinder(plain.backend, settings).fields(image)
-            strength: FloatArray = np.where(fields < settings.threshold, 0, fields).sum(axis=0)
-            return strength
-        height = plain.base_height if plain.backend.fixed_hw else self._passes.first_pass_height
-        heatmaps = plain.with_height(height).maps([image])[0].maps[0]
-        heat: FloatArray = heatmaps[: len(self.method.skeleton)].max(axis=0)
-        return heat
+        return SinglePasses(self._plain, self._passes).first(net, to_bgr(img))
 
     def second_pass_infer(
         self,
@@ -293,16 +258,10 @@ class HighResolutionPoseEstimationLearner(Learner):
             img_scale: What they are then multiplied by.
 
         """
-        plain = self._over(net, device)
-        if stride not in (None, plain.stride):
-            raise SettingsError(f'stride is {plain.stride} for this network, got {stride}; leave it out')
-        plain.preprocessing = replace(
-            plain.preprocessing,
-            mean=three_numbers('img_mean', img_mean),
-            scale=three_numbers('img_scale', img_scale),
-            pad_value=three_numbers('pad_value', pad_value),
+        input_settings = {'img_mean': img_mean, 'img_scale': img_scale, 'pad_value': pad_value}
+        return SinglePasses(self._plain, self._passes).second(
+            net, to_bgr(img), net_input_height_size, max_width, upsample_ratio, input_settings, stride, device
         )
-        return enlarged_maps(plain, to_bgr(img), net_input_height_size, max_width, upsample_ratio)
 
     def Pooling(self, img: Picture, kernel: int) -> FloatArray:  # noqa: N802
         """Return means of blocks of kernel x kernel pixels, (1, 3, H // kernel, W // kernel) BGR from 0 to 1."""
@@ -391,14 +350,3 @@ class HighResolutionPoseEstimationLearner(Learner):
         if self._passes.regions == 'published':  # which knows one box only, and finds it anew in every picture
             return pipeline(image)
         return self._watch(pipeline, image, self.tracker.people)
-
-    def _over(self, net: Any, device: str | None = None) -> Pipeline:
-        """Return a pipeline over a torch module or backend of the caller's, or over this learner's model."""
-        if net is None:
-            own = self._plain.pipeline()
-            return own.with_height(own.base_height)  # a copy
-        if hasattr(net, 'state_dict'):
-            settings = self._plain.backend_settings
-            where = BackendSettings('torch', device or settings.device, may_fall_back=settings.may_fall_back)
-            net = open_backend(Model(self.method.output_channels, network=net, label='net'), where)
-        return Pipeline(net, self.method.decoder('fast'), self.preprocessing, self.base_height)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,32 +9,24 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, check_height
+from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result
 from pose_estimation_ros.inference.test_time import MultiScale
 from pose_estimation_ros.learners import published_files
-from pose_estimation_ros.learners.asked import Asked
-from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers, write_subset
+from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
-from pose_estimation_ros.learners.model_content import three_numbers
-from pose_estimation_ros.learners.model_holder import ModelHolder
-from pose_estimation_ros.learners.pictures import Names, scored_pictures, training_pictures
+from pose_estimation_ros.learners.optimized import calibration_inputs
+from pose_estimation_ros.learners.pictures import Names, training_pictures
 from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import backend_settings, training_settings
+from pose_estimation_ros.learners.whole_picture_asked import whole_picture_holder
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.methods.systems import METHODS
 from pose_estimation_ros.tracking.tracker import Tracker
 
 LOG = logging.getLogger(__name__)
-
-FIELD_OF_ARGUMENT = {
-    'mobilenet_use_stride': 'use_stride',
-    'img_mean': 'mean',
-    'img_scale': 'scale',
-}
-"""Where a constructor's argument and the setting that it is for have different names."""
 
 
 class LightweightOpenPoseLearner(Learner):
@@ -108,25 +99,9 @@ class LightweightOpenPoseLearner(Learner):
         arguments = dict(locals())
         self.temp_path = Path(temp_path)
         self.training = training_settings(arguments)
-        own_options = NetworkOptions(
-            backbone=backbone,
-            use_stride=mobilenet_use_stride and backbone == 'mobilenet',
-            mobilenetv2_width=mobilenetv2_width,
-            shufflenet_groups=shufflenet_groups,
-            num_refinement_stages=num_refinement_stages,
-            variant=variant,
-        )
         self.backend_settings = backend_settings(arguments)
-        check_height(base_height)
-        preprocessing = replace(
-            self.method.preprocessing,
-            mean=three_numbers('img_mean', img_mean),
-            scale=three_numbers('img_scale', img_scale),
-            pad_value=three_numbers('pad_value', pad_value),
-        )
-        named = frozenset(FIELD_OF_ARGUMENT.get(argument, argument) for argument in self.given)
         self._backbone = backbone
-        self._model = ModelHolder(self.method, Asked(own_options, base_height, preprocessing, named))
+        self._model = whole_picture_holder(self.method, arguments, self.given)
         self._runner = Runner(self.method, self._model, self.backend_settings, decode, decoding or {})
         self.tracker = tracker or Tracker()
 
@@ -200,19 +175,15 @@ class LightweightOpenPoseLearner(Learner):
 
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        subset = val_subset_size if use_val_subset else None
-        val_names = Names(val_images_folder_name, val_annotations_filename)
-        names = Names(images_folder_name, annotations_filename)
         fitting = Fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
-        pictures = training_pictures(dataset, names, self.method.skeleton)
-        scored = None if val_dataset is None else scored_pictures(val_dataset, val_names, subset)
-        if scored is not None and use_val_subset:
-            write_subset(scored, self.temp_path)
-        self._prepare_network(fitting, request.tells)
+        pictures = training_pictures(dataset, Names(images_folder_name, annotations_filename), self.method.skeleton)
+        val_names = Names(val_images_folder_name, val_annotations_filename)
+        subset = val_subset_size if use_val_subset else None
+        scored = None if val_dataset is None else chosen_pictures(val_dataset, val_names, subset, self.temp_path)
+        fitting.prepare(self._model, lambda: self._published_backbone(request.tells))
         try:
             return fitting.run(self._model, pictures, transform, scored)
         finally:  # weights have changed, however training ended
-            self._model.forget_optimized()
             self._runner.close()
             self.reset()
 
@@ -246,18 +217,8 @@ class LightweightOpenPoseLearner(Learner):
         """
         wanted = use_subset if val_subset is None else val_subset
         names = Names(images_folder_name, annotations_filename)
-        pictures = scored_pictures(dataset, names, subset_size if wanted else None)
-        if wanted:
-            write_subset(pictures, self.temp_path)
-        settings = EvaluationSettings(
-            self.temp_path / self.training.output_name,
-            visualize=self.training.visualize,
-            progress=not silent,
-        )
-        score = evaluate(self._looking_twice(), pictures, settings)
-        if verbose and not silent:
-            print(score.table())
-        return published_numbers(score)
+        pictures = chosen_pictures(dataset, names, subset_size if wanted else None, self.temp_path)
+        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(self._looking_twice(), pictures)
 
     def infer(
         self,
@@ -295,24 +256,14 @@ class LightweightOpenPoseLearner(Learner):
         scales = self.training.scales
         return self.pipeline() if scales == (1.0,) else MultiScale(self.pipeline(), scales)
 
-    def _prepare_network(self, fitting: Fitting, verbose: bool) -> None:
-        """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone."""
-        checkpoint = fitting.checkpoint()
-        self._model.prepare_training()
-        if checkpoint is not None:
-            if not self._model.is_embedded:
-                self._model.build(fitting.request.seed)
-            state_dict, _ = self.method.read_checkpoint(checkpoint, self.options)
-            LOG.info(self.method.fit_weights(self.network, state_dict, str(checkpoint), new_parts=True))
-        elif not self._model.has_network and self.options and self.options.variant == 'slim':
+    def _published_backbone(self, verbose: bool) -> Path:
+        """Fetch the backbone's ImageNet weights, from which training starts."""
+        if self.options and self.options.variant == 'slim':
             raise WeightsError(
                 'the slim variant has no published backbone to start from: call load() for the embedded weights, or'
                 ' init_model() for random ones'
             )
-        elif not self._model.has_network:
-            files = self.download(mode='weights', verbose=verbose)
-            self._model.build(fitting.request.seed)
-            LOG.info(self.method.load_backbone(self.network, files[0]))
+        return self.download(mode='weights', verbose=verbose)[0]
 
     def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
         """Return what turns pictures into poses, opening the backend on the first call."""
@@ -378,9 +329,8 @@ class LightweightOpenPoseLearner(Learner):
             BackendError: A package is missing, or the model has no form that can be exported.
 
         """
-        pictures = [to_bgr(each) for each in calibration]
-        inputs = (self.pipeline().prepare(each) for each in pictures)
-        self._model.optimize(self.temp_path, precision, inputs if pictures else None, do_constant_folding)
+        inputs = calibration_inputs(calibration, self.pipeline)
+        self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)
 
     def optimized_content(self) -> bytes:
         """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""

@@ -1,6 +1,6 @@
 """A learner's model turned into ONNX."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError
 from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.inference.backend import Model
 from pose_estimation_ros.inference.export import (
     export_onnx,
@@ -17,6 +18,8 @@ from pose_estimation_ros.inference.export import (
     with_dynamic_sizes,
     with_metadata,
 )
+from pose_estimation_ros.inference.pipeline import ModelPipeline
+from pose_estimation_ros.learners.learner import Picture
 
 TEMPORARY_NAME = 'onnx_model_temp.onnx'
 """Where OpenDR's learner leaves its optimised model, in its temp_path."""
@@ -57,6 +60,14 @@ def optimized_model(
     with written_whole(folder / TEMPORARY_NAME) as temporary:
         temporary.write_bytes(content)
     return OptimizedModel(content, precision)
+
+
+def calibration_inputs(
+    pictures: Iterable[Picture], pipeline: Callable[[], ModelPipeline]
+) -> Iterator[FloatArray] | None:
+    """Return pictures as the network takes them, one by one as they are asked for; None where there are none."""
+    images = [to_bgr(each) for each in pictures]
+    return (pipeline().prepare(each) for each in images) if images else None
 
 
 def _as_onnx(model: Model, fold_constants: bool) -> bytes:

@@ -1,11 +1,13 @@
-"""The published constructors' arguments that all learners share: those of training, and where a model runs."""
+"""The published constructors' arguments that all learners share: of training, of the input, and where a model runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backend import BackendSettings
+from pose_estimation_ros.learners.model_content import three_numbers
+from pose_estimation_ros.methods.method import Preprocessing
 
 MULTISCALE = (0.5, 1.0, 1.5, 2.0)
 
@@ -49,6 +51,15 @@ def training_settings(arguments: Mapping[str, Any]) -> TrainingSettings:
     names = {field.name for field in fields(TrainingSettings)} - {'scales'}
     scales = MULTISCALE if arguments.get('multiscale') else tuple(arguments.get('scales') or (1.0,))
     return TrainingSettings(scales=scales, **{name: arguments[name] for name in names})
+
+
+def normalisation(published: Preprocessing, arguments: Mapping[str, Any]) -> Preprocessing:
+    """Return a method's preprocessing with what the published arguments, those that there are, say of it."""
+    fields_of_arguments = {'img_mean': 'mean', 'img_scale': 'scale', 'pad_value': 'pad_value'}
+    given = {
+        field: three_numbers(name, arguments[name]) for name, field in fields_of_arguments.items() if name in arguments
+    }
+    return replace(published, **given)  # type: ignore[arg-type]
 
 
 def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:

@@ -15,13 +15,13 @@ from pose_estimation_ros.inference.person_detector import PersonDetector, WholeI
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners import person_files
-from pose_estimation_ros.learners.evaluating import EvaluationSettings, evaluate, published_numbers
+from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
-from pose_estimation_ros.learners.model_content import three_numbers
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.learners.optimized import calibration_inputs
 from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
 from pose_estimation_ros.learners.person_datasets import (
     GROUND_TRUTH,
@@ -32,7 +32,7 @@ from pose_estimation_ros.learners.person_datasets import (
 )
 from pose_estimation_ros.learners.person_fitting import SCHEDULE, WEIGHT_DECAY, fit_persons
 from pose_estimation_ros.learners.pictures import Names, scored_pictures
-from pose_estimation_ros.learners.settings import backend_settings, training_settings
+from pose_estimation_ros.learners.settings import backend_settings, normalisation, training_settings
 from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
@@ -135,12 +135,8 @@ class SimpleBaselineLearner(Learner):
         self.temp_path = Path(temp_path)
         self.training = training_settings(arguments)
         self.backend_settings = backend_settings(arguments)
-        preprocessing = replace(
-            SIMPLE_BASELINE.preprocessing,
-            mean=three_numbers('img_mean', img_mean),
-            scale=three_numbers('img_scale', img_scale),
-            channel_order=channel_order,
-        )
+        published = replace(SIMPLE_BASELINE.preprocessing, channel_order=channel_order)
+        preprocessing = normalisation(published, arguments)
         self._asked = PersonAsked(backbone, skeleton, input_size, preprocessing, self.given)
         self._method = METHOD_OF_SKELETON[skeleton]
         self._model = self._asked.holder(self._method)
@@ -215,7 +211,7 @@ class SimpleBaselineLearner(Learner):
         pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self._method.skeleton)
         names = Names(val_images_folder_name, val_annotations_filename)
         scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
-        self._prepare_network(fitting, request.tells)
+        fitting.prepare(self._model, lambda: self.download(mode='weights', verbose=request.tells)[0])
         try:
             return fit_persons(fitting, self._model, pictures, scored, transform)
         finally:
@@ -250,16 +246,10 @@ class SimpleBaselineLearner(Learner):
         """
         pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
         given = boxes_for(boxes, pictures.truth)
-        settings = EvaluationSettings(
-            self.temp_path / self.training.output_name, visualize=self.training.visualize, progress=not silent
-        )
         pipeline = self.scoring_pipeline()
         if boxes == WHOLE_IMAGE:
             pipeline = pipeline.with_detector(WholeImage())
-        score = evaluate(pipeline, pictures, settings, given)
-        if verbose and not silent:
-            print(score.table())
-        return published_numbers(score)
+        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, pictures, given)
 
     def eval_mpii(
         self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0
@@ -391,9 +381,8 @@ class SimpleBaselineLearner(Learner):
             BackendError: A package is missing, or the model has no form that can be exported.
 
         """
-        pictures = [to_bgr(each) for each in calibration]
-        inputs = (self.pipeline().prepare(each) for each in pictures)
-        self._model.optimize(self.temp_path, precision, inputs if pictures else None, do_constant_folding)
+        inputs = calibration_inputs(calibration, self.pipeline)
+        self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)
 
     def optimized_content(self) -> bytes:
         """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
@@ -415,15 +404,3 @@ class SimpleBaselineLearner(Learner):
         folder = Path(path) if path is not None else self.temp_path
         size = self._model.asked_options.input_hw
         return person_files.fetch_published(mode, self._asked.backbone, size, folder, url, verbose)
-
-    def _prepare_network(self, fitting: Fitting, verbose: bool) -> None:
-        """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone."""
-        checkpoint = fitting.checkpoint()
-        if checkpoint is not None:
-            self._model.build(fitting.request.seed)
-            state_dict, _ = self._method.read_checkpoint(checkpoint, self.options)
-            LOG.info(self._method.fit_weights(self.network, state_dict, str(checkpoint)))
-        elif not self._model.has_network:
-            files = self.download(mode='weights', verbose=verbose)
-            self._model.build(fitting.request.seed)
-            LOG.info(self._method.load_backbone(self.network, files[0]))
