@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.machine import machine
-from pose_estimation_ros.apps.model_options import make_learner, weights_of
+from pose_estimation_ros.apps.model_options import make_learner, of_one_pass, weights_of
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
@@ -197,10 +197,8 @@ def devices(settings: Namespace) -> list[str]:
 
 def _variant(settings: Namespace, method: str, dials: Dials, height: int | None, device: str) -> Variant | None:
     """Return a method with its dials set, or None where the model or the backend has no such dial."""
-    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    changed = Namespace(settings) if method == TWO_PASS else of_one_pass(settings)  # type: ignore[no-untyped-call]
     changed.method, changed.device, changed.height = method, device, height
-    if method == ONE_PASS:
-        changed.first_pass_height = changed.second_pass_height = changed.regions = changed.newcomers_interval = None
     changed.stages = 0 if dials.no_stages else settings.stages
     changed.stride = 16 if dials.stride else settings.stride
     if dials.half:
@@ -251,5 +249,16 @@ def _cells(row: TableRow, regions: str) -> tuple[str, ...]:
 
 def _check(settings: Namespace) -> None:
     """Raise SettingsError where options do not go with the tables."""
-    if settings.ros or settings.all or settings.also:
-        raise SettingsError('--table measures its own ways of running; leave out --ros, --all and --also')
+    given = {
+        '--ros': settings.ros,
+        '--tracking': settings.tracking,
+        '--top-down': settings.top_down,
+        '--all': settings.all,
+        '--also': settings.also,
+        '--video': settings.video,
+        '--height': settings.height,
+        '--detector': settings.detector,
+    }
+    idle = [option for option, value in given.items() if value]
+    if idle:
+        raise SettingsError(f'--table measures its own ways of running; leave out {", ".join(idle)}')

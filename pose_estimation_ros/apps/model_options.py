@@ -87,6 +87,14 @@ def add_two_pass_options(parser: Any) -> None:
     )  # fmt: skip
 
 
+def of_one_pass(settings: Namespace) -> Namespace:
+    """Return a copy in which nothing is asked for that only --method high_resolution takes."""
+    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    for name in TWO_PASS_OPTIONS:
+        changed[name] = None
+    return changed
+
+
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
     from pose_estimation_ros.learners.create import create_learner

@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.files import write_json
-from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
+from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros import pose_node
@@ -35,7 +35,7 @@ from pose_estimation_ros.ros.statistics import Statistics
 WARM_UP = 15
 """Pictures at the beginning that do not count."""
 PICTURES = 5
-"""Different ones, shown in turn."""
+"""Different ones, of a video that is shown to and fro: methods that follow people are to see them move."""
 SKELETONS = '/pose_node/skeletons'
 
 
@@ -53,8 +53,9 @@ class Plan:
 
     def pictures(self) -> list[ByteArray]:
         """Draw the pictures, the same in every process."""
-        scene = SceneSettings(width=self.width, height=self.height, people=self.people)
-        return [generate_image(seed, scene).image for seed in range(PICTURES)]
+        scene = SceneSettings(width=self.width, height=self.height, people=self.people, fps=self.rate)
+        forth = [frame.image for frame in SyntheticVideo(0, scene, frames=PICTURES)]
+        return [*forth, *forth[-2:0:-1]]
 
     def moments(self) -> Iterator[int]:
         """Yield 0, 1, ... at the plan's rate, warm-up included."""

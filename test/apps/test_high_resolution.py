@@ -134,5 +134,6 @@ def test_tables_show_what_was_measured_and_nothing_else():
 
 
 def test_tables_refuse_options_of_other_benchmarks(cli, onnx_file):
-    outcome = cli('benchmark', '--table', 'high_resolution', '--all', '--weights', onnx_file)
-    assert 'leave out --ros, --all and --also' in outcome.sentence()
+    given = ('--all', '--height', 300, '--tracking')
+    outcome = cli('benchmark', '--table', 'high_resolution', *given, '--weights', onnx_file)
+    assert 'leave out --tracking, --all, --height' in outcome.sentence()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from pose_estimation_ros.apps import benchmark as benchmark_command
 from pose_estimation_ros.apps.benchmark_crossing import crossing, crossings, draw_crossing
 from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
@@ -172,3 +173,17 @@ def test_the_benchmark_says_from_how_many_people_on_top_down_is_slower(tmp_path)
     assert crossings(rows[:3]) == []
     draw_crossing(rows, tmp_path / 'crossing.png')
     assert cv2.imread(str(tmp_path / 'crossing.png')).shape[0] > 300
+
+
+@pytest.mark.parametrize('method', ['lightweight_openpose', 'high_resolution'])
+def test_the_benchmark_measures_it_beside_a_method_of_whole_pictures(cli, weights, seer, monkeypatch, method):
+    """Options that only the other method takes do not reach it."""
+    monkeypatch.setattr(benchmark_command, 'SCENES_PER_CROWD', 1)
+    arguments = ('--weights', seer, '--top-down', weights / 'simplepose_ultralight.onnx', '--backend', 'onnxruntime')
+    least = ('--frames', 1, '--people', 1, '--detector', weights / 'yolox_nano.onnx', '--json', 'report.json')
+    heights = ('--first-pass-height', 128, '--second-pass-height', 200) if method == 'high_resolution' else ()
+    outcome = cli('benchmark', *arguments, *least, '--method', method, *heights)
+    assert outcome.code == 0, outcome
+    methods = [row['method'] for row in json.loads(Path('report.json').read_text())['rows']]
+    assert methods[-1] == 'simple_baseline'
+    assert set(methods[:-1]) == {method}
