@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jsonargparse import Namespace
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import make_learner, of_one_pass, weights_of
 from pose_estimation_ros.apps.parser import say
+from pose_estimation_ros.apps.published_tables import MACHINES, ONE_PASS, TWO_PASS, published_numbers
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
@@ -29,7 +30,6 @@ LOG = logging.getLogger(__name__)
 
 ROWS = 1080
 SCENES = 5
-ONE_PASS, TWO_PASS = 'lightweight_openpose', 'high_resolution'
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class TableRow:
     ap50: float | None = None
     ar50: float | None = None
     seconds: float | None = None
+    published: tuple[float, ...] = ()
+    """What the method's publishers measured for the line, on machines of theirs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,10 @@ class Variant:
 
     def row(self, table: str, **numbers: float) -> TableRow:
         """Return a line with what was measured."""
+        published = published_numbers(table, (self.method, self.height, self.dials.name), self.device)
+        told: dict[str, Any] = {**numbers, 'published': published}
         return TableRow(
-            table, self.method, self.dials.name, self.device, self.backend, self.precision, self.height, **numbers
+            table, self.method, self.dials.name, self.device, self.backend, self.precision, self.height, **told
         )
 
 
@@ -102,6 +106,8 @@ def run_tables(settings: Namespace) -> int:
         rows += _accuracy_rows(settings, dataset)
     text = tables(rows, settings.regions or 'people')
     say(text)
+    machines = ', '.join(f'{machine} for {device}' for device, machine in MACHINES.items())
+    say(f'(published: what its authors measured, frames per second on {machines})')
     if dataset is None:
         say('(--dataset DIR measures accuracy as well)')
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
@@ -231,7 +237,7 @@ def tables(rows: Sequence[TableRow], regions: str) -> str:
     for table, title in TITLES.items():
         own = [row for row in rows if row.table == table]
         if own:
-            lines = [(*HEADINGS, *NUMBERS[table]), *(_cells(row, regions) for row in own)]
+            lines = [(*HEADINGS, *NUMBERS[table], 'published'), *(_cells(row, regions) for row in own)]
             widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
             text = ['  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
             parts.append('\n'.join([title, *(line.rstrip() for line in text)]))
@@ -243,8 +249,13 @@ def _cells(row: TableRow, regions: str) -> tuple[str, ...]:
     numbers = [getattr(row, name) for name in NUMBERS[row.table]]
     return (
         *(method, str(row.height or 'two'), row.setting, row.device, row.backend, row.precision),
-        *('-' if each is None else f'{each:.3f}'.rstrip('0').rstrip('.') for each in numbers),
+        *('-' if each is None else _number(each) for each in numbers),
+        '/'.join(map(_number, row.published)) or '-',
     )
+
+
+def _number(value: float) -> str:
+    return f'{value:.3f}'.rstrip('0').rstrip('.')
 
 
 def _check(settings: Namespace) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pose_estimation_ros.apps import benchmark_high_resolution as tables_command
 from pose_estimation_ros.apps.benchmark_high_resolution import DIALS, TableRow, tables
+from pose_estimation_ros.apps.published_tables import published_numbers
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 
 METHOD = ('--method', 'high_resolution', '--backend', 'onnxruntime', '--threads', 1)
@@ -131,6 +132,30 @@ def test_tables_show_what_was_measured_and_nothing_else():
     assert '12.5' in text
     assert 'COCO pictures as they are' in text
     assert '1080 rows' not in text
+
+
+@pytest.mark.parametrize(
+    ('table', 'row', 'device', 'expected'),
+    [
+        ('speed', ('high_resolution', None, 'H+S'), 'cuda:1', (25.9,)),
+        ('speed', ('lightweight_openpose', 1080, 'Full'), 'cpu', (0.2,)),
+        ('coco', ('high_resolution', None, 'Stages'), 'cpu', (0.539, 0.562, 238)),
+        ('coco 1080', ('high_resolution', None, 'Baseline'), 'cuda', (0.518, 0.536)),
+        ('coco 1080', ('lightweight_openpose', 256, 'Baseline'), 'cpu', ()),
+    ],
+)
+def test_published_numbers_stand_beside_ours(table, row, device, expected):
+    assert published_numbers(table, row, device) == expected
+    method, height, setting = row
+    line = TableRow(table, method, setting, device, 'torch', 'fp32', height, published=expected)
+    written = tables([line], 'people').splitlines()
+    assert written[1].split()[-1] == 'published'
+    assert written[2].split()[-1] == ('/'.join(f'{each:g}' for each in expected) or '-')
+
+
+def test_every_setting_of_the_tables_was_published():
+    for table, device in (('speed', 'cpu'), ('speed', 'cuda'), ('coco', 'cpu'), ('coco 1080', 'cpu')):
+        assert all(published_numbers(table, ('high_resolution', None, dials.name), device) for dials in DIALS)
 
 
 def test_tables_refuse_options_of_other_benchmarks(cli, onnx_file):
