@@ -1,6 +1,7 @@
 """`benchmark --table high_resolution`: the published tables of high-resolution pose estimation, measured here."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from pose_estimation_ros.inference.two_pass.resized import Resized
 from pose_estimation_ros.learners.model_folder import find_model
 
 if TYPE_CHECKING:
+    from pose_estimation_ros.evaluation.coco_score import CocoScore
     from pose_estimation_ros.evaluation.dataset import Dataset
 
 LOG = logging.getLogger(__name__)
@@ -191,7 +193,14 @@ def _scored(
     found = evaluate_pictures(wrap(variant.pipeline).batch, pictures)
     seconds = time.perf_counter() - start
     score = coco_score(dataset.truth, found.detections, found.image_ids)
-    return variant.row(table, ap50=round(score.AP50, 4), ar50=round(score.AR50, 4), seconds=round(seconds, 1))
+    return scored_row(variant, table, score, seconds)
+
+
+def scored_row(variant: Variant, table: str, score: 'CocoScore', seconds: float) -> TableRow:
+    """Return a line of accuracy; of pictures without annotated people there is none."""
+    known = {'ap50': score.AP50, 'ar50': score.AR50}
+    numbers = {name: round(value, 4) for name, value in known.items() if not math.isnan(value)}
+    return variant.row(table, **numbers, seconds=round(seconds, 1))
 
 
 def devices(settings: Namespace) -> list[str]:

@@ -1,6 +1,8 @@
 """`--method high_resolution` on the command line: infer, evaluate, benchmark and its tables."""
 
+import dataclasses
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -8,9 +10,10 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.apps import benchmark_high_resolution as tables_command
-from pose_estimation_ros.apps.benchmark_high_resolution import DIALS, TableRow, tables
+from pose_estimation_ros.apps.benchmark_high_resolution import DIALS, TableRow, Variant, scored_row, tables
 from pose_estimation_ros.apps.published_tables import published_numbers
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
+from pose_estimation_ros.evaluation.coco_score import CocoScore
 
 METHOD = ('--method', 'high_resolution', '--backend', 'onnxruntime', '--threads', 1)
 
@@ -151,6 +154,17 @@ def test_published_numbers_stand_beside_ours(table, row, device, expected):
     written = tables([line], 'people').splitlines()
     assert written[1].split()[-1] == 'published'
     assert written[2].split()[-1] == ('/'.join(f'{each:g}' for each in expected) or '-')
+
+
+def test_pictures_of_nobody_have_a_time_and_no_accuracy():
+    """Which JSON could not hold, after minutes of measuring."""
+    names = [field.name for field in dataclasses.fields(CocoScore)]
+    variant = Variant('high_resolution', DIALS[0], None, 'cpu', None, 'torch', 'fp32')
+    row = scored_row(variant, 'coco', CocoScore(**dict.fromkeys(names, math.nan)), 1.23)
+    assert (row.ap50, row.ar50, row.seconds) == (None, None, 1.2)
+    assert tables([row], 'people').splitlines()[-1].split()[-4:] == ['-', '-', '1.2', '0.615/0.637/288']
+    row = scored_row(variant, 'coco', CocoScore(**dict.fromkeys(names, 0.25)), 1.23)
+    assert (row.ap50, row.ar50) == (0.25, 0.25)
 
 
 def test_every_setting_of_the_tables_was_published():
