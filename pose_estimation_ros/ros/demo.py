@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
@@ -46,9 +46,10 @@ WHOLE = 14
 class Listener(Node):
     """Keeps skeletons and annotated pictures by their stamps, and how late the skeletons came."""
 
-    def __init__(self, rate: float, video: VideoWriter, poses_file: PoseFile) -> None:
+    def __init__(self, rate: float, video: VideoWriter, open_poses: Callable[[Skeleton], PoseFile]) -> None:
         super().__init__('demo_listener')
-        self._video, self._poses_file, self._rate = video, poses_file, rate
+        self._video, self._open_poses, self._rate = video, open_poses, rate
+        self._poses_file: PoseFile | None = None
         self._waiting: dict[float, list[Pose]] = {}
         self.ages_ms: list[float] = []
         self.people: list[int] = []
@@ -76,6 +77,8 @@ class Listener(Node):
             return
         image = to_bgr(message)
         self._video.write(image)
+        if self._poses_file is None:  # of the node's own skeleton, which it has told by now
+            self._poses_file = self._open_poses(self._skeletons.described or OPENPOSE_18)
         self._poses_file.add('camera', self.pictures, stamp, (image.shape[0], image.shape[1]), poses)
         self.pictures += 1
         whole = sum(len(pose.found) >= WHOLE for pose in poses)
@@ -97,9 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
     paths = [folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json')]
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
-        poses_file = stack.enter_context(PoseFile(paths[2], OPENPOSE_18))
         node = stack.enter_context(_process('pose_node', **arguments.parameters))
-        listener = Listener(arguments.rate, video, poses_file)
+        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(PoseFile(paths[2], each)))
         _wait_for(listener, node)
         camera = stack.enter_context(
             _process(

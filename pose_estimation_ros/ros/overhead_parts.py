@@ -131,13 +131,15 @@ def bare(plan: Plan) -> Any:
     method, options = learner_options(settings)
     learner = create_learner(method, **options)
     learner.load(settings.model_path or None)
-    infer, milliseconds = learner.infer_next if settings.track else learner.infer_timed, []
+    milliseconds = []
     for number in plan.moments():
-        image = pictures[number % len(pictures)]
-        result = infer(image, settings.upsample_ratio)
-        milliseconds.append(result.timings.total_ms)
+        image, stamp = pictures[number % len(pictures)], number / plan.rate
         if settings.track:  # methods that look where people were are told of them, as in the node
-            learner.tracker.update(result.poses, number / plan.rate, settings.smooth, image)
+            result = learner.infer_next(image, settings.upsample_ratio, stamp=stamp)
+            learner.tracker.update(result.poses, stamp, settings.smooth, image)
+        else:
+            result = learner.infer_timed(image, settings.upsample_ratio)
+        milliseconds.append(result.timings.total_ms)
     return milliseconds
 
 

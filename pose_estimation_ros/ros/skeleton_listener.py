@@ -18,11 +18,14 @@ PATIENCE_S = 2.0
 
 
 class SkeletonListener:
-    """Hands on every message with its people, from the node that publishes `topic`."""
+    """Hands on every message with its people, from the node that publishes `topic`.
+
+    `described` is the skeleton that they have, None while nobody has said.
+    """
 
     def __init__(self, node: Node, topic: str, take: Callable[[PointCloud2, list[Pose]], None]) -> None:
         self._node, self._take = node, take
-        self._described: Skeleton | None = None
+        self.described: Skeleton | None = None
         self._waiting: list[PointCloud2] = []
         self._since = 0.0
         self._is_patient = True
@@ -35,7 +38,7 @@ class SkeletonListener:
 
     def _take_description(self, message: String) -> None:
         try:
-            self._described = read_description(message)
+            self.described = read_description(message)
         except PoseEstimationError as error:
             self._node.get_logger().error(str(error))
             return
@@ -50,14 +53,14 @@ class SkeletonListener:
     def _lose_patience(self) -> None:
         if self._waiting and time.monotonic() - self._since > PATIENCE_S:
             self._is_patient = False
-        if self._described is not None or not self._is_patient:
+        if self.described is not None or not self._is_patient:
             self._hand_on()
 
     def _hand_on(self) -> None:
         waiting, self._waiting = self._waiting, []
         for message in waiting:
             try:
-                skeleton = self._described or skeleton_of_width(message.width)
+                skeleton = self.described or skeleton_of_width(message.width)
                 poses = decode_skeletons(message, skeleton)
             except PoseEstimationError as error:
                 self._node.get_logger().error(str(error))

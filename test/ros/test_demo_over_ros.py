@@ -65,6 +65,19 @@ def test_two_passes(assets, clip, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_file_of_poses_has_the_skeleton_of_the_method(assets, clip, tmp_path):
+    weights = assets / 'weights'
+    options = ('--method', 'simple_baseline', '--detector', weights / 'yolox_nano.onnx')
+    out = tmp_path / 'out'
+    network = weights / 'simplepose_ultralight.onnx'
+    result = demo('--weights', network, '--output', out, '--seconds', 1, '--video', clip, *options)
+    assert result.returncode == 0, result.stderr
+    written = json.loads((out / 'skeletons.json').read_text())
+    assert len(written['skeleton']['keypoints']) == 17, 'of COCO, not the 18 of OpenPose'
+    assert {len(pose['keypoints']) for frame in written['frames'] for pose in frame['poses']} <= {17}
+
+
+@pytest.mark.slow
 def test_options_reach_the_node(assets, tmp_path):
     """It says so where it has another opinion of them."""
     options = ('--method', 'high_resolution', '--newcomers-interval', 2000, '--second-pass-height', 2000)
