@@ -109,8 +109,16 @@ class HighResolutionPoseEstimationLearner(Learner):
         self._watch = Watch(newcomers_interval)
         self._decoding = dict(decoding or {})
         self._img_resol = img_resol
-        self.temp_path = self._plain.temp_path
         self.tracker = self._plain.tracker
+
+    @property
+    def temp_path(self) -> Path:
+        """Folder for checkpoints, downloads and other files that come up."""
+        return self._plain.temp_path
+
+    @temp_path.setter
+    def temp_path(self, folder: Path) -> None:
+        self._plain.temp_path = folder
 
     @property
     def passes(self) -> Passes:

@@ -143,3 +143,11 @@ def test_a_model_may_replace_itself(export, poses_of, seer):
     MODEL.write_bytes(seer.read_bytes())
     export(MODEL, '--weights', MODEL)
     assert len(poses_of(MODEL)) == 3
+
+
+@pytest.mark.parametrize('method', ['lightweight_openpose', 'high_resolution'])
+def test_no_method_leaves_its_own_folder_behind(cli, tiny, method):
+    before = set(Path.cwd().iterdir())
+    outcome = cli('export', 'alone.onnx', '--method', method, '--weights', tiny, '--backend', 'torch')
+    assert outcome.code == 0, outcome
+    assert set(Path.cwd().iterdir()) - before == {Path.cwd() / 'alone.onnx'}
