@@ -14,9 +14,8 @@ from tqdm import tqdm
 from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
 from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
-from pose_estimation_ros.apps.person_options import add_boxes, boxes_of_frames, check_boxes
+from pose_estimation_ros.apps.person_options import BoxesOfFrame, add_boxes, boxes_of_frames, check_boxes
 from pose_estimation_ros.apps.window import Window
-from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
@@ -110,7 +109,7 @@ def run(settings: Namespace) -> int:
 
 
 def _poses_of(
-    source: Source, learner: Any, settings: Namespace, known: dict[tuple[str, int], Boxes] | None
+    source: Source, learner: Any, settings: Namespace, known: BoxesOfFrame | None
 ) -> Iterator[tuple[Frame, list[Pose]]]:
     """Yield every frame with its poses, under a progress bar. Ctrl-C is how a camera ends."""
     track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
@@ -120,7 +119,7 @@ def _poses_of(
     with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
         for count, frame in enumerate(source.frames(), start=1):
             smooth = not settings.no_smooth
-            given = {} if known is None else {'boxes': known.get((frame.source, frame.index), NOBODY)}
+            given = {} if known is None else {'boxes': known(frame.source, frame.index)}
             yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp, **given)
             bar.update()
             if count == settings.limit or stop.asked:

@@ -1,5 +1,6 @@
 """The options of methods that look at one person at a time: where boxes come from, and how crops are made."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,6 +8,9 @@ from jsonargparse import Namespace
 
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
+
+BoxesOfFrame = Callable[[str, int], Boxes]
+"""Where people are, by name of the source and number of the frame."""
 
 PERSON_OPTIONS = ('detector', 'channel_order')
 
@@ -57,8 +61,25 @@ def check_boxes(settings: Namespace, learner: Any) -> None:
         raise SettingsError(f'--boxes {settings.boxes} and --detector contradict each other; leave one of them out')
 
 
-def boxes_of_frames(source: str | None) -> dict[tuple[str, int], Boxes] | None:
-    """Return where people are by source and number of frame, out of a file that `infer --json` wrote; None for none."""
+def boxes_of_frames(source: str | None) -> BoxesOfFrame | None:
+    """Return what tells where people are in a frame, out of a file that `infer --json` wrote; None for no file.
+
+    It raises SettingsError for a frame that the file does not have: to find nobody there would be no answer.
+    """
     from pose_estimation_ros.data.pose_file import read_boxes
 
-    return None if source in (None, 'whole_image', 'detector') else read_boxes(Path(str(source)))
+    if source in (None, 'whole_image', 'detector'):
+        return None
+    path = Path(str(source))
+    known = read_boxes(path)
+
+    def boxes(name: str, index: int) -> Boxes:
+        if (name, index) in known:
+            return known[name, index]
+        names = ', '.join(sorted({each for each, _ in known})[:3]) or 'nothing'
+        raise SettingsError(
+            f'{path} says nothing of frame {index} of {name}; it is about {names}: write it with `infer --json` from'
+            ' the same sources, named alike'
+        )
+
+    return boxes

@@ -24,6 +24,7 @@ from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mp
 from pose_estimation_ros.learners.optimized import calibration_inputs
 from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
 from pose_estimation_ros.learners.person_datasets import (
+    DETECTOR,
     GROUND_TRUTH,
     WHOLE_IMAGE,
     BoxSource,
@@ -246,6 +247,8 @@ class SimpleBaselineLearner(Learner):
         """
         pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
         given = boxes_for(boxes, pictures.truth)
+        if boxes == DETECTOR:
+            self._runner.require_detector()
         pipeline = self.scoring_pipeline()
         if boxes == WHOLE_IMAGE:
             pipeline = pipeline.with_detector(WholeImage())

@@ -69,6 +69,13 @@ class TopDownRunner:
         if self._pipeline is not None:
             self._pipeline = self._pipeline.with_settings(**self._of_people())
 
+    def require_detector(self) -> None:
+        """Raise SettingsError where nothing finds people."""
+        if self._detector is None:
+            raise SettingsError(
+                "boxes='detector' needs one, and this learner has none; give its constructor detector=PATH"
+            )
+
     def close(self) -> None:
         """Forget the backend: the network's weights have changed in place."""
         self._pipeline = self._opened = None

@@ -56,6 +56,11 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
     (other,) = frames_of('again.json')
     tallest, same = (max(each['poses'], key=lambda pose: pose['bbox'][3]) for each in (frame, other))
     np.testing.assert_allclose(same['bbox'], tallest['bbox'], atol=12)
+    Path('elsewhere.png').write_bytes(street.read_bytes())
+    unknown = cli('infer', 'elsewhere.png', *baseline, '--boxes', 'found.json', '--json', 'unknown.json')
+    assert unknown.code == 2
+    assert f'found.json says nothing of frame 0 of elsewhere.png; it is about {street}' in unknown.complaints[-1]
+    assert not Path('unknown.json').exists()
     whole = cli('infer', street, *baseline, '--boxes', 'whole_image', '--json', 'whole.json')
     assert whole.code == 0, whole
     assert len(frames_of('whole.json')[0]['poses']) <= 1

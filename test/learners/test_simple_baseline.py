@@ -1,6 +1,7 @@
 """The learner of SimpleBaselines: real weights and a real detector, files of both skeletons, and a small training."""
 
 import hashlib
+import json
 from types import SimpleNamespace
 
 import cv2
@@ -13,7 +14,6 @@ from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.errors import DownloadError, PoseEstimationError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
 from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
-from pose_estimation_ros.inference.person_detector import WholeImage
 from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.teaching import taught_subject
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
@@ -184,10 +184,25 @@ def test_training_teaches_a_few_pictures_and_evaluation_says_so(small):
     assert len(small.infer(data.sample(0).image, track=False)) == 1
 
 
-def test_whole_pictures_and_files_serve_as_boxes_for_evaluation(small, tmp_path):
-    small.detector = WholeImage()
-    assert set(small.eval(Sticks(), silent=True, boxes='whole_image')) == {'average_precision', 'average_recall'}
+def test_whole_pictures_and_files_serve_as_boxes_for_evaluation(small, tmp_path, monkeypatch):
+    seen = []
+    network_sees = small.pipeline().backend.__class__.__call__
+    monkeypatch.setattr(
+        small.pipeline().backend.__class__, '__call__',
+        lambda backend, batch: seen.append(len(batch)) or network_sees(backend, batch),
+    )  # fmt: skip
+    numbers = small.eval(Sticks(), silent=True, boxes='whole_image')
+    assert set(numbers) == {'average_precision', 'average_recall'}
+    assert seen == [1] * 4, 'every picture is one person'
+    seen.clear()
+    row = {'image_id': 1, 'category_id': 1, 'bbox': [5, 5, 40, 60], 'score': 0.5}
+    (tmp_path / 'boxes.json').write_text(json.dumps([row, {**row, 'bbox': [30, 5, 40, 60]}]))
+    small.eval(Sticks(), silent=True, boxes=tmp_path / 'boxes.json')
+    assert seen == [2], 'the two boxes of one picture, nobody in the others'
     assert 'boxes must be ground_truth' in refusal(SettingsError, small.eval, Sticks(), silent=True, boxes='nowhere')
+    assert 'give its constructor detector=PATH' in refusal(
+        SettingsError, small.eval, Sticks(), silent=True, boxes='detector'
+    )
 
 
 @pytest.mark.parametrize(
