@@ -116,6 +116,7 @@ def run(settings: Namespace) -> int:
     from pose_estimation_ros.apps.benchmark_crossing import crossings, draw_crossing
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
+    _check(settings)
     if settings.table:
         return run_tables(settings)
     if settings.ros:
@@ -145,6 +146,16 @@ def run(settings: Namespace) -> int:
             draw_crossing(rows, folder / 'crossing.png')
             say(f'wrote crossing.png in {folder}')
     return 0
+
+
+def _check(settings: Namespace) -> None:
+    """Raise SettingsError where options would count for nothing."""
+    without_table = () if settings.table else ('dataset', 'limit')
+    without_model = ('ros', 'all', 'also', 'video', 'top_down', 'detector', 'weights') if settings.tracking else ()
+    for option, names in (('--table', without_table), ('a benchmark without --tracking', without_model)):
+        idle = [f'--{name.replace("_", "-")}' for name in names if settings[name]]
+        if idle and not (settings.table and settings.tracking):
+            raise SettingsError(f'{", ".join(idle)}: only for {option}; leave it out')
 
 
 def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:

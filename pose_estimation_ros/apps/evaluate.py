@@ -28,6 +28,7 @@ STDOUT = Path('-')
 
 RESULT_FILES = ('coco_output.txt', 'config.yaml', 'results.json', 'detections.json')
 REPORT_FILE = 'report.html'
+OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', 'detector', 'skip_unreadable')
 
 
 def add_arguments(parser: Any) -> None:
@@ -129,8 +130,9 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
     from pose_estimation_ros.evaluation.detections import read_detections
     from pose_estimation_ros.evaluation.run import Run
 
-    if settings.flip or settings.scales:
-        raise SettingsError('--flip and --scales are for running a model; with --detections nothing is run')
+    idle = [f'--{name.replace("_", "-")}' for name in OF_A_MODEL if settings[name]]
+    if idle:
+        raise SettingsError(f'{", ".join(idle)}: with --detections no model is run; leave it out')
     detections = read_detections(settings.detections)
     if settings.limit or settings.subset:
         chosen = set(image_ids)

@@ -44,6 +44,11 @@ def run_pckh(settings: Namespace, stdout: Path) -> int:
 
 def _check(settings: Namespace) -> None:
     """Tell now, not after minutes, what cannot work."""
-    odd = [name for name in ('detections', 'scales', 'subset', 'report', 'boxes', 'detector') if settings[name]]
+    names = ('detections', 'scales', 'subset', 'report', 'boxes', 'detector', 'skip_unreadable')
+    odd = [name for name in names if settings[name]] + ['batch_size'] * (settings.batch_size > 1)
     if odd:
-        raise SettingsError(f'--head-boxes (PCKh) and --{odd[0]} do not go together: persons have boxes of their own')
+        option = odd[0].replace('_', '-')
+        raise SettingsError(
+            f'--head-boxes (PCKh) and --{option} do not go together: persons are looked at one by one, each in a box of'
+            ' their own'
+        )

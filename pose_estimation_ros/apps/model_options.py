@@ -1,5 +1,6 @@
 """The options with which every command chooses a method, its weights and where it runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from pose_estimation_ros.learners.embedded import embedded_model
 from pose_estimation_ros.learners.model_folder import find_model
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
+CALLED = {'mobilenet_use_stride': 'stride', 'num_refinement_stages': 'stages'}
+"""Options that learners have under another name."""
 TWO_PASS_OPTIONS = ('first_pass_height', 'second_pass_height', 'regions', 'newcomers_interval')
 
 
@@ -54,8 +57,13 @@ def add_model_options(parser: Any) -> None:
         help='lightweight_openpose: fast, reference (published demo) or evaluation (published COCO evaluation). [fast]',
     )  # fmt: skip
     tuning.add_argument('--upsample-ratio', type=PositiveInt, default=4, help='Keypoint positions tried per map cell.')
-    tuning.add_argument('--keypoint-threshold', type=ClosedUnitInterval | None, help='Least height of a peak. [0.1]')
-    tuning.add_argument('--min-keypoints', type=PositiveInt | None, help='Least keypoints of a person. [3]')
+    tuning.add_argument(
+        '--keypoint-threshold', type=ClosedUnitInterval | None,
+        help='Least height of a peak. [0.1; simple_baseline: 0.2, and 0 in `evaluate`]',
+    )  # fmt: skip
+    tuning.add_argument(
+        '--min-keypoints', type=PositiveInt | None, help='Least keypoints of a person. [3; simple_baseline: 1]',
+    )  # fmt: skip
     tuning.add_argument('--max-persons', type=NonNegativeInt | None, help='Best so many people only; 0 for all.')
 
 
@@ -135,7 +143,18 @@ def learner_options(settings: Namespace) -> dict[str, Any]:
         'tracker': TRACKERS[settings.tracker]() if 'tracker' in settings else None,
         **person_options(settings),
     }
+    _refuse_foreign(settings.method, wanted)
     return given_options(settings.method, wanted)
+
+
+def _refuse_foreign(method: str, wanted: Mapping[str, Any]) -> None:
+    """Raise SettingsError, in the command line's words, where options are for other methods."""
+    from pose_estimation_ros.learners.create import LEARNERS, takes
+
+    foreign = [name for name, value in wanted.items() if value is not None and not takes(method, name)]
+    if foreign and method in LEARNERS:
+        options = ', '.join('--' + CALLED.get(name, name).replace('_', '-') for name in foreign)
+        raise SettingsError(f'{method} has no {options}; leave it out, or choose another --method')
 
 
 def weights_of(settings: Namespace) -> Path:

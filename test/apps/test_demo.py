@@ -85,7 +85,7 @@ def test_real_weights_find_the_synthetic_people(cli, assets):
         (['--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--output', 'taken'], 'cannot make the folder taken'),
         (['--method', 'high_resolution', '--height', '300'], '--height is for methods of one pass'),
-        (['--regions', 'people'], 'lightweight_openpose has no option regions'),
+        (['--regions', 'people'], 'lightweight_openpose has no --regions'),
     ],
 )
 def test_bad_input(cli, seeing, arguments, expected):

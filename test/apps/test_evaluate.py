@@ -280,8 +280,10 @@ class TestBadInput:
     def test_options_that_contradict_each_other(self, cli, dataset, seeing):
         assert '--report needs --output DIR' in cli('evaluate', '--dataset', dataset, '--report', *seeing).sentence()
         Path('found.json').write_text('[]')
-        contradiction = cli('evaluate', '--dataset', dataset, '--detections', 'found.json', '--flip').sentence()
-        assert '--flip and --scales are for running a model' in contradiction
+        found = ('evaluate', '--dataset', dataset, '--detections', 'found.json')
+        assert '--flip: with --detections no model is run' in cli(*found, '--flip').sentence()
+        idle = cli(*found, '--weights', 'a.onnx', '--boxes', 'ground_truth', '--skip-unreadable').sentence()
+        assert '--weights, --boxes, --skip-unreadable: with --detections' in idle
 
     def test_output_that_cannot_be(self, cli, dataset, seeing):
         Path('file').write_text('')

@@ -90,7 +90,7 @@ def write_truth(path, people):
         ((*METHOD, '--height', 300), '--height is for methods of one pass; high_resolution has --first-pass-height'),
         ((*METHOD, '--first-pass-height', 20), 'first_pass_height: the height must be from 32 to 4320 rows, got 20'),
         ((*METHOD, '--regions', 'squares'), "--regions must be one of people, published, got 'squares'"),
-        (('--second-pass-height', 300), 'lightweight_openpose has no option second_pass_height'),
+        (('--second-pass-height', 300), 'lightweight_openpose has no --second-pass-height'),
     ],
 )
 def test_options_that_do_not_fit_are_told(cli, onnx_file, large, arguments, complaint):

@@ -106,7 +106,7 @@ def test_what_the_node_does_not_take_is_told(parsed, seer, options, told):
     ('options', 'error', 'sentence'),
     [
         (('--method', 'high_resolution', '--height', 300), SettingsError, '--height is for methods of one pass'),
-        (('--regions', 'people'), SettingsError, 'lightweight_openpose has no option regions'),
+        (('--regions', 'people'), SettingsError, 'lightweight_openpose has no --regions'),
         (('--method', 'guessing'), SettingsError, 'method must be one of'),
         (('--method', 'high_resolution', '--weights', 'missing.onnx'), WeightsError, r'missing\.onnx'),
         (('--method', 'simple_baseline'), WeightsError, 'no weights are given'),

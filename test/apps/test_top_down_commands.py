@@ -108,12 +108,18 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
         (('infer', street, *baseline, '--boxes', 'nowhere.json'), 'cannot read boxes from nowhere.json'),
         (('infer', street, *baseline, '--detector', street), 'no ONNX model'),
         (('infer', street, *baseline, '--height', 256), 'has no --height'),
+        (
+            ('infer', street, *baseline, '--stages', 1, '--stride', 16),
+            'simple_baseline has no --stride, --stages; leave',
+        ),
         (('infer', street, *baseline, '--decode', 'fast'), "decode must be one of published, got 'fast'"),
         (('infer', street, *SB, '--weights', weights / 'lwop_omz.onnx'), 'is a model for something else'),
         (('infer', street, *SB), 'none of simple_baseline come with this package'),
         ((*evaluate, *baseline, '--scales', '1,2'), '--scales is for methods that look at whole pictures'),
         ((*evaluate, *baseline, '--boxes', 'ground truth'), 'boxes must be ground_truth'),
         ((*evaluate, *baseline, '--head-boxes', 'x.mat', '--flip', '--boxes', 'ground_truth'), 'do not go together'),
+        ((*evaluate, *baseline, '--head-boxes', 'x.mat', '--batch-size', 2), 'and --batch-size do not go together'),
+        ((*evaluate, *baseline, '--head-boxes', 'x.mat', '--skip-unreadable'), 'and --skip-unreadable do not go'),
         ((*evaluate, *baseline, '--head-boxes', 'x.mat'), 'coco/annot; --annotations must name'),
     ):
         assert words in cli(*arguments).sentence(), arguments
