@@ -53,7 +53,7 @@ def add_arguments(parser: Any) -> None:
         '--subset', type=PositiveInt | None, help='So many pictures, drawn as for published validation subsets (250).'
     )
     add_flag(parser, '--flip', 'See mirrored pictures too, and decode the mean.')
-    add_boxes(parser, 'ground_truth, a file of boxes as COCO detection results, ')
+    add_boxes(parser, 'ground_truth, a file of boxes or of poses as COCO results (detections.json of another method), ')
     parser.add_argument(
         '--scales', type=str | None, metavar='A,B,...',
         help='See pictures at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.boxes import Boxes, with_margin
 from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.data.sample import COCO_CORNER
 from pose_estimation_ros.evaluation.detections import PERSON, read_json
@@ -26,11 +26,15 @@ def truth_boxes(truth: dict[str, Any]) -> dict[int, Boxes]:
 def read_boxes(path: Path) -> dict[int, Boxes]:
     """Return the boxes of people in a file of COCO's detection results, by image id.
 
-    Raises EvaluationError where the file is not a list of objects with image_id, bbox and score.
+    Keypoints without a bbox, as `evaluate` writes them of any method, are boxes with a margin; scores are at most 1.
+    Raises EvaluationError where the file is not a list of objects with image_id, bbox or keypoints, and score.
     """
     content = read_json(path, EvaluationError)
     if not isinstance(content, list):
-        raise EvaluationError(f'{path} must be a list of boxes with image_id, bbox and score, as COCO results are')
+        raise EvaluationError(
+            f'{path} must be a list of boxes with image_id, bbox and score, or of poses, as COCO results are'
+        )
+    content = [_with_box(each) for each in content]
     for place, each in enumerate(content):
         if not _is_box(each):
             raise EvaluationError(
@@ -38,7 +42,21 @@ def read_boxes(path: Path) -> dict[int, Boxes]:
                 f' {str(each)[:80]}'
             )
     people = [each for each in content if each.get('category_id', PERSON) == PERSON]
-    return _by_image((each['image_id'], each['bbox'], each['score']) for each in people)
+    return _by_image((each['image_id'], each['bbox'], min(each['score'], 1)) for each in people)
+
+
+def _with_box(each: Any) -> Any:
+    """Return a pose with a box around the keypoints that were found; anything else as it is."""
+    keypoints = each.get('keypoints') if isinstance(each, dict) and 'bbox' not in each else None
+    try:
+        rows = np.array(keypoints, dtype=float).reshape(-1, 3)
+    except (TypeError, ValueError):
+        return each
+    found = rows[rows[:, 2] > 0, :2]
+    if not len(found):
+        return each
+    low, high = found.min(axis=0), found.max(axis=0)
+    return {**each, 'bbox': with_margin(np.concatenate([low, high - low])[None])[0].tolist()}
 
 
 def _is_box(each: Any) -> bool:

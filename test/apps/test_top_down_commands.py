@@ -93,6 +93,14 @@ def test_evaluate_takes_boxes_from_files(cli, baseline, assets):
         numbers.append({**json.loads(outcome.out), 'ms_per_image': 0})
     assert numbers[0] == numbers[1]
     assert numbers[0]['detections'] == len(people)
+    some = ('evaluate', '--dataset', assets / 'coco', *COCO_NAMES, '--limit', 4)
+    bottom_up = ('--weights', assets / 'weights' / 'lwop_omz.onnx', '--backend', 'onnxruntime', '--output', 'found')
+    assert cli(*some, *bottom_up).code == 0
+    outcome = cli(*some, '--boxes', 'found/detections.json', *baseline, '--json')
+    assert outcome.code == 0, outcome
+    result = json.loads(outcome.out)
+    assert 0 < result['detections'] <= len(json.loads(Path('found/detections.json').read_text()))
+    assert result['AP50'] > 0.3
 
 
 def test_what_does_not_go_together_is_told(cli, baseline, weights, street, assets):

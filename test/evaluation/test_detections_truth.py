@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample, boxes_of
 from pose_estimation_ros.evaluation.coco_score import coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection, read_detections, write_detections
+from pose_estimation_ros.evaluation.given_boxes import read_boxes
 from pose_estimation_ros.evaluation.truth import coco_truth
 
 
@@ -128,3 +130,20 @@ def test_synthetic_people():
     detections = [coco_detection(Pose(each, 1.0), 1) for each in labelled]
     assert len(truth['annotations']) == len(frame.people)
     assert pytest.approx(1) == coco_score(truth, detections).AR
+
+
+def test_poses_of_another_method_are_boxes_with_a_margin(tmp_path):
+    pose = pose_of(OPENPOSE_18, nose=(10, 20), r_ank=(30, 60))
+    write_detections(tmp_path / 'detections.json', [coco_detection(pose, 7)])
+    (found,) = read_boxes(tmp_path / 'detections.json').items()
+    assert found[0] == 7
+    np.testing.assert_allclose(found[1].xywh, [[10 - 4, 20 - 4, 20 + 8, 40 + 8]])
+    assert found[1].scores.tolist() == [1.0], 'the raw score of 3 is no share'
+
+
+@pytest.mark.parametrize('keypoints', [[0, 0, 0] * 17, [1, 2], 'many', None])
+def test_poses_without_keypoints_are_no_boxes(tmp_path, keypoints):
+    row = {'image_id': 7, 'category_id': 1, 'keypoints': keypoints, 'score': 1}
+    (tmp_path / 'detections.json').write_text(json.dumps([row]))
+    with pytest.raises(EvaluationError, match=r'box 0 of .* must be an object with image_id, bbox'):
+        read_boxes(tmp_path / 'detections.json')
