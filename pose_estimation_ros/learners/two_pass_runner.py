@@ -52,6 +52,8 @@ class Passes:
                 f'{self.regions} regions have no setting {", ".join(sorted(unknown))}; they have {names}'
             )
         self.cutting()  # wrong values are told now, not at the first picture
+        if self.regions == 'published':
+            self.published()
 
     def cutting(self) -> RegionSettings:
         """Return how regions are cut around people."""

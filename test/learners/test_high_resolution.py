@@ -10,8 +10,10 @@ import pytest
 
 from pose_estimation_ros import ExternalDataset, HighResolutionPoseEstimationLearner, Learner, create_learner
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.inference.two_pass.published import PublishedFinder, active_box, pooled
+from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.tracking.flow import flow_tracker
 from pose_estimation_ros.tracking.tracker import Tracker
@@ -259,6 +261,16 @@ def test_one_active_cell_is_widened_by_both_blurs():
     assert active_box(np.minimum(fields, 0), 0.1) is None
 
 
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_broken_fields_show_nobody_and_hide_nobody(value):
+    fields = np.full((38, 40, 60), value, np.float32)
+    assert active_box(fields, 0.1) is None
+    fields[5] = 0
+    fields[5, 20, 30] = 5.0
+    assert active_box(fields, 0.1) == (26, 16, 34, 24)
+
+
 def test_the_published_margin_never_crosses_a_border():
     class Fields:
         fixed_hw = None
@@ -366,8 +378,11 @@ def test_fit_passes_everything_on_and_forgets_people(tmp_path, monkeypatch):
     learner = learner_of(tmp_path, epochs=3, lr=1e-3)
     called = {}
     monkeypatch.setattr(learner._plain, 'fit', lambda *args, **kwargs: called.update(args=args, **kwargs) or {'paf': 1})
-    learner.tracker.update([], 5.0)
+    person = Pose(np.column_stack([np.arange(18), np.arange(18), np.ones(18)]), 9.0)
+    learner.tracker.update([person], 5.0)
+    assert learner.tracker.people
     assert learner.fit('data', None, silent=True) == {'paf': 1}
+    assert learner.tracker.people == []
     assert called == {'args': ('data', None), 'silent': True}
     assert (learner._plain.training.epochs, learner._plain.training.lr) == (3, 1e-3)
 
@@ -380,9 +395,12 @@ def test_eval_scores_pictures_at_the_resolution_asked_for(tmp_path, weights, lar
     cv2.imwrite(str(folder / 'val2017' / 'a.png'), large)
     people = clear(learner.infer(large, track=False))
     write_truth(folder / 'person_keypoints_val2017.json', people, large.shape[:2])
-    seen = spy(monkeypatch, learner)
+    shapes, look = [], TwoPass.batch
+    monkeypatch.setattr(
+        TwoPass, 'batch', lambda self, images: shapes.extend(each.shape[:2] for each in images) or look(self, images)
+    )
     scores = learner.eval(ExternalDataset(str(folder), 'coco'), silent=True)
-    assert seen[0] == (360, 640)
+    assert shapes == [large.shape[:2] if resolution is None else (540, 960)]
     assert scores['average_precision'][1] > 0.9
     assert len(scores['average_recall']) == 5
     assert (tmp_path / 'temp' / 'detections.json').is_file()
@@ -413,7 +431,10 @@ def write_truth(path, people, hw):
         ({'img_resol': 5}, 'the height must be from 32 to 4320 rows, got 5'),
         ({'newcomers_interval': 0}, 'newcomers_interval must be 1 .* got 0'),
         ({'region_settings': {'marign': 1}}, 'people regions have no setting marign; they have .*margin'),
-        ({'region_settings': {'margin': -1}}, 'margin must be 0 or more, got -1'),
+        ({'region_settings': {'margin': -1}}, 'margin must be a number 0 or more, got -1'),
+        ({'region_settings': {'tolerance': '1'}}, "tolerance must be a number above 0, got '1'"),
+        ({'region_settings': {'margin': -1}, 'regions': 'published'}, 'margin must be a number 0 or more, got -1'),
+        ({'region_settings': {'threshold': 'x'}, 'regions': 'published'}, "threshold must be a number.* got 'x'"),
         ({'region_settings': {'second_pass_height': 3}, 'regions': 'published'}, 'no setting second_pass_height'),
     ],
 )

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,13 +45,14 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         for name in ('person_height', 'largest_scale', 'sharp_enough', 'heat_height', 'tolerance'):
-            self._require(name, getattr(self, name) > 0, 'above 0')
+            self._require(name, lambda value: value > 0, 'above 0')
         for name in ('margin', 'heat_threshold', 'heat_cells'):
-            self._require(name, getattr(self, name) >= 0, '0 or more')
+            self._require(name, lambda value: value >= 0, '0 or more')
 
-    def _require(self, name: str, right: bool, expected: str) -> None:
-        if not right:
-            raise SettingsError(f'{name} must be {expected}, got {getattr(self, name)!r}')
+    def _require(self, name: str, is_right: Callable[[float], bool], expected: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int | float) or not is_right(value):
+            raise SettingsError(f'{name} must be a number {expected}, got {value!r}')
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backend import Backend
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.inference.two_pass.finding import Findings
@@ -36,6 +37,12 @@ class PublishedSettings:
     """Of the box's width and height, on each side."""
     threshold: float = 0.1
     """Field values below it vanish, and with them all negative ones."""
+
+    def __post_init__(self) -> None:
+        for name in ('margin', 'threshold'):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value >= 0:
+                raise SettingsError(f'{name} must be a number 0 or more, got {value!r}')
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +100,8 @@ def pooled(image: ByteArray, kernel: int) -> FloatArray:
 
 def active_box(fields: FloatArray, threshold: float) -> tuple[int, int, int, int] | None:
     """Return the first and last column and row (left, top, right, bottom) where fields (C, h, w) show anything."""
-    blurred = cv2.blur(np.ascontiguousarray(fields.transpose(1, 2, 0)), BLUR)
+    finite = np.nan_to_num(fields.transpose(1, 2, 0), posinf=0, neginf=0)  # a broken network shows nobody
+    blurred = cv2.blur(np.ascontiguousarray(finite), BLUR)
     strength = np.where(blurred < threshold, 0, blurred).sum(axis=-1) * 100
     mask = cv2.blur(np.minimum(strength, 255).astype(np.uint8), BLUR)
     rows, columns = np.nonzero(mask)
