@@ -279,8 +279,8 @@ class HighResolutionPoseEstimationLearner(Learner):
         return pooled(image, kernel)
 
     def pipeline(self, upsample_ratio: int = 4) -> TwoPass:
-        """Return what turns pictures into poses, opening the backend on the first call."""
-        return self._two_pass(upsample_ratio)
+        """Return what turns pictures into poses, at the constructor's scales; the first call opens the backend."""
+        return self._two_pass(upsample_ratio, self._plain.training.scales)
 
     def tune(
         self,

@@ -197,6 +197,21 @@ def test_multiscale_looks_at_regions_at_four_sizes(learner, large, monkeypatch):
     assert clear(poses)
 
 
+def test_the_constructor_s_scales_count_however_people_are_asked_for(tmp_path, weights, large, monkeypatch):
+    learner = loaded(tmp_path, weights, scales=[0.5, 1.0])
+    seen = spy(monkeypatch, learner)
+    ways = [
+        lambda: learner.infer(large, track=False),
+        lambda: learner.infer_timed(large),
+        lambda: learner.infer_next(large),
+        lambda: learner.infer_batch([large]),
+    ]
+    for ask in ways:
+        seen.clear()
+        ask()
+        assert len(seen) == 1 + 2
+
+
 def test_heights_may_change_while_it_runs(tmp_path, weights, large, monkeypatch):
     learner = loaded(tmp_path, weights)
     seen = spy(monkeypatch, learner)
