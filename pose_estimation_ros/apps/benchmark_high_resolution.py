@@ -1,5 +1,6 @@
 """`benchmark --table high_resolution`: the published tables of high-resolution pose estimation, measured here."""
 
+import itertools
 import logging
 import math
 import time
@@ -156,9 +157,8 @@ def _timed(variants: Sequence[Variant], frames: Sequence[ByteArray], count: int)
 
 def _accuracy_rows(settings: Namespace, dataset: 'Dataset') -> list[TableRow]:
     """Score every setting on the dataset's pictures, and on the same scaled to 1080 rows."""
-    device = devices(settings)[-1]
     rows = []
-    for table, wrap in (('coco', _as_it_is), ('coco 1080', _at_1080)):
+    for device, (table, wrap) in itertools.product(devices(settings), (('coco', _as_it_is), ('coco 1080', _at_1080))):
         one_pass = [(ONE_PASS, BASELINE, 256), (ONE_PASS, BASELINE, ROWS)]
         for method, dials, height in [*one_pass, *((TWO_PASS, dials, None) for dials in DIALS)]:
             variant = _variant(settings, method, dials, height, device)
