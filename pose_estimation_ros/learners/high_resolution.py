@@ -17,6 +17,7 @@ from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.inference.two_pass.watching import Watch
 from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
+from pose_estimation_ros.learners.first_pass import FirstPass
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
@@ -46,6 +47,8 @@ class HighResolutionPoseEstimationLearner(Learner):
         newcomers_interval: In videos the first pass runs on every so many pictures, and whenever somebody was lost;
             people who are known are followed in all. 1 runs it on all.
         region_settings: Fields of inference.two_pass.finding.RegionSettings by name.
+        first_pass: A learner of whole pictures that makes the first pass in place of this learner's model: of another
+            method of the same skeleton, with weights, a backend and a precision of its own. It is not trained or saved.
 
     """
 
@@ -82,6 +85,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         regions: str = 'people',
         newcomers_interval: int = 5,
         region_settings: dict[str, Any] | None = None,
+        first_pass: Learner | None = None,
         lr: float = 4e-5,
         epochs: int = 280,
         batch_size: int = 80,
@@ -109,6 +113,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         self._watch = Watch(newcomers_interval)
         self._decoding = dict(decoding or {})
         self._img_resol = img_resol
+        self._first = FirstPass.of(first_pass or self._plain)
         self.tracker = self._plain.tracker
 
     @property
@@ -351,7 +356,8 @@ class HighResolutionPoseEstimationLearner(Learner):
         return self._plain.download(path, mode, verbose, url)
 
     def _two_pass(self, upsample_ratio: int, scales: tuple[float, ...] = (1.0,)) -> TwoPass:
-        return self._passes.over(self._plain.pipeline(upsample_ratio), self.method, self._decoding, scales)
+        model, first = self._plain.pipeline(upsample_ratio), self._first.pipeline(upsample_ratio)
+        return self._passes.over(model, first, self._first.learner.method, self._decoding, scales)
 
     def _next(self, pipeline: TwoPass, img: Picture) -> Result:
         image = to_bgr(img)

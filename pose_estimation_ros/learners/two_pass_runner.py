@@ -65,28 +65,29 @@ class Passes:
         return PublishedSettings(self.first_pass_height, self.second_pass_height, **self.region_settings)
 
     def over(
-        self, plain: Pipeline, method: Method, decoding: Mapping[str, Any], scales: tuple[float, ...] = (1.0,)
+        self,
+        plain: Pipeline,
+        first: Pipeline,
+        method: Method,
+        decoding: Mapping[str, Any],
+        scales: tuple[float, ...] = (1.0,),
     ) -> TwoPass:
-        """Return both passes over a model.
+        """Return both passes; the pipelines' heights do not matter unless their models take no other.
 
         Args:
-            plain: Runs the model; its height does not matter unless the model takes no other.
-            method: The model's.
+            plain: Runs the model of the second pass.
+            first: Runs that of the first, which may be the same.
+            method: The first pass's.
             decoding: Settings of its decoder.
             scales: Of the second pass; more than one see every region at several sizes.
 
         """
-        has_one_size = plain.backend.fixed_hw is not None
-        first, model = (
-            plain if has_one_size else plain.with_height(height)
-            for height in (self.first_pass_height, self.second_pass_height)
-        )
+        model, has_one_size = _with_height(plain, self.second_pass_height), plain.backend.fixed_hw is not None
         second: PosePipeline = model if scales == (1.0,) else MultiScale(model, scales)
         whole = has_one_size or self.regions == 'published'
         look = SingleLook(second) if whole else PackedLook(second, plain.stride)
-        return TwoPass(
-            model, self._finder(first, method, decoding), look, self.cutting(), decoding.get('max_persons', 0)
-        )
+        finder = self._finder(_with_height(first, self.first_pass_height), method, decoding)
+        return TwoPass(model, finder, look, self.cutting(), decoding.get('max_persons', 0))
 
     def _finder(self, first: Pipeline, method: Method, decoding: Mapping[str, Any]) -> Finder:
         if self.regions == 'published':
@@ -100,6 +101,11 @@ class Passes:
             first_pass_height=self.first_pass_height if first_pass_height is None else first_pass_height,
             second_pass_height=self.second_pass_height if second_pass_height is None else second_pass_height,
         )
+
+
+def _with_height(pipeline: Pipeline, height: int) -> Pipeline:
+    """Return the same with another height, or as it is where its model takes no other."""
+    return pipeline if pipeline.backend.fixed_hw is not None else pipeline.with_height(height)
 
 
 def candidates_of(method: Method, decoding: Mapping[str, Any]) -> Decoder:

@@ -498,3 +498,44 @@ def test_the_seed_s_example_runs_as_it_is_written(document, tmp_path, serve, lar
     assert variables['pose_estimator'].pipeline().stride == 8
     assert windows[0][0] == 'Result'
     assert windows[0][1].shape == large.shape
+
+
+# Another model for the first pass
+
+
+def plain(tmp_path, **options):
+    common = {'device': 'cpu', 'temp_path': tmp_path / 'first', 'mobilenet_use_stride': False, 'threads': 1}
+    return LightweightOpenPoseLearner(**{**common, **options})
+
+
+def test_passes_may_run_on_two_backends_and_precisions(tmp_path, weights, large, learner):
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    first = plain(tmp_path, backend='openvino', precision='bf16')
+    first.load(weights / 'lwop_omz.onnx')
+    mixed = loaded(tmp_path, weights, first_pass=first)
+    found, expected = (clear(each.infer(large, track=False)) for each in (mixed, learner))
+    assert len(found) == len(expected) >= 2
+    for pose, same in zip(found, expected, strict=True):
+        assert np.nanmedian(np.linalg.norm(pose.keypoints[:, :2] - same.keypoints[:, :2], axis=1)) < 4
+
+
+def test_the_first_pass_alone_says_where_to_look(tmp_path, weights, large):
+    blind = plain(tmp_path, backend='torch')
+    blind.init_model()  # random weights see nobody
+    mixed = loaded(tmp_path, weights, first_pass=blind)
+    assert mixed.infer(large, track=False) == []
+
+
+@pytest.mark.parametrize(
+    ('method', 'message'),
+    [
+        ('simple_baseline', 'first_pass must be a learner that sees whole pictures'),
+        ('high_resolution', 'first_pass must look at pictures once, got HighResolutionPoseEstimationLearner'),
+    ],
+)
+def test_what_cannot_be_a_first_pass_is_refused(tmp_path, weights, large, method, message):
+    first = create_learner(method, device='cpu', temp_path=tmp_path)
+    if method == 'high_resolution':
+        first.load(weights / 'lwop_omz.onnx')
+    with pytest.raises(SettingsError, match=message):
+        loaded(tmp_path, weights, first_pass=first).infer(large, track=False)
