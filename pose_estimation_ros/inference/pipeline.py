@@ -213,8 +213,8 @@ def mirrored_letterbox(letterbox: Letterbox) -> Letterbox:
 
 def check_height(base_height: int) -> None:
     """Raise SettingsError for heights that make no sense."""
-    if not 32 <= base_height <= 4320:
-        raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height}')
+    if not isinstance(base_height, int | np.integer) or not 32 <= base_height <= 4320:
+        raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height!r}')
 
 
 def _stacked(inputs: list[FloatArray]) -> FloatArray:

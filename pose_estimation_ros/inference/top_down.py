@@ -47,8 +47,9 @@ class TopDownSettings:
             ('padding', 1, 4), ('nms_threshold', 0, 1), ('min_keypoints', 1, 100), ('min_mean_score', 0, 1),
             ('max_persons', 0, 10_000), ('crops_at_once', 1, 10_000),
         ):  # fmt: skip
-            if not low <= getattr(self, name) <= high:
-                raise SettingsError(f'{name} must be from {low} to {high}, got {getattr(self, name)}')
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low <= value <= high:
+                raise SettingsError(f'{name} must be from {low} to {high}, got {value!r}')
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,11 @@ def test_people_who_are_hardly_seen_and_too_many_are_left_out(network):
 
 @pytest.mark.parametrize(
     ('changes', 'words'),
-    [({'padding': 0.5}, 'padding must be from 1 to 4'), ({'nms_threshold': 2}, 'nms_threshold must be from 0 to 1')],
+    [
+        ({'padding': 0.5}, 'padding must be from 1 to 4'),
+        ({'padding': 'x'}, 'padding must be from 1 to 4'),
+        ({'nms_threshold': 2}, 'nms_threshold must be from 0 to 1'),
+    ],
 )
 def test_settings_are_checked(network, changes, words):
     with pytest.raises(SettingsError, match=words):

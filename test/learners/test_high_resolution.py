@@ -443,6 +443,8 @@ def write_truth(path, people, hw):
     [
         ({'regions': 'squares'}, "regions must be one of people, published, got 'squares'"),
         ({'first_pass_height': 8}, 'first_pass_height: the height must be from 32'),
+        ({'first_pass_height': 'x'}, "first_pass_height: the height must be from 32 to 4320 rows, got 'x'"),
+        ({'newcomers_interval': 'x'}, "newcomers_interval must be 1 .* got 'x'"),
         ({'img_resol': 5}, 'the height must be from 32 to 4320 rows, got 5'),
         ({'newcomers_interval': 0}, 'newcomers_interval must be 1 .* got 0'),
         ({'region_settings': {'marign': 1}}, 'people regions have no setting marign; they have .*margin'),

@@ -17,9 +17,9 @@ class Watch:
     """
 
     def __init__(self, interval: int) -> None:
-        if interval < 1:
+        if not isinstance(interval, int) or interval < 1:
             raise SettingsError(
-                f'newcomers_interval must be 1 (look for newcomers in every picture) or more, got {interval}'
+                f'newcomers_interval must be 1 (look for newcomers in every picture) or more, got {interval!r}'
             )
         self._interval = interval
         self.reset()
