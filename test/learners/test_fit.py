@@ -19,6 +19,7 @@ from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
 from pose_estimation_ros.evaluation.truth import coco_truth
+from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
@@ -111,6 +112,19 @@ def test_fit_returns_losses_and_scores_and_leaves_a_better_model(make, external,
     picture = people.sample(0).image
     maps, ours = (each.pipeline().maps([picture])[0].maps for each in (fresh, learner))
     np.testing.assert_allclose(maps[0], ours[0], atol=1e-5)
+
+
+def test_the_learner_that_looks_twice_trains_its_network(external, tmp_path):
+    options = {**SMALL, 'temp_path': tmp_path / 'temp', 'first_pass_height': 96, 'second_pass_height': 128}
+    learner = HighResolutionPoseEstimationLearner(**options)
+    learner.init_model()
+    before = weights_of(learner)
+    result = learner.fit(external, external, **{**TRAINING, **FILES, **VALIDATION})
+    assert len(result['heatmap_losses']) == PICTURES // 2
+    assert len(result['eval_results_list']) >= 1, 'scored on the way'
+    changed = [name for name, value in weights_of(learner).items() if not torch.equal(value, before[name])]
+    assert len(changed) > len(before) / 2
+    assert isinstance(learner.infer(np.zeros((240, 320, 3), np.uint8), track=False), list), 'and runs what it trained'
 
 
 def test_the_same_seed_trains_the_same(make, external):
