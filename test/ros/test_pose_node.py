@@ -295,7 +295,7 @@ def test_refused_live_and_whole(robot):
 def test_heights_that_the_method_lacks_are_refused_live(robot):
     result = robot.set(first_pass_height=200)
     assert not result.successful
-    assert result.reason == 'lightweight_openpose has no first_pass_height'
+    assert result.reason == 'lightweight_openpose has no first_pass_height; its heights: base_height'
     assert robot.pose.get_parameter('first_pass_height').value == 360
     robot.ask(picture(1))
 
