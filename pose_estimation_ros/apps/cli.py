@@ -21,8 +21,9 @@ from pose_estimation_ros.apps.parser import (
     replace_closed_streams,
     say,
 )
-from pose_estimation_ros.core.errors import PoseEstimationError
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.interrupt import tidy_up_on_sigterm
+from pose_estimation_ros.core.packages import missing_package
 
 COMMANDS = {
     'infer': 'draw and write down the people in images, folders, videos or a camera',
@@ -64,7 +65,14 @@ def _run(argv: Sequence[str] | None) -> int:
     settings = _parser().parse_args(None if argv is None else list(argv))
     arguments = settings[settings.command]
     _set_up_logging(arguments)
-    return int(import_module(f'pose_estimation_ros.apps.{settings.command}').run(arguments))
+    command = import_module(f'pose_estimation_ros.apps.{settings.command}')
+    try:
+        return int(command.run(arguments))
+    except ModuleNotFoundError as error:
+        missing = missing_package(error, settings.command, 'train' if settings.command == 'train' else None)
+        if not missing:
+            raise
+        raise SettingsError(missing) from error
 
 
 def _parser() -> Parser:

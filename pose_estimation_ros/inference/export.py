@@ -32,9 +32,10 @@ def export_onnx(network: Any, output_names: Sequence[str] | None = None, fold_co
     """Export a torch module with dynamic batch, height and width."""
     import torch
 
+    _require_onnx()  # the recorder below looks for it in the end
     names = list(output_names) if output_names else _numbered_outputs(network)
     axes = {0: 'batch', 2: 'height', 3: 'width'}
-    # The graph recorder, which newer torch releases no longer take by default, needs no packages beyond torch.
+    # The graph recorder, which newer torch releases no longer take by default, needs onnx alone.
     recorder: dict[str, Any] = {'dynamo': False} if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
     buffer: Any = io.BytesIO()
     parameter = next(network.parameters())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import BackendError, WeightsError
+from pose_estimation_ros.core.packages import missing_package
 from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend, pick_outputs
 from pose_estimation_ros.inference.export import read_facts
 from pose_estimation_ros.learners.asked import Asked
@@ -44,7 +45,14 @@ def read_model(path: Path, method: Method, asked: Asked, trust: bool = False) ->
     try:
         return readers[file.kind]()
     except BackendError as error:
-        raise WeightsError(f'{file.path} cannot be used: {str(error).removeprefix(f"{file.path} ")}') from error
+        told = str(error)
+        named = told.startswith(f'{file.path} ')
+        raise WeightsError(told if named else f'{file.path} cannot be used: {told}') from error
+    except ModuleNotFoundError as error:
+        missing = missing_package(error, f'reading {file.path}')
+        if not missing:
+            raise
+        raise WeightsError(missing) from error
 
 
 def _read_checkpoint(file: ModelFile, method: Method, asked: Asked, trust: bool) -> LoadedModel:
