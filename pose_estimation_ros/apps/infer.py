@@ -1,6 +1,7 @@
 """`infer`: people in images, folders, videos or a camera, as pictures, video and JSON."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,11 +19,16 @@ from pose_estimation_ros.apps.person_options import BoxesOfFrame, add_boxes, box
 from pose_estimation_ros.apps.window import Window
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
+from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.sources import Frame, Source
+
+JSON_HELP = (
+    'File for the poses, for programs to read; - is standard output, and everything else goes to standard error.'
+)
 
 
 def add_arguments(parser: Any) -> None:
@@ -32,7 +38,7 @@ def add_arguments(parser: Any) -> None:
         help='Images, folders of images, videos, streams (rtsp://...) or cameras (0, /dev/video0).',
     )  # fmt: skip
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated pictures and videos.')
-    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the poses, for programs to read.')
+    parser.add_argument('--json', type=Path | None, metavar='FILE', help=JSON_HELP)
     add_flag(parser, '--show', 'Show the annotated pictures; q or Esc quits, p pauses.')
     parser.add_argument(
         '--track', type=Literal['auto', 'on', 'off'], default='auto',
@@ -72,6 +78,7 @@ def run(settings: Namespace) -> int:
     sources = open_sources(settings.sources)
     if settings.json and settings.json.resolve() in files_read(sources):
         raise OutputError(f'{settings.json} is itself a source and would be overwritten; choose another --json file')
+    tell = _tell_on_stderr if settings.json == STDOUT else say
     learner = make_learner(settings)
     check_boxes(settings, learner)
     known = boxes_of_frames(settings.boxes)
@@ -98,14 +105,19 @@ def run(settings: Namespace) -> int:
             if output:
                 output.finish_source()
             tally.seconds = time.perf_counter() - started
-            say(f'{source.name}: {tally}{_skipped(source)}')
+            tell(f'{source.name}: {tally}{_skipped(source)}')
             if quit_asked:
                 break
-    for path in (output.paths if output else []) + ([settings.json] if settings.json else []):
-        say(f'wrote {path}')
+    file = settings.json if settings.json != STDOUT else None
+    for path in (output.paths if output else []) + ([file] if file else []):
+        tell(f'wrote {path}')
     if not (output or settings.json or settings.show):
         say('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
     return 0
+
+
+def _tell_on_stderr(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _poses_of(

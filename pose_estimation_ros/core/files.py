@@ -10,6 +10,9 @@ from pathlib import Path
 
 from pose_estimation_ros.core.errors import OutputError
 
+STDOUT = Path('-')
+"""What stands for standard output where a file is named."""
+
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
 REFUSALS |= {errno.EPIPE}
 """What a file system, or a pipe, says when it will not take a file."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ import numpy as np
 
 from pose_estimation_ros.core.boxes import Boxes, with_margin
 from pose_estimation_ros.core.errors import DatasetError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import STDOUT, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 
@@ -45,6 +46,10 @@ class PoseFile:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[TextIO]:
+        if self._path == STDOUT:
+            yield sys.stdout
+            print('\n]}', flush=True)
+            return
         with written_whole(self._path) as temporary, temporary.open('w') as file:
             yield file
             file.write('\n]}\n')

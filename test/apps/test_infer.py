@@ -313,6 +313,14 @@ class TestOutput:
         assert outcome.code == 0, outcome
         assert '"frames": [' in outcome.out
 
+    def test_nothing_but_json_on_stdout(self, spawn, picture, seeing):
+        outcome = spawn('infer', picture, '--json', '-', '--output', OUT, *seeing)
+        assert outcome.code == 0, outcome
+        assert len(json.loads(outcome.out)['frames']) == 1
+        assert '1 frames' in outcome.err
+        assert f'wrote {OUT}' in outcome.err
+        assert not Path('-').exists()
+
     def test_show_needs_a_display(self, cli, picture, seeing):
         sentence = cli('infer', picture, '--show', '--json', POSES, '--output', OUT, *seeing).sentence()
         assert sentence == 'pose_estimation: --show needs a display, and there is none here; use --output DIR instead'
