@@ -1,6 +1,7 @@
 """`evaluate`: COCO's score and the speed of a model, or of a file of detections, on an annotated dataset."""
 
 import json
+import logging
 import math
 import sys
 from dataclasses import dataclass
@@ -16,15 +17,14 @@ from pose_estimation_ros.apps.model_options import add_model_options, make_learn
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.person_options import add_boxes, check_boxes
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
     from pose_estimation_ros.evaluation.dataset import Dataset
     from pose_estimation_ros.evaluation.run import Run
 
-STDOUT = Path('-')
-"""What --json stands for without a file."""
+LOG = logging.getLogger(__name__)
 
 RESULT_FILES = ('coco_output.txt', 'config.yaml', 'results.json', 'detections.json')
 REPORT_FILE = 'report.html'
@@ -90,7 +90,10 @@ class Outcome:
         timings = f'\n{self.run.timing_table()}' if self.run.timings else ''
         left_out = f'\n {len(self.run.unreadable)} unreadable images left out' if self.run.unreadable else ''
         counts = f' {len(self.run.image_ids)} images, {len(self.run.detections)} detections'
-        return f'{self.score.table()}\n{counts}{left_out}{timings}'
+        nobody = (
+            '\n nobody is annotated in these images: there is nothing to score' if math.isnan(self.score.AP) else ''
+        )
+        return f'{self.score.table()}\n{counts}{nobody}{left_out}{timings}'
 
 
 def run(settings: Namespace) -> int:
@@ -136,7 +139,10 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
     detections = read_detections(settings.detections)
     if settings.limit or settings.subset:
         chosen = set(image_ids)
+        count = len(detections)
         detections = [each for each in detections if each['image_id'] in chosen]
+        if count and not detections:
+            LOG.warning('all %d detections of %s are of other images than these', count, settings.detections)
     return Run(detections, [], image_ids, []), {
         'detections': str(settings.detections), 'limit': settings.limit, 'subset': settings.subset
     }  # fmt: skip

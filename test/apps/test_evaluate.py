@@ -308,6 +308,22 @@ class TestBadInput:
         assert (numbers['AP'], numbers['AR'], numbers['APl'], numbers['detections']) == (0, 0, None, 0)
         assert '3 missed' in Page(OUT / 'report.html').text
 
+    def test_detections_of_other_images(self, cli, dataset):
+        one = {'image_id': 8, 'category_id': 1, 'score': 1, 'keypoints': [1.0] * 51}
+        Path('found.json').write_text(json.dumps([one, one]))
+        scored = ('evaluate', '--dataset', dataset, '--detections', 'found.json')
+        outcome = cli(*scored, '--limit', 1)
+        assert 'all 2 detections of found.json are of other images than these' in outcome.complaints[0]
+        assert cli(*scored).complaints == []
+
+    def test_nobody_is_annotated(self, cli, dataset, seeing):
+        path = dataset / 'annotations' / 'person_keypoints_val2017.json'
+        truth = json.loads(path.read_text())
+        said = 'nobody is annotated in these images: there is nothing to score'
+        assert said not in cli('evaluate', '--dataset', dataset, *seeing).out
+        path.write_text(json.dumps({**truth, 'annotations': []}))
+        assert said in cli('evaluate', '--dataset', dataset, *seeing).out
+
 
 def test_interrupted(start, dataset, seeing):
     """Ctrl-C ends a run with nothing half-written."""
