@@ -49,6 +49,8 @@ def compare(asked: argparse.Namespace) -> None:
     """Print a line for each way to join boxes."""
     (source,) = open_sources([asked.video])
     frames = list(itertools.islice(source.frames(), asked.start, asked.start + asked.frames))
+    if not frames:
+        raise SystemExit(f'{asked.video} has no frame {asked.start}; choose another --start')
     detector, chance = YoloxDetector(asked.detector, threads=1), np.random.default_rng(0)
     boxes = [detector(frame.image) for frame in tqdm(frames, desc='detecting', leave=False)]
     left = [each[np.flatnonzero(chance.random(len(each)) > asked.missed)] for each in boxes]

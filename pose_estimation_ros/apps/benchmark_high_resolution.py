@@ -187,7 +187,7 @@ def _scored(
     from pose_estimation_ros.evaluation.run import evaluate_pictures
 
     pictures = dataset.pictures(
-        find_images(settings.dataset, settings.images_folder), dataset.image_ids(settings.limit)
+        find_images(settings.dataset, settings.images_folder, '--images-folder'), dataset.image_ids(settings.limit)
     )
     start = time.perf_counter()
     found = evaluate_pictures(wrap(variant.pipeline).batch, pictures)

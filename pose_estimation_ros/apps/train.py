@@ -66,6 +66,8 @@ def _recipe(arguments: Namespace) -> tuple[Recipe, str]:
         if parser.dump(values) != parser.dump(parser.get_defaults()):
             raise SettingsError(f'to change something with --resume, name the recipe too: --config {own}')
         values = parser.parse_path(own)
+    elif arguments.resume and not arguments.config and parser.dump(values) == parser.dump(parser.get_defaults()):
+        raise SettingsError(f'{arguments.output} holds no training to go on with; name its folder with --output')
     return Recipe(**vars(parser.instantiate(values))), parser.dump(values)
 
 

@@ -177,7 +177,7 @@ class LightweightOpenPoseLearner(Learner):
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
         fitting = Fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
         pictures = training_pictures(dataset, Names(images_folder_name, annotations_filename), self.method.skeleton)
-        val_names = Names(val_images_folder_name, val_annotations_filename)
+        val_names = Names(val_images_folder_name, val_annotations_filename, 'val_')
         subset = val_subset_size if use_val_subset else None
         scored = None if val_dataset is None else chosen_pictures(val_dataset, val_names, subset, self.temp_path)
         fitting.prepare(self._model, lambda: self._published_backbone(request.tells))

@@ -24,6 +24,8 @@ class Names:
 
     images_folder: str
     annotations_file: str
+    prefix: str = ''
+    """Of the arguments that they were given by, `val_` for pictures to validate on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def together(parts: Sequence[ScoredPictures]) -> ScoredPictures:
 def scored_pictures(dataset: Any, names: Names, subset: int | None = None) -> ScoredPictures:
     """Return the pictures of a dataset to score, or the published choice of `subset` of them; raises DatasetError."""
     if isinstance(dataset, ExternalDataset):
-        images, annotations = find_external(dataset, names.images_folder, names.annotations_file)
+        images, annotations = find_external(dataset, names.images_folder, names.annotations_file, names.prefix)
         return coco_pictures(images, annotations).subset(subset or 0)
     return drawn_pictures(as_keypoint_dataset(dataset), subset or 0)
 

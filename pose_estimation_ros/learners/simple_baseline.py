@@ -210,7 +210,7 @@ class SimpleBaselineLearner(Learner):
         backend = self.backend_settings
         fitting = Fitting(self._method, self.training, backend, self.temp_path, request, SCHEDULE, WEIGHT_DECAY)
         pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self._method.skeleton)
-        names = Names(val_images_folder_name, val_annotations_filename)
+        names = Names(val_images_folder_name, val_annotations_filename, 'val_')
         scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
         fitting.prepare(self._model, lambda: self.download(mode='weights', verbose=request.tells)[0])
         try:

@@ -158,6 +158,12 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
     assert f'--config {config}' in sentence
 
 
+def test_resuming_what_is_not_there_is_told(cli, tmp_path):
+    sentence = cli('train', '--output', tmp_path / 'nothing', '--resume').sentence()
+    assert f'{tmp_path / "nothing"} holds no training to go on with; name its folder with --output' in sentence
+    assert not (tmp_path / 'nothing').exists()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'expected'),
     [

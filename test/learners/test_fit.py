@@ -247,6 +247,13 @@ def test_pictures_are_normalised_as_the_learner_was_told(make, external):
     assert len(scores['average_precision']) == 5
 
 
+@pytest.mark.parametrize('wrong', ['val_images_folder_name', 'val_annotations_filename'])
+def test_arguments_that_name_nothing_are_told_by_their_names(make, external, wrong):
+    options = {**TRAINING, **FILES, **VALIDATION, wrong: 'nothing'}
+    with pytest.raises(DatasetError, match=f' {wrong} must name one of '):
+        make().fit(external, external, **options, silent=True)
+
+
 def test_epochs_that_are_none(make, external):
     with pytest.raises(SettingsError, match=r'^epochs must be 1 or more, got 0'):
         make().fit(external, **{**TRAINING, **FILES, 'epochs': 0})

@@ -79,10 +79,16 @@ class FromIterator(KeypointDataset):
         return image, painted_mask(image.shape[:2], crowds, where), joints, extras
 
 
-def find_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> tuple[Path, Path]:
-    """Return the folder of pictures and the annotation file; raises DatasetError where one of them is not there."""
+def find_external(
+    dataset: ExternalDataset, images_folder_name: str, annotations_filename: str, prefix: str = ''
+) -> tuple[Path, Path]:
+    """Return the folder of pictures and the annotation file; raises DatasetError where one of them is not there.
+
+    `prefix` comes before the names of both arguments where the user gives them: `val_`.
+    """
     root = Path(dataset.path)
-    return find_images(root, images_folder_name), find_annotations(root, annotations_filename)
+    images = find_images(root, images_folder_name, f'{prefix}images_folder_name')
+    return images, find_annotations(root, annotations_filename, f'{prefix}annotations_filename')
 
 
 def open_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> CocoKeypoints:
