@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 PROFILE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+HUMBLES_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 MEMORY = {'MALLOC_MMAP_THRESHOLD_': '268435456', 'MALLOC_TRIM_THRESHOLD_': '536870912'}
 """Keeps memory of a picture's size from going back to the system after each."""
 DOMAINS = 101
@@ -22,6 +23,17 @@ def profile() -> Path | None:
     places += [Path(prefix) / 'share' / 'pose_estimation_ros' for prefix in prefixes if prefix]
     found = (place / 'config' / 'fastdds.xml' for place in places)
     return next((path for path in found if path.exists()), None)
+
+
+def with_profile() -> dict[str, str]:
+    """Return this process's environment, with what large pictures need."""
+    path = profile()
+    return {**os.environ, **MEMORY, **({PROFILE: str(path)} if path else {})}
+
+
+def without_profile() -> dict[str, str]:
+    """Return this process's environment without what large pictures need, also where the user has set it."""
+    return {name: value for name, value in os.environ.items() if name not in (PROFILE, HUMBLES_PROFILE, *MEMORY)}
 
 
 def own_domain() -> dict[str, str]:

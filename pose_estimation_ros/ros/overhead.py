@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import PoseEstimationError, SourceError
 from pose_estimation_ros.core.files import write_json
-from pose_estimation_ros.ros.middleware import MEMORY, PROFILE, own_domain, profile
+from pose_estimation_ros.ros import middleware
 from pose_estimation_ros.ros.overhead_parts import WARM_UP, Plan
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
@@ -101,9 +101,8 @@ class _Stage:
     def __init__(self, folder: Path, plan: Plan, with_profile: bool) -> None:
         self._folder, self._plan = folder, plan
         write_json(folder / 'plan.json', asdict(plan))
-        self._environment = {**os.environ, **own_domain(), **(MEMORY if with_profile else {})}
-        if with_profile:
-            self._environment[PROFILE] = str(profile() or '')
+        surroundings = middleware.with_profile() if with_profile else middleware.without_profile()
+        self._environment = {**surroundings, **middleware.own_domain()}
 
     @contextlib.contextmanager
     def playing(self, part: str) -> Iterator['subprocess.Popen[bytes]']:

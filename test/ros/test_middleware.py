@@ -1,4 +1,4 @@
-"""Domains that nobody else uses."""
+"""Domains that nobody else uses, and what large pictures need in the environment."""
 
 import os
 import random
@@ -28,3 +28,17 @@ def test_of_domains_that_are_all_in_use_one_is_taken(monkeypatch):
 def test_real_participants_are_seen(make_robot):
     make_robot()
     assert not is_free(int(os.environ['ROS_DOMAIN_ID']))
+
+
+def test_the_default_middleware_is_that_also_where_the_profile_is_set(monkeypatch):
+    """`benchmark --ros` compares with and without it."""
+    monkeypatch.setenv('OWN', 'kept')
+    for name in (middleware.PROFILE, middleware.HUMBLES_PROFILE, *middleware.MEMORY):
+        monkeypatch.setenv(name, '1')
+    assert set(os.environ) - set(middleware.without_profile()) == {
+        middleware.PROFILE, middleware.HUMBLES_PROFILE, *middleware.MEMORY
+    }  # fmt: skip
+    assert middleware.without_profile()['OWN'] == 'kept'
+    assert middleware.with_profile() == {
+        **os.environ, **middleware.MEMORY, middleware.PROFILE: str(middleware.profile())
+    }  # fmt: skip
