@@ -119,7 +119,7 @@ def test_a_checkpoint_that_hides_its_stride_is_named(small, tmp_path, caplog):
     assert 'does not say its stride; taken as 16' in caplog.text
     caplog.clear()
     LightweightOpenPoseLearner(device='cpu', mobilenet_use_stride=False).load(tmp_path / 'checkpoint_iter_1.pth')
-    assert caplog.text == ''
+    assert 'stride' not in caplog.text
 
 
 def test_an_argument_for_the_input_changes_that_argument_alone(small, tmp_path, caplog):
