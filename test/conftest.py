@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -30,6 +31,16 @@ def shared() -> Path:
 def assets(shared: Path) -> Path:
     """Folder of real weights, images and videos."""
     return existing(shared / 'assets')
+
+
+@pytest.fixture(scope='session')
+def street_frames(assets: Path) -> list[Any]:
+    """Eight frames in a row of the street video, (480, 854, 3) BGR, with three people in the foreground."""
+    video = cv2.VideoCapture(str(assets / 'video' / 'street.mp4'))
+    video.set(cv2.CAP_PROP_POS_FRAMES, 540)
+    pictures = [video.read()[1] for _ in range(8)]
+    assert all(picture is not None for picture in pictures)
+    return pictures
 
 
 @pytest.fixture(scope='session')

@@ -64,7 +64,8 @@ def test_two_passes(cli, clip, seeing, regions):
     """The seer is blind at other sizes than the picture's; that everything comes out is what is seen here."""
     options = ('--method', 'high_resolution', '--first-pass-height', 256, '--newcomers-interval', 2)
     outcome = cli('demo', '--local', '--video', clip, *options, '--regions', regions, *seeing)
-    check(outcome, OUT, 12, 320, 256)
+    frames = check(outcome, OUT, 12, 320, 256)
+    assert [frame['index'] for frame in frames] == list(range(12))
 
 
 @pytest.mark.slow

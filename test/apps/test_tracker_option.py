@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -22,18 +21,10 @@ def weights(assets):
 
 
 @pytest.fixture(scope='module')
-def street(assets):
-    """Eight frames (480, 854, 3) with three people in the foreground."""
-    video = cv2.VideoCapture(str(assets / 'video' / 'street.mp4'))
-    video.set(cv2.CAP_PROP_POS_FRAMES, 540)
-    return [video.read()[1] for _ in range(8)]
-
-
-@pytest.fixture(scope='module')
-def pan(street):
+def pan(street_frames):
     """The same through a camera that turns."""
-    width = street[0].shape[1] - PAN * (len(street) - 1)
-    return [np.ascontiguousarray(frame[:, PAN * k : PAN * k + width]) for k, frame in enumerate(street)]
+    width = street_frames[0].shape[1] - PAN * (len(street_frames) - 1)
+    return [np.ascontiguousarray(frame[:, PAN * k : PAN * k + width]) for k, frame in enumerate(street_frames)]
 
 
 @pytest.fixture(scope='module')
@@ -120,9 +111,9 @@ def test_trackers_that_there_are_not_are_refused(cli, command):
         assert name in sentence
 
 
-def test_somebody_without_a_box_in_one_frame_is_found_by_flow_alone(cli, street, weights, record):
+def test_somebody_without_a_box_in_one_frame_is_found_by_flow_alone(cli, street_frames, weights, record):
     """Boxes are the poses of a first run, out of which the tallest person is struck in one frame."""
-    video = record(Path('street.avi'), street, fps=FPS)
+    video = record(Path('street.avi'), street_frames, fps=FPS)
     options = ('--method', 'simple_baseline', '--weights', weights / 'simplepose_ultralight.onnx')
     options = ('infer', video, *options, '--backend', 'onnxruntime', '--threads', 1, '--no-smooth')
     assert cli(*options, '--detector', weights / 'yolox_nano.onnx', '--json', 'first.json').code == 0

@@ -1,6 +1,5 @@
 """The node with `tracker: flow`, over the middleware: a camera that turns, and people of whom there is no box."""
 
-import cv2
 import numpy as np
 import pytest
 
@@ -23,14 +22,6 @@ CPU = {'backend': 'onnxruntime', 'device': 'cpu', 'max_frame_age': 0.0, 'smooth'
 
 
 @pytest.fixture(scope='module')
-def street(assets):
-    """Eight frames (480, 854, 3) with three people in the foreground."""
-    video = cv2.VideoCapture(str(assets / 'video' / 'street.mp4'))
-    video.set(cv2.CAP_PROP_POS_FRAMES, 540)
-    return [video.read()[1] for _ in range(8)]
-
-
-@pytest.fixture(scope='module')
 def baseline(assets):
     return {
         'method': 'simple_baseline',
@@ -41,10 +32,10 @@ def baseline(assets):
 
 
 @pytest.fixture(scope='module')
-def boxes(assets, street):
+def boxes(assets, street_frames):
     """Boxes (3, 4) of the people in the foreground of every frame, the tallest first."""
     detector = YoloxDetector(assets / 'weights' / 'yolox_nano.onnx', threads=1)
-    found = [detector(frame).xywh for frame in street]
+    found = [detector(frame).xywh for frame in street_frames]
     return [each[np.argsort(-each[:, 3])[:3]] for each in found]
 
 
@@ -86,14 +77,14 @@ class Detector:
         return decode_skeletons(self._robot.ask(image, stamp), COCO_17)
 
 
-def test_people_keep_their_ids_where_the_camera_turns(make_robot, assets, monkeypatch, street):
+def test_people_keep_their_ids_where_the_camera_turns(make_robot, assets, monkeypatch, street_frames):
     monkeypatch.undo()  # the real learner
-    width = street[0].shape[1] - PAN * (len(street) - 1)
+    width = street_frames[0].shape[1] - PAN * (len(street_frames) - 1)
     counts = {}
     for tracker in ('similarity', 'flow'):
         robot = make_robot(model_path=str(assets / 'weights' / 'lwop_omz.onnx'), tracker=tracker, **CPU).start()
         ids, began = set(), now()
-        for number, frame in enumerate(street):
+        for number, frame in enumerate(street_frames):
             left = PAN * number
             cloud = robot.ask(np.ascontiguousarray(frame[:, left : left + width]), began + number / FPS)
             ids |= {pose.id for pose in decode_skeletons(cloud) if pose.id is not None}
@@ -102,7 +93,7 @@ def test_people_keep_their_ids_where_the_camera_turns(make_robot, assets, monkey
     assert 3 <= counts['flow'] < counts['similarity'], counts
 
 
-def test_with_its_own_detector_it_answers_as_the_learner_does(make_robot, assets, street, baseline):
+def test_with_its_own_detector_it_answers_as_the_learner_does(make_robot, assets, street_frames, baseline):
     detector = assets / 'weights' / 'yolox_nano.onnx'
     robot = make_robot(detector=str(detector), **baseline).start()
     learner = SimpleBaselineLearner(
@@ -113,7 +104,7 @@ def test_with_its_own_detector_it_answers_as_the_learner_does(make_robot, assets
         decoding=decoding_options(settings_from({})),
     )
     learner.load(baseline['model_path'])
-    for number, frame in enumerate(street[:4]):
+    for number, frame in enumerate(street_frames[:4]):
         stamp = 50 + number / FPS
         found = decode_skeletons(robot.ask(frame, stamp), COCO_17)
         expected = learner.infer(frame, stamp=stamp, smooth=False)
@@ -123,41 +114,41 @@ def test_with_its_own_detector_it_answers_as_the_learner_does(make_robot, assets
 
 
 @pytest.mark.slow
-def test_boxes_on_a_topic_are_taken_from_the_published_message(installed, make_robot, street, baseline, boxes):
+def test_boxes_on_a_topic_are_taken_from_the_published_message(installed, make_robot, street_frames, baseline, boxes):
     robot = topic_robot(make_robot, {**baseline, 'track': False})
     detector = Detector(robot)
     learner = SimpleBaselineLearner(device='cpu', backend='onnxruntime', decoding=decoding_options(settings_from({})))
     learner.load(baseline['model_path'])
-    found = detector.ask(street[0], boxes[0], 50.0)
-    expected = learner.infer(street[0], track=False, boxes=Boxes(boxes[0], np.full(3, 0.8)))
+    found = detector.ask(street_frames[0], boxes[0], 50.0)
+    expected = learner.infer(street_frames[0], track=False, boxes=Boxes(boxes[0], np.full(3, 0.8)))
     assert len(found) == len(expected) == 3
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.keypoints, b.keypoints, atol=1e-2)
-    assert len(detector.ask(street[1], boxes[1][:1], 50.1)) == 1
-    assert detector.ask(street[2], boxes[2][:0], 50.2) == []
-    assert detector.ask(street[3], None, 70.0) == []
+    assert len(detector.ask(street_frames[1], boxes[1][:1], 50.1)) == 1
+    assert detector.ask(street_frames[2], boxes[2][:0], 50.2) == []
+    assert detector.ask(street_frames[3], None, 70.0) == []
     until(lambda: robot.said('a picture has no boxes: the nearest boxes are 19.800 s from the picture', WARN))
     robot.explained('frames arrive without boxes of people')
 
 
 @pytest.mark.slow
-def test_people_without_a_box_in_one_frame_are_followed(installed, make_robot, street, baseline, boxes):
+def test_people_without_a_box_in_one_frame_are_followed(installed, make_robot, street_frames, baseline, boxes):
     detector = Detector(topic_robot(make_robot, baseline))
-    for number, frame in enumerate(street[:6]):
+    for number, frame in enumerate(street_frames[:6]):
         seen = boxes[number][1:] if number == MISSED else boxes[number]
         poses = detector.ask(frame, seen, 50 + number / FPS)
         assert sorted(pose.id for pose in poses) == [0, 1, 2], f'frame {number}'
-    assert len(detector.ask(street[6], boxes[6][:0], 50 + 6 / FPS)) == 3, 'nor does it take a box at all'
-    assert detector.ask(street[7], boxes[7][:0], 20.0) == [], 'time jumped back: nobody is known'
+    assert len(detector.ask(street_frames[6], boxes[6][:0], 50 + 6 / FPS)) == 3, 'nor does it take a box at all'
+    assert detector.ask(street_frames[7], boxes[7][:0], 20.0) == [], 'time jumped back: nobody is known'
 
 
 @pytest.mark.slow
-def test_people_are_forgotten_on_demand(installed, make_robot, street, baseline, boxes):
+def test_people_are_forgotten_on_demand(installed, make_robot, street_frames, baseline, boxes):
     robot = topic_robot(make_robot, baseline)
     detector = Detector(robot)
-    assert len(detector.ask(street[0], boxes[0], 50.0)) == 3
+    assert len(detector.ask(street_frames[0], boxes[0], 50.0)) == 3
     assert robot.reset_tracks().success
-    assert detector.ask(street[1], boxes[1][:0], 50 + 1 / FPS) == []
+    assert detector.ask(street_frames[1], boxes[1][:0], 50 + 1 / FPS) == []
 
 
 def topic_robot(make_robot, options):

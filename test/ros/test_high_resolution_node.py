@@ -147,3 +147,7 @@ def test_one_box_for_everybody_over_the_node(run, friend, flowing, assets):
     started(run, assets, regions='published')
     flowing()
     until(lambda: any(message.height for message in friend.skeletons), 'people')
+    seen = next(message for message in friend.skeletons if message.height)
+    people = decode_skeletons(seen)
+    assert len(people) == seen.height
+    assert max(len(person.found) for person in people) >= 8, 'somebody, not a few stray points'
