@@ -38,9 +38,10 @@ def conv_bn_act(
     )
 
 
-def depthwise(channels: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """3x3 convolution of each channel by itself, without bias."""
-    return nn.Conv2d(channels, channels, 3, stride, dilation, dilation, groups=channels, bias=False)
+def depthwise(channels: int, stride: int = 1, dilation: int = 1, kernel: int = 3) -> nn.Conv2d:
+    """Convolution of each channel by itself, without bias."""
+    padding = dilation * (kernel // 2)
+    return nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
 
 
 def pointwise(inputs: int, outputs: int, bias: bool = False) -> nn.Conv2d:

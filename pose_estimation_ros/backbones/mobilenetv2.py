@@ -25,11 +25,11 @@ def last_channels(width: float) -> int:
 class InvertedResidual(nn.Module):
     """Expand, filter, project; added to the input where the shapes allow it."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, kernel: int = 3) -> None:
         super().__init__()
         hidden = inputs * expansion
         expand = [] if expansion == 1 else [pointwise(inputs, hidden), nn.BatchNorm2d(hidden), relu6()]
-        filtering = [depthwise(hidden, stride), nn.BatchNorm2d(hidden), relu6()]
+        filtering = [depthwise(hidden, stride, kernel=kernel), nn.BatchNorm2d(hidden), relu6()]
         project = [pointwise(hidden, outputs), nn.BatchNorm2d(outputs)]
         self.conv = nn.Sequential(*expand, *filtering, *project)
         self.adds = stride == 1 and inputs == outputs

@@ -31,6 +31,11 @@ def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
             raise SettingsError(f'a pretrained model is published for the mobilenet backbone only, not for {backbone}')
         return PRETRAINED
     if mode == 'weights':
+        if backbone not in BACKBONE_WEIGHTS:
+            raise SettingsError(
+                f'ImageNet weights are published for the backbones {", ".join(BACKBONE_WEIGHTS)}, not for {backbone}:'
+                ' start from the embedded weights (load()), or name a file of yours to train (--start.backbone)'
+            )
         name = BACKBONE_WEIGHTS[backbone]
         return (RemoteFile(name, name),)
     if mode == 'test_data':

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.data.transforms import Compose, camera_like
+from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.transforms import Compose, Transform, camera_like
 from pose_estimation_ros.inference.backend import BackendSettings, open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.asked import Asked
@@ -20,7 +21,7 @@ from pose_estimation_ros.learners.model_folder import find_model
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.recipe import Part, Recipe, TransformSettings
-from pose_estimation_ros.training.sources import make_transform
+from pose_estimation_ros.training.sources import make_transform, mixed
 
 if TYPE_CHECKING:
     from pose_estimation_ros.training.parts import Subject
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 OF_PERSONS = ('head_boxes', 'person_scale', 'person_rotation')
 """Settings that are no matter of methods with teachers."""
+UNSAID = {'teacher': True, 'portraits': (0.0, 0.0)}
+"""Settings that lessons do not tell of where they have these values: those written before there were any."""
 
 
 def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'Subject':
@@ -46,7 +49,7 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
         OutputError: There is no room.
 
     """
-    from pose_estimation_ros.training.taught import Taught
+    from pose_estimation_ros.training.taught import Taught, UnlessTaught
 
     method = subject.method
     if method.sees == 'person':
@@ -61,8 +64,14 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
         _write(lessons, subject, recipe)
     colours = camera_like() if recipe.transform.camera_like else ()
     stride = method.options(recipe.network).stride
-    pictures = Taught(lessons, method.output_channels, stride, method.skeleton, recipe.teacher.sure_joints)
-    return replace(subject, pictures=pictures, transform=Compose(colours))
+    taught = Taught(lessons, method.output_channels, stride, method.skeleton, recipe.teacher.sure_joints)
+    own = [part for part in recipe.data.train if not part.teacher]
+    if not own:
+        return replace(subject, pictures=taught, transform=Compose(colours))
+    labelled = mixed(own, recipe.data.root, method)
+    weights = [sum(part.weight for part in parts) for parts in (_taught(recipe), own)]
+    transform = Compose((UnlessTaught(_geometry(recipe, method)), *colours))
+    return replace(subject, pictures=Mixture([taught, labelled], weights), transform=transform)
 
 
 def hinted_subject(subject: 'Subject', recipe: Recipe) -> 'Subject':
@@ -91,12 +100,27 @@ def _lessons(recipe: Recipe) -> 'Lessons':
         'teacher': Path(asked.weights).name,
         'precision': asked.precision,
         'sha256': _hash(find_model(Path(asked.weights)).path),
-        'train': [_of_pictures(part) for part in recipe.data.train],
+        'train': [_of_pictures(part) for part in _taught(recipe)],
         'transform': _of_pictures(replace(recipe.transform, camera_like=False)),
         'objective': recipe.objective,
         'seed': recipe.seed,
     }
     return Lessons(Path(recipe.data.root) / asked.keep, asked.count, recipe.transform.size, depends)
+
+
+def _taught(recipe: Recipe) -> list[Part]:
+    """Return the parts that a teacher speaks about; raises SettingsError where there is none."""
+    parts = [part for part in recipe.data.train if part.teacher]
+    if not parts:
+        raise SettingsError(
+            'teacher.weights names a teacher, but every part of data.train has teacher: false; leave one to it'
+        )
+    return parts
+
+
+def _geometry(recipe: Recipe, method: Method) -> Transform:
+    """Return what makes network inputs of pictures, their colours aside."""
+    return make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
 
 
 def _hash(path: Path) -> str:
@@ -105,7 +129,8 @@ def _hash(path: Path) -> str:
 
 
 def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:
-    return {name: value for name, value in asdict(settings).items() if name not in OF_PERSONS}
+    values = asdict(settings)
+    return {name: value for name, value in values.items() if name not in OF_PERSONS and value != UNSAID.get(name)}
 
 
 def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
@@ -114,8 +139,8 @@ def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
     from pose_estimation_ros.training.taught import write_lessons
 
     method = subject.method
-    transform = make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
-    items = Items(subject.pictures, transform, subject.objective, recipe.seed)
+    pictures = mixed(_taught(recipe), recipe.data.root, method)
+    items = Items(pictures, _geometry(recipe, method), subject.objective, recipe.seed)
     settings = BackendSettings(precision=recipe.teacher.precision)
     teacher = open_teacher(method, Path(recipe.teacher.weights), recipe.transform.size, settings)
     bar = tqdm(

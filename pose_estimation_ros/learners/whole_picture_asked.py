@@ -7,7 +7,7 @@ from pose_estimation_ros.inference.pipeline import check_height
 from pose_estimation_ros.learners.asked import Asked
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.settings import normalisation
-from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.options import STRIDED, NetworkOptions
 from pose_estimation_ros.methods.method import Method
 
 FIELD_OF_ARGUMENT = {
@@ -28,7 +28,7 @@ def whole_picture_holder(method: Method, arguments: Mapping[str, Any], given: fr
     backbone, height = arguments['backbone'], arguments['base_height']
     options = NetworkOptions(
         backbone=backbone,
-        use_stride=arguments['mobilenet_use_stride'] and backbone == 'mobilenet',
+        use_stride=arguments['mobilenet_use_stride'] and backbone in STRIDED,
         mobilenetv2_width=arguments['mobilenetv2_width'],
         shufflenet_groups=arguments['shufflenet_groups'],
         num_refinement_stages=arguments['num_refinement_stages'],

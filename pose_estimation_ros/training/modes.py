@@ -1,22 +1,38 @@
 """Which parts of a network learn from a batch's statistics, and when."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pose_estimation_ros.core.errors import SettingsError
+
 LOG = logging.getLogger(__name__)
 
 
-def begin_training(network: nn.Module) -> None:
-    """Put a network into training mode, but for batch norms that were folded into the convolutions before them.
+def freeze(network: nn.Module, frozen: Sequence[str]) -> None:
+    """Keep modules from learning; raises SettingsError for one that the network lacks."""
+    for name in frozen:
+        try:
+            network.get_submodule(name).requires_grad_(False)
+        except AttributeError:
+            known = ', '.join(path for path, _ in network.named_modules() if path and path.count('.') < 2)
+            raise SettingsError(
+                f'optimizer.frozen must name modules of the network, got {name!r}; there are {known}'
+            ) from None
 
-    Those hold no statistics, so that to normalise by a batch's would make another network of it; they stay what they
-    are, an added bias.
+
+def begin_training(network: nn.Module, frozen: Sequence[str] = ()) -> None:
+    """Put a network into training mode, but for frozen modules and batch norms folded into the convolutions before.
+
+    Folded ones hold no statistics, so that to normalise by a batch's would make another network of it; they stay what
+    they are, an added bias.
     """
     network.train()
+    for name in frozen:
+        network.get_submodule(name).eval()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     folded = [norm for norm in norms if _is_folded(norm)]
     for norm in folded:

@@ -11,7 +11,7 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.method import Objective, Preprocessing
 from pose_estimation_ros.training.hints import Hints, require_same_hints
 from pose_estimation_ros.training.items import Batch
-from pose_estimation_ros.training.modes import begin_training
+from pose_estimation_ros.training.modes import begin_training, freeze
 from pose_estimation_ros.training.schedules import MakeSchedule, make_schedule
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings
 
@@ -51,6 +51,7 @@ class PoseModule(LightningModule):
         hints: Hints | None = None,
     ) -> None:
         super().__init__()
+        freeze(network, optimizer.frozen)
         # A tenth faster on CPUs, more on GPUs.
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective
@@ -65,7 +66,7 @@ class PoseModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Set the modes of the network's parts: it may come from inference, and Lightning leaves it as it is."""
-        begin_training(self.network)
+        begin_training(self.network, self._optimizer.frozen)
         if self.hints:
             self.hints.teacher.network.to(self.device)
 

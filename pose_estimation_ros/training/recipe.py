@@ -47,6 +47,12 @@ class Part:
     """Of synthetic pictures; another seed draws other people."""
     labels: bool = True
     """Whether its labels count; false leaves it to a teacher to say where people are."""
+    teacher: bool = True
+    """Whether a teacher, where there is one, says where people are; with false these pictures are learnt from their own
+    labels beside the teacher's lessons."""
+    portraits: tuple[float, float] = (0.0, 0.0)
+    """Cut each picture around its first person, turned upright: least and greatest side of the window in sizes of the
+    person; 0 leaves pictures whole."""
     collage: tuple[int, int] = (1, 1)
     """Rows and columns of pictures of this part that are put together in one, for many small people."""
     keep: str = ''

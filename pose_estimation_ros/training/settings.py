@@ -17,6 +17,9 @@ class OptimizerSettings:
     """Pull of weights towards 0, for the groups that have one."""
     clip_norm: float = 0.0
     """Greatest norm of all gradients together; 0 leaves them as they are."""
+    frozen: tuple[str, ...] = ()
+    """Modules of the network that stay as they are, such as `model.stem`: training is faster without their
+    gradients."""
 
     def __post_init__(self) -> None:
         require(0 < self.lr < math.inf, f'optimizer.lr must be above 0, got {self.lr}')

@@ -1,6 +1,6 @@
 """From a recipe's parts to annotated pictures in a method's skeleton."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
 from pose_estimation_ros.data.datasets.persons import Persons
+from pose_estimation_ros.data.datasets.portraits import Portraits
 from pose_estimation_ros.data.datasets.unlabelled import Unlabelled
 from pose_estimation_ros.data.transforms import (
     Compose,
@@ -39,10 +40,13 @@ def training_pictures(data: DataSettings, method: Method) -> KeypointDataset:
     """Return the parts to train on as one dataset; raises SettingsError where there is none."""
     if not data.train:
         raise SettingsError('data.train names no pictures to train on; give a recipe with --config, or data.train')
-    parts = [_prepared(part, open_part(part, Path(data.root)), method) for part in data.train]
-    if len(parts) == 1:
-        return parts[0]
-    return Mixture(parts, [part.weight for part in data.train])
+    return mixed(data.train, data.root, method)
+
+
+def mixed(parts: Sequence[Part], root: str, method: Method) -> KeypointDataset:
+    """Return parts as one dataset, each in its share."""
+    opened = [_prepared(part, open_part(part, Path(root)), method) for part in parts]
+    return opened[0] if len(opened) == 1 else Mixture(opened, [part.weight for part in parts])
 
 
 def _prepared(part: Part, dataset: KeypointDataset, method: Method) -> KeypointDataset:
@@ -66,6 +70,7 @@ def _in_collage(dataset: KeypointDataset, part: Part) -> KeypointDataset:
 def open_part(part: Part, root: Path) -> KeypointDataset:
     """Open one source of pictures; raises SettingsError where a path is not there."""
     dataset = _open(part, root)
+    dataset = Portraits(dataset, part.portraits, part.seed) if any(part.portraits) else dataset
     return First(dataset, part.limit) if part.limit and part.limit < len(dataset) else dataset
 
 

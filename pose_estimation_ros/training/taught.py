@@ -17,7 +17,7 @@ from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.methods.method import Objective
-from pose_estimation_ros.training.items import MAPS, Failed, Items, Key, annotation
+from pose_estimation_ros.training.items import MAPS, Failed, Items, Key, Transform, annotation
 from pose_estimation_ros.training.loader import start_worker
 
 DESCRIPTION = 'taught.json'
@@ -136,6 +136,17 @@ class Taught(KeypointDataset):
         others = np.flatnonzero(sure < sure_joints)[::10]
         chosen: IntArray = np.sort(np.concatenate([np.flatnonzero(sure >= sure_joints), others]))
         return chosen
+
+
+@dataclass(frozen=True)
+class UnlessTaught:
+    """A transform of pictures that passes lessons on: these are network inputs already."""
+
+    transform: Transform
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample transformed, or as it is."""
+        return sample if MAPS in sample.extras else self.transform(sample, rng)
 
 
 def write_lessons(

@@ -118,6 +118,26 @@ def test_learns_from_a_teacher_that_is_asked_once(cli, trained, recipe, tmp_path
     assert not (tmp_path / 'third').exists()
 
 
+def test_parts_that_no_teacher_speaks_about_are_learnt_from_their_labels(cli, trained, recipe, tmp_path):
+    """They are no lessons, are cut anew each time, and come as often as their weight says."""
+    own = {'kind': 'synthetic', 'count': 8, 'size': [64, 64], 'seed': 5, 'teacher': False, 'weight': 3}
+    content = {**SMALL, 'data': {**SMALL['data'], 'train': [*SMALL['data']['train'], own]}}
+    both = tmp_path / 'both.yaml'
+    both.write_text(yaml.safe_dump(content))
+    lessons = tmp_path / 'taught'
+    teacher = ['--teacher.weights', trained[0] / 'model', '--teacher.count', 4, '--teacher.keep', lessons]
+    given = ['--trainer.limit_batches', 2, '--trainer.val_after', 0]
+    outcome = cli('train', '--config', both, *teacher, *given, '--output', tmp_path / 'run')
+    assert outcome.code == 0, outcome.err
+    assert '16, an epoch is 8 steps' in outcome.out  # of every four, one is a lesson
+    assert json.loads((lessons / 'taught.json').read_text())['of']['train'][0]['count'] == 8
+    assert len(json.loads((lessons / 'taught.json').read_text())['of']['train']) == 1
+    content['data']['train'] = [own]
+    both.write_text(yaml.safe_dump(content))
+    sentence = cli('train', '--config', both, *teacher, *given, '--output', tmp_path / 'none').sentence()
+    assert 'every part of data.train has teacher: false; leave one to it' in sentence
+
+
 def test_learns_a_teachers_layers(cli, trained, recipe, tmp_path):
     """With the recipe that is written down, also after an interruption."""
     teacher, run = trained[0] / 'checkpoints' / 'checkpoint_iter_8.pth', tmp_path / 'run'

@@ -31,6 +31,8 @@ DIALS = [
     NetworkOptions(variant='slim', num_refinement_stages=0),
     NetworkOptions(variant='slim', use_stride=True),
     NetworkOptions('shufflenet', variant='omz', num_refinement_stages=2),
+    NetworkOptions('efficientnet_lite', num_refinement_stages=0),
+    NetworkOptions('efficientnet_lite', use_stride=True),
 ]
 
 
@@ -129,7 +131,7 @@ def test_every_dial_builds_a_network_that_can_be_trained(options):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('backbone', ['mobilenet', 'mobilenetv2', 'shufflenet'])
+@pytest.mark.parametrize('backbone', ['mobilenet', 'mobilenetv2', 'shufflenet', 'efficientnet_lite'])
 def test_fresh_networks_start_with_lively_features_and_quiet_maps(backbone):
     torch.manual_seed(0)
     network = build_network(NetworkOptions(backbone, num_refinement_stages=3))
@@ -138,10 +140,20 @@ def test_fresh_networks_start_with_lively_features_and_quiet_maps(backbone):
     assert all(each.std() < 0.2 for each in network(image))
 
 
-def test_stride_changes_no_tensor():
-    assert tensor_shapes(build_network(NetworkOptions(use_stride=True))) == tensor_shapes(
-        build_network(NetworkOptions())
+@pytest.mark.parametrize('backbone', ['mobilenet', 'efficientnet_lite'])
+def test_stride_changes_no_tensor(backbone):
+    assert tensor_shapes(build_network(NetworkOptions(backbone, use_stride=True))) == tensor_shapes(
+        build_network(NetworkOptions(backbone))
     )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('hw', [(72, 104), (64, 88), (8, 8)])
+def test_coarse_maps_that_are_half_a_cell_too_large_are_cut(hw):
+    """Numbers of rows and columns that 16 does not divide."""
+    network = build_network(NetworkOptions('efficientnet_lite', num_refinement_stages=0)).eval()
+    maps = network(torch.rand(1, 3, *hw) - 0.5)
+    assert [each.shape[2:] for each in maps] == [(hw[0] // 8, hw[1] // 8)] * 2
 
 
 @pytest.mark.parametrize(('stages', 'parameters', 'tensors'), [(0, 2_483_065, 162), (1, 4_091_698, 250)])
@@ -157,12 +169,14 @@ def test_named_variants_are_those_of_the_options():
         networks.lightweight_openpose_mobilenetv2(0, width=0.5),
         networks.lightweight_openpose_shufflenet(0, groups=2),
         networks.lightweight_openpose_slim(),
+        networks.lightweight_openpose_efficientnet_lite(),
     ]
     options = [
         NetworkOptions(use_stride=True, num_refinement_stages=0),
         NetworkOptions('mobilenetv2', mobilenetv2_width=0.5, num_refinement_stages=0),
         NetworkOptions('shufflenet', shufflenet_groups=2, num_refinement_stages=0),
         NetworkOptions(variant='slim', num_refinement_stages=0),
+        NetworkOptions('efficientnet_lite', num_refinement_stages=0),
     ]
     assert [tensor_shapes(each) for each in named] == [tensor_shapes(build_network(each)) for each in options]
     assert named[0].model[1][0].stride == (2, 2)
@@ -176,7 +190,7 @@ def test_options_survive_a_dictionary(options):
 @pytest.mark.parametrize(
     ('values', 'words'),
     [
-        ({'backbone': 'resnet'}, "one of mobilenet, mobilenetv2, shufflenet, got 'resnet'"),
+        ({'backbone': 'resnet'}, "one of mobilenet, mobilenetv2, shufflenet, efficientnet_lite, got 'resnet'"),
         ({'backbone': ['mobilenet']}, 'got'),
         ({'variant': None}, 'one of published, omz, slim, got None'),
         ({'variant': 'slim', 'backbone': 'shufflenet'}, 'slim is half a mobilenet, got backbone shufflenet'),
@@ -188,7 +202,7 @@ def test_options_survive_a_dictionary(options):
         ({'num_refinement_stages': -1}, 'from 0, got -1'),
         ({'num_refinement_stages': 1.0}, 'got 1.0'),
         ({'use_stride': 'yes'}, "got 'yes'"),
-        ({'use_stride': True, 'backbone': 'shufflenet'}, 'mobilenet, got shufflenet'),
+        ({'use_stride': True, 'backbone': 'shufflenet'}, 'backbones mobilenet and efficientnet_lite, got shufflenet'),
         ({'width': 1.0, 'groups': 3}, 'got width, groups'),
     ],
 )

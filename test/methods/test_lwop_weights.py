@@ -10,6 +10,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from pose_estimation_ros.backbones import checkpoint
 from pose_estimation_ros.core.errors import WeightsError
@@ -30,6 +31,7 @@ NETWORKS = [
     NetworkOptions(variant='slim'),
     *(NetworkOptions('mobilenetv2', mobilenetv2_width=width) for width in (0.5, 0.75, 1.0, 1.4, 1.17)),
     *(NetworkOptions('shufflenet', shufflenet_groups=groups) for groups in (1, 2, 3, 4, 8)),
+    NetworkOptions('efficientnet_lite', num_refinement_stages=0),
 ]
 
 
@@ -399,3 +401,89 @@ def test_imagenet_files_of_another_backbone_change_nothing():
     assert sentence.startswith('x.pth: 115 of 138 backbone tensors do not fit: first model.0.0.weight (missing)')
     wider = backbone_of(network) | {'model.5.3.weight': torch.ones(300, 256, 1, 1)}
     assert '1 of 138 backbone tensors do not fit' in refusal(load_backbone, network, wider)
+
+
+def published_efficientnet(blocks=16):
+    """A classifier's tensors under the names, and of the shapes, that EfficientNet-Lite0 is published with."""
+    generator = torch.Generator().manual_seed(1)
+    tensors = {}
+
+    def norm(name, channels):
+        for part in ('weight', 'bias', 'running_mean', 'running_var'):
+            tensors[f'{name}.{part}'] = torch.rand(channels, generator=generator) + 0.5 * (part != 'bias')
+        tensors[f'{name}.num_batches_tracked'] = torch.tensor(7)
+
+    def conv(name, outputs, inputs, kernel, bn):
+        tensors[f'{name}.weight'] = torch.randn(outputs, inputs, kernel, kernel, generator=generator) / 5
+        norm(bn, outputs)
+
+    conv('_conv_stem', 32, 3, 3, '_bn0')
+    inputs, block = 32, 0
+    for expansion, outputs, count, kernel in PUBLISHED_GROUPS:
+        for _ in range(count):
+            if block < blocks:
+                name, hidden = f'_blocks.{block}', inputs * expansion
+                if expansion > 1:
+                    conv(f'{name}._expand_conv', hidden, inputs, 1, f'{name}._bn0')
+                conv(f'{name}._depthwise_conv', hidden, 1, kernel, f'{name}._bn1')
+                conv(f'{name}._project_conv', outputs, hidden, 1, f'{name}._bn2')
+            inputs, block = outputs, block + 1
+    conv('_conv_head', 1280, inputs, 1, '_bn1')
+    return {**tensors, '_fc.weight': torch.ones(10, 1280), '_fc.bias': torch.ones(10)}
+
+
+# expansion, channels, blocks, kernel
+PUBLISHED_GROUPS = (
+    *((1, 16, 1, 3), (6, 24, 2, 3), (6, 40, 2, 5), (6, 80, 3, 3), (6, 112, 3, 5), (6, 192, 4, 5), (6, 320, 1, 3)),
+)
+STRIDES = {1: 2, 3: 2, 5: 2}
+"""Of the published blocks with one, up to the last that is used."""
+
+
+def published_features(tensors, rgb):
+    """What EfficientNet-Lite0 makes of RGB pictures 0..255, after blocks 4 and 10, padded as torch does."""
+
+    def norm(features, name):
+        mean, var, weight, bias = (
+            tensors[f'{name}.{part}'] for part in ('running_mean', 'running_var', 'weight', 'bias')
+        )
+        return functional.batch_norm(features, mean, var, weight, bias, eps=1e-3)
+
+    features = functional.conv2d((rgb - 127) / 128, tensors['_conv_stem.weight'], stride=2, padding=1)
+    features = functional.relu6(norm(features, '_bn0'))
+    seen = []
+    for block in range(11):
+        name, before = f'_blocks.{block}', features
+        if block:
+            features = functional.conv2d(features, tensors[f'{name}._expand_conv.weight'])
+            features = functional.relu6(norm(features, f'{name}._bn0'))
+        weight, stride = tensors[f'{name}._depthwise_conv.weight'], STRIDES.get(block, 1)
+        features = functional.conv2d(features, weight, None, stride, weight.shape[2] // 2, groups=len(weight))
+        features = functional.relu6(norm(features, f'{name}._bn1'))
+        features = norm(functional.conv2d(features, tensors[f'{name}._project_conv.weight']), f'{name}._bn2')
+        features = features + before if features.shape == before.shape else features
+        seen.append(features)
+    return seen[4], seen[10]
+
+
+@torch.no_grad()
+def test_published_efficientnet_files_fill_the_backbone(tmp_path):
+    """Away from borders, beyond which the published network sees 127 and this one 128, features are the published."""
+    published = published_efficientnet()
+    torch.save(published, tmp_path / 'file.pth')
+    network = network_with(0, 'efficientnet_lite')
+    report = load_backbone(network, read_weights(tmp_path / 'file.pth'), 'file.pth')
+    assert report.loaded == report.total == len(backbone_of(network))
+    assert re.fullmatch(r'loaded (\d+) of \1 backbone tensors from file.pth; 98 others in it are not used', report.text)
+    picture = torch.randint(0, 256, (1, 3, 256, 256), generator=torch.Generator().manual_seed(0)).double()
+    fine, coarse = published_features({name: value.double() for name, value in published.items()}, picture)
+    ours = network.double().eval().model((picture.flip(1) - 128) / 256)
+    assert torch.allclose(ours[:, :40, 8:24, 8:24], fine[..., 8:24, 8:24], rtol=1e-4, atol=1e-4)
+    assert torch.allclose(ours[:, 40:, 14:18:2, 14:18:2], coarse[..., 7:9, 7:9], rtol=1e-4, atol=1e-4)
+    assert torch.equal(ours[:, 40:, ::2, ::2], ours[:, 40:, 1::2, 1::2])
+
+
+def test_efficientnet_files_that_lack_blocks_change_nothing():
+    network = network_with(0, 'efficientnet_lite')
+    sentence = harmless_refusal(load_backbone, network, published_efficientnet(blocks=9), 'x.pth')
+    assert '30 of 198 backbone tensors do not fit: first model.coarse.4.conv.0.weight (missing)' in sentence

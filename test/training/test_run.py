@@ -70,6 +70,30 @@ def test_folded_batch_norms_stay_as_they_are(folder):
     assert all((norm.running_mean == 0).all() and (norm.running_var == 1).all() for norm in norms[1:])
 
 
+def test_frozen_modules_stay_as_they_are_and_others_learn(folder):
+    """Weights and statistics, also with an average of all weights."""
+    subject = make_subject()
+    before = {name: value.clone() for name, value in subject.network.state_dict().items()}
+    settings = make_settings(max_epochs=1, ema_decay=0.9, val_after=2)
+    settings = replace(settings, optimizer=replace(settings.optimizer, frozen=('model.features.0', 'model.features.2')))
+    after = train(subject, settings, folder, Recording()).network.state_dict()
+    frozen = tuple(f'{name}.' for name in settings.optimizer.frozen)
+    assert {name: bool(torch.equal(after[name], before[name])) for name in after if name.startswith(frozen)} == {
+        name: True for name in after if name.startswith(frozen)
+    }
+    learnt = [name for name in after if name.startswith(('model.features.1.', 'cpm.align.'))]
+    assert learnt
+    assert not all(torch.equal(after[name], before[name]) for name in learnt)
+
+
+def test_what_the_network_lacks_cannot_be_frozen(folder):
+    settings = make_settings()
+    settings = replace(settings, optimizer=replace(settings.optimizer, frozen=('backbone',)))
+    words = r"optimizer.frozen must name modules of the network, got 'backbone'; there are model, model.features, cpm,"
+    with pytest.raises(SettingsError, match=words):
+        train(make_subject(), settings, folder)
+
+
 def test_loss_falls_on_repeated_pictures(folder):
     settings = make_settings(max_epochs=6, schedule=ScheduleSettings(kind='constant'))
     settings = type(settings)(OptimizerSettings(lr=1e-3), settings.schedule, settings.trainer, settings.logging)

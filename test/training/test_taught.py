@@ -13,7 +13,7 @@ from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.methods.method import Annotation
 from pose_estimation_ros.methods.systems import METHODS
 from pose_estimation_ros.training.items import Items, annotation
-from pose_estimation_ros.training.taught import Lessons, Taught, write_lessons
+from pose_estimation_ros.training.taught import Lessons, Taught, UnlessTaught, write_lessons
 from test.training.conftest import StickPeople, jitter
 
 METHOD = METHODS['lightweight_openpose']
@@ -167,3 +167,13 @@ def test_inputs_without_people_are_passed_over_but_for_a_tenth(tmp_path):
     chosen = Taught(of, (19, 38), 8, OPENPOSE_18, 5)
     shown = [chosen.sample(index).extras['maps'][0][:18].max() for index in range(len(chosen))]
     assert sum(peak > 0.5 for peak in shown) == 20
+
+
+def test_lessons_beside_labelled_pictures_are_not_transformed_again(tmp_path):
+    """A lesson is a network input already; the other pictures of a mixture are not."""
+    taught = Taught(written(tmp_path), (19, 38), 8, OPENPOSE_18)
+    transform = UnlessTaught(jitter)
+    lesson, picture = taught.sample(0), StickPeople(size=SIZE).sample(0)
+    rng = np.random.default_rng(0)
+    assert transform(lesson, rng) is lesson
+    assert not np.array_equal(transform(picture, rng).image, picture.image)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from pose_estimation_ros.backbones import mobilenet, mobilenetv2, shufflenet
+from pose_estimation_ros.backbones import efficientnet_lite, mobilenet, mobilenetv2, shufflenet
 from pose_estimation_ros.backbones.blocks import Activation, conv_act, depthwise, elu, initialise, pointwise, relu
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.options import SLIM_WIDTH, NetworkOptions
@@ -137,10 +137,15 @@ def shufflenet_backbone(options: NetworkOptions) -> tuple[nn.Module, int]:
     return shufflenet.ShuffleNet(groups), shufflenet.STAGE_CHANNELS[groups][-1]
 
 
+def efficientnet_lite_backbone(options: NetworkOptions) -> tuple[nn.Module, int]:
+    return efficientnet_lite.EfficientNetLite(options.stride), efficientnet_lite.CHANNELS
+
+
 BACKBONES: dict[str, Callable[[NetworkOptions], tuple[nn.Module, int]]] = {
     'mobilenet': mobilenet_backbone,
     'mobilenetv2': mobilenetv2_backbone,
     'shufflenet': shufflenet_backbone,
+    'efficientnet_lite': efficientnet_lite_backbone,
 }
 ADAPTERS: dict[str, Callable[[int], FeatureAdapter]] = {
     'published': published_adapter,
@@ -181,8 +186,13 @@ def lightweight_openpose_omz() -> LightweightOpenPoseNetwork:
 
 
 def lightweight_openpose_slim() -> LightweightOpenPoseNetwork:
-    """Build the network of the embedded weights: half a MobileNet, no refinement."""
+    """Build half a MobileNet, no refinement: the cheapest to train from nothing."""
     return build_network(NetworkOptions(variant='slim', num_refinement_stages=0))
+
+
+def lightweight_openpose_efficientnet_lite() -> LightweightOpenPoseNetwork:
+    """Build the network of the embedded weights: EfficientNet-Lite0, no refinement."""
+    return build_network(NetworkOptions('efficientnet_lite', num_refinement_stages=0))
 
 
 def _quieten_heads(network: LightweightOpenPoseNetwork) -> None:

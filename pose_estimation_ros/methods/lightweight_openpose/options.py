@@ -7,7 +7,9 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 
-BACKBONES = ('mobilenet', 'mobilenetv2', 'shufflenet')
+BACKBONES = ('mobilenet', 'mobilenetv2', 'shufflenet', 'efficientnet_lite')
+STRIDED = ('mobilenet', 'efficientnet_lite')
+"""Backbones with a stride to choose."""
 VARIANTS = ('published', 'omz', 'slim')
 SLIM_WIDTH = 0.5
 """Of the slim variant's MobileNet, relative to the published one."""
@@ -19,9 +21,9 @@ WIDTH_RANGE = (0.1, 4.0)
 class NetworkOptions:
     """The network's dials; raises SettingsError for values that no network can be built from.
 
-    `use_stride` (mobilenet only) halves the maps once more, for a total stride of 16. `num_refinement_stages` counts
-    the stages after the initial one. `variant` 'omz' is the network behind OpenVINO's human-pose-estimation-0001,
-    'slim' (mobilenet only) has a backbone of half the width, for a third of the price.
+    `use_stride` (mobilenet and efficientnet_lite) halves the maps once more, for a total stride of 16.
+    `num_refinement_stages` counts the stages after the initial one. `variant` 'omz' is the network behind OpenVINO's
+    human-pose-estimation-0001, 'slim' (mobilenet only) has a backbone of half the width, for a third of the price.
     """
 
     backbone: str = 'mobilenet'
@@ -48,7 +50,7 @@ class NetworkOptions:
     @property
     def guessed(self) -> dict[str, tuple[str, object, str]]:
         """The stride, which changes no tensor: its field, what it is called, its value, the learner's argument."""
-        return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone == 'mobilenet' else {}
+        return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone in STRIDED else {}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dials by name, ready for JSON."""
@@ -91,9 +93,10 @@ def _check_stages(stages: object) -> None:
 def _check_stride(use_stride: object, backbone: str) -> None:
     if not isinstance(use_stride, bool):
         raise SettingsError(f'use_stride must be true or false, got {use_stride!r}; write it without quotes')
-    if use_stride and backbone != 'mobilenet':
+    if use_stride and backbone not in STRIDED:
         raise SettingsError(
-            f'use_stride belongs to the backbone mobilenet, got {backbone}; switch it off or choose mobilenet'
+            f'use_stride belongs to the backbones {" and ".join(STRIDED)}, got {backbone}; switch it off or choose one'
+            ' of these'
         )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pose_estimation_ros.backbones import mobilenet, mobilenetv2, shufflenet
+from pose_estimation_ros.backbones import efficientnet_lite, mobilenet, mobilenetv2, shufflenet
 from pose_estimation_ros.backbones.checkpoint import FETCH_AGAIN
 from pose_estimation_ros.backbones.checkpoint import read_state_dict as read_weights
 from pose_estimation_ros.backbones.fitting import Tensors, listed, missing_counters
 from pose_estimation_ros.backbones.fitting import misfits as find_misfits
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.methods.lightweight_openpose.options import SLIM_WIDTH, NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.options import BACKBONES, SLIM_WIDTH, NetworkOptions
 
 __all__ = ['LoadReport', 'fit_weights', 'infer_options', 'load_backbone', 'read_weights']
 
@@ -82,7 +82,8 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
     """
     target = network.state_dict()
     wanted = {name: value for name, value in target.items() if name.startswith(BACKBONE)}
-    given = {name: value for name in wanted if (value := _published(state_dict, name)) is not None}
+    own = _own_names(state_dict)
+    given = {name: value for name in wanted if (value := _published(own, name)) is not None}
     misfits = find_misfits(wanted, given)
     if misfits:
         raise WeightsError(
@@ -108,10 +109,12 @@ def _backbone_options(state_dict: Tensors, hint: NetworkOptions, source: str) ->
     if 'model.stage2.ShuffleUnit_Stage2_0.depthwise_conv3x3.weight' in state_dict:
         groups = _shufflenet_groups(state_dict, source)
         return {'backbone': 'shufflenet', 'shufflenet_groups': groups, 'use_stride': False}
+    if 'model.coarse.0.conv.0.weight' in state_dict:
+        return {'backbone': 'efficientnet_lite'}
     if 'model.0.0.weight' in state_dict:
         return {'backbone': 'mobilenet'}
     raise WeightsError(
-        f'{source}: expected a backbone mobilenet, mobilenetv2 or shufflenet, got none of their tensors; {FETCH_AGAIN}'
+        f'{source}: expected a backbone {", ".join(BACKBONES)}, got none of their tensors; {FETCH_AGAIN}'
     )
 
 
@@ -156,6 +159,12 @@ def _stage(name: str) -> int | None:
 
 def _stages(names: Iterable[str]) -> set[int]:
     return {stage for name in names if (stage := _stage(name)) is not None}
+
+
+def _own_names(state_dict: Tensors) -> Tensors:
+    """Return a classifier's tensors under a backbone's names, where it was published under others."""
+    published = '_conv_stem.weight' in state_dict and '_bn0.running_mean' in state_dict
+    return efficientnet_lite.from_published(state_dict, BACKBONE) if published else state_dict
 
 
 def _published(state_dict: Tensors, name: str) -> Tensor | None:
