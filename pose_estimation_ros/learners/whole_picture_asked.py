@@ -28,7 +28,7 @@ def whole_picture_holder(method: Method, arguments: Mapping[str, Any], given: fr
     backbone, height = arguments['backbone'], arguments['base_height']
     options = NetworkOptions(
         backbone=backbone,
-        use_stride=arguments['mobilenet_use_stride'] and backbone in STRIDED,
+        use_stride=arguments['mobilenet_use_stride'] and _has_stride(backbone, given),
         mobilenetv2_width=arguments['mobilenetv2_width'],
         shufflenet_groups=arguments['shufflenet_groups'],
         num_refinement_stages=arguments['num_refinement_stages'],
@@ -37,3 +37,8 @@ def whole_picture_holder(method: Method, arguments: Mapping[str, Any], given: fr
     check_height(height)
     named = frozenset(FIELD_OF_ARGUMENT.get(argument, argument) for argument in given)
     return ModelHolder(method, Asked(options, height, normalisation(method.preprocessing, arguments), named))
+
+
+def _has_stride(backbone: str, given: frozenset[str]) -> bool:
+    """Whether the argument, whose published default is true, is meant for this backbone."""
+    return backbone == 'mobilenet' or (backbone in STRIDED and 'mobilenet_use_stride' in given)

@@ -122,6 +122,24 @@ def test_a_checkpoint_that_hides_its_stride_is_named(small, tmp_path, caplog):
     assert 'stride' not in caplog.text
 
 
+def test_the_published_default_of_the_stride_is_mobilenets_alone(tmp_path, caplog):
+    """An EfficientNet checkpoint has a stride of 8 unless somebody asks for another."""
+    named = {'backbone': 'efficientnet_lite', 'num_refinement_stages': 0, 'device': 'cpu', 'backend': 'torch'}
+    learner = LightweightOpenPoseLearner(**named)
+    learner.init_model()
+    assert learner.pipeline().stride == 8
+    torch.save({'state_dict': learner.network.state_dict()}, tmp_path / 'checkpoint_iter_1.pth')
+    other, coarse = LightweightOpenPoseLearner(device='cpu'), LightweightOpenPoseLearner(mobilenet_use_stride=True)
+    other.load(tmp_path / 'checkpoint_iter_1.pth')
+    assert other.options == learner.options
+    assert 'stride' not in caplog.text
+    coarse.load(tmp_path / 'checkpoint_iter_1.pth')
+    assert coarse.options.stride == 16
+    built = LightweightOpenPoseLearner(**named, mobilenet_use_stride=True)
+    built.init_model()
+    assert built.pipeline().stride == 16
+
+
 def test_an_argument_for_the_input_changes_that_argument_alone(small, tmp_path, caplog):
     small.save(tmp_path / 'model')
     description = tmp_path / 'model' / 'model.json'

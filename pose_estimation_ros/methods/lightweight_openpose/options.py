@@ -50,7 +50,7 @@ class NetworkOptions:
     @property
     def guessed(self) -> dict[str, tuple[str, object, str]]:
         """The stride, which changes no tensor: its field, what it is called, its value, the learner's argument."""
-        return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone in STRIDED else {}
+        return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone == 'mobilenet' else {}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dials by name, ready for JSON."""

@@ -110,7 +110,7 @@ def _backbone_options(state_dict: Tensors, hint: NetworkOptions, source: str) ->
         groups = _shufflenet_groups(state_dict, source)
         return {'backbone': 'shufflenet', 'shufflenet_groups': groups, 'use_stride': False}
     if 'model.coarse.0.conv.0.weight' in state_dict:
-        return {'backbone': 'efficientnet_lite'}
+        return {'backbone': 'efficientnet_lite', 'use_stride': hint.use_stride and hint.backbone == 'efficientnet_lite'}
     if 'model.0.0.weight' in state_dict:
         return {'backbone': 'mobilenet'}
     raise WeightsError(
