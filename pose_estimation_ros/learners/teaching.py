@@ -64,7 +64,8 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
         _write(lessons, subject, recipe)
     colours = camera_like() if recipe.transform.camera_like else ()
     stride = method.options(recipe.network).stride
-    taught = Taught(lessons, method.output_channels, stride, method.skeleton, recipe.teacher.sure_joints)
+    asked = recipe.teacher
+    taught = Taught(lessons, method.output_channels, stride, method.skeleton, asked.sure_joints, asked.balance_views)
     own = [part for part in recipe.data.train if not part.teacher]
     if not own:
         return replace(subject, pictures=taught, transform=Compose(colours))

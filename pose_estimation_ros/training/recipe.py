@@ -148,6 +148,8 @@ class TeacherSettings:
     sure_joints: int = 0
     """Of those written down, learn from inputs in which the teacher is sure of so many joints, and from a tenth of
     the others, lest people be seen everywhere."""
+    balance_views: bool = False
+    """Repeat those that show somebody from behind until they are as many as those that show somebody's front."""
     network: str = ''
     """Torch checkpoint of the same method, whose layers are learnt besides; empty does without."""
     features: list[str] = field(default_factory=list)

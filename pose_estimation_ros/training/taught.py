@@ -23,6 +23,8 @@ from pose_estimation_ros.training.loader import start_worker
 DESCRIPTION = 'taught.json'
 SURE = 0.4
 """Height of a peak that a teacher is sure of."""
+SIDEWAYS = 2
+"""Cells between the shoulders of somebody whose front or back is seen, at least."""
 CHUNK = 500
 """Lessons looked at together."""
 BATCH = 16
@@ -91,17 +93,27 @@ class Lessons:
 class Taught(KeypointDataset):
     """Lessons as pictures: no labels, and the teacher's maps among the extras.
 
-    With `sure_joints` only those in which so many joints have a high peak, and every tenth of the others.
+    With `sure_joints` only those in which so many joints have a high peak, and every tenth of the others. With
+    `balance_views` lessons that show somebody from behind come again until they are as many as those that show
+    somebody's front, of whom people take more pictures.
     """
 
     def __init__(
-        self, lessons: Lessons, channels: Sequence[int], stride: int, skeleton: Skeleton, sure_joints: int = 0
+        self,
+        lessons: Lessons,
+        channels: Sequence[int],
+        stride: int,
+        skeleton: Skeleton,
+        sure_joints: int = 0,
+        balance_views: bool = False,
     ) -> None:
         self.skeleton = skeleton
         self._lessons, self._splits = lessons, np.cumsum(channels)[:-1].tolist()
         self._shape = (sum(channels), lessons.size // stride, lessons.size // stride)
         self._opened: tuple[int, ByteArray, AnyArray] | None = None
         self._chosen = np.arange(lessons.count) if sure_joints == 0 else self._with_people(sure_joints)
+        if balance_views:
+            self._chosen = self._balanced(self._chosen)
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -136,6 +148,26 @@ class Taught(KeypointDataset):
         others = np.flatnonzero(sure < sure_joints)[::10]
         chosen: IntArray = np.sort(np.concatenate([np.flatnonzero(sure >= sure_joints), others]))
         return chosen
+
+    def _balanced(self, chosen: IntArray) -> IntArray:
+        """Return lessons, those from behind so often that they are about as many as those from the front."""
+        facing = self._facing(chosen)
+        front, behind = (facing >= SIDEWAYS).sum(), chosen[facing <= -SIDEWAYS]
+        times = round(front / max(1, len(behind)))
+        balanced: IntArray = np.sort(np.concatenate([chosen, np.repeat(behind, max(0, times - 1))]))
+        return balanced
+
+    def _facing(self, chosen: IntArray) -> IntArray:
+        """Return by how many cells the left shoulder lies right of the other: below 0 from behind, 0 where unsure."""
+        shoulders = [self.skeleton.keypoints.index(name) for name in ('left_shoulder', 'right_shoulder')]
+        maps = self._lessons.maps(self._shape)
+        facing = np.zeros(len(chosen), int)
+        for place, lesson in enumerate(chosen):
+            left, right = maps[lesson, shoulders].astype(np.float32)
+            if min(left.max(), right.max()) > SURE:
+                columns = [int(each.argmax()) % each.shape[1] for each in (left, right)]
+                facing[place] = columns[0] - columns[1]
+        return facing
 
 
 @dataclass(frozen=True)

@@ -177,3 +177,37 @@ def test_lessons_beside_labelled_pictures_are_not_transformed_again(tmp_path):
     rng = np.random.default_rng(0)
     assert transform(lesson, rng) is lesson
     assert not np.array_equal(transform(picture, rng).image, picture.image)
+
+
+class Turning:
+    """Maps of one person: eight from the front, then three from behind, two from the side, one whose back is unsure."""
+
+    places = (*[(6, 1)] * 8, *[(1, 6)] * 3, *[(3, 4)] * 2, (1, 6))
+
+    def __init__(self):
+        self.seen = 0
+
+    def __call__(self, images):
+        left, right = (OPENPOSE_18.keypoints.index(f'{side}_shoulder') for side in ('left', 'right'))
+        answers = []
+        for _ in images:
+            maps = [np.zeros((c, CELLS, CELLS), np.float32) for c in (19, 38)]
+            for joint, column in zip((left, right), self.places[self.seen], strict=True):
+                maps[0][joint, 2, column] = 0.9 if self.seen < 13 else 0.3
+            self.seen += 1
+            answers.append(maps)
+        return answers
+
+
+def test_views_from_behind_are_repeated_until_they_are_as_many(tmp_path):
+    bare = Items(Bare(StickPeople(count=1, size=SIZE)), jitter, OBJECTIVE, seed=3)  # its one picture is unlabelled
+    of = lessons(tmp_path, count=14)
+    write_lessons(of, bare, OBJECTIVE, Turning(), 0)
+    balanced = Taught(of, (19, 38), 8, OPENPOSE_18, balance_views=True)
+    left, right = (OPENPOSE_18.keypoints.index(f'{side}_shoulder') for side in ('left', 'right'))
+    columns = [
+        balanced.sample(index).extras['maps'][0][[left, right]].max(axis=1).argmax(axis=1).tolist()
+        for index in range(len(balanced))
+    ]
+    assert columns == [[6, 1]] * 8 + [[1, 6]] * 9 + [[3, 4]] * 2 + [[1, 6]]  # 8 / 3 is nearly 3
+    assert len(Taught(of, (19, 38), 8, OPENPOSE_18)) == 14
