@@ -18,7 +18,7 @@ ANNOTATIONS = 'annot'
 
 def run_pckh(settings: Namespace, stdout: Path) -> int:
     """Score a top-down model on MPII's persons; print and write."""
-    from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
+    from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
 
     _check(settings)
     folder = settings.dataset
@@ -26,8 +26,7 @@ def run_pckh(settings: Namespace, stdout: Path) -> int:
     images = find_images(folder, settings.images_folder, '--images-folder')
     mpii = MpiiPeople.open(images, annotations, settings.head_boxes, settings.limit or 0)
     learner = make_learner(settings)
-    if learner.method.sees != 'person' or len(learner.method.skeleton) != mpii.truth.joints.shape[1]:
-        raise SettingsError(f"PCKh needs a top-down model of MPII's 16 joints, got {learner.method.name}")
+    require_mpii(learner.method)
     pipeline = learner.scoring_pipeline(settings.upsample_ratio).with_settings(flip=settings.flip)
     score = evaluate_mpii(pipeline, mpii)
     text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {len(mpii)} persons'

@@ -22,9 +22,8 @@ from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.pictures import Names
-from pose_estimation_ros.learners.settings import MULTISCALE
 from pose_estimation_ros.learners.single_passes import SinglePasses
-from pose_estimation_ros.learners.two_pass_runner import Passes
+from pose_estimation_ros.learners.two_pass_runner import Passes, TwoPassRunner
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -109,16 +108,14 @@ class HighResolutionPoseEstimationLearner(Learner):
         if img_resol is not None:
             check_height(img_resol)
         self._plain = LightweightOpenPoseLearner(**{name: arguments[name] for name in self.given & OF_ONE_PASS})
-        self._passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
-        self._watch = Watch(newcomers_interval)
-        self._decoding = dict(decoding or {})
+        passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
+        watch, first = Watch(newcomers_interval), FirstPass.of(first_pass or self._plain)
+        self._runner = TwoPassRunner(self._plain, first, passes, watch, decoding or {})
         self._img_resol = img_resol
-        self._first = FirstPass.of(first_pass or self._plain)
         self.tracker = self._plain.tracker
 
     @property
     def temp_path(self) -> Path:
-        """Folder for checkpoints, downloads and other files that come up."""
         return self._plain.temp_path
 
     @temp_path.setter
@@ -128,7 +125,7 @@ class HighResolutionPoseEstimationLearner(Learner):
     @property
     def passes(self) -> Passes:
         """How this learner looks twice."""
-        return self._passes
+        return self._runner.passes
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -173,11 +170,10 @@ class HighResolutionPoseEstimationLearner(Learner):
         wanted = use_subset if val_subset is None else val_subset
         names = Names(images_folder_name, annotations_filename)
         pictures = chosen_pictures(dataset, names, subset_size if wanted else None, self.temp_path)
-        training = self._plain.training
-        pipeline: PeoplePipeline = self._two_pass(upsample_ratio, training.scales)
+        pipeline: PeoplePipeline = self.pipeline(upsample_ratio)
         if self._img_resol is not None:
             pipeline = Resized(pipeline, self._img_resol)
-        return Evaluation(training, self.temp_path, silent, verbose).numbers(pipeline, pictures)
+        return Evaluation(self._plain.training, self.temp_path, silent, verbose).numbers(pipeline, pictures)
 
     def infer(
         self,
@@ -189,22 +185,18 @@ class HighResolutionPoseEstimationLearner(Learner):
         multiscale: bool | None = None,
         stamp: float | None = None,
     ) -> list[Pose]:
-        """Return the people in a picture, [] when there are none.
+        """Return the people in a picture, [] when there are none; arguments that are not told here are Learner.infer's.
 
         Args:
-            img: An Image, an (H, W, 3) BGR array or the path of a picture.
-            upsample_ratio: How much finer than the network's maps keypoints are placed.
-            track: Take pictures for a video: give ids that last, and look where people were. `reset()` forgets them.
-            smooth: Smooth keypoints over time; only with `track`.
+            track: Take pictures for a video: give ids that last, and look where people were.
             multiscale: See every region at the published four sizes; None for what the constructor was told.
-            stamp: When the picture was taken, in seconds; None takes this machine's clock.
 
         """
-        scales = self._plain.training.scales if multiscale is None else MULTISCALE if multiscale else (1.0,)
-        pipeline, image = self._two_pass(upsample_ratio, scales), to_bgr(img)
+        pipeline, image = self._runner.pipeline(upsample_ratio, multiscale), to_bgr(img)
         if not track:
             return pipeline(image).poses
-        return self.tracker.update(self._next(pipeline, image).poses, stamp, smooth, image)
+        poses = self._runner.next(pipeline, image, self.tracker.people).poses
+        return self.tracker.update(poses, stamp, smooth, image)
 
     def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage of both passes."""
@@ -212,7 +204,7 @@ class HighResolutionPoseEstimationLearner(Learner):
 
     def infer_next(self, img: Picture, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
         """Return the same for the next picture of a video, looking where `tracker` has seen people."""
-        return self._next(self.pipeline(upsample_ratio), img)
+        return self._runner.next(self.pipeline(upsample_ratio), to_bgr(img), self.tracker.people)
 
     def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures; their regions share a forward pass."""
@@ -241,7 +233,7 @@ class HighResolutionPoseEstimationLearner(Learner):
             img: An Image, an (H, W, 3) BGR array or the path of a picture.
 
         """
-        return SinglePasses(self._plain, self._passes).first(net, to_bgr(img))
+        return SinglePasses(self._plain, self.passes).first(net, to_bgr(img))
 
     def second_pass_infer(
         self,
@@ -272,7 +264,7 @@ class HighResolutionPoseEstimationLearner(Learner):
 
         """
         input_settings = {'img_mean': img_mean, 'img_scale': img_scale, 'pad_value': pad_value}
-        return SinglePasses(self._plain, self._passes).second(
+        return SinglePasses(self._plain, self.passes).second(
             net, to_bgr(img), net_input_height_size, max_width, upsample_ratio, input_settings, stride, device
         )
 
@@ -285,7 +277,7 @@ class HighResolutionPoseEstimationLearner(Learner):
 
     def pipeline(self, upsample_ratio: int = 4) -> TwoPass:
         """Return what turns pictures into poses, at the constructor's scales; the first call opens the backend."""
-        return self._two_pass(upsample_ratio, self._plain.training.scales)
+        return self._runner.pipeline(upsample_ratio)
 
     def tune(
         self,
@@ -296,14 +288,11 @@ class HighResolutionPoseEstimationLearner(Learner):
         **decoding: Any,
     ) -> None:
         """Change while running what needs no new model: the heights, and settings of the decoder by name."""
-        passes = self._passes.with_heights(first_pass_height, second_pass_height)
-        self._plain.tune(base_height, **decoding)
-        self._passes, self._decoding = passes, {**self._decoding, **decoding}
+        self._runner.tune(base_height, first_pass_height, second_pass_height, **decoding)
 
     def reset(self) -> None:
-        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
         self.tracker.reset()
-        self._watch.reset()
+        self._runner.watch.reset()
 
     def init_model(self) -> None:
         """Build the network of this learner's options with random weights, for training."""
@@ -320,7 +309,6 @@ class HighResolutionPoseEstimationLearner(Learner):
         self.reset()
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
-        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
         self._plain.save(path, verbose)
 
     def optimize(
@@ -330,11 +318,9 @@ class HighResolutionPoseEstimationLearner(Learner):
         precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
         calibration: Iterable[Picture] = (),
     ) -> None:
-        """Turn the model into ONNX of any batch, height and width, which both passes then run."""
         self._plain.optimize(do_constant_folding, precision=precision, calibration=calibration)
 
     def optimized_content(self) -> bytes:
-        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
         return self._plain.optimized_content()
 
     def download(
@@ -354,13 +340,3 @@ class HighResolutionPoseEstimationLearner(Learner):
             url = published_files.HIGH_RESOLUTION_URL if url == published_files.OPENDR_URL else url
             return published_files.fetch_high_resolution(self._img_resol or 1080, folder, url, verbose)
         return self._plain.download(path, mode, verbose, url)
-
-    def _two_pass(self, upsample_ratio: int, scales: tuple[float, ...] = (1.0,)) -> TwoPass:
-        model, first = self._plain.pipeline(upsample_ratio), self._first.pipeline(upsample_ratio)
-        return self._passes.over(model, first, self._first.learner.method, self._decoding, scales)
-
-    def _next(self, pipeline: TwoPass, img: Picture) -> Result:
-        image = to_bgr(img)
-        if self._passes.regions == 'published':  # which knows one box only, and finds it anew in every picture
-            return pipeline(image)
-        return self._watch(pipeline, image, self.tracker.people)

@@ -1,6 +1,5 @@
 """The published learner API of Lightweight OpenPose, composed of a model, a pipeline and a tracker."""
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -16,6 +15,7 @@ from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.model_holder import announce
 from pose_estimation_ros.learners.optimized import calibration_inputs
 from pose_estimation_ros.learners.pictures import Names, training_pictures
 from pose_estimation_ros.learners.runner import Runner
@@ -26,27 +26,26 @@ from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.methods.systems import METHODS
 from pose_estimation_ros.tracking.tracker import Tracker
 
-LOG = logging.getLogger(__name__)
-
 
 class LightweightOpenPoseLearner(Learner):
     """Real-time multi-person 2D poses (Osokin 2018), with OpenDR's constructor and methods.
 
-    Arguments up to `half_precision` are the published ones. What a weights file says of its network (stages, width,
-    groups, stride, ...) counts where the caller did not name the argument. `device='cuda'` on a machine without a
-    CUDA device warns and runs on the CPU.
+    Arguments up to `half_precision` are the published ones; those that are not told here are Learner's. What a weights
+    file says of its network (stages, width, groups, stride, ...) counts where the caller did not name the argument.
 
     Args:
-        backend: auto, torch, onnxruntime or openvino.
-        precision: fp32, fp16 or bf16; `half_precision` means fp16.
-        providers: ONNX Runtime's execution providers by name, in order.
-        threads: CPU threads, 0 for the backend's own choice.
-        channels_last: Memory layout of the torch backend.
+        backbone: mobilenet, mobilenetv2 or shufflenet.
+        mobilenet_use_stride: Halve the mobilenet's maps, to a stride of 16: faster, less accurate.
+        mobilenetv2_width: Channels of the mobilenetv2, 1.0 for those of the published one.
+        shufflenet_groups: Of the shufflenet's convolutions.
+        num_refinement_stages: Stages after the initial one.
+        multiscale: Let `eval` see every picture at the four published sizes.
+        scales: Sizes for that in place of the published ones.
+        base_height: Rows that pictures are scaled to.
+        pad_value: What the input is padded with, after normalisation.
         decode: fast, reference (the published demo) or evaluation (the published COCO evaluation).
         variant: published, or omz for the network behind OpenVINO's human-pose-estimation-0001.
-        tracker: Who owns ids and smoothing, such as flow_tracker(); None for the default.
         decoding: Settings of the decoder: keypoint_threshold, max_persons, min_keypoints, min_mean_score, ...
-        require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
 
     """
 
@@ -145,34 +144,9 @@ class LightweightOpenPoseLearner(Learner):
         transform: Transform | None = None,
         seed: int = 0,
     ) -> dict[str, Any]:
-        """Train on a dataset, from the weights loaded or, where none are, from the backbone's ImageNet weights.
+        """Train on a dataset; arguments and result are Learner.fit's, with paf_losses besides.
 
-        Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
-
-        Args:
-            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            val_dataset: What the network is scored on every `val_after` iterations and at the end; None does not.
-            logging_path: Folder for TensorBoard's files; None or '' writes none.
-            logging_flush_secs: How often these are brought up to date.
-            silent: Print nothing, show no bar.
-            verbose: Print scores on the way, besides the bar.
-            epochs: In place of the constructor's.
-            use_val_subset: Score on the published choice of `val_subset_size` pictures.
-            val_subset_size: How many.
-            images_folder_name: Folder of pictures in the dataset's.
-            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
-            val_images_folder_name: The same for val_dataset.
-            val_annotations_filename: The same for val_dataset.
-            transform: Augmentation to network inputs of one size; None for the published one.
-            seed: Of weights, order and augmentation.
-
-        Returns:
-            paf_losses and heatmap_losses by iteration, eval_results_list with a dictionary like `eval`'s each.
-
-        Raises:
-            DatasetError: Pictures or annotations are missing or broken.
-            WeightsError: A checkpoint or the backbone's weights cannot be read, or not be fetched.
-
+        With `use_val_subset` it is scored on the published choice of `val_subset_size` pictures, otherwise on all.
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
         fitting = Fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
@@ -199,21 +173,10 @@ class LightweightOpenPoseLearner(Learner):
         *,
         val_subset: bool | None = None,
     ) -> dict[str, Any]:
-        """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
+        """Return COCO's average precision and recall on a dataset; arguments and result are Learner.eval's.
 
-        Args:
-            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            silent: Print nothing, show no bar.
-            verbose: Print COCO's table.
-            use_subset: Score on the published choice of `subset_size` pictures, written to `temp_path/val_subset.json`.
-            subset_size: How many.
-            images_folder_name: Folder of pictures in the dataset's.
-            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
-            val_subset: The documentation's name for use_subset.
-
-        Returns:
-            average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
-
+        With `use_subset`, or `val_subset`, as the documentation calls it, `subset_size` pictures of the published
+        choice are scored, which are written to `temp_path/val_subset.json`, otherwise all.
         """
         wanted = use_subset if val_subset is None else val_subset
         names = Names(images_folder_name, annotations_filename)
@@ -229,22 +192,11 @@ class LightweightOpenPoseLearner(Learner):
         *,
         stamp: float | None = None,
     ) -> list[Pose]:
-        """Return the people in a picture, [] when there are none.
-
-        Args:
-            img: An Image, an (H, W, 3) BGR array or the path of a picture.
-            upsample_ratio: How much finer than the network's maps keypoints are placed.
-            track: Give ids that last from picture to picture; `reset()` forgets them.
-            smooth: Smooth keypoints over time; only with `track`.
-            stamp: When the picture was taken, in seconds; None takes this machine's clock.
-
-        """
         image = to_bgr(img)
         poses = self.infer_timed(image, upsample_ratio).poses
         return self.tracker.update(poses, stamp, smooth, image) if track else poses
 
     def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
-        """Return the people in one picture, untracked, with the milliseconds of each stage."""
         return self.pipeline(upsample_ratio)(to_bgr(img))
 
     def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
@@ -266,15 +218,12 @@ class LightweightOpenPoseLearner(Learner):
         return self.download(mode='weights', verbose=verbose)[0]
 
     def pipeline(self, upsample_ratio: int = 4) -> Pipeline:
-        """Return what turns pictures into poses, opening the backend on the first call."""
         return self._runner.pipeline(upsample_ratio=upsample_ratio)
 
     def tune(self, base_height: int | None = None, **decoding: Any) -> None:
-        """Change while running what needs no new model: the height, and settings of the decoder by name."""
         self._runner.tune(base_height, **decoding)
 
     def reset(self) -> None:
-        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
         self.tracker.reset()
 
     def init_model(self) -> None:
@@ -287,26 +236,12 @@ class LightweightOpenPoseLearner(Learner):
         return sum(each.numel() for each in self.network.parameters() if each.requires_grad)
 
     def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
-        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
-
-        Args:
-            path: The folder or file; the model that comes with the package unless given.
-            verbose: Print what was loaded.
-            trust: Let a .pth file that needs it build any Python object. It can run any code: own files only.
-
-        Raises:
-            WeightsError: It cannot be read or does not fit.
-
-        """
         in_torch = self.backend_settings.backend == 'torch'
         text = self._model.load(None if path is None else Path(path), trust, in_torch)
         self.reset()
-        LOG.info(text)
-        if verbose:
-            print(text)
+        announce(text, verbose)
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
-        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
         written = self._model.save(Path(path), self._backbone)
         if verbose:
             print(f'saved {written}')
@@ -318,22 +253,10 @@ class LightweightOpenPoseLearner(Learner):
         precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
         calibration: Iterable[Picture] = (),
     ) -> None:
-        """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
-
-        Args:
-            do_constant_folding: Calculate at export what depends on constants alone.
-            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
-            calibration: For int8, some dozens of typical pictures.
-
-        Raises:
-            BackendError: A package is missing, or the model has no form that can be exported.
-
-        """
         inputs = calibration_inputs(calibration, self.pipeline)
         self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)
 
     def optimized_content(self) -> bytes:
-        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
         return self._model.optimized_content()
 
     def download(
@@ -345,12 +268,8 @@ class LightweightOpenPoseLearner(Learner):
     ) -> list[Path]:
         """Fetch published files and return where they are.
 
-        Args:
-            path: Folder to write to; None is the learner's temp_path.
-            mode: 'pretrained' (a model), 'weights' (the backbone's, for training) or 'test_data' (an annotated image).
-            verbose: Show progress and say where files went.
-            url: Server and folder to fetch from.
-
+        `mode` is 'pretrained' (a model), 'weights' (the backbone's, for training) or 'test_data' (an annotated image);
+        the other arguments are Learner.download's.
         """
         folder = Path(path) if path is not None else self.temp_path
         return published_files.fetch_published(mode, self._backbone, folder, url, verbose)

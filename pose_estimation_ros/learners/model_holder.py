@@ -1,5 +1,6 @@
 """The model of a learner: loading, building, optimising and saving it."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +16,15 @@ from pose_estimation_ros.learners.model_folder import write_model
 from pose_estimation_ros.learners.model_reading import LoadedModel, read_model
 from pose_estimation_ros.learners.optimized import OptimizedModel, optimized_model
 from pose_estimation_ros.methods.method import Method, Preprocessing
+
+LOG = logging.getLogger(__name__)
+
+
+def announce(text: str, verbose: bool) -> None:
+    """Tell what was loaded: in the log and, if wanted, on standard output."""
+    LOG.info(text)
+    if verbose:
+        print(text)
 
 
 class ModelHolder:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.boxes import Boxes
-from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, MpiiTruth, read_truth
 from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
@@ -90,6 +90,15 @@ class MpiiValidation:
     def tag(self, name: str) -> str:
         """Return the published name."""
         return next((published for published in (MEAN, STRICT) if published.replace('@', '_') == name), name)
+
+
+def require_mpii(method: Method) -> None:
+    """Raise SettingsError unless a method finds the joints that PCKh is about, in crops of persons."""
+    if method.sees != 'person' or method.skeleton is not MPII_16:
+        raise SettingsError(
+            f"PCKh needs a top-down network of MPII's {len(MPII_16)} joints, got one of {method.name}; load one, or"
+            " make one with skeleton='mpii'"
+        )
 
 
 def evaluate_mpii(pipeline: TopDown, mpii: MpiiPeople, progress: bool = True) -> dict[str, float]:

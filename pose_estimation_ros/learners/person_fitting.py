@@ -1,21 +1,32 @@
 """`fit` of a top-down learner: persons, the published augmentation and schedule, and scores on true boxes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_simple_baseline
-from pose_estimation_ros.learners.fitting import Fitting, published_scores
+from pose_estimation_ros.inference.backend import BackendSettings
+from pose_estimation_ros.learners.fitting import FitRequest, Fitting, published_scores
 from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.person_datasets import PersonValidation
 from pose_estimation_ros.learners.pictures import ScoredPictures
+from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.top_down_runner import person_network
+from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.settings import ScheduleSettings
 
 SCHEDULE = ScheduleSettings(milestones=(90, 120), gamma=0.1)
 WEIGHT_DECAY = 0.0
 AUGMENTATION = {'simple_baseline': (0.3, 40.0), 'simple_baseline_mpii': (0.25, 30.0)}
 """Published shares of scale and degrees of rotation."""
+
+
+def person_fitting(
+    method: Method, training: TrainingSettings, backend: BackendSettings, temp_path: Path, request: FitRequest
+) -> Fitting:
+    """Return one `fit` of a top-down learner, with the published schedule unless the learner was given another."""
+    return Fitting(method, training, backend, temp_path, request, SCHEDULE, WEIGHT_DECAY)
 
 
 def fit_persons(

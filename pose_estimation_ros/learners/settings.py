@@ -14,7 +14,7 @@ MULTISCALE = (0.5, 1.0, 1.5, 2.0)
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How `fit` and `eval` work; see seed documents of the learners for each field."""
+    """How `fit` and `eval` work; `Learner` says what each field is."""
 
     lr: float
     epochs: int
@@ -59,7 +59,8 @@ def normalisation(published: Preprocessing, arguments: Mapping[str, Any]) -> Pre
     given = {
         field: three_numbers(name, arguments[name]) for name, field in fields_of_arguments.items() if name in arguments
     }
-    return replace(published, **given)  # type: ignore[arg-type]
+    channel_order = arguments.get('channel_order', published.channel_order)
+    return replace(published, channel_order=channel_order, **given)
 
 
 def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:

@@ -1,46 +1,34 @@
 """The learner of SimpleBaselines: a network for one person's crop, and what finds the people."""
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pose_estimation_ros.core.boxes import Boxes
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.person_detector import PersonDetector
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.evaluating import Evaluation
-from pose_estimation_ros.learners.fitting import FitRequest, Fitting
+from pose_estimation_ros.learners.fitting import FitRequest
 from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
-from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.learners.model_holder import ModelHolder, announce
+from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
 from pose_estimation_ros.learners.optimized import calibration_inputs
 from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
-from pose_estimation_ros.learners.person_datasets import (
-    DETECTOR,
-    GROUND_TRUTH,
-    WHOLE_IMAGE,
-    BoxSource,
-    boxes_for,
-    training_persons,
-)
-from pose_estimation_ros.learners.person_fitting import SCHEDULE, WEIGHT_DECAY, fit_persons
+from pose_estimation_ros.learners.person_datasets import GROUND_TRUTH, BoxSource, boxes_for, training_persons
+from pose_estimation_ros.learners.person_fitting import fit_persons, person_fitting
 from pose_estimation_ros.learners.pictures import Names, scored_pictures
 from pose_estimation_ros.learners.settings import backend_settings, normalisation, training_settings
 from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
-from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
+from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SimpleBaseline
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 from pose_estimation_ros.tracking.tracker import Tracker
-
-LOG = logging.getLogger(__name__)
 
 
 class SimpleBaselineLearner(Learner):
@@ -48,46 +36,23 @@ class SimpleBaselineLearner(Learner):
 
     Boxes come from a detector, from the caller, or from the whole picture where there is no detector. What a weights
     file says of its network counts where the caller did not name the argument; the skeleton, 17 joints of COCO or 16
-    of MPII, is then the file's too.
+    of MPII, is then the file's too. Arguments that are not told here are Learner's.
 
     Args:
         lr: Learning rate of Adam; it falls to a tenth at epochs 90 and 120.
-        epochs: Of training.
         batch_size: Persons a training step.
-        device: auto, cpu, cuda or cuda:N; 'cuda' where there is none warns and runs on the CPU.
         backbone: resnet18, resnet34, resnet50, resnet101 or resnet152.
         skeleton: coco or mpii.
         input_size: Height and width of a crop; 256x192 for COCO and 256x256 for MPII unless given.
-        lr_schedule: A function of the optimizer in the place of the published schedule.
-        temp_path: Folder for checkpoints, downloads and other files that come up.
-        checkpoint_after_iter: Steps between checkpoints.
-        checkpoint_load_iter: Checkpoint to begin with.
-        val_after: Steps between validations.
-        log_after: Steps between log entries.
-        batches_per_iter: Batches whose gradients are added up.
-        experiment_name: Of checkpoints' folder and logs.
-        num_workers: Processes that load pictures.
-        weights_only: Take weights alone from a checkpoint, not the training's state.
-        output_name: File of `eval` for what it found.
-        visualize: Show what `eval` finds.
-        img_mean: Of a pixel, in the order of the channels.
-        img_scale: What a pixel less the mean is multiplied by.
-        half_precision: fp16 on GPUs.
         channel_order: bgr as published, or rgb as most others train it.
         detector: What finds people: an ONNX file of the YOLOX family or a PersonDetector; None or 'whole_image' takes
             every picture for one person.
         flip: See each crop mirrored too.
-        backend: auto, torch, onnxruntime or openvino.
-        precision: fp32, fp16 or bf16.
-        providers: ONNX Runtime's execution providers by name, in order.
-        threads: CPU threads, 0 for the backend's own choice.
-        channels_last: Memory layout of the torch backend.
         decode: published.
         tracker: Who owns ids and smoothing; None for the default. With flow_tracker(), people whom the detector misses
             in one picture of a video are looked at where the flow has carried them.
         decoding: keypoint_threshold (0.2 for `infer`, 0 where poses are scored), nms_threshold, min_keypoints,
             min_mean_score, max_persons, padding, crops_at_once.
-        require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
 
     """
 
@@ -136,22 +101,21 @@ class SimpleBaselineLearner(Learner):
         self.temp_path = Path(temp_path)
         self.training = training_settings(arguments)
         self.backend_settings = backend_settings(arguments)
-        published = replace(SIMPLE_BASELINE.preprocessing, channel_order=channel_order)
-        preprocessing = normalisation(published, arguments)
+        preprocessing = normalisation(SIMPLE_BASELINE.preprocessing, arguments)
         self._asked = PersonAsked(backbone, skeleton, input_size, preprocessing, self.given)
-        self._method = METHOD_OF_SKELETON[skeleton]
-        self._model = self._asked.holder(self._method)
-        found = open_detector(detector, self.backend_settings)
-        self._runner = TopDownRunner(
-            self._method, self._model, self.backend_settings, found, decode, decoding or {}, flip
-        )
+        method, found = METHOD_OF_SKELETON[skeleton], open_detector(detector, self.backend_settings)
+        model = self._asked.holder(method)
+        self._runner = TopDownRunner(method, model, self.backend_settings, found, decode, decoding or {}, flip)
         self.tracker = tracker or Tracker()
         self._following = Following()
 
     @property
-    def method(self) -> Method:
-        """The published system, in the skeleton of the model that is loaded."""
-        return self._method
+    def method(self) -> SimpleBaseline:
+        return self._runner.method
+
+    @property
+    def _model(self) -> ModelHolder:
+        return self._runner.holder
 
     @property
     def options(self) -> PoseResNetOptions | None:
@@ -182,34 +146,14 @@ class SimpleBaselineLearner(Learner):
         transform: Transform | None = None,
         seed: int = 0,
     ) -> dict[str, Any]:
-        """Train on the persons of a dataset, from the weights loaded or, where none are, from ImageNet's ResNet.
+        """Train on the persons of a dataset, and score the network on true boxes.
 
-        Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
-
-        Args:
-            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            val_dataset: What the network is scored on, on its true boxes; None does not.
-            logging_path: Folder for TensorBoard's files; None or '' writes none.
-            logging_flush_secs: How often these are brought up to date.
-            silent: Print nothing, show no bar.
-            verbose: Print scores on the way, besides the bar.
-            epochs: In place of the constructor's.
-            val_subset_size: Score on the published choice of so many pictures; 0 for all.
-            images_folder_name: Folder of pictures in the dataset's.
-            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
-            val_images_folder_name: The same for val_dataset.
-            val_annotations_filename: The same for val_dataset.
-            transform: Augmentation to crops of the network's size; None for the published one.
-            seed: Of weights, order and augmentation.
-
-        Returns:
-            heatmap_losses by iteration, eval_results_list with a dictionary like `eval`'s each.
-
+        Arguments and result are Learner.fit's; pictures to score on are the published choice of `val_subset_size`, or
+        all for 0, and `transform` makes crops of the network's size.
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        backend = self.backend_settings
-        fitting = Fitting(self._method, self.training, backend, self.temp_path, request, SCHEDULE, WEIGHT_DECAY)
-        pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self._method.skeleton)
+        fitting = person_fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
+        pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self.method.skeleton)
         names = Names(val_images_folder_name, val_annotations_filename, 'val_')
         scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
         fitting.prepare(self._model, lambda: self.download(mode='weights', verbose=request.tells)[0])
@@ -230,28 +174,14 @@ class SimpleBaselineLearner(Learner):
         *,
         boxes: BoxSource = GROUND_TRUTH,
     ) -> dict[str, Any]:
-        """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
+        """Return COCO's average precision and recall on a dataset; arguments and result are Learner.eval's.
 
-        Args:
-            dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            silent: Print nothing, show no bar.
-            verbose: Print COCO's table.
-            subset_size: Score on the published choice of so many pictures; 0 for all.
-            images_folder_name: Folder of pictures in the dataset's.
-            annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
-            boxes: ground_truth, whole_image, detector, or a file of COCO's detection results.
-
-        Returns:
-            average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
-
+        `subset_size` is as in `fit`; `boxes` are ground_truth, whole_image, detector, or a file of COCO's detection
+        results.
         """
         pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
         given = boxes_for(boxes, pictures.truth)
-        if boxes == DETECTOR:
-            self._runner.require_detector()
-        pipeline = self.scoring_pipeline()
-        if boxes == WHOLE_IMAGE:
-            pipeline = pipeline.with_detector(WholeImage())
+        pipeline = self._runner.scoring_on(boxes)
         return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, pictures, given)
 
     def eval_mpii(
@@ -267,8 +197,7 @@ class SimpleBaselineLearner(Learner):
             limit: The first so many persons; 0 for all.
 
         """
-        if self._method is not SIMPLE_BASELINE_MPII:
-            raise SettingsError("PCKh needs MPII's 16 joints; load a network of them, or make one with skeleton='mpii'")
+        require_mpii(self.method)
         mpii = MpiiPeople.open(Path(images), Path(annotations), Path(head_boxes), limit)
         return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
 
@@ -282,15 +211,11 @@ class SimpleBaselineLearner(Learner):
         stamp: float | None = None,
         boxes: Boxes | None = None,
     ) -> list[Pose]:
-        """Return the people in a picture, [] when there are none.
+        """Return the people in a picture, [] when there are none; arguments that are not told here are Learner.infer's.
 
         Args:
-            img: An Image, an (H, W, 3) BGR array or the path of a picture.
             upsample_ratio: 1 leaves keypoints at the highest cell, more refines them by a quarter cell.
-            track: Take pictures for a video: give ids that last, and look where the flow, if that is how `tracker`
-                works, says that people are. `reset()` forgets them.
-            smooth: Smooth keypoints over time; only with `track`.
-            stamp: When the picture was taken, in seconds; None takes this machine's clock.
+            track: Take pictures for a video: give ids that last, and look where a flow tracker expects people as well.
             boxes: Where people are; None lets the detector look.
 
         """
@@ -317,7 +242,6 @@ class SimpleBaselineLearner(Learner):
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images], boxes)
 
     def pipeline(self, upsample_ratio: int = 4) -> TopDown:
-        """Return what turns pictures into poses, opening the backend on the first call."""
         return self._runner.pipeline(upsample_ratio)
 
     def scoring_pipeline(self, upsample_ratio: int = 4) -> TopDown:
@@ -326,12 +250,9 @@ class SimpleBaselineLearner(Learner):
 
     def tune(self, base_height: int | None = None, **decoding: Any) -> None:
         """Change settings of `decoding` while running; the height of crops belongs to the network."""
-        if base_height is not None:
-            raise SettingsError('the height of crops cannot change: load a network for another input_size')
-        self._runner.tune(**decoding)
+        self._runner.tune(base_height, **decoding)
 
     def reset(self) -> None:
-        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
         self.tracker.reset()
         self._following.reset()
 
@@ -341,27 +262,13 @@ class SimpleBaselineLearner(Learner):
         self.reset()
 
     def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
-        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file, of COCO's or MPII's joints.
-
-        Args:
-            path: The folder or file; it must be named, since no weights of this method come with the package.
-            verbose: Print what was loaded.
-            trust: Let a .pth file that needs it build any Python object. It can run any code: own files only.
-
-        Raises:
-            WeightsError: It cannot be read or does not fit.
-
-        """
-        method, model, text = self._asked.load(None if path is None else Path(path), trust, self._method)
+        """Read a model of COCO's or MPII's joints, as Learner.load does; it must be named, since none comes along."""
+        method, model, text = self._asked.load(None if path is None else Path(path), trust, self.method)
         self._runner = self._runner.on(method, model)
-        self._method, self._model = method, model
         self.reset()
-        LOG.info(text)
-        if verbose:
-            print(text)
+        announce(text, verbose)
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
-        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
         written = self._model.save(Path(path), self._asked.backbone)
         if verbose:
             print(f'saved {written}')
@@ -373,36 +280,19 @@ class SimpleBaselineLearner(Learner):
         precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
         calibration: Iterable[Picture] = (),
     ) -> None:
-        """Turn the model into ONNX of any batch; `infer` and `save` then use that.
-
-        Args:
-            do_constant_folding: Calculate at export what depends on constants alone.
-            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
-            calibration: For int8, some dozens of pictures of one person each.
-
-        Raises:
-            BackendError: A package is missing, or the model has no form that can be exported.
-
-        """
         inputs = calibration_inputs(calibration, self.pipeline)
         self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)
 
     def optimized_content(self) -> bytes:
-        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
         return self._model.optimized_content()
 
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''
     ) -> list[Path]:
-        """Fetch published files and return where they are.
+        """Fetch published files and return where they are; arguments that are not told here are Learner.download's.
 
-        Args:
-            path: Folder to write to; None is the learner's temp_path.
-            mode: 'weights' (ImageNet's of the backbone), 'detector' (YOLOX), or 'pretrained' (a pose network, which its
-                publisher keeps where only a browser gets it: then `url` must say where to fetch it).
-            verbose: Show progress and say where files went.
-            url: Server and folder to fetch from, in the place of the publisher's.
-
+        `mode` is 'weights' (ImageNet's of the backbone), 'detector' (YOLOX), or 'pretrained' (a pose network, which its
+        publisher keeps where only a browser gets it: then `url` must say where to fetch it).
         """
         folder = Path(path) if path is not None else self.temp_path
         size = self._model.asked_options.input_hw

@@ -12,7 +12,9 @@ from pose_estimation_ros.inference.person_detector import PersonDetector, WholeI
 from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown, TopDownSettings
 from pose_estimation_ros.inference.yolox import YoloxDetector, YoloxSettings
 from pose_estimation_ros.learners.model_holder import ModelHolder
-from pose_estimation_ros.methods.method import Decoder, Method
+from pose_estimation_ros.learners.person_datasets import DETECTOR, WHOLE_IMAGE, BoxSource
+from pose_estimation_ros.methods.method import Decoder
+from pose_estimation_ros.methods.simple_baseline.method import SimpleBaseline
 
 LOG = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class TopDownRunner:
 
     def __init__(
         self,
-        method: Method,
+        method: SimpleBaseline,
         holder: ModelHolder,
         backend: BackendSettings,
         detector: PersonDetector | None,
@@ -44,7 +46,7 @@ class TopDownRunner:
         self._pipeline: TopDown | None = None
         self._opened: Model | None = None
 
-    def on(self, method: Method, holder: ModelHolder) -> 'TopDownRunner':
+    def on(self, method: SimpleBaseline, holder: ModelHolder) -> 'TopDownRunner':
         """Return the same for another model."""
         return TopDownRunner(method, holder, self._backend, self._detector, self._decode, self._tuning, self._flip)
 
@@ -57,8 +59,10 @@ class TopDownRunner:
                 LOG.info('no detector is given: pictures without boxes are taken for one person each')
         return self._pipeline.with_decoder(decoder)
 
-    def tune(self, **tuning: Any) -> None:
+    def tune(self, base_height: int | None = None, **tuning: Any) -> None:
         """Change what needs no new model; raises SettingsError before anything has changed."""
+        if base_height is not None:
+            raise SettingsError('the height of crops cannot change: load a network for another input_size')
         before = self._tuning
         self._tuning = {**before, **tuning}
         try:
@@ -69,12 +73,14 @@ class TopDownRunner:
         if self._pipeline is not None:
             self._pipeline = self._pipeline.with_settings(**self._of_people())
 
-    def require_detector(self) -> None:
-        """Raise SettingsError where nothing finds people."""
-        if self._detector is None:
+    def scoring_on(self, boxes: BoxSource) -> TopDown:
+        """Return what is scored, looking where `boxes` says; raises SettingsError where nothing finds people."""
+        if boxes == DETECTOR and self._detector is None:
             raise SettingsError(
                 "boxes='detector' needs one, and this learner has none; give its constructor detector=PATH"
             )
+        pipeline = self.pipeline(scoring=True)
+        return pipeline.with_detector(WholeImage()) if boxes == WHOLE_IMAGE else pipeline
 
     def close(self) -> None:
         """Forget the backend: the network's weights have changed in place."""

@@ -1,16 +1,22 @@
 """What the high-resolution learner looks with: two passes over one model, and what may change while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, check_height
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, check_height
 from pose_estimation_ros.inference.test_time import MultiScale
 from pose_estimation_ros.inference.two_pass.finding import Finder, PeopleFinder, RegionSettings
 from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
 from pose_estimation_ros.inference.two_pass.published import PublishedFinder, PublishedSettings
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.inference.two_pass.watching import Watch
+from pose_estimation_ros.learners.first_pass import FirstPass
+from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.learners.settings import MULTISCALE
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.method import Decoder, Method
 
@@ -101,6 +107,44 @@ class Passes:
             first_pass_height=self.first_pass_height if first_pass_height is None else first_pass_height,
             second_pass_height=self.second_pass_height if second_pass_height is None else second_pass_height,
         )
+
+
+class TwoPassRunner:
+    """Looks twice: with a learner's model or, in the first pass, with another's."""
+
+    def __init__(
+        self,
+        plain: LightweightOpenPoseLearner,
+        first: FirstPass,
+        passes: Passes,
+        watch: Watch,
+        decoding: Mapping[str, Any],
+    ) -> None:
+        self.passes = passes
+        self.watch = watch
+        self.decoding = dict(decoding)
+        self._plain, self._first = plain, first
+
+    def pipeline(self, upsample_ratio: int = 4, multiscale: bool | None = None) -> TwoPass:
+        """Return what turns pictures into poses; `multiscale` None sees regions at the learner's own scales."""
+        model, first = self._plain.pipeline(upsample_ratio), self._first.pipeline(upsample_ratio)
+        own = self._plain.training.scales
+        scales = own if multiscale is None else MULTISCALE if multiscale else (1.0,)
+        return self.passes.over(model, first, self._first.learner.method, self.decoding, scales)
+
+    def next(self, pipeline: TwoPass, image: ByteArray, people: Sequence[Pose]) -> Result:
+        """Return the people in the next picture of a video, given those of the last."""
+        if self.passes.regions == 'published':  # which knows one box only, and finds it anew in every picture
+            return pipeline(image)
+        return self.watch(pipeline, image, people)
+
+    def tune(
+        self, base_height: int | None, first_pass_height: int | None, second_pass_height: int | None, **decoding: Any
+    ) -> None:
+        """Change what needs no new model; raises SettingsError before anything has changed."""
+        passes = self.passes.with_heights(first_pass_height, second_pass_height)
+        self._plain.tune(base_height, **decoding)
+        self.passes, self.decoding = passes, {**self.decoding, **decoding}
 
 
 def _with_height(pipeline: Pipeline, height: int) -> Pipeline:
