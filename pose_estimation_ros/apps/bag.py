@@ -6,15 +6,17 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jsonargparse import Namespace
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.json_option import add_json_option, stdout_for_json
 from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
-from pose_estimation_ros.apps.parser import add_flag
+from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
+from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.pose_file import PoseFile
 
@@ -35,7 +37,7 @@ def add_arguments(parser: Any) -> None:
     )  # fmt: skip
     parser.add_argument('--topic', type=str | None, help='Of the images; needed where a bag has several.')
     add_flag(parser, '--annotate', 'Add annotated pictures too, as /pose_estimation/image_annotated/compressed.')
-    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the poses, for programs to read.')
+    add_json_option(parser, 'the poses')
     add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
     add_tracker_option(parser)
     add_model_options(parser)
@@ -47,7 +49,7 @@ def run(settings: Namespace) -> int:
         raise SourceError('reading bags needs the package rosbags: pip install "pose_estimation_ros[bag]"')
     from pose_estimation_ros.data.bags import OWN_TOPICS, open_bag, refuse_existing
 
-    with open_bag(settings.input) as bag:
+    with stdout_for_json(settings.json) as stdout, open_bag(settings.input) as bag:
         topic = bag.image_topic(settings.topic, without=OWN_TOPICS)
         refuse_existing(settings.output, bag.storage)
         _refuse_inside(settings)
@@ -55,11 +57,11 @@ def run(settings: Namespace) -> int:
         learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
         started = time.perf_counter()
         estimator = Estimator(learner, topic, settings)
-        _process(bag, estimator, settings)
+        _process(bag, estimator, settings, stdout)
         rate = estimator.pictures / (time.perf_counter() - started)
-    print(f'{settings.input} {topic}: {estimator}, {rate:.1f} frames/s')
-    for path in filter(None, (settings.output, settings.json)):
-        print(f'wrote {path}')
+        say(f'{settings.input} {topic}: {estimator}, {rate:.1f} frames/s')
+        for path in filter(None, (settings.output, None if stdout else settings.json)):
+            say(f'wrote {path}')
     return 0
 
 
@@ -117,13 +119,15 @@ class Estimator:
         return message.stamp_ns * 1e-9
 
 
-def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace) -> None:
+def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout: TextIO | None) -> None:
     """Copy the bag with what the estimator finds, and write the poses down as JSON if wanted."""
     from pose_estimation_ros.data.bags import DESCRIPTION, Message, description_data, written_bag
 
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(written_bag(settings.output, bag.storage))
-        poses_file = stack.enter_context(PoseFile(settings.json, estimator.skeleton)) if settings.json else None
+        poses_file = PoseFile(settings.json, estimator.skeleton, stdout) if settings.json else None
+        if poses_file:
+            stack.enter_context(poses_file)
         for index, message in enumerate(_copied(bag, writer)):
             if index == 0:
                 writer.add(Message(DESCRIPTION, message.stamp_ns, description_data(estimator.skeleton)))
@@ -168,5 +172,7 @@ def _found(
 
 def _refuse_inside(settings: Namespace) -> None:
     """Raise OutputError where the JSON would go into the bag's folder, which comes into being at the end."""
-    if settings.json and settings.output.absolute() in (settings.json.absolute(), *settings.json.absolute().parents):
+    if settings.json in (None, STDOUT):
+        return
+    if settings.output.absolute() in (settings.json.absolute(), *settings.json.absolute().parents):
         raise OutputError(f'--json {settings.json} must not lie in --output {settings.output}')

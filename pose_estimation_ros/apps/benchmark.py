@@ -13,6 +13,7 @@ from tqdm import tqdm
 from pose_estimation_ros.apps.benchmark_high_resolution import run_tables
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
 from pose_estimation_ros.apps.benchmark_tracking import run_tracking
+from pose_estimation_ros.apps.json_option import Write, add_json_option, json_results
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner, of_one_pass, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
@@ -72,7 +73,7 @@ class Row:
 
 def add_arguments(parser: Any) -> None:
     """Add what this command takes."""
-    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the numbers.')
+    add_json_option(parser, 'the numbers')
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for table.txt, benchmark.json, plot.')
     parser.add_argument('--video', type=str | None, help='A video or folder to measure on as well.')
     parser.add_argument(
@@ -112,17 +113,21 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(settings: Namespace) -> int:
-    """Measure, print the table, and write what is wanted."""
+    """Measure what is asked for, print the table, and write what is wanted."""
+    _check(settings)
+    measure = (
+        run_tables if settings.table else run_over_ros if settings.ros else run_tracking if settings.tracking else _run
+    )
+    with json_results(settings.json) as write_results:
+        measure(settings, write_results)
+    return 0
+
+
+def _run(settings: Namespace, write_results: Write) -> None:
+    """Measure every stage in this process."""
     from pose_estimation_ros.apps.benchmark_crossing import crossings, draw_crossing
     from pose_estimation_ros.apps.benchmark_report import draw_plot, format_table
 
-    _check(settings)
-    if settings.table:
-        return run_tables(settings)
-    if settings.ros:
-        return run_over_ros(settings)
-    if settings.tracking:
-        return run_tracking(settings)
     folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
     if settings.all and not settings.verbose:
         logging.getLogger('pose_estimation_ros').setLevel(logging.ERROR)  # the table says what ran where
@@ -134,8 +139,7 @@ def run(settings: Namespace) -> int:
     for sentence in crossings(rows):
         say(sentence)
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
-    if settings.json:
-        write_json(settings.json, report, indent=1)
+    write_results(report)
     if folder:
         with written_whole(folder / 'table.txt') as temporary:
             temporary.write_text(table + '\n')
@@ -145,7 +149,6 @@ def run(settings: Namespace) -> int:
         if settings.top_down:
             draw_crossing(rows, folder / 'crossing.png')
             say(f'wrote crossing.png in {folder}')
-    return 0
 
 
 def _check(settings: Namespace) -> None:

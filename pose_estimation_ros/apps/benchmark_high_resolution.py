@@ -12,6 +12,7 @@ import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import make_learner, of_one_pass, weights_of
 from pose_estimation_ros.apps.parser import say
@@ -97,7 +98,7 @@ class Variant:
         )
 
 
-def run_tables(settings: Namespace) -> int:
+def run_tables(settings: Namespace, write_results: Write) -> None:
     """Measure, print the tables, and write what is wanted."""
     from pose_estimation_ros.evaluation.dataset import Dataset
 
@@ -114,14 +115,12 @@ def run_tables(settings: Namespace) -> int:
     if dataset is None:
         say('(--dataset DIR measures accuracy as well)')
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
-    if settings.json:
-        write_json(settings.json, report, indent=1)
+    write_results(report)
     if folder:
         with written_whole(folder / 'table.txt') as temporary:
             temporary.write_text(text + '\n')
         write_json(folder / 'benchmark.json', report, indent=1)
         say(f'wrote table.txt and benchmark.json in {folder}')
-    return 0
 
 
 def _speed_rows(settings: Namespace) -> list[TableRow]:

@@ -11,19 +11,20 @@ from typing import Any
 from jsonargparse import Namespace
 
 from pose_estimation_ros.apps.benchmark_report import format_node_table
+from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import weights_of
 from pose_estimation_ros.apps.node_options import node_parameters, not_for_the_node
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
 from pose_estimation_ros.learners.create import usual_decoding
 
 NOT_MEASURED: dict[str, Any] = {'all': False, 'also': [], 'video': None, 'top_down': None}
 """Options of the benchmark that are for measuring without the node, with their defaults."""
 
 
-def run_over_ros(settings: Namespace) -> int:
+def run_over_ros(settings: Namespace, write_results: Write) -> None:
     """Measure in processes of their own, print the table, and write what is wanted."""
     _check(settings)
     parameters = node_parameters(settings)
@@ -32,14 +33,12 @@ def run_over_ros(settings: Namespace) -> int:
     table = format_node_table(rows)
     say(table)
     report = {'machine': machine(), 'rows': rows}
-    if settings.json:
-        write_json(settings.json, report, indent=1)
+    write_results(report)
     if folder:
         with written_whole(folder / 'node.txt') as temporary:
             temporary.write_text(table + '\n')
         write_json(folder / 'node.json', report, indent=1)
         say(f'wrote node.txt and node.json in {folder}')
-    return 0
 
 
 def _check(settings: Namespace) -> None:
@@ -58,7 +57,8 @@ def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, 
         rows = Path(name) / 'rows.json'
         command = [sys.executable, '-m', 'pose_estimation_ros.ros.overhead', '--parameters', json.dumps(parameters)]
         command += ['--frames', str(settings.frames), '--people', str(settings.people[0]), '--json', str(rows)]
-        code = subprocess.run(command, check=False).returncode
+        stdout = sys.stderr.fileno() if settings.json == STDOUT else None
+        code = subprocess.run(command, check=False, stdout=stdout).returncode
         if code == 130:
             raise KeyboardInterrupt
         if code:

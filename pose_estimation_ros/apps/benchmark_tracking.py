@@ -6,6 +6,7 @@ import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
+from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
@@ -32,7 +33,7 @@ class Row:
     update_ms: float
 
 
-def run_tracking(settings: Namespace) -> int:
+def run_tracking(settings: Namespace, write_results: Write) -> None:
     """Follow the people of several crossings with every tracker, print the table, and write what is wanted."""
     folder = make_folder(settings.output) if settings.output else None
     scene = CrossingSettings(frames=settings.frames)
@@ -45,14 +46,12 @@ def run_tracking(settings: Namespace) -> int:
     say(f'{SEQUENCES} crossings of {scene.people} people, {settings.frames} frames each at {scene.fps:g} a second')
     say(table)
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
-    if settings.json:
-        write_json(settings.json, report, indent=1)
+    write_results(report)
     if folder:
         with written_whole(folder / 'tracking.txt') as temporary:
             temporary.write_text(table + '\n')
         write_json(folder / 'tracking.json', report, indent=1)
         say(f'wrote tracking.txt and tracking.json in {folder}')
-    return 0
 
 
 def format_tracking(rows: list[Row]) -> str:

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from pose_estimation_ros.apps.evaluate_pckh import run_pckh
+from pose_estimation_ros.apps.json_option import Write, json_results
 from pose_estimation_ros.apps.looking import looking
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
@@ -46,7 +46,7 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--report', f'Write {REPORT_FILE} as well: curves, joints, the worst pictures.')
     parser.add_argument(
         '--json', type=Path | None, nargs='?', const=STDOUT, metavar='FILE',
-        help='File for the numbers; without FILE they go to standard output, everything else to standard error.',
+        help='File for the numbers; without FILE, or for -, they go to standard output, all else to standard error.',
     )  # fmt: skip
     parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures only.')
     parser.add_argument(
@@ -97,12 +97,18 @@ class Outcome:
 
 
 def run(settings: Namespace) -> int:
-    """Run the model over the dataset, or read detections; score, print and write."""
+    """Score a model, or a file of detections; print and write."""
+    score = run_pckh if settings.head_boxes else _run
+    with json_results(settings.json) as write_results:
+        score(settings, write_results)
+    return 0
+
+
+def _run(settings: Namespace, write_results: Write) -> None:
+    """Run the model over the dataset, or read detections; score by COCO's numbers."""
     from pose_estimation_ros.evaluation.coco_score import coco_score
     from pose_estimation_ros.evaluation.dataset import Dataset
 
-    if settings.head_boxes:
-        return run_pckh(settings, STDOUT)
     _check(settings)
     dataset = Dataset.open(settings.dataset, settings.annotations)
     image_ids = dataset.image_ids(settings.limit, settings.subset)
@@ -112,8 +118,11 @@ def run(settings: Namespace) -> int:
         found, used = _infer(settings, dataset, image_ids)
     score = coco_score(dataset.truth, found.detections, found.image_ids)
     outcome = Outcome(score, found, {'annotations_file': str(dataset.path), **used})
-    _write(outcome, settings, dataset)
-    return 0
+    say(outcome.text())
+    write_results(outcome.results())
+    if settings.output:
+        names = _write_folder(outcome, settings, dataset)
+        say(f'wrote {", ".join(names)} in {settings.output}')
 
 
 def _check(settings: Namespace) -> None:
@@ -181,22 +190,6 @@ def parse_scales(text: str | None) -> tuple[float, ...]:
     if not scales or not all(0 < scale < math.inf for scale in scales):
         raise SettingsError(f'--scales must be numbers above 0 separated by commas, such as 0.5,1,1.5,2, got {text!r}')
     return scales
-
-
-def _write(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> None:
-    """Print the tables, and write what is wanted."""
-    json_on_stdout = settings.json == STDOUT
-    if json_on_stdout:
-        print(outcome.text(), file=sys.stderr)
-        say(json.dumps(outcome.results(), allow_nan=False))
-    else:
-        say(outcome.text())
-        if settings.json:
-            write_json(settings.json, outcome.results(), indent=1)
-    if settings.output:
-        names = _write_folder(outcome, settings, dataset)
-        if not json_on_stdout:
-            say(f'wrote {", ".join(names)} in {settings.output}')
 
 
 def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:

@@ -1,11 +1,8 @@
 """`evaluate --head-boxes`: PCKh on MPII, as its benchmark measures."""
 
-import json
-import sys
-from pathlib import Path
-
 from jsonargparse import Namespace
 
+from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.model_options import make_learner
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.errors import SettingsError
@@ -16,7 +13,7 @@ ANNOTATIONS = 'annot'
 """The folder beside the pictures where MPII's files are kept."""
 
 
-def run_pckh(settings: Namespace, stdout: Path) -> int:
+def run_pckh(settings: Namespace, write_results: Write) -> None:
     """Score a top-down model on MPII's persons; print and write."""
     from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
 
@@ -31,14 +28,10 @@ def run_pckh(settings: Namespace, stdout: Path) -> int:
     score = evaluate_mpii(pipeline, mpii)
     text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {len(mpii)} persons'
     results = {**score, 'persons': len(mpii)}
-    print(text, file=sys.stderr if settings.json == stdout else sys.stdout)
-    if settings.json == stdout:
-        say(json.dumps(results))
-    elif settings.json:
-        write_json(settings.json, results, indent=1)
+    say(text)
+    write_results(results)
     if settings.output:
         write_json(make_folder(settings.output) / 'results.json', results, indent=1)
-    return 0
 
 
 def _check(settings: Namespace) -> None:

@@ -1,18 +1,18 @@
 """`infer`: people in images, folders, videos or a camera, as pictures, video and JSON."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.annotated import AnnotatedOutput, files_read
+from pose_estimation_ros.apps.json_option import add_json_option, stdout_for_json
 from pose_estimation_ros.apps.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.person_options import BoxesOfFrame, add_boxes, boxes_of_frames, check_boxes
@@ -26,10 +26,6 @@ from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.sources import Frame, Source
 
-JSON_HELP = (
-    'File for the poses, for programs to read; - is standard output, and everything else goes to standard error.'
-)
-
 
 def add_arguments(parser: Any) -> None:
     """Add what this command takes."""
@@ -38,7 +34,7 @@ def add_arguments(parser: Any) -> None:
         help='Images, folders of images, videos, streams (rtsp://...) or cameras (0, /dev/video0).',
     )  # fmt: skip
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated pictures and videos.')
-    parser.add_argument('--json', type=Path | None, metavar='FILE', help=JSON_HELP)
+    add_json_option(parser, 'the poses')
     add_flag(parser, '--show', 'Show the annotated pictures; q or Esc quits, p pauses.')
     parser.add_argument(
         '--track', type=Literal['auto', 'on', 'off'], default='auto',
@@ -78,13 +74,21 @@ def run(settings: Namespace) -> int:
     sources = open_sources(settings.sources)
     if settings.json and settings.json.resolve() in files_read(sources):
         raise OutputError(f'{settings.json} is itself a source and would be overwritten; choose another --json file')
-    tell = _tell_on_stderr if settings.json == STDOUT else say
+    with stdout_for_json(settings.json) as stdout:
+        _infer(settings, sources, stdout)
+    return 0
+
+
+def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) -> None:
+    """Find the people, write down what is wanted, and tell how it went; JSON goes to `stdout` if there is one."""
     learner = make_learner(settings)
     check_boxes(settings, learner)
     known = boxes_of_frames(settings.boxes)
     learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
     with contextlib.ExitStack() as stack:
-        poses_file = stack.enter_context(PoseFile(settings.json, learner.method.skeleton)) if settings.json else None
+        poses_file = PoseFile(settings.json, learner.method.skeleton, stdout) if settings.json else None
+        if poses_file:
+            stack.enter_context(poses_file)
         output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None
         window = stack.enter_context(Window()) if settings.show else None
         for source in sources:
@@ -105,19 +109,14 @@ def run(settings: Namespace) -> int:
             if output:
                 output.finish_source()
             tally.seconds = time.perf_counter() - started
-            tell(f'{source.name}: {tally}{_skipped(source)}')
+            say(f'{source.name}: {tally}{_skipped(source)}')
             if quit_asked:
                 break
     file = settings.json if settings.json != STDOUT else None
     for path in (output.paths if output else []) + ([file] if file else []):
-        tell(f'wrote {path}')
+        say(f'wrote {path}')
     if not (output or settings.json or settings.show):
         say('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
-    return 0
-
-
-def _tell_on_stderr(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _poses_of(

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, Literal, NoReturn, TextIO, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 
@@ -93,13 +93,14 @@ def complain(error: BaseException) -> None:
     print(f'{PROGRAM}: {text_of(error)}', file=sys.stderr)
 
 
-def say(text: str, end: str = '\n') -> None:
+def say(text: str, end: str = '\n', file: TextIO | None = None) -> None:
     """Print; results are written all the same when whoever read our output has left (`... | head`)."""
+    stream = file or sys.stdout
     try:
-        print(text, end=end, flush=True)
+        print(text, end=end, flush=True, file=stream)
     except OSError as error:
         # Or Python would complain at its end, when it tries again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if not isinstance(error, BrokenPipeError):
             raise OutputError(f'cannot write to standard output: {error.strerror}') from error
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+from pose_estimation_ros.apps.json_option import Write, add_json_option, json_results
 from pose_estimation_ros.apps.parser import PROGRAM, add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import write_json
 from pose_estimation_ros.data.preparation.coco import CocoRequest, prepare_coco
 from pose_estimation_ros.data.preparation.coco_parts import COCO_2017, COCO_URL, DEFAULT_PARTS
 from pose_estimation_ros.data.preparation.imagenet import IMAGENET, LABELS, prepare_imagenet
@@ -56,12 +56,18 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: pictures to draw.')
     parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: another one draws other people.')
     add_flag(parser, '--dry-run', 'Only say what would be done.')
-    parser.add_argument('--json', type=Path | None, metavar='FILE', help='File for the table, for programs to read.')
+    add_json_option(parser, 'the table')
 
 
 def run(settings: Namespace) -> int:
     """Prepare, going on where an earlier run was interrupted, and show what is there."""
     _refuse_foreign(settings)
+    with json_results(settings.json, indent=2) as write_results:
+        _run(settings, write_results)
+    return 0
+
+
+def _run(settings: Namespace, write_results: Write) -> None:
     output = settings.output or FOLDERS[settings.what]
     manner = Manner(dry_run=settings.dry_run)
     try:
@@ -70,11 +76,9 @@ def run(settings: Namespace) -> int:
         print(f'\n{PROGRAM}: what came is kept, run the same command again to continue', file=sys.stderr)
         raise
     _show(outcome)
-    if settings.json:
-        write_json(settings.json, [{**asdict(part), 'path': str(part.path)} for part in outcome.parts], indent=2)
+    write_results([{**asdict(part), 'path': str(part.path)} for part in outcome.parts])
     if not settings.dry_run:
         say(_next(settings.what, output, outcome))
-    return 0
 
 
 def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
+from pose_estimation_ros.apps.json_option import Write, add_json_option, json_results
 from pose_estimation_ros.apps.parser import INTERRUPTED, PROGRAM, Parser, add_flag, say
 from pose_estimation_ros.apps.train_options import add_recipe
 from pose_estimation_ros.apps.train_report import Report
@@ -27,12 +28,17 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--config', action=ActionConfigFile, help='A recipe, such as config/train/synthetic.yaml.')
     parser.add_argument('--output', type=Path, default=Path('build/train'), help='Folder of this training.')
     add_flag(parser, '--resume', 'Go on from the newest checkpoint in --output, with its own recipe if none is given.')
-    parser.add_argument('--json', type=Path | None, help='Write the results here too.')
+    add_json_option(parser, 'the results, which --output has as results.json too')
     add_recipe(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Train and return the exit code: 0 done, 130 where Ctrl-C ended it, 143 where SIGTERM did."""
+    with json_results(arguments.json, indent=2) as write_results:
+        return _run(arguments, write_results)
+
+
+def _run(arguments: Namespace, write_results: Write) -> int:
     recipe, text = _recipe(arguments)
     from pose_estimation_ros.training.processes import Processes
     from pose_estimation_ros.training.run import require_device, train
@@ -50,7 +56,8 @@ def run(arguments: Namespace) -> int:
     with ending_on_interrupt(True, signal.SIGTERM) as stop:
         result = train(subject, recipe.settings, arguments.output, validation, resume, lambda: stop.asked)
     if main:
-        _finish(recipe, subject, result, report, arguments)
+        results = _finish(recipe, subject, result, report, arguments)
+        write_results(results)
     if not result.stopped:
         return 0
     return TERMINATED if stop.terminated else INTERRUPTED
@@ -99,16 +106,18 @@ def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', 
     return subject, validation, f'goes on from {resume}' if resume else told
 
 
-def _finish(recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace) -> None:
-    """Save the model, write the results down and tell them."""
+def _finish(
+    recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace
+) -> dict[str, Any]:
+    """Save the model, write the results down, tell them and return them."""
     report.model = save_model(recipe, subject, result.network, arguments.output / 'model')
     write_json(arguments.output / 'timings.json', result.timings, indent=2)
     results = report.results(result)
-    for path in filter(None, (arguments.output / 'results.json', arguments.json)):
-        write_json(path, results, indent=2)
+    write_json(arguments.output / 'results.json', results, indent=2)
     report.after(result)
     if result.stopped:
         say(f'stopped as asked at iteration {result.iteration}; go on with train --output {arguments.output} --resume')
+    return results
 
 
 def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -> Path:

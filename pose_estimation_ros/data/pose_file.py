@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +11,7 @@ import numpy as np
 
 from pose_estimation_ros.core.boxes import Boxes, with_margin
 from pose_estimation_ros.core.errors import DatasetError
-from pose_estimation_ros.core.files import STDOUT, written_whole
+from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 
@@ -32,10 +31,13 @@ def pose_record(pose: Pose) -> dict[str, Any]:
 
 
 class PoseFile:
-    """Writes `{"skeleton": ..., "frames": [...]}` as frames come, so that hours of video need no memory."""
+    """Writes `{"skeleton": ..., "frames": [...]}` as frames come, so that hours of video need no memory.
 
-    def __init__(self, path: Path, skeleton: Skeleton) -> None:
-        self._path, self._skeleton = path, skeleton
+    A `stream` is written to in place of the file.
+    """
+
+    def __init__(self, path: Path, skeleton: Skeleton, stream: TextIO | None = None) -> None:
+        self._path, self._skeleton, self._stream = path, skeleton, stream
         self._stack = contextlib.ExitStack()
         self._frames = 0
 
@@ -46,9 +48,9 @@ class PoseFile:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[TextIO]:
-        if self._path == STDOUT:
-            yield sys.stdout
-            print('\n]}', flush=True)
+        if self._stream:
+            yield self._stream
+            print('\n]}', file=self._stream, flush=True)
             return
         with written_whole(self._path) as temporary, temporary.open('w') as file:
             yield file

@@ -337,6 +337,16 @@ def test_outputs_that_cannot_be_are_refused(tmp_path, fake, capsys):
     assert left_in(tmp_path) == ['old']
 
 
+def test_nothing_but_json_on_stdout(tmp_path, fake, capsys):
+    fake()
+    old = record(tmp_path / 'old', tiny(count=1))
+    assert run(old, '--output', tmp_path / 'new', '--json', '-') == 0
+    told = capsys.readouterr()
+    assert [frame['width'] for frame in json.loads(told.out)['frames']] == [64]
+    assert f'wrote {tmp_path / "new"}' in told.err
+    assert not Path('-').exists()
+
+
 def test_weights_and_backends_are_tried_before_anything_is_written(tmp_path, capsys):
     old = record(tmp_path / 'old', tiny())
     refusal(capsys, old, '--output', tmp_path / 'new', '--weights', tmp_path / 'none.onnx')

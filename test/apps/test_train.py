@@ -178,6 +178,16 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
     assert f'--config {config}' in sentence
 
 
+def test_nothing_but_json_on_stdout(cli, recipe, tmp_path):
+    folder = tmp_path / 'run'
+    outcome = cli('train', '--config', recipe, '--output', folder, '--json', '-')
+    assert outcome.code == 0, outcome
+    assert json.loads(outcome.out) == json.loads((folder / 'results.json').read_text())
+    assert 'AP ' in outcome.err
+    assert str(folder / 'model') in outcome.err
+    assert not Path('-').exists()
+
+
 def test_resuming_what_is_not_there_is_told(cli, tmp_path):
     sentence = cli('train', '--output', tmp_path / 'nothing', '--resume').sentence()
     assert f'{tmp_path / "nothing"} holds no training to go on with; name its folder with --output' in sentence
