@@ -28,6 +28,20 @@ def make_folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
+def made_folder(path: Path) -> Iterator[Path]:
+    """Make a folder, with its parents, and take away again what nothing came to lie in when something goes wrong."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield path
+    except BaseException:
+        with contextlib.suppress(OSError):  # one that holds something stays, and so those that it lies in
+            for folder in new:
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` to write to, and rename it to `path` when all went well.
 

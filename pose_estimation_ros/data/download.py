@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DownloadError, OutputError
-from pose_estimation_ros.core.files import make_folder
+from pose_estimation_ros.core.files import made_folder
 from pose_estimation_ros.data.transport import NETWORK_ERRORS, OPENERS, Stream, Version, describe
 
 RETRIES = 2
@@ -83,20 +83,8 @@ def fetch(
     job = _Job(url, target, sha256.lower() if sha256 else None, size, progress, timeout)
     if job.is_done():
         return target
-    make_folder(target.parent)
-    job.read_version_of_part()
-    for attempts_left in reversed(range(RETRIES + 1)):
-        try:
-            job.transfer()
-            break
-        except _DroppedError as drop:
-            if not attempts_left:
-                raise DownloadError(
-                    f'the connection to {job.name} broke after {drop}; what came is kept, run again to resume'
-                ) from drop
-            job.say(f'connection lost after {drop}, trying again')
-            time.sleep(PAUSE_S)
-    job.finish()
+    with made_folder(target.parent):
+        job.run()
     return target
 
 
@@ -141,6 +129,22 @@ class _Job:
             right = _sha256(self.target).startswith(self.sha256) if self.sha256 else self.size in (None, size)
         self.say(f'{self.target} is there already' + ('' if right else ', but is another file; fetching it again'))
         return right
+
+    def run(self) -> None:
+        """Fetch, trying again where the connection breaks."""
+        self.read_version_of_part()
+        for attempts_left in reversed(range(RETRIES + 1)):
+            try:
+                self.transfer()
+                break
+            except _DroppedError as drop:
+                if not attempts_left:
+                    raise DownloadError(
+                        f'the connection to {self.name} broke after {drop}; what came is kept, run again to resume'
+                    ) from drop
+                self.say(f'connection lost after {drop}, trying again')
+                time.sleep(PAUSE_S)
+        self.finish()
 
     def read_version_of_part(self) -> None:
         """Take the server's time of its file from the part's modification time, where `_store` puts it (0: unknown).

@@ -209,13 +209,13 @@ def test_a_file_that_changed_between_runs_is_not_glued_together(site, url, targe
 def test_a_wrong_hash_is_named_and_the_file_removed(url, target):
     with pytest.raises(DownloadError, match=f'{"0" * 64}.*{HASH}'):
         fetch(url, target, sha256='0' * 64)
-    assert files(target) == []
+    assert not target.parent.exists()
 
 
 def test_a_wrong_size_is_told_before_the_download(url, target):
     with pytest.raises(DownloadError, match=f'should have 5 bytes.*offers {len(CONTENT)}'):
         fetch(url, target, size=5)
-    assert files(target) == []
+    assert not target.parent.exists()
 
 
 @pytest.mark.parametrize('expected', [{}, {'sha256': HASH}, {'size': len(CONTENT)}])
@@ -250,7 +250,7 @@ def test_not_found(site, url, target):
     assert f'copy it to {target}' in message
     assert '\n' not in message
     assert len(site.asked) == 1
-    assert files(target) == []
+    assert not target.parent.exists()
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_web_page_in_place_of_a_file(site, url, target, page):
     site.content = page
     with pytest.raises(DownloadError, match='web page'):
         fetch(url, target)
-    assert files(target) == []
+    assert not target.parent.exists()
     fetch(url, target.with_name('page.html'))
     assert files(target) == ['page.html']
 
@@ -317,6 +317,15 @@ def test_an_unknown_host(target, scheme, monkeypatch):
 def test_an_address_that_is_none(target, wrong):
     with pytest.raises(DownloadError, match=re.escape(wrong)):
         fetch(wrong, target)
+
+
+def test_folders_that_were_there_stay_and_those_made_for_nothing_go(site, url, tmp_path):
+    site.status = 404
+    (tmp_path / 'mine').mkdir()
+    with pytest.raises(DownloadError):
+        fetch(url, tmp_path / 'mine' / 'a' / 'b' / 'net.bin')
+    assert list(tmp_path.iterdir()) == [tmp_path / 'mine']
+    assert list((tmp_path / 'mine').iterdir()) == []
 
 
 def test_an_interrupt_leaves_only_the_part(site, url, target, monkeypatch):
