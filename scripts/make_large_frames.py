@@ -17,6 +17,7 @@ from tqdm import tqdm
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import OutputError, PoseEstimationError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.places import find_images
 from pose_estimation_ros.data.preparation.large_frames import (
     LargeFrame,
@@ -50,7 +51,7 @@ def make(kind: str, photographs: Photographs, folder: Path, count: int) -> None:
     truth = as_coco(((f'{number:06d}.jpg', frame) for number, frame in enumerate(frames, start=1)), write)
     write_json(folder / 'annotations' / ANNOTATIONS, truth)
     people = sum(person['num_keypoints'] > 0 for person in truth['annotations'])
-    print(f'{folder}: {len(truth["images"])} frames, {people} people with keypoints')
+    print(f'{folder}: {counted(len(truth["images"]), "frame")}, {counted(people, "person", "people")} with keypoints')
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_file import PoseFile
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class Estimator:
 
     def __str__(self) -> str:
         skipped = f', {self._skipped} unreadable and left out' if self._skipped else ''
-        return f'{self.pictures} frames, {self._poses} poses, {len(self._ids)} tracks{skipped}'
+        counts = {'frame': self.pictures, 'pose': self._poses, 'track': len(self._ids)}
+        return ', '.join(counted(count, what) for what, count in counts.items()) + skipped
 
     def estimate(self, message: 'Message') -> tuple['BagPicture', float, list[Pose]] | None:
         """Return picture, stamp and poses; None where the message is another topic's or cannot be read."""
@@ -102,7 +104,8 @@ class Estimator:
     def check(self) -> None:
         """Raise SourceError where there was no picture at all."""
         if not self.pictures:
-            reason = f'none of the {self._skipped} messages can be read' if self._skipped else 'there is no message'
+            unread = f'of {counted(self._skipped, "message")} none can be read'
+            reason = unread if self._skipped else 'there is no message'
             raise SourceError(f'there is no picture on {self._topic}: {reason}')
 
     def _skip(self, error: ImageError) -> None:

@@ -10,6 +10,7 @@ from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.synthetic.crossing import CrossingSettings, crossing_video
 from pose_estimation_ros.evaluation.tracking_trial import TrackerRun, run_trackers, total, trials
 from pose_estimation_ros.tracking.trackers import TRACKERS
@@ -43,7 +44,8 @@ def run_tracking(settings: Namespace, write_results: Write) -> None:
             runs[name].append(run)
     rows = [_row(name, each) for name, each in runs.items()]
     table = format_tracking(rows)
-    say(f'{SEQUENCES} crossings of {scene.people} people, {settings.frames} frames each at {scene.fps:g} a second')
+    frames = f'{counted(settings.frames, "frame")} each at {scene.fps:g} a second'
+    say(f'{SEQUENCES} crossings of {scene.people} people, {frames}')
     say(table)
     report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
     write_results(report)

@@ -26,6 +26,7 @@ from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
@@ -78,7 +79,8 @@ def run(settings: Namespace) -> int:
     _write_picture(picture, best[1])
     say(_table(np.array(stages)))
     rate = len(people) / (time.perf_counter() - started)
-    say(f'{len(people)} frames, {np.mean(people):.1f} people a frame, {len(ids)} tracks')
+    tracks = counted(len(ids), 'track')
+    say(f'{counted(len(people), "frame")}, {np.mean(people):.1f} people a frame, {tracks}')
     say(f'{rate:.1f} frames/s, with reading or drawing the frames, annotating and writing the video')
     for path in (video, picture, poses_path):
         say(f'wrote {path}')

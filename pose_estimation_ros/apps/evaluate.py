@@ -18,6 +18,7 @@ from pose_estimation_ros.apps.parser import add_flag, say
 from pose_estimation_ros.apps.person_options import add_boxes, check_boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -88,8 +89,9 @@ class Outcome:
     def text(self) -> str:
         """Return the tables for people."""
         timings = f'\n{self.run.timing_table()}' if self.run.timings else ''
-        left_out = f'\n {len(self.run.unreadable)} unreadable images left out' if self.run.unreadable else ''
-        counts = f' {len(self.run.image_ids)} images, {len(self.run.detections)} detections'
+        unreadable = counted(len(self.run.unreadable), 'unreadable image')
+        left_out = f'\n {unreadable} left out' if self.run.unreadable else ''
+        counts = f' {counted(len(self.run.image_ids), "image")}, {counted(len(self.run.detections), "detection")}'
         nobody = (
             '\n nobody is annotated in these images: there is nothing to score' if math.isnan(self.score.AP) else ''
         )

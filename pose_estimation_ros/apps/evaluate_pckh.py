@@ -7,6 +7,7 @@ from pose_estimation_ros.apps.model_options import make_learner
 from pose_estimation_ros.apps.parser import say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.places import find_annotations, find_images
 
 ANNOTATIONS = 'annot'
@@ -26,7 +27,7 @@ def run_pckh(settings: Namespace, write_results: Write) -> None:
     require_mpii(learner.method)
     pipeline = learner.scoring_pipeline(settings.upsample_ratio).with_settings(flip=settings.flip)
     score = evaluate_mpii(pipeline, mpii)
-    text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {len(mpii)} persons'
+    text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {counted(len(mpii), "person")}'
     results = {**score, 'persons': len(mpii)}
     say(text)
     write_results(results)

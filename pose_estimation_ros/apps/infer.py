@@ -22,6 +22,7 @@ from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.sources import Frame, Source
@@ -65,8 +66,9 @@ class Tally:
 
     def __str__(self) -> str:
         rate = self.frames / self.seconds if self.seconds else 0
-        people = f'{len(self.ids)} tracks, ' if self.ids else ''
-        return f'{self.frames} frames, {self.poses} poses, {people}{rate:.1f} frames/s'
+        tracks = [counted(len(self.ids), 'track')] if self.ids else []
+        counts = [counted(self.frames, 'frame'), counted(self.poses, 'pose'), *tracks]
+        return f'{", ".join(counts)}, {rate:.1f} frames/s'
 
 
 def run(settings: Namespace) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.apps.parser import say
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ class Report:
         plan = Plan.of(len(subject.pictures), recipe.settings)
         parameters = sum(each.numel() for each in subject.network.parameters() if each.requires_grad)
         trainer = recipe.trainer
-        steps = f'{plan.steps} steps of {trainer.batch_size * trainer.batches_per_iter} pictures'
+        pictures = counted(trainer.batch_size * trainer.batches_per_iter, 'picture')
+        steps = f'{counted(plan.steps, "step")} of {pictures}'
         self._table(
             {
                 'method': f'{recipe.method}, {parameters / 1e6:.2f} million parameters',
                 'weights': told,
-                'pictures': f'{len(subject.pictures)}, an epoch is {plan.stream.steps} steps',
+                'pictures': f'{len(subject.pictures)}, an epoch is {counted(plan.stream.steps, "step")}',
                 **_teacher(recipe),
                 'training': f'{steps}, until epoch {trainer.max_epochs} at most',
                 'validation': _validation(recipe),
@@ -80,7 +82,7 @@ def _validation(recipe: Recipe) -> str:
     if not recipe.data.validation:
         return 'none (data.validation is empty)'
     after = recipe.trainer.val_after
-    return f'every {after} steps and at the end' if after else 'at the end'
+    return f'every {counted(after, "step")} and at the end' if after else 'at the end'
 
 
 def _teacher(recipe: Recipe) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import ImageError, SourceError
 from pose_estimation_ros.core.image import read_image
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.video import APPROXIMATE, Capture
 
 LOG = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class PictureSource:
                 continue
             yield Frame(str(path), position - self.skipped, 0.0, image)
         if self.skipped == len(self.files):
-            raise SourceError(f'none of the {self.skipped} pictures in {self.name} can be read')
+            raise SourceError(f'of {counted(self.skipped, "picture")} in {self.name} none can be read')
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -13,6 +13,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.annotations import indexed
 from pose_estimation_ros.evaluation.detections import check_detections
 
@@ -174,7 +175,7 @@ def _check_fit(truth: 'COCO', detections: Sequence[dict[str, Any]], image_ids: S
         unknown = sorted(set(ids) - known)
         if unknown:
             raise EvaluationError(
-                f'{what} of {len(unknown)} images that are not among the {len(known)} of the truth, such as '
+                f'{what} of {counted(len(unknown), "image")} not among the {len(known)} of the truth, such as '
                 f'{unknown[0]}; they belong to another annotation file'
             )
     categories = {each['category_id'] for each in detections} - set(truth.cats)

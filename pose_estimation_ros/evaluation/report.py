@@ -18,6 +18,7 @@ from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.sample import COCO_CORNER
 from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
 from pose_estimation_ros.evaluation.matching import NOBODY, PictureMatch, joint_scores
@@ -62,10 +63,11 @@ def write_report(path: Path, report: Report) -> None:
 
 def page(report: Report) -> str:
     """Return the page as HTML."""
-    people = sum(len(each.truth) for each in report.pictures)
+    people = counted(sum(len(each.truth) for each in report.pictures), 'person', 'people')
     found = sum(len(each.found) for each in report.pictures)
     missed = sum(int((each.partner == NOBODY).sum()) for each in report.pictures)
-    facts = f'{len(report.pictures)} images, {people} people with keypoints, {missed} missed, {found} detections'
+    images, detections = counted(len(report.pictures), 'image'), counted(found, 'detection')
+    facts = f'{images}, {people} with keypoints, {missed} missed, {detections}'
     sections = [
         ('Score', _score_table(report.score)),
         ('Precision and recall', precision_recall_plot(report.curves)),

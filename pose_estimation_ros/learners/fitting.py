@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
 from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -174,7 +175,7 @@ class Fitting:
             preprocessing=model.preprocessing,
         )
         if self.request.tells:
-            print(f'training on {len(pictures)} pictures; checkpoints go to {self.places.checkpoints}')
+            print(f'training on {counted(len(pictures), "picture")}; checkpoints go to {self.places.checkpoints}')
         resume = None if self.training.weights_only else self.checkpoint()
         try:
             with ending_on_interrupt(True, signal.SIGTERM) as stop:

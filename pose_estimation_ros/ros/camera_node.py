@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.ros.ending import until_asked_to_end
@@ -90,7 +91,7 @@ class CameraNode(Node):
                 rclpy.spin_once(self, timeout_sec=wait)
             if self.published == self.setting('most_pictures'):
                 break
-        self.get_logger().info(f'{self.setting("source")} has ended after {self.published} pictures')
+        self.get_logger().info(f'{self.setting("source")} has ended after {counted(self.published, "picture")}')
 
     def _publish(self, image: ByteArray) -> None:
         header = Header(frame_id=self.setting('frame_id'), stamp=self.get_clock().now().to_msg())

@@ -27,6 +27,7 @@ from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, 
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
@@ -196,7 +197,8 @@ def _table(listener: Listener, elapsed: float) -> str:
         ),
         f'rate                  {said.get("output Hz", "unknown"):>8s} Hz, the camera '
         f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames passed over',
-        f'{len(ages)} frames, {np.mean(listener.people):.1f} people a frame, {len(listener.ids)} tracks, '
+        f'{counted(len(ages), "frame")}, {np.mean(listener.people):.1f} people a frame,'
+        f' {counted(len(listener.ids), "track")}, '
         f'{said.get("backend", "")} on {said.get("device", "")}',
     ]
     return '\n'.join(lines)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.ros.statistics import Snapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -65,9 +66,10 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         return WARN, f'frames arrive without boxes of people: {view.boxes_fault}'
     if seen.people == 0:
         return OK, 'frames arrive, nobody seen'
+    people = counted(seen.people, 'person', 'people')
     if view.depth_fault:
-        return WARN, f'{seen.people} people seen, none in 3D: {view.depth_fault}'
-    return OK, f'{seen.people} people seen'
+        return WARN, f'{people} seen, none in 3D: {view.depth_fault}'
+    return OK, f'{people} seen'
 
 
 def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[bytes, str]:

@@ -14,6 +14,7 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2
 
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.ros.ending import until_asked_to_end
 from pose_estimation_ros.ros.skeleton_listener import SkeletonListener
 
@@ -38,7 +39,7 @@ class Echo(Node):
 
 def as_text(message: PointCloud2, poses: Sequence[Pose]) -> str:
     """Return a message for people to read."""
-    head = f'{_stamp(message):.3f} {message.header.frame_id}: {len(poses)} people'
+    head = f'{_stamp(message):.3f} {message.header.frame_id}: {counted(len(poses), "person", "people")}'
     return '\n'.join([head, *map(str, poses)])
 
 

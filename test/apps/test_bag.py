@@ -312,7 +312,7 @@ def bad_pictures(path):
         (lambda path: path.write_text('x'), 'is no bag'),
         (no_images, 'has no image topic, only /a'),
         (no_pictures, 'there is no picture on /camera/image_raw: there is no message'),
-        (bad_pictures, 'there is no picture on /camera/compressed: none of the 3 messages can be read'),
+        (bad_pictures, 'there is no picture on /camera/compressed: of 3 messages none can be read'),
     ],
 )
 def test_what_holds_no_pictures_is_refused(tmp_path, fake, capsys, prepare, says):

@@ -248,7 +248,7 @@ class TestBadInput:
         assert re.search(r'image 4 of the dataset: .*4\.png is not a picture', sentence())
         outcome = cli('evaluate', '--dataset', dataset, *seeing, '--skip-unreadable')
         assert outcome.code == 0
-        assert ' 2 images, 2 detections\n 1 unreadable images left out' in outcome.out
+        assert ' 2 images, 2 detections\n 1 unreadable image left out' in outcome.out
         assert any('4.png' in line and 'left out' in line for line in outcome.complaints)
 
     @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ class TestBadInput:
             ('[{"image_id": 3, "score": 1}]', 'lacks category_id, keypoints'),
             (
                 '[{"image_id": 99, "category_id": 1, "score": 1, "keypoints": %s}]',
-                'of 1 images that are not among the 3',
+                'of 1 image not among the 3',
             ),
         ],
     )

@@ -104,7 +104,7 @@ class TestPictures:
 
     def test_says_what_it_did(self, infer, picture):
         outcome = infer(picture)
-        assert f'{picture}: 1 frames, 3 poses' in outcome.out
+        assert f'{picture}: 1 frame, 3 poses' in outcome.out
         assert '--output DIR' in outcome.out
         assert 'three.png:' in outcome.err  # the progress bar
         assert '0/1' in outcome.err
@@ -189,7 +189,7 @@ class TestFolders:
         (folder / 'a.png').write_bytes(b'')
         outcome = cli('infer', folder, '--json', POSES, *seeing)
         assert outcome.code == 2
-        assert outcome.complaints[-1] == f'pose_estimation: none of the 1 pictures in {folder} can be read'
+        assert outcome.complaints[-1] == f'pose_estimation: of 1 picture in {folder} none can be read'
         assert names_in('.') == []
 
 
@@ -317,7 +317,7 @@ class TestOutput:
         outcome = spawn('infer', picture, '--json', '-', '--output', OUT, *seeing)
         assert outcome.code == 0, outcome
         assert len(json.loads(outcome.out)['frames']) == 1
-        assert '1 frames' in outcome.err
+        assert '1 frame, ' in outcome.err
         assert f'wrote {OUT}' in outcome.err
         assert not Path('-').exists()
 

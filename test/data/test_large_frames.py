@@ -136,7 +136,7 @@ def test_the_script_makes_datasets_that_evaluation_reads(coco, tmp_path):
 
     outcome = run_script('--coco', coco, '--output', tmp_path / 'out', 'mosaics_1080')
     assert outcome.returncode == 0, outcome
-    assert '1 frames, 6 people' in outcome.stdout
+    assert '1 frame, 6 people' in outcome.stdout
     dataset = Dataset.open(tmp_path / 'out' / 'mosaics_1080', 'person_keypoints_val2017.json')
     pictures = dataset.pictures(tmp_path / 'out' / 'mosaics_1080' / 'val2017', dataset.image_ids())
     assert cv2.imread(str(pictures[0][1])).shape == (1080, 1920, 3)

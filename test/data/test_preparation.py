@@ -273,7 +273,7 @@ class TestBadArchives:
     def test_a_file_twice(self, request_of, output, archives):
         with pytest.warns(UserWarning, match='Duplicate'), zipfile.ZipFile(archives / 'val2017.zip', 'a') as file:
             file.writestr('val2017/000000000001.jpg', b'evil')
-        self.assert_refused(request_of(), output, 'has 1 files twice')
+        self.assert_refused(request_of(), output, 'has 1 file twice')
 
     @pytest.mark.parametrize('count', [0, 2, 4])
     def test_a_wrong_count(self, request_of, output, archives, count):

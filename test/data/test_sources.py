@@ -124,7 +124,7 @@ def test_an_unreadable_picture_in_a_folder_is_left_out_and_named(tmp_path, caplo
 def test_a_folder_of_nothing_but_unreadable_pictures(tmp_path):
     for number in range(2):
         (tmp_path / f'{number}.png').touch()
-    with pytest.raises(SourceError, match=r'none of the 2 pictures in .* can be read'):
+    with pytest.raises(SourceError, match=r'of 2 pictures in .* none can be read'):
         list(only(tmp_path).frames())
 
 

@@ -182,7 +182,7 @@ class TestBadDetections:
     @pytest.mark.parametrize(
         ('change', 'expected'),
         [
-            ({'image_id': 99}, 'of 1 images that are not among the 3 of the truth, such as 99'),
+            ({'image_id': 99}, 'of 1 image not among the 3 of the truth, such as 99'),
             ({'category_id': 7}, 'of category 7, the truth has 1'),
             ({'keypoints': [1.0] * 34}, r'detection 1 of the detections must have 51 keypoint numbers .* got 34'),
             ({'keypoints': [math.nan] * 51}, 'no finite numbers'),
@@ -219,7 +219,7 @@ class TestBadDetections:
         assert str(path) in str(caught.value)
 
     def test_image_ids(self, truth, perfect):
-        with pytest.raises(EvaluationError, match=r'image_ids are of 1 images .* such as 44'):
+        with pytest.raises(EvaluationError, match=r'image_ids are of 1 image .* such as 44'):
             coco_score(truth, perfect, [1, 44])
         with pytest.raises(EvaluationError, match='image_ids is empty'):
             coco_score(truth, perfect, [])

@@ -407,7 +407,7 @@ def test_diagnostics_without_a_clock(make_robot):
     robot.explained('unconfigured')
     answer = robot.start().ask(picture(1), seconds=77.0)
     assert answer.height == 1
-    assert robot.explained('1 people seen').level == DiagnosticStatus.OK
+    assert robot.explained('1 person seen').level == DiagnosticStatus.OK
 
 
 # --- failures ------------------------------------------------------------------------------------------------------
@@ -423,7 +423,7 @@ def test_unsupported_encoding(robot):
     (text,) = until(lambda: robot.said('bayer_rggb16', ERROR))
     assert all(name in text for name in ENCODINGS)
     robot.ask(picture(1))
-    assert robot.explained('1 people seen').level == DiagnosticStatus.OK
+    assert robot.explained('1 person seen').level == DiagnosticStatus.OK
 
 
 def test_unsupported_encoding_without_a_stamp(robot):
@@ -487,7 +487,7 @@ def test_configure_fails_without_a_model(make_robot):
     assert entities(robot.pose) == bare
     assert robot.set(model_path='there.onnx').successful
     robot.start().ask(picture(1))
-    robot.explained('1 people seen')
+    robot.explained('1 person seen')
 
 
 def test_configure_fails_when_warming_up_does(make_robot, workshop, monkeypatch):
@@ -541,7 +541,7 @@ def test_activation_that_fails(make_robot, workshop, monkeypatch):
     monkeypatch.undo()
     assert robot.change('activate')
     robot.connected().ask(picture(1))
-    robot.explained('1 people seen')
+    robot.explained('1 person seen')
 
 
 def test_inference_that_fails_now_and_then(robot, workshop):
@@ -557,7 +557,7 @@ def test_inference_that_fails_now_and_then(robot, workshop):
         robot.ask(picture(1))
     until(lambda: len(robot.said('inference failed: MemoryError: out of memory', ERROR)) == 8)
     assert robot.state() == 'active'
-    robot.explained('1 people seen')
+    robot.explained('1 person seen')
 
 
 def test_five_failures_in_a_row_deactivate(robot, workshop):
@@ -576,7 +576,7 @@ def test_five_failures_in_a_row_deactivate(robot, workshop):
     workshop.hurdle = lambda image: None
     assert robot.change('activate')
     robot.connected().ask(picture(1))
-    assert robot.explained('1 people seen').level == DiagnosticStatus.OK
+    assert robot.explained('1 person seen').level == DiagnosticStatus.OK
 
 
 def test_stall(make_robot):
@@ -624,7 +624,7 @@ def test_subscribers_whose_qos_does_not_fit(make_robot):
     robot.listen(PointCloud2, 'skeletons')
     until(robot.pose._outputs.wanted)
     robot.ask(picture(1))
-    robot.explained('1 people seen')
+    robot.explained('1 person seen')
 
 
 def test_what_was_wrong_is_not_told_for_ever(robot):
@@ -646,7 +646,7 @@ def test_zero_stamp(make_robot):
         assert robot.ask(picture(1), seconds=0.0).height == 1
     until(lambda: robot.said('no time stamp', WARN))
     assert len(robot.said('no time stamp')) == 1
-    robot.explained('1 people seen')
+    robot.explained('1 person seen')
     assert robot.value('age p50 ms') == 'unknown'
 
 
@@ -720,7 +720,7 @@ def test_depth_that_is_missing_or_of_another_size(deep, fault, sentence):
     assert np.isnan(points[..., :3]).all()
     (text,) = until(lambda: deep.said('no 3D', WARN))  # throttled
     assert sentence in text
-    assert deep.explained(f'1 people seen, none in 3D: {sentence}').level == DiagnosticStatus.WARN
+    assert deep.explained(f'1 person seen, none in 3D: {sentence}').level == DiagnosticStatus.WARN
 
 
 # --- the rest ------------------------------------------------------------------------------------------------------

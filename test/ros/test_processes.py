@@ -103,7 +103,7 @@ def test_remapped_and_renamed(run, ros):
     try:
         until(friend.camera.get_subscription_count)
         answered(friend, picture(1), 2.0)
-        friend.explained('1 people seen')
+        friend.explained('1 person seen')
     finally:
         friend.stop()
     assert 'Traceback' not in process.output

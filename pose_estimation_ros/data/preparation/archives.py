@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DatasetError, OutputError
+from pose_estimation_ros.core.words import counted
 
 CHUNK = 1 << 20
 ENCRYPTED = 1
@@ -55,7 +56,8 @@ class Archive:
         items = [Item(member, place(match)) for member, match in matches if match]
         places = {item.place for item in items}
         if len(places) < len(items):
-            raise ArchiveError(f'{self.path} has {len(items) - len(places)} files twice; get another copy of it')
+            twice = counted(len(items) - len(places), 'file')
+            raise ArchiveError(f'{self.path} has {twice} twice; get another copy of it')
         return items
 
     def text(self, name: str) -> str:

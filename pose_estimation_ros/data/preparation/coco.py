@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.files import make_folder
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.download import fetch
 from pose_estimation_ros.data.preparation.archives import Archive, ArchiveError, Item, opened, writing
 from pose_estimation_ros.data.preparation.coco_parts import COCO_2017, COCO_URL, DEFAULT_PARTS, CocoPart
@@ -203,7 +204,7 @@ def _plan(request: CocoRequest, missing: Sequence[CocoPart], manner: Manner) -> 
         path, size = request.archive_of(part), _bytes_to_fetch(request, part)
         if not path.exists():
             yield f'would fetch {in_words(size)} from {request.url_of(part)}'
-        yield f'would unpack {part.files} files of {path} to {request.output / part.places[0]}'
+        yield f'would unpack {counted(part.files, "file")} of {path} to {request.output / part.places[0]}'
     if missing:
         needed, there = _space_needed(request, missing), manner.free(request.output)
         yield f'would need {in_words(needed)} on the disk, {in_words(there)} are free'

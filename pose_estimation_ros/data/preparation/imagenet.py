@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.preparation.archives import Archive, ArchiveError, Item, opened
 from pose_estimation_ros.data.preparation.outcome import Manner, Outcome, outcome_of
 from pose_estimation_ros.data.preparation.space import in_words, require_space
@@ -166,7 +167,7 @@ def _refuse_bomb(archive: Archive, items: Sequence[Item], counts: ImageNetCounts
 
 def _plan(path: Path, output: Path, missing: Sequence[Tree], needed: int, manner: Manner) -> tuple[str, ...]:
     return (
-        *(f'would unpack {tree.files} files of {path} to {tree.place}' for tree in missing),
+        *(f'would unpack {counted(tree.files, "file")} of {path} to {tree.place}' for tree in missing),
         f'would write {output / LABELS}',
         f'would need {in_words(needed)} on the disk, {in_words(manner.free(output))} are free',
     )

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.people import seed_of
 from pose_estimation_ros.data.preparation.outcome import MADE, THERE, Manner, Outcome, Prepared
 from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
@@ -52,7 +53,7 @@ def prepare_synthetic(
         write_json(make_folder(output) / MARK, info)
         _draw(output, count, seed, scene, info, manner.progress)
     if not whole and manner.dry_run:
-        return Outcome((), (f'{count} pictures would be drawn into {output}',))
+        return Outcome((), (f'{counted(count, "picture")} would be drawn into {output}',))
     return Outcome(_parts(output, THERE if whole else MADE))
 
 
