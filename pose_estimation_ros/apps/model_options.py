@@ -7,6 +7,7 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
+from pose_estimation_ros.apps.option_words import told_as_options
 from pose_estimation_ros.apps.parser import add_flag
 from pose_estimation_ros.apps.person_options import add_person_options, person_options
 from pose_estimation_ros.core.errors import SettingsError
@@ -103,6 +104,7 @@ def of_one_pass(settings: Namespace) -> Namespace:
     return changed
 
 
+@told_as_options()
 def make_learner(settings: Namespace) -> Any:
     """Return a learner with its weights loaded, as the common options say."""
     from pose_estimation_ros.learners.create import create_learner
