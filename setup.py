@@ -68,7 +68,7 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            f'pose_estimation = {NAME}.apps.cli:main',
+            f'pose_estimation = {NAME}.apps.start:main',
             f'pose_node = {NAME}.ros.pose_node:main',
             f'camera_node = {NAME}.ros.camera_node:main',
         ]

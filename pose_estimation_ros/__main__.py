@@ -2,6 +2,6 @@
 
 import sys
 
-from pose_estimation_ros.apps.cli import main
+from pose_estimation_ros.apps.start import main
 
 sys.exit(main())

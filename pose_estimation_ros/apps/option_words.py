@@ -26,7 +26,8 @@ WORDS = (
 def as_options(text: str) -> str:
     """Return a message with the options that a user types in the place of a learner's arguments."""
     for pattern, words in WORDS:
-        text = re.sub(pattern, lambda found, words=words: words.format(*map(_value, found.groups())), text)
+        while found := re.search(pattern, text):
+            text = text[: found.start()] + words.format(*map(_value, found.groups())) + text[found.end() :]
     return text
 
 

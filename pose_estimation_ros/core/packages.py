@@ -4,6 +4,10 @@ EXTRAS = {
     'torch': 'torch,export',
     'onnx': 'export',
     'onnxruntime': '',
+    'jsonargparse': '',
+    'tqdm': '',
+    'cv2': '',
+    'numpy': '',
     'openvino': 'openvino',
     'rosbags': 'bag',
     'pycocotools': 'evaluate',
@@ -12,6 +16,8 @@ EXTRAS = {
     'tensorboard': 'train',
 }
 """Package -> the extras of this package that bring it; none where it is always asked for."""
+CALLED = {'cv2': 'opencv-python', 'jsonargparse': "'jsonargparse[signatures]'"}
+"""What pip calls packages, where that is not the name they are imported by."""
 
 
 def missing_package(error: ModuleNotFoundError, purpose: str, extras: str | None = None) -> str:
@@ -27,5 +33,5 @@ def missing_package(error: ModuleNotFoundError, purpose: str, extras: str | None
     if package not in EXTRAS:
         return ''
     chosen = EXTRAS[package] if extras is None else extras
-    wanted = f"'pose_estimation_ros[{chosen}]'" if chosen else package
+    wanted = f"'pose_estimation_ros[{chosen}]'" if chosen else CALLED.get(package, package)
     return f'{purpose} needs the package {package}, which is not installed: pip install {wanted}'

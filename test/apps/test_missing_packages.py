@@ -19,7 +19,7 @@ def find_spec(name, path=None, target=None):
     return None if name.partition('.')[0] in {absent} else find(name, path, target)
 
 PathFinder.find_spec = staticmethod(find_spec)
-from pose_estimation_ros.apps.cli import main
+from pose_estimation_ros.apps.start import main
 sys.exit(main(sys.argv[1:]))
 """
 """The command line in a Python that has never heard of some packages."""
@@ -78,6 +78,16 @@ def test_training_needs_its_extra(without, tmp_path, package):
     sentence = without({package}, 'train', *options, '--output', tmp_path / 'run', '--trainer.max_epochs', 1)
     assert f'train needs the package {package}, which is not installed' in sentence
     assert sentence.endswith("pip install 'pose_estimation_ros[train]'")
+
+
+@pytest.mark.parametrize(
+    ('package', 'cure'),
+    [('tqdm', 'tqdm'), ('jsonargparse', "'jsonargparse[signatures]'"), ('cv2', 'opencv-python'), ('numpy', 'numpy')],
+)
+def test_the_command_line_itself_needs_packages(without, package, cure):
+    assert without({package}, 'infer', '--help') == (
+        f'pose_estimation: the command line needs the package {package}, which is not installed: pip install {cure}'
+    )
 
 
 def test_mistakes_of_our_own_are_no_missing_packages():
