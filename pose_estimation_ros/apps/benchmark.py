@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.benchmark_high_resolution import run_tables
+from pose_estimation_ros.apps.benchmark_high_resolution import ANNOTATIONS, IMAGES_FOLDER, run_tables
 from pose_estimation_ros.apps.benchmark_ros import run_over_ros
 from pose_estimation_ros.apps.benchmark_tracking import run_tracking
 from pose_estimation_ros.apps.json_option import Write, add_json_option, json_results
@@ -30,6 +30,8 @@ BLOCK = 10
 """Frames that one way of running does in a row before the next has its turn: noise of the machine meets all alike."""
 
 SCENES_PER_CROWD = 5
+PEOPLE = (1, 5, 15, 50)
+PARTS_OF_DATASET = ('images_folder', 'annotations', 'limit')
 
 TOP_DOWN = 'simple_baseline'
 
@@ -77,8 +79,9 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for table.txt, benchmark.json, plot.')
     parser.add_argument('--video', type=str | None, help='A video or folder to measure on as well.')
     parser.add_argument(
-        '--people', type=PositiveInt, nargs='+', default=[1, 5, 15, 50], metavar='N', help='Of the synthetic scenes.'
-    )
+        '--people', type=PositiveInt, nargs='+', metavar='N',
+        help=f'Of the synthetic scenes. [{" ".join(map(str, PEOPLE))}; 1 over ROS, which takes one number]',
+    )  # fmt: skip
     parser.add_argument('--frames', type=PositiveInt, default=50, help='Measured for each row.')
     add_flag(parser, '--all', 'Measure every backend and precision that there is, not only the chosen one.')
     parser.add_argument(
@@ -104,10 +107,10 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         '--dataset', type=Path | None, metavar='DIR', help='For --table: a dataset like COCO, to measure accuracy on.'
     )
-    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of pictures in it.')
     parser.add_argument(
-        '--annotations', default='person_keypoints_val2017.json', metavar='NAME', help='Annotations in it.'
+        '--images-folder', type=str | None, metavar='NAME', help=f'Folder of pictures in it. [{IMAGES_FOLDER}]'
     )
+    parser.add_argument('--annotations', type=str | None, metavar='NAME', help=f'Annotations in it. [{ANNOTATIONS}]')
     parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures of it only.')
     add_model_options(parser)
 
@@ -115,9 +118,8 @@ def add_arguments(parser: Any) -> None:
 def run(settings: Namespace) -> int:
     """Measure what is asked for, print the table, and write what is wanted."""
     _check(settings)
-    measure = (
-        run_tables if settings.table else run_over_ros if settings.ros else run_tracking if settings.tracking else _run
-    )
+    others = {'table': run_tables, 'ros': run_over_ros, 'tracking': run_tracking}
+    measure = next((other for name, other in others.items() if settings[name]), _run)
     with json_results(settings.json) as write_results:
         measure(settings, write_results)
     return 0
@@ -153,9 +155,14 @@ def _run(settings: Namespace, write_results: Write) -> None:
 
 def _check(settings: Namespace) -> None:
     """Raise SettingsError where options would count for nothing."""
-    without_table = () if settings.table else ('dataset', 'limit')
-    without_model = ('ros', 'all', 'also', 'video', 'top_down', 'detector', 'weights') if settings.tracking else ()
-    for option, names in (('--table', without_table), ('a benchmark without --tracking', without_model)):
+    without_table = () if settings.table else ('dataset', *PARTS_OF_DATASET)
+    without_dataset = PARTS_OF_DATASET if settings.table and not settings.dataset else ()
+    without_model = ('people', 'ros', 'all', 'also', 'video', 'top_down', 'detector', 'weights')
+    for option, names in (
+        ('--table', without_table),
+        ('--dataset', without_dataset),
+        ('a benchmark without --tracking', without_model if settings.tracking else ()),
+    ):
         idle = [f'--{name.replace("_", "-")}' for name in names if settings[name]]
         if idle and not (settings.table and settings.tracking):
             raise SettingsError(f'{", ".join(idle)}: only for {option}; leave it out')
@@ -164,7 +171,7 @@ def _check(settings: Namespace) -> None:
 def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:
     """Return the pictures to measure on, by name of their source."""
     frames = {}
-    for people in tqdm(settings.people, desc='drawing people', leave=False):
+    for people in tqdm(settings.people or PEOPLE, desc='drawing people', leave=False):
         scene = SceneSettings(width=1280, height=720, people=people)
         frames[f'synthetic {people}'] = [generate_image(seed, scene).image for seed in range(SCENES_PER_CROWD)]
     if settings.video:

@@ -35,6 +35,9 @@ LOG = logging.getLogger(__name__)
 ROWS = 1080
 SCENES = 5
 
+IMAGES_FOLDER, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
+"""In --dataset, unless they are named."""
+
 
 @dataclass(frozen=True)
 class Dials:
@@ -104,7 +107,7 @@ def run_tables(settings: Namespace, write_results: Write) -> None:
 
     _check(settings)
     folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
-    dataset = Dataset.open(settings.dataset, settings.annotations) if settings.dataset else None
+    dataset = Dataset.open(settings.dataset, settings.annotations or ANNOTATIONS) if settings.dataset else None
     rows = _speed_rows(settings)
     if dataset is not None:
         rows += _accuracy_rows(settings, dataset)
@@ -185,9 +188,8 @@ def _scored(
     from pose_estimation_ros.evaluation.coco_score import coco_score
     from pose_estimation_ros.evaluation.run import evaluate_pictures
 
-    pictures = dataset.pictures(
-        find_images(settings.dataset, settings.images_folder, '--images-folder'), dataset.image_ids(settings.limit)
-    )
+    folder = find_images(settings.dataset, settings.images_folder or IMAGES_FOLDER, '--images-folder')
+    pictures = dataset.pictures(folder, dataset.image_ids(settings.limit))
     start = time.perf_counter()
     found = evaluate_pictures(wrap(variant.pipeline).batch, pictures)
     seconds = time.perf_counter() - start
@@ -270,6 +272,7 @@ def _check(settings: Namespace) -> None:
     """Raise SettingsError where options do not go with the tables."""
     given = {
         '--ros': settings.ros,
+        '--people': settings.people,
         '--tracking': settings.tracking,
         '--top-down': settings.top_down,
         '--all': settings.all,

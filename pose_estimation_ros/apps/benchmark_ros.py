@@ -47,6 +47,9 @@ def _check(settings: Namespace) -> None:
         raise SettingsError('--ros needs rclpy, which is not installed: source a ROS 2 installation, or run `make env`')
     refused = not_for_the_node(settings)
     refused += [f'--{name.replace("_", "-")}' for name, usual in NOT_MEASURED.items() if settings[name] != usual]
+    if settings.people and len(settings.people) > 1:
+        crowds = ' '.join(map(str, settings.people))
+        raise SettingsError(f'--ros takes one number of people, got --people {crowds}; leave one of them')
     if refused:
         raise SettingsError(f'--ros runs the node, which does not take {", ".join(refused)}')
 
@@ -56,7 +59,7 @@ def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, 
     with tempfile.TemporaryDirectory() as name:
         rows = Path(name) / 'rows.json'
         command = [sys.executable, '-m', 'pose_estimation_ros.ros.overhead', '--parameters', json.dumps(parameters)]
-        command += ['--frames', str(settings.frames), '--people', str(settings.people[0]), '--json', str(rows)]
+        command += ['--frames', str(settings.frames), '--people', str((settings.people or [1])[0]), '--json', str(rows)]
         stdout = sys.stderr.fileno() if settings.json == STDOUT else None
         code = subprocess.run(command, check=False, stdout=stdout).returncode
         if code == 130:

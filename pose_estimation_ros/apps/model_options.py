@@ -122,6 +122,11 @@ def learner_options(settings: Namespace) -> dict[str, Any]:
         raise SettingsError(
             '--height is for methods of one pass; high_resolution has --first-pass-height and --second-pass-height'
         )
+    if settings.regions == 'published' and settings.newcomers_interval is not None:
+        raise SettingsError(
+            '--newcomers-interval is for regions of people: with --regions published every picture is looked at anew;'
+            ' leave one of them out'
+        )
     decoding = {
         name: getattr(settings, name)
         for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')

@@ -171,6 +171,12 @@ def settings_from(values: Mapping[str, Any]) -> NodeSettings:
         faults.append('hri.enabled needs track to be true, since bodies are told apart by their ids')
     if checked.get('boxes_enabled') and checked.get('detector'):
         faults.append('boxes.enabled and detector contradict each other; leave one of them out')
+    usual = BY_NAME['newcomers_interval'].default
+    if checked.get('regions') == 'published' and checked.get('newcomers_interval', usual) != usual:
+        faults.append(
+            'newcomers_interval is for regions of people: with published ones every picture is looked at anew; leave'
+            ' one of them out'
+        )
     if faults:
         raise SettingsError('; '.join(faults))
     return NodeSettings(**checked)

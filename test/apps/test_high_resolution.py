@@ -173,6 +173,8 @@ def test_every_setting_of_the_tables_was_published():
 
 
 def test_tables_refuse_options_of_other_benchmarks(cli, onnx_file):
-    given = ('--all', '--height', 300, '--tracking')
+    given = ('--all', '--height', 300, '--tracking', '--people', 3)
     outcome = cli('benchmark', '--table', 'high_resolution', *given, '--weights', onnx_file)
-    assert 'leave out --tracking, --all, --height' in outcome.sentence()
+    assert 'leave out --people, --tracking, --all, --height' in outcome.sentence()
+    outcome = cli('benchmark', '--table', 'high_resolution', '--limit', 3, '--weights', onnx_file)
+    assert '--limit: only for --dataset; leave it out' in outcome.sentence()

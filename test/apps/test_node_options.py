@@ -106,6 +106,11 @@ def test_what_the_node_does_not_take_is_told(parsed, seer, options, told):
     ('options', 'error', 'sentence'),
     [
         (('--method', 'high_resolution', '--height', 300), SettingsError, '--height is for methods of one pass'),
+        (
+            ('--method', 'high_resolution', '--regions', 'published', '--newcomers-interval', 3),
+            SettingsError,
+            '--newcomers-interval is for regions of people',
+        ),
         (('--regions', 'people'), SettingsError, 'lightweight_openpose has no --regions'),
         (('--method', 'guessing'), SettingsError, 'method must be one of'),
         (('--method', 'high_resolution', '--weights', 'missing.onnx'), WeightsError, r'missing\.onnx'),

@@ -208,10 +208,9 @@ def test_settings_reach_the_learner():
 
 def test_high_resolution_takes_its_heights_now_and_later():
     first = {'method': 'high_resolution', 'first_pass_height': 300, 'second_pass_height': 400, 'newcomers_interval': 7}
-    settings = settings_from({**first, 'regions': 'published', 'max_persons': 4})
+    settings = settings_from({**first, 'max_persons': 4})
     method, options = learner_options(settings)
     assert options['newcomers_interval'] == 7
-    assert create_learner(method, **options).passes.regions == 'published'
     learner = create_learner(method, **options)
     assert (learner.passes.first_pass_height, learner.passes.second_pass_height) == (300, 400)
     new = changed(settings, {'second_pass_height': 600}, configured=True)
@@ -219,6 +218,14 @@ def test_high_resolution_takes_its_heights_now_and_later():
     assert (learner.passes.first_pass_height, learner.passes.second_pass_height) == (300, 600)
     with pytest.raises(SettingsError, match='newcomers_interval cannot change'):
         changed(settings, {'newcomers_interval': 2}, configured=True)
+
+
+def test_regions_of_high_resolution():
+    published = {'method': 'high_resolution', 'regions': 'published'}
+    method, options = learner_options(settings_from(published))
+    assert create_learner(method, **options).passes.regions == 'published'
+    with pytest.raises(SettingsError, match='newcomers_interval is for regions of people'):
+        settings_from({**published, 'newcomers_interval': 7})
 
 
 def test_weights_speak_for_themselves_where_nothing_is_asked():
