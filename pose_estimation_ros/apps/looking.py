@@ -6,6 +6,7 @@ from jsonargparse import Namespace
 
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.inference.person_detector import WholeImage
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, PosePipeline
 from pose_estimation_ros.inference.test_time import Flipped, MultiScale
 from pose_estimation_ros.inference.top_down import TopDown
@@ -23,6 +24,8 @@ def looking(
         if scales:
             raise SettingsError('--scales is for methods that look at whole pictures; crops have one size')
         source = settings.boxes or ('detector' if settings.detector else 'whole_image')
+        if source == 'whole_image':
+            plain = plain.with_detector(WholeImage())
         return plain.with_settings(flip=settings.flip), boxes_for(source, truth)
     return looking_often(plain, scales, method if settings.flip else None), None
 

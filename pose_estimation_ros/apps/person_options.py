@@ -33,6 +33,8 @@ def person_options(settings: Namespace) -> dict[str, Any]:
     from pose_estimation_ros.learners.create import takes
 
     given = {name: settings[name] for name in PERSON_OPTIONS if settings.get(name) is not None}
+    if settings.get('boxes') == 'whole_image' and takes(settings.method, 'detector'):
+        given.setdefault('detector', 'whole_image')
     for name in given:
         if not takes(settings.method, name):
             option = name.replace('_', '-')

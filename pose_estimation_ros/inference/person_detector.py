@@ -1,5 +1,6 @@
 """Where people are in a picture: what top-down methods look at."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,8 @@ from pose_estimation_ros.core.boxes import POSE_MARGIN, Boxes, with_margin
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 
+LOG = logging.getLogger(__name__)
+
 
 class PersonDetector(Protocol):
     """Finds boxes around people. Boxes that are known already are passed to a top-down pipeline as they are."""
@@ -20,10 +23,19 @@ class PersonDetector(Protocol):
 
 
 class WholeImage:
-    """Takes every picture for one person: for pictures that were cut out by hand."""
+    """Takes every picture for one person: for pictures that were cut out by hand.
+
+    A `note` is logged when it is first asked.
+    """
+
+    def __init__(self, note: str = '') -> None:
+        self._note = note
 
     def __call__(self, image: ByteArray) -> Boxes:
         """Return the one box of all pixels."""
+        if self._note:
+            LOG.info(self._note)
+            self._note = ''
         height, width = image.shape[:2]
         return Boxes.sure(np.array([[-0.5, -0.5, width, height]]))
 

@@ -21,6 +21,7 @@ LOG = logging.getLogger(__name__)
 SHOWN = 0.2
 """Keypoints above this are given out unless the caller says otherwise; evaluations count all, as published."""
 
+NO_DETECTOR = 'no detector is given: pictures without boxes are taken for one person each'
 OF_PEOPLE = {field.name for field in fields(TopDownSettings)} - {'flip'}
 
 
@@ -55,8 +56,6 @@ class TopDownRunner:
         decoder = self._decoder(upsample_ratio, scoring)
         if self._pipeline is None or self._opened is not self.holder.model():
             self._pipeline = self._open(decoder)
-            if self._detector is None and not scoring:
-                LOG.info('no detector is given: pictures without boxes are taken for one person each')
         return self._pipeline.with_decoder(decoder)
 
     def tune(self, base_height: int | None = None, **tuning: Any) -> None:
@@ -107,7 +106,7 @@ class TopDownRunner:
             self.method,
             decoder,
             person_network(self.holder),
-            self._detector,
+            self._detector or WholeImage(NO_DETECTOR),
             TopDownSettings(flip=self._flip, **self._of_people()),
         )
         self._opened = model

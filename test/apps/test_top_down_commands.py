@@ -53,6 +53,7 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
     assert cv2.imread('out/street.png').shape == (480, 854, 3)
     again = cli('infer', street, *baseline, '--boxes', 'found.json', '--json', 'again.json')
     assert again.code == 0, again
+    assert 'no detector' not in again.err
     (other,) = frames_of('again.json')
     tallest, same = (max(each['poses'], key=lambda pose: pose['bbox'][3]) for each in (frame, other))
     np.testing.assert_allclose(same['bbox'], tallest['bbox'], atol=12)
@@ -64,6 +65,9 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
     whole = cli('infer', street, *baseline, '--boxes', 'whole_image', '--json', 'whole.json')
     assert whole.code == 0, whole
     assert len(frames_of('whole.json')[0]['poses']) <= 1
+    assert 'no detector' not in whole.err
+    unasked = cli('infer', street, *baseline, '--json', 'whole.json')
+    assert unasked.err.count('no detector is given: pictures without boxes are taken for one person each') == 1
 
 
 @pytest.mark.slow
