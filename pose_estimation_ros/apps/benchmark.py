@@ -17,6 +17,7 @@ from pose_estimation_ros.apps.json_option import Write, add_json_option, json_re
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner, of_one_pass, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
+from pose_estimation_ros.apps.person_options import DETECTOR_OPTIONS, of_whole_pictures
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
@@ -157,7 +158,7 @@ def _check(settings: Namespace) -> None:
     """Raise SettingsError where options would count for nothing."""
     without_table = () if settings.table else ('dataset', *PARTS_OF_DATASET)
     without_dataset = PARTS_OF_DATASET if settings.table and not settings.dataset else ()
-    without_model = ('people', 'ros', 'all', 'also', 'video', 'top_down', 'detector', 'weights')
+    without_model = ('people', 'ros', 'all', 'also', 'video', 'top_down', *DETECTOR_OPTIONS, 'weights')
     for option, names in (
         ('--table', without_table),
         ('--dataset', without_dataset),
@@ -236,10 +237,8 @@ def _ways_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, s
 def _way(
     settings: Namespace, weights: str | None, backend: str, precision: str, decode: str | None, peer: bool = False
 ) -> Way:
-    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    changed = of_whole_pictures(settings) if settings.top_down else Namespace(settings)  # type: ignore[no-untyped-call]
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
-    if settings.top_down:
-        changed.detector = None  # which is for the other method
     learner = make_learner(changed)
     pipeline = learner.pipeline(settings.upsample_ratio)
     runner, decoding = pipeline.backend, decode or learner.method.decoder_names()[0]

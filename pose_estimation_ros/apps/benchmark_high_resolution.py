@@ -16,6 +16,7 @@ from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.machine import machine
 from pose_estimation_ros.apps.model_options import make_learner, of_one_pass, weights_of
 from pose_estimation_ros.apps.parser import say
+from pose_estimation_ros.apps.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.apps.published_tables import MACHINES, ONE_PASS, TWO_PASS, published_numbers
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
@@ -279,7 +280,7 @@ def _check(settings: Namespace) -> None:
         '--also': settings.also,
         '--video': settings.video,
         '--height': settings.height,
-        '--detector': settings.detector,
+        **{f'--{name.replace("_", "-")}': settings[name] for name in DETECTOR_OPTIONS},
     }
     idle = [option for option, value in given.items() if value]
     if idle:

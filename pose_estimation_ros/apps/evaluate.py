@@ -15,7 +15,7 @@ from pose_estimation_ros.apps.json_option import Write, json_results
 from pose_estimation_ros.apps.looking import looking
 from pose_estimation_ros.apps.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.parser import add_flag, say
-from pose_estimation_ros.apps.person_options import add_boxes, check_boxes
+from pose_estimation_ros.apps.person_options import DETECTOR_OPTIONS, add_boxes, check_boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 
 RESULT_FILES = ('coco_output.txt', 'config.yaml', 'results.json', 'detections.json')
 REPORT_FILE = 'report.html'
-OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', 'detector', 'skip_unreadable')
+OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unreadable')
 
 
 def add_arguments(parser: Any) -> None:

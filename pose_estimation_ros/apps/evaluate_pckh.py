@@ -5,6 +5,7 @@ from jsonargparse import Namespace
 from pose_estimation_ros.apps.json_option import Write
 from pose_estimation_ros.apps.model_options import make_learner
 from pose_estimation_ros.apps.parser import say
+from pose_estimation_ros.apps.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.words import counted
@@ -37,7 +38,7 @@ def run_pckh(settings: Namespace, write_results: Write) -> None:
 
 def _check(settings: Namespace) -> None:
     """Tell now, not after minutes, what cannot work."""
-    names = ('detections', 'scales', 'subset', 'report', 'boxes', 'detector', 'skip_unreadable')
+    names = ('detections', 'scales', 'subset', 'report', 'boxes', *DETECTOR_OPTIONS, 'skip_unreadable')
     odd = [name for name in names if settings[name]] + ['batch_size'] * (settings.batch_size > 1)
     if odd:
         option = odd[0].replace('_', '-')

@@ -5,11 +5,13 @@ from typing import Any
 from jsonargparse import Namespace
 
 from pose_estimation_ros.apps.model_options import TWO_PASS_OPTIONS, learner_options, weights_of
+from pose_estimation_ros.apps.person_options import DETECTOR_THRESHOLDS
 from pose_estimation_ros.learners.model_folder import find_model
 
 SAME_NAMES = (
     *('method', 'backend', 'device', 'upsample_ratio', 'keypoint_threshold', 'min_keypoints', 'max_persons'),
     *TWO_PASS_OPTIONS,
+    *DETECTOR_THRESHOLDS,
 )
 """Options whose parameters are called as they are."""
 

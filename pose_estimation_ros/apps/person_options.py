@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import Namespace
+from jsonargparse.typing import ClosedUnitInterval
 
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
@@ -12,7 +13,10 @@ from pose_estimation_ros.core.errors import SettingsError
 BoxesOfFrame = Callable[[str, int], Boxes]
 """Where people are, by name of the source and number of the frame."""
 
-PERSON_OPTIONS = ('detector', 'channel_order')
+DETECTOR_THRESHOLDS = {'detector_score_threshold': 'score_threshold', 'detector_nms_threshold': 'nms_threshold'}
+"""Options that the detector has under another name."""
+DETECTOR_OPTIONS = ('detector', *DETECTOR_THRESHOLDS)
+PERSON_OPTIONS = (*DETECTOR_OPTIONS, 'channel_order')
 
 
 def add_person_options(parser: Any) -> None:
@@ -21,6 +25,13 @@ def add_person_options(parser: Any) -> None:
     people.add_argument(
         '--detector', type=Path | None, metavar='PATH',
         help='An ONNX file of the YOLOX family that finds people (`download detector` fetches one).',
+    )  # fmt: skip
+    people.add_argument(
+        '--detector-score-threshold', type=ClosedUnitInterval | None, help='Least score of its boxes. [0.3]'
+    )
+    people.add_argument(
+        '--detector-nms-threshold', type=ClosedUnitInterval | None,
+        help='IoU above which the less sure of two of its boxes is left out. [0.45]',
     )  # fmt: skip
     people.add_argument(
         '--channel-order', type=Literal['bgr', 'rgb'] | None,
@@ -33,13 +44,26 @@ def person_options(settings: Namespace) -> dict[str, Any]:
     from pose_estimation_ros.learners.create import takes
 
     given = {name: settings[name] for name in PERSON_OPTIONS if settings.get(name) is not None}
-    if settings.get('boxes') == 'whole_image' and takes(settings.method, 'detector'):
-        given.setdefault('detector', 'whole_image')
     for name in given:
-        if not takes(settings.method, name):
+        if not takes(settings.method, 'detector'):
             option = name.replace('_', '-')
             raise SettingsError(f'{settings.method} has no --{option}: it looks at whole pictures')
-    return given
+    named = [name for name in DETECTOR_THRESHOLDS if name in given]
+    if named and 'detector' not in given:
+        options = ', '.join(f'--{name.replace("_", "-")}' for name in named)
+        raise SettingsError(f'{options}: only for --detector PATH; leave it out')
+    thresholds = {DETECTOR_THRESHOLDS[name]: given.pop(name) for name in named}
+    if settings.get('boxes') == 'whole_image' and takes(settings.method, 'detector'):
+        given.setdefault('detector', 'whole_image')
+    return {**given, 'detector_settings': thresholds} if thresholds else given
+
+
+def of_whole_pictures(settings: Namespace) -> Namespace:
+    """Return a copy in which nothing is asked of a detector, which methods that see whole pictures do not have."""
+    changed = Namespace(settings)  # type: ignore[no-untyped-call]
+    for name in DETECTOR_OPTIONS:
+        changed[name] = None
+    return changed
 
 
 def add_boxes(parser: Any, sources: str) -> None:

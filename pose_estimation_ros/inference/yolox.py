@@ -28,16 +28,19 @@ class YoloxSettings:
     """What a user may tune; the defaults are those of the published demo."""
 
     score_threshold: float = 0.3
+    """Least score of a box."""
     nms_threshold: float = 0.45
+    """IoU above which the less sure of two boxes is taken for the same person again."""
     max_persons: int = 0
     """The surest so many, 0 for all."""
 
     def __post_init__(self) -> None:
         for name in ('score_threshold', 'nms_threshold'):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f'{name} must be from 0 to 1, got {getattr(self, name)}')
-        if self.max_persons < 0:
-            raise SettingsError(f'max_persons must be 0 (all) or more, got {self.max_persons}')
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise SettingsError(f"the detector's {name} must be from 0 to 1, got {value!r}")
+        if not isinstance(self.max_persons, int) or self.max_persons < 0:
+            raise SettingsError(f"the detector's max_persons must be 0 (all) or more, got {self.max_persons!r}")
 
 
 class YoloxDetector:

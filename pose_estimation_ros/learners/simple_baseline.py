@@ -45,8 +45,8 @@ class SimpleBaselineLearner(Learner):
         skeleton: coco or mpii.
         input_size: Height and width of a crop; 256x192 for COCO and 256x256 for MPII unless given.
         channel_order: bgr as published, or rgb as most others train it.
-        detector: What finds people: an ONNX file of the YOLOX family or a PersonDetector; None or 'whole_image' takes
-            every picture for one person.
+        detector: A YOLOX file (ONNX) or a PersonDetector; None or 'whole_image' takes every picture for one person.
+        detector_settings: Of an ONNX file: score_threshold (0.3), nms_threshold (0.45, an IoU) and max_persons.
         flip: See each crop mirrored too.
         decode: published.
         tracker: Who owns ids and smoothing; None for the default. With flow_tracker(), people whom the detector misses
@@ -86,6 +86,7 @@ class SimpleBaselineLearner(Learner):
         *,
         channel_order: Literal['bgr', 'rgb'] = 'bgr',
         detector: PersonDetector | str | Path | None = None,
+        detector_settings: dict[str, Any] | None = None,
         flip: bool = False,
         backend: str = 'auto',
         precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
@@ -103,7 +104,8 @@ class SimpleBaselineLearner(Learner):
         self.backend_settings = backend_settings(arguments)
         preprocessing = normalisation(SIMPLE_BASELINE.preprocessing, arguments)
         self._asked = PersonAsked(backbone, skeleton, input_size, preprocessing, self.given)
-        method, found = METHOD_OF_SKELETON[skeleton], open_detector(detector, self.backend_settings)
+        found = open_detector(detector, self.backend_settings, detector_settings or {})
+        method = METHOD_OF_SKELETON[skeleton]
         model = self._asked.holder(method)
         self._runner = TopDownRunner(method, model, self.backend_settings, found, decode, decoding or {}, flip)
         self.tracker = tracker or Tracker()
@@ -176,8 +178,7 @@ class SimpleBaselineLearner(Learner):
     ) -> dict[str, Any]:
         """Return COCO's average precision and recall on a dataset; arguments and result are Learner.eval's.
 
-        `subset_size` is as in `fit`; `boxes` are ground_truth, whole_image, detector, or a file of COCO's detection
-        results.
+        `subset_size` is as in `fit`; `boxes`: ground_truth, whole_image, detector, or a file of COCO's detections.
         """
         pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
         given = boxes_for(boxes, pictures.truth)

@@ -120,12 +120,19 @@ def person_network(holder: ModelHolder) -> PersonNetwork:
 
 
 def open_detector(
-    detector: 'PersonDetector | str | Path | None', backend: BackendSettings, settings: YoloxSettings | None = None
+    detector: 'PersonDetector | str | Path | None', backend: BackendSettings, settings: Mapping[str, Any]
 ) -> PersonDetector | None:
-    """Return a detector as it is, or open the ONNX file that is named; None for none."""
+    """Return a detector as it is, or open the ONNX file that is named, with its settings; None for none."""
+    is_file = isinstance(detector, str | Path) and str(detector) != 'whole_image'
+    if settings and not is_file:
+        raise SettingsError(f'detector_settings are for an ONNX file, got {detector!r} as detector; leave them out')
+    unknown = settings.keys() - {field.name for field in fields(YoloxSettings)}
+    if unknown:
+        known = ', '.join(field.name for field in fields(YoloxSettings))
+        raise SettingsError(f'detector_settings are {known}, got {", ".join(sorted(unknown))}')
     if not isinstance(detector, str | Path):
         return detector
-    if str(detector) == 'whole_image':
+    if not is_file:
         return WholeImage()
     providers = backend.providers or ('CPUExecutionProvider',)
-    return YoloxDetector(detector, settings, providers, backend.threads)
+    return YoloxDetector(detector, YoloxSettings(**settings), providers, backend.threads)

@@ -3,10 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.create import takes
 from pose_estimation_ros.learners.model_folder import find_model
-from pose_estimation_ros.ros.parameters import BY_NAME, HEIGHTS, NodeSettings, heights_of, require_heights
+from pose_estimation_ros.ros.parameters import (
+    BY_NAME,
+    DETECTOR_THRESHOLDS,
+    HEIGHTS,
+    NodeSettings,
+    heights_of,
+    require_heights,
+)
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
 
@@ -22,7 +29,7 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
     `create_learner` refuses them by name.
 
     Raises:
-        SettingsError: A height of another method is set.
+        SettingsError: A height of another method is set, or how a detector works that there is none of.
 
     """
     require_heights(settings.method, [name for name in HEIGHTS if _differs(name, getattr(settings, name))])
@@ -39,6 +46,7 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
         'regions': settings.regions,
         'newcomers_interval': settings.newcomers_interval,
         'detector': settings.detector or None,
+        'detector_settings': detector_settings(settings) or None,
         'decoding': decoding_options(settings),
         'tracker': None if settings.tracker == DEFAULT_TRACKER else TRACKERS[settings.tracker](),
         'require_device': True,
@@ -48,6 +56,14 @@ def learner_options(settings: NodeSettings) -> tuple[str, dict[str, Any]]:
         for name, value in wanted.items()
         if value is not None and (takes(settings.method, name) or _differs(name, value))
     }
+
+
+def detector_settings(settings: NodeSettings) -> dict[str, Any]:
+    """Return the detector's settings, by its names for them, that were set; raises SettingsError without a detector."""
+    given = {name: value for name in DETECTOR_THRESHOLDS if _differs(name, value := getattr(settings, name))}
+    if given and not settings.detector:
+        raise SettingsError(f'{", ".join(given)}: only with a detector; name its file, or leave it out')
+    return {DETECTOR_THRESHOLDS[name]: value for name, value in given.items()}
 
 
 def decoding_options(settings: NodeSettings) -> dict[str, Any]:

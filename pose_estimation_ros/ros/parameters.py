@@ -88,6 +88,11 @@ PARAMETERS = (
     Parameter(
         'detector', '', 'Only for top-down methods: an ONNX file of the YOLOX family that finds people.',
     ),
+    Parameter('detector_score_threshold', 0.3, 'Only with `detector`: least score of its boxes.', range=(0, 1)),
+    Parameter(
+        'detector_nms_threshold', 0.45,
+        'Only with `detector`: IoU above which the less sure of two of its boxes is left out.', range=(0, 1),
+    ),
     Parameter(
         'boxes.enabled', False,
         'Only for top-down methods: take people from `detections` (vision_msgs/Detection2DArray) of another node.',
@@ -103,6 +108,8 @@ PARAMETERS = (
     Parameter('hri.enabled', False, 'Publish REP-155 bodies; needs hri_msgs and `track`.'),
     Parameter('autostart', True, 'Configure and activate on its own; otherwise wait for a lifecycle manager.'),
 )  # fmt: skip
+DETECTOR_THRESHOLDS = {'detector_score_threshold': 'score_threshold', 'detector_nms_threshold': 'nms_threshold'}
+"""By what the detector calls them."""
 HEIGHTS = ('base_height', 'first_pass_height', 'second_pass_height')
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
@@ -139,6 +146,8 @@ class NodeSettings:
     stall_timeout: float
     lazy: bool
     detector: str
+    detector_score_threshold: float
+    detector_nms_threshold: float
     boxes_enabled: bool
     boxes_class_id: str
     boxes_max_age: float
@@ -167,19 +176,30 @@ def settings_from(values: Mapping[str, Any]) -> NodeSettings:
             checked[parameter.field] = parameter.checked(values.get(parameter.name, parameter.default))
         except SettingsError as error:
             faults.append(str(error))
-    if checked.get('hri_enabled') and checked.get('track') is False:
+    faults += _contradictions(checked)
+    if faults:
+        raise SettingsError('; '.join(faults))
+    return NodeSettings(**checked)
+
+
+def _contradictions(checked: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with values, by their fields, that are right each by itself."""
+
+    def is_set(name: str) -> bool:
+        default = BY_NAME[name].default
+        return bool(checked.get(BY_NAME[name].field, default) != default)
+
+    faults = []
+    if is_set('hri.enabled') and checked.get('track') is False:
         faults.append('hri.enabled needs track to be true, since bodies are told apart by their ids')
-    if checked.get('boxes_enabled') and checked.get('detector'):
+    if is_set('boxes.enabled') and is_set('detector'):
         faults.append('boxes.enabled and detector contradict each other; leave one of them out')
-    usual = BY_NAME['newcomers_interval'].default
-    if checked.get('regions') == 'published' and checked.get('newcomers_interval', usual) != usual:
+    if checked.get('regions') == 'published' and is_set('newcomers_interval'):
         faults.append(
             'newcomers_interval is for regions of people: with published ones every picture is looked at anew; leave'
             ' one of them out'
         )
-    if faults:
-        raise SettingsError('; '.join(faults))
-    return NodeSettings(**checked)
+    return faults
 
 
 def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool) -> NodeSettings:

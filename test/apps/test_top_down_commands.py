@@ -43,14 +43,16 @@ def frames_of(path):
 
 
 def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, baseline, weights, street):
-    outcome = cli(
-        'infer', street, *baseline, '--detector', weights / 'yolox_nano.onnx', '--json', 'found.json', '--output', 'out'
-    )
+    finding = ('--detector', weights / 'yolox_nano.onnx')
+    outcome = cli('infer', street, *baseline, *finding, '--json', 'found.json', '--output', 'out')
     assert outcome.code == 0, outcome
     (frame,) = frames_of('found.json')
     assert len(frame['poses']) >= 3
     assert json.loads(Path('found.json').read_text())['skeleton']['name'] == 'coco_17'
     assert cv2.imread('out/street.png').shape == (480, 854, 3)
+    every = cli('infer', street, *baseline, *finding, '--detector-score-threshold', 0.9, '--json', 'sure.json')
+    assert every.code == 0, every
+    assert len(frames_of('sure.json')[0]['poses']) < len(frame['poses'])
     again = cli('infer', street, *baseline, '--boxes', 'found.json', '--json', 'again.json')
     assert again.code == 0, again
     assert 'no detector' not in again.err
@@ -117,6 +119,20 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
         (('infer', street, *plain, '--channel-order', 'rgb'), 'has no --channel-order'),
         (('infer', street, *baseline, '--boxes', 'detector'), '--boxes detector needs --detector PATH'),
         (('infer', street, *baseline, '--boxes', 'whole_image', '--detector', detector), 'contradict each other'),
+        (
+            ('infer', street, *baseline, '--detector-score-threshold', 0.2),
+            '--detector-score-threshold: only for --detector PATH; leave it out',
+        ),
+        (('infer', street, *plain, '--detector-nms-threshold', 0.2), 'has no --detector-nms-threshold'),
+        (('infer', street, *baseline, '--detector-nms-threshold', 2), 'must be a number from 0 to 1'),
+        (
+            (*evaluate, '--detections', 'x.json', '--detector-nms-threshold', 0.2),
+            '--detector-nms-threshold: with --detections no model is run',
+        ),
+        (
+            ('benchmark', '--tracking', '--detector-nms-threshold', 0.2),
+            '--detector-nms-threshold: only for a benchmark',
+        ),
         (('infer', street, *baseline, '--boxes', 'nowhere.json'), 'cannot read boxes from nowhere.json'),
         (('infer', street, *baseline, '--detector', street), 'no ONNX model'),
         (('infer', street, *baseline, '--height', 256), 'has no --height'),

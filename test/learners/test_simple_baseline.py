@@ -14,8 +14,10 @@ from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.errors import DownloadError, PoseEstimationError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
 from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
+from pose_estimation_ros.inference.backend import BackendSettings
 from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.teaching import taught_subject
+from pose_estimation_ros.learners.top_down_runner import open_detector
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 from pose_estimation_ros.training.recipe import DataSettings, Part, Recipe, TeacherSettings
@@ -215,10 +217,28 @@ def test_whole_pictures_and_files_serve_as_boxes_for_evaluation(small, tmp_path,
         ({'decoding': {'padding': 0}}, 'padding must be from 1 to 4'),
         ({'decoding': {'colour': 0}}, 'decoding has no setting colour'),
         ({'channel_order': 'gbr'}, 'channel_order must be one of bgr, rgb'),
+        ({'detector_settings': {'score_threshold': 0.5}}, 'detector_settings are for an ONNX file, got None'),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_sentence(options, words):
     assert words in refusal(SettingsError, SimpleBaselineLearner, device='cpu', **options)
+
+
+def test_settings_of_a_detector(weights, photo):
+    def found(**settings):
+        backend = BackendSettings('onnxruntime', 'cpu', threads=1)
+        return open_detector(weights / 'yolox_nano.onnx', backend, settings)(photo)
+
+    usual, unsure, everywhere = found(), found(score_threshold=0.05), found(score_threshold=0.05, nms_threshold=0.95)
+    assert usual.scores.min() > 0.3
+    assert len(usual.scores) < len(unsure.scores) < len(everywhere.scores)
+    assert len(found(max_persons=1).scores) == 1
+    assert "the detector's nms_threshold must be from 0 to 1, got 'high'" in refusal(
+        SettingsError, found, nms_threshold='high'
+    )
+    assert 'detector_settings are score_threshold, nms_threshold, max_persons, got colour' in refusal(
+        SettingsError, found, colour=1
+    )
 
 
 def test_what_only_methods_of_whole_pictures_do_in_training_is_refused():

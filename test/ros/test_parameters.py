@@ -228,6 +228,15 @@ def test_regions_of_high_resolution():
         settings_from({**published, 'newcomers_interval': 7})
 
 
+def test_thresholds_of_the_detector():
+    one = {'method': 'simple_baseline', 'detector': 'yolox.onnx'}
+    assert 'detector_settings' not in learner_options(settings_from(one))[1]
+    _, options = learner_options(settings_from({**one, 'detector_score_threshold': 0.5}))
+    assert options['detector_settings'] == {'score_threshold': 0.5}
+    with pytest.raises(SettingsError, match='detector_nms_threshold: only with a detector'):
+        learner_options(settings_from({'method': 'simple_baseline', 'detector_nms_threshold': 0.5}))
+
+
 def test_weights_speak_for_themselves_where_nothing_is_asked():
     _, options = learner_options(DEFAULTS)
     assert options.keys().isdisjoint({'backbone', 'num_refinement_stages', 'mobilenet_use_stride'})
