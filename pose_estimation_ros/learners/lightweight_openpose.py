@@ -34,8 +34,8 @@ class LightweightOpenPoseLearner(Learner):
     file says of its network (stages, width, groups, stride, ...) counts where the caller did not name the argument.
 
     Args:
-        backbone: mobilenet, mobilenetv2 or shufflenet.
-        mobilenet_use_stride: Halve the mobilenet's maps, to a stride of 16: faster, less accurate.
+        backbone: mobilenet, mobilenetv2 or shufflenet; efficientnet_lite was not published.
+        mobilenet_use_stride: Halve the maps of mobilenet or efficientnet_lite (stride 16): faster, less accurate.
         mobilenetv2_width: Channels of the mobilenetv2, 1.0 for those of the published one.
         shufflenet_groups: Of the shufflenet's convolutions.
         num_refinement_stages: Stages after the initial one.
