@@ -78,7 +78,9 @@ def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[byt
         return ERROR, f'incompatible QoS with a publisher on {view.topic}: {view.incompatible_qos}'
     if view.other_types:
         return ERROR, f'{view.topic} carries {view.other_types}, which this node does not subscribe to'
-    text = f'no picture on {view.topic} for {seen.silent_for:.0f} s, though it has {view.publishers} publishers'
+    text = (
+        f'no picture on {view.topic} for {seen.silent_for:.0f} s, though it has {counted(view.publishers, "publisher")}'
+    )
     return (WARN if stalled else OK), text
 
 

@@ -8,6 +8,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.ros.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.detections import required_detection_type
@@ -89,8 +90,9 @@ class Inputs:
             return
         reason = self._reason()
         if self._stall is None or (reason and reason != self._stall):
+            offered = counted(self.publishers(), 'publisher')
             self._node.get_logger().warning(
-                f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {self.publishers()} publishers{reason}'
+                f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {offered}{reason}'
             )
             self._stall = reason
 

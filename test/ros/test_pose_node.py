@@ -581,9 +581,9 @@ def test_five_failures_in_a_row_deactivate(robot, workshop):
 
 def test_stall(make_robot):
     robot = make_robot(stall_timeout=0.5).start()
-    robot.explained('though it has 1 publishers')
+    robot.explained('though it has 1 publisher')
     until(lambda: robot.said('no picture on', WARN))
-    assert 'it has 1 publishers' in robot.said('no picture on')[0]
+    assert 'it has 1 publisher' in robot.said('no picture on')[0]
     robot.ask(picture(0))
     until(lambda: robot.said('arrive on'))
     until(lambda: len(robot.said('no picture on', WARN)) == 2)
