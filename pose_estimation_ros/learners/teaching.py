@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 OF_PERSONS = ('head_boxes', 'person_scale', 'person_rotation')
 """Settings that are no matter of methods with teachers."""
-UNSAID = {'teacher': True, 'portraits': (0.0, 0.0)}
-"""Settings that lessons do not tell of where they have these values: those written before there were any."""
 
 
 def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'Subject':
@@ -130,8 +128,7 @@ def _hash(path: Path) -> str:
 
 
 def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:
-    values = asdict(settings)
-    return {name: value for name, value in values.items() if name not in OF_PERSONS and value != UNSAID.get(name)}
+    return {name: value for name, value in asdict(settings).items() if name not in OF_PERSONS}
 
 
 def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
