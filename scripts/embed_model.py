@@ -1,6 +1,6 @@
 """Put a trained model into the package: `PYTHONPATH=. python scripts/embed_model.py RUN/model`.
 
-Weights are rounded to half precision, in which the torch network is kept (2.5 MB); the ONNX model is made of the same
+Weights are rounded to half precision, in which the torch network is kept (3 MB); the ONNX model is made of the same
 rounded weights, so that both give the same poses.
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pose_estimation_ros.core.errors import WeightsError
 
 FOLDER = Path(__file__).resolve().parent.parent / 'embedded'
-NAMES = {'lightweight_openpose': 'slim', 'high_resolution': 'slim'}
+NAMES = {'lightweight_openpose': 'efficientnet_lite', 'high_resolution': 'efficientnet_lite'}
 """Of each method's model; others have none."""
 
 

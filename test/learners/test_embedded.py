@@ -76,7 +76,7 @@ def test_needs_neither_torch_nor_network():
 def test_says_what_it_is():
     learner = LightweightOpenPoseLearner()
     learner.load()
-    assert learner.options.variant == 'slim'
+    assert learner.options.backbone == 'efficientnet_lite'
     assert learner.options.num_refinement_stages == 0
 
 
@@ -90,7 +90,7 @@ def test_training_starts_from_it(tmp_path):
     data = SyntheticPeople(2, (96, 96), seed=1), published_lightweight_openpose(96)
     losses = learner.fit(data[0], epochs=1, transform=data[1], silent=True)
     assert np.isfinite(losses['paf_losses']).all()
-    assert learner.options.variant == 'slim'
+    assert learner.options.backbone == 'efficientnet_lite'
     kept = LightweightOpenPoseLearner(backend='torch', device='cpu')
     kept.load()
     for (name, ours), theirs in zip(kept.network.named_parameters(), learner.network.parameters(), strict=True):
@@ -98,7 +98,7 @@ def test_training_starts_from_it(tmp_path):
     again = LightweightOpenPoseLearner(**named, checkpoint_after_iter=0, checkpoint_load_iter=1)
     again.load()
     again.fit(data[0], epochs=2, transform=data[1], silent=True)
-    assert again.options.variant == 'slim'
+    assert again.options.backbone == 'efficientnet_lite'
 
 
 def test_a_dial_that_was_asked_for_is_turned():
@@ -124,5 +124,5 @@ def test_methods_without_one_and_installations_without_files(monkeypatch, tmp_pa
     with pytest.raises(WeightsError, match='none of dekr come with this package: give a saved folder'):
         embedded_model('dekr')
     monkeypatch.setattr(embedded, 'FOLDER', tmp_path)
-    with pytest.raises(WeightsError, match='slim is missing from this installation'):
+    with pytest.raises(WeightsError, match='efficientnet_lite is missing from this installation'):
         LightweightOpenPoseLearner().load()
