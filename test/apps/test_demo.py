@@ -59,11 +59,11 @@ def test_shorter_video_than_asked_for(cli, clip, seeing):
     assert {pose['id'] for frame in frames for pose in frame['poses']} == {0, 1}
 
 
-@pytest.mark.parametrize('regions', ['people', 'published'])
-def test_two_passes(cli, clip, seeing, regions):
+@pytest.mark.parametrize('looking', [('--newcomers-interval', 2), ('--regions', 'published')])
+def test_two_passes(cli, clip, seeing, looking):
     """The seer is blind at other sizes than the picture's; that everything comes out is what is seen here."""
-    options = ('--method', 'high_resolution', '--first-pass-height', 256, '--newcomers-interval', 2)
-    outcome = cli('demo', '--local', '--video', clip, *options, '--regions', regions, *seeing)
+    options = ('--method', 'high_resolution', '--first-pass-height', 256, *looking)
+    outcome = cli('demo', '--local', '--video', clip, *options, *seeing)
     frames = check(outcome, OUT, 12, 320, 256)
     assert [frame['index'] for frame in frames] == list(range(12))
 
