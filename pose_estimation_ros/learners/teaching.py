@@ -47,7 +47,7 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
         OutputError: There is no room.
 
     """
-    from pose_estimation_ros.training.taught import Taught, UnlessTaught
+    from pose_estimation_ros.training.taught import MirrorTaught, Taught, UnlessTaught
 
     method = subject.method
     if method.sees == 'person':
@@ -60,16 +60,16 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
                 ' with --trainer.limit_batches 1'
             )
         _write(lessons, subject, recipe)
-    colours = camera_like() if recipe.transform.camera_like else ()
+    changes = (MirrorTaught(method.mirror_maps), *(camera_like() if recipe.transform.camera_like else ()))
     stride = method.options(recipe.network).stride
     asked = recipe.teacher
     taught = Taught(lessons, method.output_channels, stride, method.skeleton, asked.sure_joints, asked.balance_views)
     own = [part for part in recipe.data.train if not part.teacher]
     if not own:
-        return replace(subject, pictures=taught, transform=Compose(colours))
+        return replace(subject, pictures=taught, transform=Compose(changes))
     labelled = mixed(own, recipe.data.root, method)
     weights = [sum(part.weight for part in parts) for parts in (_taught(recipe), own)]
-    transform = Compose((UnlessTaught(_geometry(recipe, method)), *colours))
+    transform = Compose((UnlessTaught(_geometry(recipe, method)), *changes))
     return replace(subject, pictures=Mixture([taught, labelled], weights), transform=transform)
 
 

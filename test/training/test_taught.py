@@ -10,10 +10,11 @@ import pytest
 from pose_estimation_ros.core.errors import OutputError, SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample
+from pose_estimation_ros.data.transforms import RandomFlip, Warp
 from pose_estimation_ros.methods.method import Annotation
 from pose_estimation_ros.methods.systems import METHODS
-from pose_estimation_ros.training.items import Items, annotation
-from pose_estimation_ros.training.taught import Lessons, Taught, UnlessTaught, write_lessons
+from pose_estimation_ros.training.items import MAPS, Items, annotation
+from pose_estimation_ros.training.taught import Lessons, MirrorTaught, Taught, UnlessTaught, write_lessons
 from test.training.conftest import StickPeople, jitter
 
 METHOD = METHODS['lightweight_openpose']
@@ -177,6 +178,30 @@ def test_lessons_beside_labelled_pictures_are_not_transformed_again(tmp_path):
     rng = np.random.default_rng(0)
     assert transform(lesson, rng) is lesson
     assert not np.array_equal(transform(picture, rng).image, picture.image)
+
+
+def test_every_other_lesson_is_mirrored_with_its_maps():
+    """Its maps are then those of the mirrored people, left and right exchanged; other pictures stay."""
+    picture = StickPeople(size=SIZE).sample(0)
+    flipped = Warp((RandomFlip(OPENPOSE_18, 1.0),))(picture, np.random.default_rng(0))
+    maps, expected = (tuple(OBJECTIVE.encode(annotation(each))[:2]) for each in (picture, flipped))
+    lesson = replace(picture, joints=picture.joints[:0], extras={MAPS: maps})
+    transform, mirrored = MirrorTaught(METHOD.mirror_maps), 0
+    for seed in range(40):
+        changed = transform(lesson, np.random.default_rng(seed))
+        if changed is lesson:
+            continue
+        mirrored += 1
+        assert np.array_equal(changed.image, flipped.image)
+        heatmaps, fields = changed.extras[MAPS]
+        assert np.abs(heatmaps - expected[0]).max() < 1e-4
+        # The published encoding rounds down where limbs end: in so few cells half of them differ.
+        alike = (fields * expected[1]).sum() / np.sqrt(np.square(fields).sum() * np.square(expected[1]).sum())
+        assert alike > 0.5
+        for ours, original in zip(METHOD.mirror_maps(changed.extras[MAPS]), maps, strict=True):
+            assert np.array_equal(ours, original)
+    assert 10 < mirrored < 30
+    assert all(transform(picture, np.random.default_rng(seed)) is picture for seed in range(5))
 
 
 class Turning:
