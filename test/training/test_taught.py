@@ -142,27 +142,32 @@ def test_no_room_is_told_before_anything_is_asked(tmp_path, monkeypatch):
     assert not (tmp_path / 'images.raw').exists()
 
 
-class SureOfSome:
-    """Maps whose joints peak in every fourth picture alone, five of them."""
+class Peaks:
+    """Maps in which some joints are sure: `of` a picture's number gives joints, each with its column and height."""
 
-    def __init__(self):
-        self.seen = 0
+    def __init__(self, of):
+        self._of, self._seen = of, 0
 
     def __call__(self, images):
         answers = []
         for _ in images:
             maps = [np.zeros((c, CELLS, CELLS), np.float32) for c in (19, 38)]
-            maps[0][: 5 * (self.seen % 4 == 0), 2, 3] = 0.9
             maps[0][18] = 1  # the background is no joint
-            self.seen += 1
+            for joint, column, height in self._of(self._seen):
+                maps[0][joint, 2, column] = height
+            self._seen += 1
             answers.append(maps)
         return answers
+
+
+def five_in_every_fourth(picture):
+    return [(joint, 3, 0.9) for joint in range(5 * (picture % 4 == 0))]
 
 
 def test_inputs_without_people_are_passed_over_but_for_a_tenth(tmp_path):
     bare = Items(Bare(StickPeople(count=1, size=SIZE)), jitter, OBJECTIVE, seed=3)  # its one picture is unlabelled
     of = lessons(tmp_path, count=80)
-    write_lessons(of, bare, OBJECTIVE, SureOfSome(), 0)
+    write_lessons(of, bare, OBJECTIVE, Peaks(five_in_every_fourth), 0)
     sizes = [len(Taught(of, (19, 38), 8, OPENPOSE_18, sure)) for sure in (0, 5, 6)]
     assert sizes == [80, 20 + 6, 8]
     chosen = Taught(of, (19, 38), 8, OPENPOSE_18, 5)
@@ -204,34 +209,24 @@ def test_every_other_lesson_is_mirrored_with_its_maps():
     assert all(transform(picture, np.random.default_rng(seed)) is picture for seed in range(5))
 
 
-class Turning:
-    """Maps of one person: eight from the front, then three from behind, two from the side, one whose back is unsure."""
+SHOULDERS = [OPENPOSE_18.keypoints.index(f'{side}_shoulder') for side in ('left', 'right')]
+PLACES = (*[(6, 1)] * 8, *[(1, 6)] * 3, *[(3, 4)] * 2, (1, 6))
+"""Columns of the shoulders: from the front, from behind, from the side, from behind and unsure."""
 
-    places = (*[(6, 1)] * 8, *[(1, 6)] * 3, *[(3, 4)] * 2, (1, 6))
 
-    def __init__(self):
-        self.seen = 0
-
-    def __call__(self, images):
-        left, right = (OPENPOSE_18.keypoints.index(f'{side}_shoulder') for side in ('left', 'right'))
-        answers = []
-        for _ in images:
-            maps = [np.zeros((c, CELLS, CELLS), np.float32) for c in (19, 38)]
-            for joint, column in zip((left, right), self.places[self.seen], strict=True):
-                maps[0][joint, 2, column] = 0.9 if self.seen < 13 else 0.3
-            self.seen += 1
-            answers.append(maps)
-        return answers
+def shoulders(picture):
+    return [
+        (joint, column, 0.9 if picture < 13 else 0.3) for joint, column in zip(SHOULDERS, PLACES[picture], strict=True)
+    ]
 
 
 def test_views_from_behind_are_repeated_until_they_are_as_many(tmp_path):
     bare = Items(Bare(StickPeople(count=1, size=SIZE)), jitter, OBJECTIVE, seed=3)  # its one picture is unlabelled
     of = lessons(tmp_path, count=14)
-    write_lessons(of, bare, OBJECTIVE, Turning(), 0)
+    write_lessons(of, bare, OBJECTIVE, Peaks(shoulders), 0)
     balanced = Taught(of, (19, 38), 8, OPENPOSE_18, balance_views=True)
-    left, right = (OPENPOSE_18.keypoints.index(f'{side}_shoulder') for side in ('left', 'right'))
     columns = [
-        balanced.sample(index).extras['maps'][0][[left, right]].max(axis=1).argmax(axis=1).tolist()
+        balanced.sample(index).extras['maps'][0][SHOULDERS].max(axis=1).argmax(axis=1).tolist()
         for index in range(len(balanced))
     ]
     assert columns == [[6, 1]] * 8 + [[1, 6]] * 9 + [[3, 4]] * 2 + [[1, 6]]  # 8 / 3 is nearly 3
