@@ -60,7 +60,7 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
                 ' with --trainer.limit_batches 1'
             )
         _write(lessons, subject, recipe)
-    changes = (MirrorTaught(method.mirror_maps), *(camera_like() if recipe.transform.camera_like else ()))
+    changes = (MirrorTaught(method.mirror_targets), *(camera_like() if recipe.transform.camera_like else ()))
     stride = method.options(recipe.network).stride
     asked = recipe.teacher
     taught = Taught(lessons, method.output_channels, stride, method.skeleton, asked.sure_joints, asked.balance_views)

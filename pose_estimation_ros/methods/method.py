@@ -185,3 +185,6 @@ class Method(Protocol):
 
     def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
         """Return the maps (..., C, H, W) of a mirrored input as maps of the input itself: left and right swapped."""
+
+    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return maps (..., C, H, W) of an input as what the mirrored input is to be taught."""

@@ -50,6 +50,8 @@ class Part:
     teacher: bool = True
     """Whether a teacher, where there is one, says where people are; with false these pictures are learnt from their own
     labels beside the teacher's lessons."""
+    from_behind: bool = False
+    """Of `leeds`: only people whose back is seen, by their labels."""
     portraits: tuple[float, float] = (0.0, 0.0)
     """Cut each picture around its first person, turned upright: least and greatest side of the window in sizes of the
     person; 0 leaves pictures whole."""
@@ -63,6 +65,7 @@ class Part:
         """Raise SettingsError, which names the field of the part at `place`, for values out of range."""
         require(self.weight > 0, f'{place}.weight must be above 0, got {self.weight}')
         require(self.limit >= 0, f'{place}.limit must be 0 or more, got {self.limit}')
+        require(self.kind == 'leeds' or not self.from_behind, f'{place}.from_behind is for leeds, got kind {self.kind}')
         require(min(self.collage) >= 1, f'{place}.collage must be rows and columns above 0, got {list(self.collage)}')
         require(self.count >= 1, f'{place}.count must be 1 or more, got {self.count}')
         require(min(self.size) >= 1, f'{place}.size must be height and width above 0, got {list(self.size)}')

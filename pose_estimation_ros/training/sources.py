@@ -83,7 +83,8 @@ def _open(part: Part, root: Path) -> KeypointDataset:
         described = {'size': part.size, 'persons': part.persons, 'seed': part.seed, 'settings': str(people.settings)}
         return Kept(people, root / part.keep, described)
     if part.kind == 'leeds':
-        return LeedsSportsExtended(_existing(root / part.images, f'images of the part {part.kind}'))
+        images = _existing(root / part.images, f'images of the part {part.kind}')
+        return LeedsSportsExtended(images, from_behind=part.from_behind)
     images, annotations = _paths(part, root)
     pictures = ANNOTATED[part.kind](images, annotations)
     if not part.limit:  # who wants a few may have no more

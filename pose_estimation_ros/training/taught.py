@@ -174,13 +174,13 @@ class Taught(KeypointDataset):
 class MirrorTaught:
     """A transform that shows every other lesson in a mirror; nothing else moves in them, they are network inputs."""
 
-    mirror_maps: Callable[[Sequence[FloatArray]], list[FloatArray]]
+    mirror_targets: Callable[[Sequence[FloatArray]], list[FloatArray]]
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return a lesson, or its mirror image with its maps; other samples as they are."""
         if MAPS not in sample.extras or rng.random() < 0.5:
             return sample
-        maps = tuple(self.mirror_maps(sample.extras[MAPS]))
+        maps = tuple(self.mirror_targets(sample.extras[MAPS]))
         return replace(sample, image=sample.image[:, ::-1], extras={**sample.extras, MAPS: maps})
 
 

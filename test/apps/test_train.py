@@ -216,6 +216,7 @@ def test_resuming_what_is_not_there_is_told(cli, tmp_path):
         (['--data.train', '[{kind: coco, folder: x}]'], 'folder'),
         (['--data.train', '[{kind: synthetic, persons: [3, 1]}]'], 'data.train[0].persons must be'),
         (['--data.train', '[{kind: synthetic}, {kind: synthetic, count: 0}]'], 'data.train[1].count must be 1 or more'),
+        (['--data.train', '[{kind: coco, from_behind: true}]'], 'data.train[0].from_behind is for leeds, got'),
         (['--data.validation', '[{kind: synthetic, weight: -1}]'], 'data.validation[0].weight must be above 0, got -1'),
         (['--data.train', '[{kind: synthetic, size: [8, -1]}]'], 'data.train[0].size must be'),
         (['--data.train', '[{kind: synthetic, person_height: [1, 0.5]}]'], 'data.train[0].person_height must be'),

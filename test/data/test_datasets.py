@@ -4,6 +4,7 @@ import json
 import logging
 import multiprocessing
 import pickle
+import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -383,6 +384,34 @@ def test_leeds_joints_lie_inside_their_pictures(assets):
         seen = sample.joints[sample.joints[..., 2] > 0][:, :2]
         assert (seen >= -0.5).all()
         assert (seen <= np.array(sample.image.shape[1::-1]) - 0.5).all()
+
+
+def upright(left_x: float, right_x: float) -> np.ndarray:
+    """A person of Leeds who stands upright, with shoulders and hips in these columns."""
+    joints = np.concatenate([np.full((14, 2), 40.0), np.ones((14, 1))], axis=1)
+    for part, y in (('shoulder', 20), ('hip', 60)):
+        for side, x in (('left', left_x), ('right', right_x)):
+            joints[LEEDS_14.index(f'{side}_{part}'), :2] = x, y
+    return joints
+
+
+def test_leeds_from_behind_are_those_whose_left_is_left(tmp_path):
+    """Also where somebody lies or hangs; from the side, or with a joint unlabelled, nobody knows."""
+    front, behind, side, unknown = upright(50, 30), upright(30, 50), upright(39, 41), upright(30, 50)
+    unknown[LEEDS_14.index('left_hip'), 2] = 0
+    turned = [np.column_stack([80 - each[:, 1], each[:, 0], each[:, 2]]) for each in (front, behind)]  # a quarter
+    upside_down = [np.column_stack([80 - each[:, :2], each[:, 2]]) for each in (front, behind)]
+    joints = np.stack([front, behind, side, unknown, *turned, *upside_down])
+    np.savez(tmp_path / 'joints.npz', joints=joints)
+    with zipfile.ZipFile(tmp_path / 'images.zip', 'w') as archive:
+        for number in range(len(joints)):
+            picture = np.full((80, 80, 3), 10 * number, np.uint8)
+            archive.writestr(f'im{number:05}.jpg', cv2.imencode('.jpg', picture)[1].tobytes())
+    assert len(LeedsSportsExtended(tmp_path)) == 8
+    chosen = LeedsSportsExtended(tmp_path, from_behind=True)
+    assert [chosen.sample(index).extras['image_id'] for index in range(len(chosen))] == [1, 5, 7]
+    assert [round(chosen.sample(index).image.mean()) for index in range(len(chosen))] == [10, 50, 70]
+    assert chosen.sample(1).joints[0] == pytest.approx(np.column_stack([turned[1][:, :2], np.full(14, 2)]))
 
 
 def test_leeds_files_that_are_none(tmp_path, assets):

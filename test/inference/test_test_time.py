@@ -134,6 +134,23 @@ def test_mirrored_maps_are_those_of_mirrored_people():
     assert both.sum() > 0.8 * (one != 0).sum()  # which cells lie on a limb's edge is not the same from both sides
 
 
+def test_mirrored_targets_are_those_of_mirrored_people_but_for_edges():
+    """What was drawn from the corner of a cell and rounded down lies beside the mirrored people's, unless moved."""
+    random, wrong, unmoved = np.random.default_rng(4), [], []
+    for _ in range(10):
+        people = np.concatenate([random.uniform(40, 200, (2, 18, 2)), np.ones((2, 18, 1))], axis=2)
+        mirrored = people[:, OPENPOSE_18.flip].copy()
+        mirrored[..., 0] = 319 - mirrored[..., 0]
+        maps, (heatmaps, fields) = encode(people, (256, 320)), encode(mirrored, (256, 320))
+        targets = METHOD.mirror_targets(maps)
+        assert targets[0] == pytest.approx(heatmaps, abs=1e-6)
+        energy = np.square(fields).sum()
+        wrong.append(np.square(targets[1] - fields).sum() / energy)
+        unmoved.append(np.square(METHOD.mirror_maps(maps)[1] - fields).sum() / energy)
+    assert np.mean(wrong) < 0.35
+    assert np.mean(unmoved) > 1.5 * np.mean(wrong)
+
+
 def test_mirroring_twice_changes_nothing_and_takes_batches():
     maps = [np.random.default_rng(1).normal(size=(2, channels, 5, 7)).astype(np.float32) for channels in (19, 38)]
     once = METHOD.mirror_maps(maps)

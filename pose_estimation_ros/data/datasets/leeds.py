@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.image import decode_image
 from pose_estimation_ros.core.skeleton import LEEDS_14
@@ -16,6 +16,9 @@ from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE, boxes_of
 
 MARGIN = 0.25
 """How far around the box of the joints a person is taken to reach, as a share of the box's greater side."""
+PARTS = ('shoulder', 'hip')
+WIDTHS = (0.2, 0.1)
+"""Of shoulders and of hips whose order counts, in lengths of the torso, at least."""
 
 
 class LeedsSportsExtended(KeypointDataset):
@@ -24,7 +27,8 @@ class LeedsSportsExtended(KeypointDataset):
     Labels come from a crowd of paid people and are noisy. Joints that were not marked visible,
     or lie outside the picture, count as not labelled. Only one person of a picture is annotated. With others='mask'
     the loss counts around that person alone, since spectators and opponents would otherwise be taught as background;
-    this is the default. With 'keep' it counts everywhere.
+    this is the default. With 'keep' it counts everywhere. With `from_behind` there are only those pictures whose labels
+    say that the person's back is seen, of whom sports show few.
 
     Raises:
         DatasetError: A file is missing or not what it should be.
@@ -33,7 +37,7 @@ class LeedsSportsExtended(KeypointDataset):
 
     skeleton = LEEDS_14
 
-    def __init__(self, folder: str | Path, others: Literal['mask', 'keep'] = 'mask') -> None:
+    def __init__(self, folder: str | Path, others: Literal['mask', 'keep'] = 'mask', from_behind: bool = False) -> None:
         if others not in ('mask', 'keep'):
             raise SettingsError(f"others must be 'mask' or 'keep', got {others!r}")
         self.folder, self._others = Path(folder), others
@@ -45,25 +49,27 @@ class LeedsSportsExtended(KeypointDataset):
                 f'{self.folder}: images.zip has {len(self._names)} pictures and joints.npz {len(self._joints)} people;'
                 ' expected one a picture'
             )
+        self._numbers = np.flatnonzero(_from_behind(self._joints)) if from_behind else np.arange(len(self._names))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._numbers)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_opened': None}
 
     def load_sample(self, index: int) -> Loaded:
         """Return a picture with its one annotated person; raises ImageError where it cannot be read."""
-        path = f'{self.folder / "images.zip"}/{self._names[index]}'
+        number = int(self._numbers[index])
+        path = f'{self.folder / "images.zip"}/{self._names[number]}'
         try:
-            content = self._archive().read(self._names[index])
+            content = self._archive().read(self._names[number])
         except (OSError, zipfile.BadZipFile) as error:
             raise DatasetError(f'cannot read {path}: {error}; copy or download the archive again') from error
         image = decode_image(content, path)
-        joints = _inside(self._joints[index], image.shape[:2])[None]  # (1, 14, 3)
+        joints = _inside(self._joints[number], image.shape[:2])[None]  # (1, 14, 3)
         people = joints if (joints[..., 2] > NOT_LABELLED).any() else joints[:0]
         mask = _around(people, image.shape[:2]) if self._others == 'mask' else None
-        return image, mask, people, {'image_id': index, 'path': path}
+        return image, mask, people, {'image_id': number, 'path': path}
 
     def _archive(self) -> zipfile.ZipFile:
         """Return the archive, opened in this process: a file's place is shared with the process that it forked from."""
@@ -85,6 +91,19 @@ def _read_joints(path: Path) -> FloatArray:
     if joints.ndim != 3 or joints.shape[1:] != (len(LEEDS_14), 3):
         raise DatasetError(f'{path}: joints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {joints.shape}')
     return joints
+
+
+def _from_behind(joints: FloatArray) -> BoolArray:
+    """Return (N,): whether somebody's left shoulder and hip lie left of the right ones, seen along the torso."""
+    lefts, rights = ([LEEDS_14.keypoints.index(f'{side}_{part}') for part in PARTS] for side in ('left', 'right'))
+    left, right = joints[:, lefts, :2], joints[:, rights, :2]  # (N, 2, 2)
+    down = (left + right)[:, 1] - (left + right)[:, 0]
+    across = np.stack([down[:, 1], -down[:, 0]], axis=1)  # to the right of somebody who stands upright in the picture
+    length = np.linalg.norm(down, axis=1) / 2
+    facing = np.einsum('npx,nx->np', left - right, across) / np.maximum(2 * length**2, 1e-9)[:, None]
+    labelled = (joints[:, lefts + rights, 2] > 0).all(axis=1)
+    behind: BoolArray = labelled & (facing < -np.array(WIDTHS)).all(axis=1)
+    return behind
 
 
 def _inside(person: AnyArray, image_hw: tuple[int, ...]) -> FloatArray:

@@ -12,7 +12,7 @@ from pose_estimation_ros.methods.lightweight_openpose.containers import xml_prep
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
-from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
+from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps, mirror_targets
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Decoder, GraphFacts, Objective, Preprocessing
@@ -92,3 +92,7 @@ class LightweightOpenPose:
     def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
         """Return heatmaps and fields of a mirrored input as those of the input itself."""
         return mirror_maps(maps)
+
+    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return them mirrored, and fields where the published encoding draws them."""
+        return mirror_targets(maps)

@@ -30,3 +30,14 @@ def mirror_maps(maps: Sequence[FloatArray]) -> list[FloatArray]:
     heatmaps, pafs = (np.asarray(each)[..., ::-1] for each in maps)
     signs = np.tile(np.array([-1, 1], dtype=pafs.dtype), len(PAF_ORDER) // 2)[:, None, None]
     return [np.ascontiguousarray(heatmaps[..., HEATMAP_ORDER, :, :]), pafs[..., PAF_ORDER, :, :] * signs]
+
+
+def mirror_targets(maps: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return heatmaps (..., 19, H, W) and fields (..., 38, H, W) of an input as targets of the mirrored input.
+
+    Fields lie a quarter of a cell right of their limbs, since the published encoding counts them from the corner of a
+    cell and rounds down; so the mirrored ones are moved by half a cell.
+    """
+    heatmaps, pafs = mirror_maps(maps)
+    before = np.concatenate([pafs[..., :1], pafs[..., :-1]], axis=-1)
+    return [heatmaps, (pafs + before) / 2]

@@ -121,6 +121,10 @@ class SimpleBaseline:
         """Return the heatmaps of a mirrored crop as those of the crop itself."""
         return mirror_maps(maps, self.skeleton)
 
+    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return them mirrored, moved alike."""
+        return mirror_maps(maps, self.skeleton)
+
 
 SIMPLE_BASELINE = SimpleBaseline()
 """COCO's 17 joints; crops of 256x192 unless a network's options say otherwise."""
