@@ -45,18 +45,20 @@ def assert_same_people(poses, others):
         assert np.allclose(pose.keypoints, other.keypoints, atol=0.2, equal_nan=True)
 
 
-@pytest.mark.parametrize('seed', [1, 3, 5])
-def test_finds_people_with_nothing_downloaded(seed):
-    learner = LightweightOpenPoseLearner()
+def test_finds_people_with_nothing_downloaded():
+    """Everybody in twelve scenes, whole and in place; in one scene at most there is a fragment besides."""
+    learner, exact = LightweightOpenPoseLearner(), 0
     learner.load()
-    poses, people = found(learner, seed)
-    assert len(poses) <= len(people) + 1  # in one scene of six there is a fragment besides
-    assert sum(np.isfinite(pose.keypoints[:, 0]).sum() > 6 for pose in poses) == len(people)
-    for person in people:
-        seen = person.keypoints[:, 2] > 0
-        height = np.ptp(person.keypoints[seen, 1])
-        errors = [np.nanmedian(np.linalg.norm((p.keypoints - person.keypoints)[seen, :2], axis=1)) for p in poses]
-        assert min(errors) < 0.1 * height
+    for seed in range(1, 13):
+        poses, people = found(learner, seed)
+        assert sum(np.isfinite(pose.keypoints[:, 0]).sum() > 12 for pose in poses) == len(people), seed
+        for person in people:
+            seen = person.keypoints[:, 2] > 0
+            height = np.ptp(person.keypoints[seen, 1])
+            errors = [np.nanmedian(np.linalg.norm((p.keypoints - person.keypoints)[seen, :2], axis=1)) for p in poses]
+            assert min(errors) < 0.05 * height, seed
+        exact += len(poses) == len(people)
+    assert exact >= 11
 
 
 def test_torch_and_onnx_hold_the_same_weights():
