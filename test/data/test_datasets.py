@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from matlab_files import mat_file, matrix
 
 from pose_estimation_ros.core.errors import DatasetError, ImageError, SettingsError
 from pose_estimation_ros.core.image import Image
@@ -36,6 +37,8 @@ from pose_estimation_ros.data.synthetic import SceneSettings
 from pose_estimation_ros.data.synthetic.appearance import TILES
 from pose_estimation_ros.data.synthetic.wardrobe import Wardrobe
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
+from pose_estimation_ros.training.recipe import Part
+from pose_estimation_ros.training.sources import open_part
 
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
 
@@ -408,17 +411,36 @@ def test_leeds_from_behind_are_those_whose_left_is_left(tmp_path):
             picture = np.full((80, 80, 3), 10 * number, np.uint8)
             archive.writestr(f'im{number:05}.jpg', cv2.imencode('.jpg', picture)[1].tobytes())
     assert len(LeedsSportsExtended(tmp_path)) == 8
+    assert len(open_part(Part('leeds', from_behind=True), tmp_path)) == 3
     chosen = LeedsSportsExtended(tmp_path, from_behind=True)
     assert [chosen.sample(index).extras['image_id'] for index in range(len(chosen))] == [1, 5, 7]
     assert [round(chosen.sample(index).image.mean()) for index in range(len(chosen))] == [10, 50, 70]
     assert chosen.sample(1).joints[0] == pytest.approx(np.column_stack([turned[1][:, :2], np.full(14, 2)]))
 
 
+def test_leeds_as_published(tmp_path):
+    """Pictures lie in a folder of lspet_dataset.zip, joints in joints.mat, people last."""
+    joints = np.stack([upright(50, 30), upright(30, 50), upright(45, 35)])
+    mat_file(tmp_path / 'joints.mat', matrix('joints', joints.transpose(1, 2, 0)))
+    with zipfile.ZipFile(tmp_path / 'lspet_dataset.zip', 'w') as archive:
+        archive.writestr('README.txt', 'LSPET')
+        for number in range(3):
+            picture = np.full((80, 80, 3), 10 * number, np.uint8)
+            archive.writestr(f'images/im{number + 1:05}.jpg', cv2.imencode('.jpg', picture)[1].tobytes())
+    dataset = LeedsSportsExtended(tmp_path)
+    assert [round(dataset.sample(index).image.mean()) for index in range(3)] == [0, 10, 20]
+    shoulder = LEEDS_14.index('left_shoulder')
+    assert [dataset.sample(index).joints[0, shoulder, 0] for index in range(3)] == [50, 30, 45]
+    mat_file(tmp_path / 'joints.mat', matrix('people', joints))
+    with pytest.raises(DatasetError, match=r"joints\.mat has no 'joints' of joints"):
+        LeedsSportsExtended(tmp_path)
+
+
 def test_leeds_files_that_are_none(tmp_path, assets):
     with pytest.raises(DatasetError, match=r'joints\.npz'):
         LeedsSportsExtended(tmp_path)
     np.savez(tmp_path / 'joints.npz', joints=np.zeros((2, 14, 3)))
-    with pytest.raises(DatasetError, match=r'cannot open .*images\.zip'):
+    with pytest.raises(DatasetError, match=r'has neither images\.zip nor lspet_dataset\.zip'):
         LeedsSportsExtended(tmp_path)
     (tmp_path / 'images.zip').write_bytes((assets / 'lspet' / 'images.zip').read_bytes()[:5000])
     with pytest.raises(DatasetError, match=r'cannot open .*images\.zip'):

@@ -1,12 +1,11 @@
 """MPII's persons: pixels counted from 0, the published crop, and the truth that PCKh compares with."""
 
 import json
-import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
+from matlab_files import mat_file, matrix
 
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.skeleton import MPII_16
@@ -15,31 +14,6 @@ from pose_estimation_ros.data.datasets.mpii import MpiiPersons, read_truth
 from pose_estimation_ros.learners import mpii_validation
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, MpiiValidation, evaluate_mpii
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE_MPII
-
-
-def element(kind, data):
-    return struct.pack('<II', kind, len(data)) + data + bytes(-len(data) % 8)
-
-
-def matrix(name, values, class_number=6, kind=9, dtype='<f8'):
-    """One array as MATLAB writes it; a name of four letters or fewer lies in its own head."""
-    text = name.encode()
-    short = struct.pack('<I', len(text) << 16 | 1) + text.ljust(4, b'\0') if len(text) <= 4 else element(1, text)
-    parts = [
-        element(6, struct.pack('<II', class_number, 0)),
-        element(5, np.array(values.shape, '<i4').tobytes()),
-        short,
-        element(kind, values.astype(dtype).tobytes(order='F')),
-    ]
-    return element(14, b''.join(parts))
-
-
-def mat_file(path, *matrices, compressed=True):
-    header = b'MATLAB 5.0 MAT-file'.ljust(124) + struct.pack('<H', 0x0100) + b'IM'
-    packed = [zlib.compress(each) for each in matrices]
-    body = b''.join(struct.pack('<II', 15, len(each)) + each for each in packed) if compressed else b''.join(matrices)
-    path.write_bytes(header + body)
-    return path
 
 
 def person(name, x, y, scale=1.0):

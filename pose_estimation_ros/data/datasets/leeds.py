@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,17 +13,25 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.image import decode_image
 from pose_estimation_ros.core.skeleton import LEEDS_14
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE, boxes_of
 
 MARGIN = 0.25
 """How far around the box of the joints a person is taken to reach, as a share of the box's greater side."""
+PICTURES = ('images.zip', 'lspet_dataset.zip')
+JOINTS = ('joints.npz', 'joints.mat')
+"""What files may be called."""
+
 PARTS = ('shoulder', 'hip')
 WIDTHS = (0.2, 0.1)
 """Of shoulders and of hips whose order counts, in lengths of the torso, at least."""
 
 
 class LeedsSportsExtended(KeypointDataset):
-    """A folder with images.zip, which is read as it is, and joints.npz (`joints` (N, 14, 3): x, y, visible).
+    """A folder with the pictures' archive, which is read as it is, and the joints.
+
+    The archive is lspet_dataset.zip as published, or images.zip; joints are joints.mat out of the published archive
+    (`joints` (14, 3, N): x, y, visible), or joints.npz (the same as (N, 14, 3)).
 
     Labels come from a crowd of paid people and are noisy. Joints that were not marked visible,
     or lie outside the picture, count as not labelled. Only one person of a picture is annotated. With others='mask'
@@ -41,12 +50,13 @@ class LeedsSportsExtended(KeypointDataset):
         if others not in ('mask', 'keep'):
             raise SettingsError(f"others must be 'mask' or 'keep', got {others!r}")
         self.folder, self._others = Path(folder), others
-        self._joints = _read_joints(self.folder / 'joints.npz')
+        self._joints = _read_joints(_first_of(self.folder, JOINTS))
+        self._pictures = _first_of(self.folder, PICTURES)
         self._opened: tuple[int, zipfile.ZipFile] | None = None
         self._names = sorted(name for name in self._archive().namelist() if name.lower().endswith('.jpg'))
         if len(self._names) != len(self._joints):
             raise DatasetError(
-                f'{self.folder}: images.zip has {len(self._names)} pictures and joints.npz {len(self._joints)} people;'
+                f'{self._pictures} has {len(self._names)} pictures, and there are joints of {len(self._joints)} people;'
                 ' expected one a picture'
             )
         self._numbers = np.flatnonzero(_from_behind(self._joints)) if from_behind else np.arange(len(self._names))
@@ -60,7 +70,7 @@ class LeedsSportsExtended(KeypointDataset):
     def load_sample(self, index: int) -> Loaded:
         """Return a picture with its one annotated person; raises ImageError where it cannot be read."""
         number = int(self._numbers[index])
-        path = f'{self.folder / "images.zip"}/{self._names[number]}'
+        path = f'{self._pictures}/{self._names[number]}'
         try:
             content = self._archive().read(self._names[number])
         except (OSError, zipfile.BadZipFile) as error:
@@ -74,23 +84,43 @@ class LeedsSportsExtended(KeypointDataset):
     def _archive(self) -> zipfile.ZipFile:
         """Return the archive, opened in this process: a file's place is shared with the process that it forked from."""
         if self._opened is None or self._opened[0] != os.getpid():
-            path = self.folder / 'images.zip'
             try:
-                self._opened = os.getpid(), zipfile.ZipFile(path)
+                self._opened = os.getpid(), zipfile.ZipFile(self._pictures)
             except (OSError, zipfile.BadZipFile) as error:
-                raise DatasetError(f'cannot open {path}: {error}; copy or download it again') from error
+                raise DatasetError(f'cannot open {self._pictures}: {error}; copy or download it again') from error
         return self._opened[1]
 
 
+def _first_of(folder: Path, names: Sequence[str]) -> Path:
+    """Return the first of some files that there is."""
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
+        raise DatasetError(f'{folder} has neither {" nor ".join(names)}; copy it there or name another folder')
+    return found[0]
+
+
 def _read_joints(path: Path) -> FloatArray:
+    """Return (N, 14, 3)."""
+    joints = _of_matlab(path) if path.suffix == '.mat' else _of_numpy(path)
+    if joints.ndim != 3 or joints.shape[1:] != (len(LEEDS_14), 3):
+        raise DatasetError(f'{path}: joints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {joints.shape}')
+    return joints
+
+
+def _of_numpy(path: Path) -> FloatArray:
     try:
         with np.load(path, allow_pickle=False) as content:
             joints: FloatArray = content['joints']
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DatasetError(f"cannot read 'joints' from {path}: {error}; copy or download it again") from error
-    if joints.ndim != 3 or joints.shape[1:] != (len(LEEDS_14), 3):
-        raise DatasetError(f'{path}: joints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {joints.shape}')
     return joints
+
+
+def _of_matlab(path: Path) -> FloatArray:
+    arrays = read_arrays(path)
+    if 'joints' not in arrays or arrays['joints'].ndim != 3:
+        raise DatasetError(f"{path} has no 'joints' of joints, coordinates and people; download it again")
+    return arrays['joints'].transpose(2, 0, 1)
 
 
 def _from_behind(joints: FloatArray) -> BoolArray:
