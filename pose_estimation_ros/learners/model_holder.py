@@ -159,8 +159,9 @@ class ModelHolder:
         return self._optimized.content
 
     def save(self, folder: Path, backbone: str) -> Path:
-        """Write the model and its description and return the main file."""
-        return write_model(folder, self._contents(), backbone, self.metadata(), optimized=self.is_optimized)
+        """Write the model and its description and return the main file; a known network's backbone counts."""
+        name = backbone if self.options is None else self.options.backbone
+        return write_model(folder, self._contents(), name, self.metadata(), optimized=self.is_optimized)
 
     def metadata(self) -> dict[str, Any]:
         """Return what our own files say of themselves."""

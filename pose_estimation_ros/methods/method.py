@@ -105,6 +105,10 @@ class Options(Protocol):
         """Input pixels a cell of the maps that decoders take."""
 
     @property
+    def backbone(self) -> str:
+        """What the classifier is called that the network begins with."""
+
+    @property
     def guessed(self) -> Mapping[str, tuple[str, object, str]]:
         """Dials that a checkpoint's tensors cannot show: what each is called, its value, the learner's argument."""
 

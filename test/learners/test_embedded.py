@@ -120,7 +120,16 @@ def test_files_are_small():
 def test_saved_models_describe_themselves():
     for trainable in (False, True):
         folder = embedded_model('lightweight_openpose', trainable)
-        assert json.loads((folder / f'{folder.name}.json').read_text())['inference_params']['base_height'] == 256
+        description = json.loads((folder / f'{folder.name}.json').read_text())
+        assert description['backbone'] == 'efficientnet_lite'
+        assert description['inference_params']['base_height'] == 256
+
+
+def test_saved_again_it_keeps_its_name(tmp_path):
+    learner = LightweightOpenPoseLearner(device='cpu')  # whose own backbone is mobilenet
+    learner.load()
+    learner.save(tmp_path / 'mine')
+    assert json.loads((tmp_path / 'mine' / 'mine.json').read_text())['backbone'] == 'efficientnet_lite'
 
 
 def test_methods_without_one_and_installations_without_files(monkeypatch, tmp_path):

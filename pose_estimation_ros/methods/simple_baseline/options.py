@@ -52,6 +52,11 @@ class PoseResNetOptions:
         return STRIDE
 
     @property
+    def backbone(self) -> str:
+        """What the classifier is called that the network begins with."""
+        return f'resnet{self.depth}'
+
+    @property
     def input_hw(self) -> tuple[int, int]:
         """Height and width of a person's crop."""
         return self.input_height, self.input_width
