@@ -1,18 +1,19 @@
-"""Compare a model with a better one on a video: `PYTHONPATH=. python scripts/compare_on_video.py VIDEO BETTER [MODEL]`.
+"""Compare a model with a better one on a video: `PYTHONPATH=. python scripts/compare_on_video.py VIDEO BETTER`.
 
 What the better model finds counts as true. A person is found by a pose of which five keypoints or more lie within a
 tenth of the person's size of where they should. A pose of which more than half of the keypoints lie outside everybody's
 box is a phantom; other poses that find nobody are fragments.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from pose_estimation_ros import LightweightOpenPoseLearner, Pose
+from pose_estimation_ros.core.errors import PoseEstimationError
 from pose_estimation_ros.data.opening import open_sources
 
 NEAR = 0.1
@@ -50,7 +51,7 @@ def keypoints(pose: Pose) -> int:
     return int((pose.keypoints[:, 2] > 0).sum())
 
 
-def compare(video: str, better: str, model: str | None) -> dict[str, float]:
+def compare(video: str, better: Path, model: Path | None, sure_keypoints: int) -> dict[str, float]:
     """Return shares of people and frames."""
     learners = [LightweightOpenPoseLearner(base_height=HEIGHT, mobilenet_use_stride=False) for _ in range(2)]
     for learner, path in zip(learners, (better, model), strict=True):
@@ -59,7 +60,7 @@ def compare(video: str, better: str, model: str | None) -> dict[str, float]:
     for source in open_sources([video]):
         for frame in tqdm(source.frames(), unit='frame', leave=False):
             true, seen = (learner.infer(frame.image, track=False) for learner in learners)
-            sure = [each for each in true if keypoints(each) >= SURE_KEYPOINTS]
+            sure = [each for each in true if keypoints(each) >= sure_keypoints]
             hits = [any(finds(pose, person) for pose in seen) for person in sure]
             people, found = people + len(sure), found + sum(hits)
             poses += len(seen)
@@ -83,7 +84,19 @@ def compare(video: str, better: str, model: str | None) -> dict[str, float]:
     }
 
 
+def main() -> None:
+    """Print the shares as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('video')
+    parser.add_argument('better', type=Path, help='the better model')
+    parser.add_argument('model', type=Path, nargs='?', help='the other one; the one that comes with the package')
+    parser.add_argument('--sure-keypoints', type=int, default=SURE_KEYPOINTS, help='of people who must be found')
+    asked = parser.parse_args()
+    try:
+        print(json.dumps(compare(asked.video, asked.better, asked.model, asked.sure_keypoints), indent=1))
+    except PoseEstimationError as error:
+        parser.error(str(error))
+
+
 if __name__ == '__main__':
-    if len(sys.argv) not in (3, 4) or not Path(sys.argv[1]).exists():
-        sys.exit(__doc__)
-    print(json.dumps(compare(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) == 4 else None), indent=1))
+    main()

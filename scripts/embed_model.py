@@ -1,17 +1,19 @@
 """Put a trained model into the package: `PYTHONPATH=. python scripts/embed_model.py RUN/model`.
 
 Weights are rounded to half precision, in which the torch network is kept (3 MB); the ONNX model is made of the same
-rounded weights, so that both give the same poses.
+rounded weights, so that both give the same poses. What is there stays where the new one is too large.
 """
 
+import argparse
 import io
-import sys
+import shutil
+import tempfile
 from pathlib import Path
 
 import torch
 
 from pose_estimation_ros import LightweightOpenPoseLearner
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.errors import OutputError, PoseEstimationError
 from pose_estimation_ros.learners.embedded import FOLDER, NAMES
 
 HEIGHT = 256
@@ -19,8 +21,8 @@ LIMIT = 9e6
 """Bytes that a file may have."""
 
 
-def main(source: Path) -> None:
-    """Write both forms of a model."""
+def write(source: Path, folder: Path) -> None:
+    """Write both forms of a model into a folder."""
     learner = LightweightOpenPoseLearner(device='cpu', backend='torch', base_height=HEIGHT)
     learner.load(source)
     state = {
@@ -29,20 +31,38 @@ def main(source: Path) -> None:
     }
     learner.network.load_state_dict(state)
     name = NAMES['lightweight_openpose']
-    torch_folder = FOLDER / f'{name}_torch'
+    torch_folder = folder / f'{name}_torch'
     learner.save(torch_folder)
     content = io.BytesIO()
     torch.save({'state_dict': state}, content)
-    with written_whole(torch_folder / f'{torch_folder.name}.pth') as temporary:
-        temporary.write_bytes(content.getvalue())
+    (torch_folder / f'{torch_folder.name}.pth').write_bytes(content.getvalue())
     learner.optimize(do_constant_folding=True)
-    learner.save(FOLDER / name)
-    for path in sorted(FOLDER.rglob('*')):
-        if path.is_file():
-            print(f'{path.stat().st_size / 1e6:6.2f} MB  {path.relative_to(FOLDER)}')
-            if path.stat().st_size > LIMIT:
-                sys.exit(f'{path} is larger than {LIMIT / 1e6:g} MB')
+    learner.save(folder / name)
+
+
+def check(folder: Path) -> None:
+    """Say how large the files are; raises OutputError where one is too large."""
+    for path in sorted(each for each in folder.rglob('*') if each.is_file()):
+        size = path.stat().st_size
+        print(f'{size / 1e6:6.2f} MB  {path.relative_to(folder)}')
+        if size > LIMIT:
+            raise OutputError(f'{path.name} has {size / 1e6:.1f} MB, {LIMIT / 1e6:g} are allowed; nothing was changed')
+
+
+def main() -> None:
+    """Write a model aside, and put it in its place where it is small enough."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', type=Path, help='a saved folder or a published checkpoint')
+    source = parser.parse_args().model
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            write(source, Path(temporary))
+            check(Path(temporary))
+        except PoseEstimationError as error:
+            parser.error(str(error))
+        for folder in Path(temporary).iterdir():
+            shutil.copytree(folder, FOLDER / folder.name, dirs_exist_ok=True)
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]))
+    main()
