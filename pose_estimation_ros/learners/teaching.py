@@ -98,7 +98,7 @@ def _lessons(recipe: Recipe) -> 'Lessons':
     depends = {
         'teacher': Path(asked.weights).name,
         'precision': asked.precision,
-        'sha256': _hash(find_model(Path(asked.weights)).path),
+        'sha256': fingerprint(find_model(Path(asked.weights)).path),
         'train': [_of_pictures(part) for part in _taught(recipe)],
         'transform': _of_pictures(replace(recipe.transform, camera_like=False)),
         'objective': recipe.objective,
@@ -122,9 +122,12 @@ def _geometry(recipe: Recipe, method: Method) -> Transform:
     return make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
 
 
-def _hash(path: Path) -> str:
-    """Return what tells a model file from all others, whatever it is called."""
-    return hashlib.sha256(read_graph(path)).hexdigest()
+def fingerprint(path: Path) -> str:
+    """Return what tells a model file from all others, whatever it is called; an OpenVINO file with its weights."""
+    digest = hashlib.sha256(read_graph(path))
+    if path.suffix == '.xml':
+        digest.update(read_graph(path.with_suffix('.bin')))
+    return digest.hexdigest()
 
 
 def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Part:
     person_height: tuple[float, float] = (0.3, 1.0)
     """Of people in synthetic pictures, in shares of the picture's height."""
     seed: int = 0
-    """Of synthetic pictures; another seed draws other people."""
+    """Of synthetic pictures, portraits and collages; another seed draws other people, cuts and composes otherwise."""
     labels: bool = True
     """Whether its labels count; false leaves it to a teacher to say where people are."""
     teacher: bool = True

@@ -98,4 +98,6 @@ def test_bad_input(cli, seeing, arguments, expected):
 def test_runs_with_the_weights_that_come_with_the_package(cli):
     outcome = cli('demo', '--local', '--seconds', 0.3)
     assert outcome.code == 0, outcome.err
-    assert json.loads(Path('demo/skeletons.json').read_text())['frames']
+    frames = json.loads(Path('demo/skeletons.json').read_text())['frames']
+    assert frames
+    assert all(len(frame['poses']) >= 4 for frame in frames)  # of six people

@@ -35,8 +35,8 @@ def mirror_maps(maps: Sequence[FloatArray]) -> list[FloatArray]:
 def mirror_targets(maps: Sequence[FloatArray]) -> list[FloatArray]:
     """Return heatmaps (..., 19, H, W) and fields (..., 38, H, W) of an input as targets of the mirrored input.
 
-    Fields lie a quarter of a cell right of their limbs, since the published encoding counts them from the corner of a
-    cell and rounds down; so the mirrored ones are moved by half a cell.
+    The published encoding counts fields from the corner of a cell and rounds down, so that networks trained by it see
+    limbs about a quarter of a cell too far right, averaged over limbs; the mirrored ones are moved by half a cell.
     """
     heatmaps, pafs = mirror_maps(maps)
     before = np.concatenate([pafs[..., :1], pafs[..., :-1]], axis=-1)

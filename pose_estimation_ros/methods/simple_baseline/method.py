@@ -122,8 +122,8 @@ class SimpleBaseline:
         return mirror_maps(maps, self.skeleton)
 
     def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return them mirrored, moved alike."""
-        return mirror_maps(maps, self.skeleton)
+        """Return what `mirror_maps` does, which serves both ways."""
+        return self.mirror_maps(maps)
 
 
 SIMPLE_BASELINE = SimpleBaseline()
