@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +131,9 @@ def fingerprint(path: Path) -> str:
 
 
 def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:
-    return {name: value for name, value in asdict(settings).items() if name not in OF_PERSONS}
+    """Return what is set otherwise than by default: a field that comes with a later version makes no other lessons."""
+    usual = {each.name: each.default for each in fields(settings)}
+    return {name: value for name, value in asdict(settings).items() if name not in OF_PERSONS and value != usual[name]}
 
 
 def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:

@@ -109,7 +109,9 @@ def test_learns_from_a_teacher_that_is_asked_once(cli, trained, recipe, tmp_path
     first = cli(*given, '--output', tmp_path / 'first')
     assert first.code == 0, first.err
     assert '20, an epoch is 10 steps' in first.out
-    assert json.loads((lessons / 'taught.json').read_text())['written'] == 20
+    noted = json.loads((lessons / 'taught.json').read_text())
+    assert noted['written'] == 20
+    assert 'portraits' not in noted['of']['train'][0]  # a default says nothing, nor would that of a later version
     before = (lessons / 'maps.raw').stat().st_mtime_ns
     assert cli(*given, '--output', tmp_path / 'second').code == 0
     assert (lessons / 'maps.raw').stat().st_mtime_ns == before
