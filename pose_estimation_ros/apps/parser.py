@@ -1,8 +1,10 @@
 """Command-line parsing with errors of one sentence, and printing that survives whoever reads it."""
 
+import difflib
 import os
 import re
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TextIO, get_args, get_origin
 
@@ -29,7 +31,7 @@ TYPES_IN_WORDS = {
 WRONG_VALUES = [
     re.compile(rf'Parser key "(?P<key>[\w.]+)"(?: element \d+)?:{rest}')
     for rest in (
-        '.*(?:Given|Got) value: (?P<value>.*)',
+        '.*(?:Given|Got) value: (?P<value>.*?)(?: Subclass types expect .*)?$',
         r' Not of type \w+: (?P<value>.*) does not conform',
         r" Not of type \w+: .*: '(?P<value>.*)'",
     )
@@ -48,14 +50,35 @@ class Parser(ArgumentParser):
             sentence = f'{self._commands()[missing[1]]._called(missing[2])} is missing'
         if sentence.startswith('expected "command"'):
             sentence = f'a command is missing: one of {", ".join(self._commands())}'
+        lacking = re.fullmatch(r'the following arguments are required: (\w+)', sentence)
+        if lacking and self._element():
+            sentence = f'{self._called(lacking[1])} is missing'
+        unknown = re.fullmatch(r"Option '(\w+)' is not accepted", sentence)
+        if unknown and self._element():
+            sentence = self._no_field(unknown[1])
         wrong = next(filter(None, (pattern.match(sentence) for pattern in WRONG_VALUES)), None)
         if wrong:
             sentence = f'{self._called(wrong["key"])} must be {self._expected(wrong["key"])}, got {wrong["value"]!r}'
         print(f'{PROGRAM}: {sentence} (try --help)', file=sys.stderr)
         raise SystemExit(BAD_INPUT)
 
+    def _element(self) -> str:
+        """Return what an element of a list is called whose fields this parser reads, '' where it reads a command."""
+        kinds = (re.search(r"\.(\w+)'>$", str(group.title)) for group in self._action_groups)
+        found = next(filter(None, kinds), None)
+        return found[1].lower() if found and getattr(self, '_inner_parser', False) else ''
+
+    def _no_field(self, name: str) -> str:
+        """Say that an element of a list has no such field, and which it has."""
+        names = [action.dest for action in self._actions if action.dest != 'help']
+        near = difflib.get_close_matches(name, names, 1)
+        meant = f', did you mean {near[0]}?' if near else ';'
+        return f'a {self._element()} has no {name}{meant} it has {", ".join(names)}'
+
     def _called(self, key: str) -> str:
         """Return what the user calls an argument: --its-name, or WHAT where it has a place and no name."""
+        if self._element():
+            return f"a {self._element()}'s {key}"
         placed = [action for action in self._actions if action.dest == key and not action.option_strings]
         if not placed:
             return f'--{key}' if '.' in key else f'--{key.replace("_", "-")}'  # recipes' fields keep their names
@@ -76,7 +99,13 @@ def described(hint: Any) -> str:
     """Return a type in words."""
     if get_origin(hint) is Literal:
         return f'one of {", ".join(map(str, get_args(hint)))}'
+    if is_dataclass(hint):
+        return f'a {hint.__name__.lower()} with its fields'  # type: ignore[union-attr]
     parts = [part for part in get_args(hint) if part is not type(None)]
+    if get_origin(hint) is list and is_dataclass(parts[0]):
+        return f'a list, each {described(parts[0])}'
+    if get_origin(hint) is tuple and Ellipsis not in parts:
+        return f'[{", ".join(map(described, parts))}]'
     if parts:
         return ' or '.join(described(part) for part in parts)
     name = getattr(hint, '__name__', str(hint))
