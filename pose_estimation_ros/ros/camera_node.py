@@ -19,6 +19,8 @@ from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
+from pose_estimation_ros.ros.arguments import check_arguments
+from pose_estimation_ros.ros.declare import unknown_parameters
 from pose_estimation_ros.ros.ending import until_asked_to_end
 from pose_estimation_ros.ros.image_conversion import from_bgr, to_compressed
 from pose_estimation_ros.ros.parameter import WORDS
@@ -55,6 +57,8 @@ class CameraNode(Node):
         for name, default in DEFAULTS.items():
             self.declare_parameter(name, default, ParameterDescriptor(dynamic_typing=True))  # `rate:=5`, `source:=0`
             self.setting(name)
+        for sentence in unknown_parameters(self, DEFAULTS):
+            self.get_logger().warning(sentence)
         if self.setting('image_transport') not in ('raw', 'compressed'):
             raise SettingsError(f'image_transport must be raw or compressed, got {self.setting("image_transport")!r}')
         if not 1 <= self.setting('jpeg_quality') <= 100:
@@ -147,6 +151,7 @@ def camera_info(header: Header, width: int, height: int) -> CameraInfo:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the camera; exit 1 where its source cannot be opened."""
+    check_arguments(args, 'camera_node', 'Publish a video, pictures, a webcam or synthetic people.', DEFAULTS)
     with until_asked_to_end(args):
         try:
             CameraNode().run()

@@ -64,13 +64,13 @@ def declare(node: Node) -> NodeSettings:
     return settings_from(given)
 
 
-def unknown_parameters(node: Node) -> list[str]:
+def unknown_parameters(node: Node, known: Iterable[str] = tuple(BY_NAME)) -> list[str]:
     """Return a sentence for each value that the node was given and nobody declared, such as a misspelt one."""
     given: Iterable[str] = getattr(node, '_parameter_overrides', {})  # rclpy has no public way
     sentences = []
     for name in given:
         if not node.has_parameter(name) and not name.startswith(NOT_OURS):
-            close = difflib.get_close_matches(name, BY_NAME, 1)
+            close = difflib.get_close_matches(name, list(known), 1)
             hint = f'; did you mean {close[0]}?' if close else ''
             sentences.append(f'there is no parameter {name}, its value is ignored{hint}')
     return sentences

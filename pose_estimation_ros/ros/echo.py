@@ -19,6 +19,8 @@ from pose_estimation_ros.ros.ending import until_asked_to_end
 from pose_estimation_ros.ros.skeleton_listener import SkeletonListener
 
 DEFAULT_TOPIC = '/pose_node/skeletons'
+TYPE = 'sensor_msgs/msg/PointCloud2'
+SILENT_AFTER_S = 5.0
 
 
 class Echo(Node):
@@ -28,13 +30,31 @@ class Echo(Node):
         super().__init__('skeleton_echo')
         self._as_json, self._once = as_json, once
         self.done = False
+        self._topic, self._said = self.resolve_topic_name(topic), ''
         self._listener = SkeletonListener(self, topic, self._print)
+        self._patience = self.create_timer(SILENT_AFTER_S, self._say_why)
 
     def _print(self, message: PointCloud2, poses: Sequence[Pose]) -> None:
         if self.done:
             return
+        self._patience.cancel()
         print(as_line(message, poses) if self._as_json else as_text(message, poses), flush=True)
         self.done = self._once
+
+    def _say_why(self) -> None:
+        why = silence(self._topic, [info.topic_type for info in self.get_publishers_info_by_topic(self._topic)])
+        if why != self._said:
+            self.get_logger().warning(why)
+        self._said = why
+
+
+def silence(topic: str, types: Sequence[str]) -> str:
+    """Return why nothing comes, from the types of those who publish."""
+    if not types:
+        return f'nobody publishes {topic}; is the node running, and is this its topic?'
+    if TYPE not in types:
+        return f'{topic} carries {types[0]}; skeletons are a {TYPE}, such as {DEFAULT_TOPIC}'
+    return f'nothing has come on {topic} from {counted(len(types), "publisher")}; /diagnostics may say why'
 
 
 def as_text(message: PointCloud2, poses: Sequence[Pose]) -> str:

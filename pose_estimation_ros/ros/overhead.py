@@ -47,7 +47,7 @@ class Overhead:
     dropped: int
     """Replaced by newer ones while the node was busy."""
     lost: int
-    """By the middleware, on their way to the node."""
+    """By the middleware, on their way to the node; of the warm-up too, as are those dropped."""
     age_p50_ms: float | None
     """From the stamp, set right before publish(), until the listener has the skeletons."""
     age_p95_ms: float | None

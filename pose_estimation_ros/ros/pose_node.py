@@ -15,6 +15,7 @@ from std_srvs.srv import Trigger
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.inference.backend import Backend
 from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.ros.arguments import check_arguments
 from pose_estimation_ros.ros.box_buffer import BoxBuffer, box_buffer
 from pose_estimation_ros.ros.declare import LiveSettings, declare, unknown_parameters
 from pose_estimation_ros.ros.depth_buffer import DepthBuffer
@@ -27,7 +28,7 @@ from pose_estimation_ros.ros.inputs import Inputs
 from pose_estimation_ros.ros.learner_parameters import learner_options
 from pose_estimation_ros.ros.moments import Received
 from pose_estimation_ros.ros.outputs import Outputs
-from pose_estimation_ros.ros.parameters import NodeSettings
+from pose_estimation_ros.ros.parameters import PARAMETERS, NodeSettings
 from pose_estimation_ros.ros.processing import FrameProcessor, Surroundings, grey_picture
 from pose_estimation_ros.ros.statistics import Statistics
 from pose_estimation_ros.ros.worker import Worker
@@ -253,6 +254,7 @@ class PoseNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
     """Run the node until it is asked to end; with `autostart`, exit 1 where it cannot be configured."""
+    check_arguments(args, 'pose_node', 'Find people in camera pictures.', {p.name: p.default for p in PARAMETERS})
     with until_asked_to_end(args):
         try:
             node = PoseNode(statistics=statistics)

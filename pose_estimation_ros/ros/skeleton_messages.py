@@ -34,11 +34,14 @@ def encode_skeletons(poses: Sequence[Pose], header: Header, skeleton: Skeleton =
     return _cloud(to_points(poses, skeleton), header)
 
 
-def decode_skeletons(message: PointCloud2, skeleton: Skeleton = OPENPOSE_18) -> list[Pose]:
+def decode_skeletons(message: PointCloud2, skeleton: Skeleton | None = None) -> list[Pose]:
     """Return the people of a message. A person's score, which it does not carry, is the mean of the keypoints'.
 
-    Raises BrokenSkeletonsError where the message is no cloud of this skeleton.
+    Without a skeleton it is ours of so many keypoints; what the node says of its own is in `~/skeleton_description`.
+
+    Raises BrokenSkeletonsError where the message is no cloud of this skeleton, or of any that is known.
     """
+    skeleton = skeleton or skeleton_of_width(message.width)
     return from_points(read_points(message, ('u', 'v', 'score', 'id'), skeleton), skeleton)
 
 
@@ -92,7 +95,7 @@ def skeleton_of_width(width: int) -> Skeleton:
         if len(skeleton) == width:
             return skeleton
     known = ', '.join(f'{name} ({len(skeleton)})' for name, skeleton in SKELETONS.items())
-    raise BrokenSkeletonsError(f'no skeleton of {width} keypoints is known ({known}), and no description has come')
+    raise BrokenSkeletonsError(f'no skeleton of {width} keypoints is known ({known}), and no other was given')
 
 
 def _cloud(points: AnyArray, header: Header) -> PointCloud2:

@@ -118,7 +118,7 @@ def main():
     LEARNERS[NAME] = make
     from pose_estimation_ros.ros import pose_node
 
-    return pose_node.main()
+    return pose_node.main([each for each in sys.argv[1:] if not each.startswith('--slow')])
 
 
 if __name__ == '__main__':

@@ -117,6 +117,7 @@ def test_misspelt_values_are_found(make_node):
     misspelt, unknown = unknown_parameters(node)
     assert 'did you mean base_height?' in misspelt
     assert unknown == 'there is no parameter zzz, its value is ignored'
+    assert 'did you mean base_heights?' in unknown_parameters(node, ['base_heights'])[0]
 
 
 def test_change(live):

@@ -20,7 +20,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, SKELETONS
 from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
 from pose_estimation_ros.ros import skeleton_listener
-from pose_estimation_ros.ros.echo import DEFAULT_TOPIC, as_line, as_text
+from pose_estimation_ros.ros.echo import DEFAULT_TOPIC, as_line, as_text, silence
 from pose_estimation_ros.ros.outputs import reliable
 from pose_estimation_ros.ros.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.skeleton_messages import (
@@ -99,6 +99,16 @@ def test_topic_and_ros_arguments(run, publish):
     renamed = run(*MODULE, '--once', '--ros-args', '-r', f'{DEFAULT_TOPIC}:=/robot/people/skeletons')
     assert renamed.code() == 0
     assert '2 people' in renamed.output
+
+
+def test_silence_is_explained(run, publish):
+    publish(String(), topic='/chatter')
+    nobody, other = run(*MODULE, '/nowhere', '--json'), run(*MODULE, '/chatter')
+    until(lambda: 'nobody publishes /nowhere; is the node running' in nobody.output, 20)
+    until(
+        lambda: '/chatter carries std_msgs/msg/String; skeletons are a sensor_msgs/msg/PointCloud2' in other.output, 20
+    )
+    assert 'nothing has come on /a from 2 publishers' in silence('/a', ['sensor_msgs/msg/PointCloud2'] * 2)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
