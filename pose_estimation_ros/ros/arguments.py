@@ -21,6 +21,10 @@ def check_arguments(args: Sequence[str] | None, name: str, description: str, par
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     given = sys.argv[1:] if args is None else list(args)
-    _, others = parser.parse_known_args(remove_ros_args([name, *given])[1:])
+    try:
+        plain = remove_ros_args([name, *given])[1:]
+    except RuntimeError:  # ROS says what is wrong with its own arguments when it begins
+        return
+    _, others = parser.parse_known_args(plain)
     if others:
         parser.error(f'{" ".join(others)} is no argument; parameters and topics are named behind --ros-args')

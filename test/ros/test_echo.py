@@ -83,6 +83,11 @@ def test_untracked_people():
     assert pose['id'] is None
 
 
+def skeletons_of(process):
+    """Lines of a program on stdout; on a busy machine it may have wondered first why nothing comes."""
+    return [line for line in process.lines if not line.startswith('[WARN]')]
+
+
 @pytest.mark.parametrize('arguments', [[], ['--json']])
 def test_once(run, publish, arguments):
     publish()
@@ -90,7 +95,7 @@ def test_once(run, publish, arguments):
     assert process.code() == 0
     poses = decode_skeletons(MESSAGE)
     expected = as_line(MESSAGE, poses) if arguments else as_text(MESSAGE, poses)
-    assert process.output == expected
+    assert '\n'.join(skeletons_of(process)) == expected
 
 
 def test_topic_and_ros_arguments(run, publish):
@@ -118,7 +123,7 @@ def test_signals(run, publish, number):
     until(lambda: publisher.get_subscription_count() and len(process.lines) > 2)
     process.signal(number)
     assert process.code() == 0
-    assert all(json.loads(line)['stamp'] == 12.25 for line in process.lines)
+    assert all(json.loads(line)['stamp'] == 12.25 for line in skeletons_of(process))
 
 
 def test_reader_that_leaves(publish):
