@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result, check_height
+from pose_estimation_ros.inference.pipeline import Result, check_height
 from pose_estimation_ros.inference.two_pass.published import pooled
 from pose_estimation_ros.inference.two_pass.resized import Resized
 from pose_estimation_ros.inference.two_pass.second_pass import Enlarged
@@ -22,6 +21,7 @@ from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Learner, Picture
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.pictures import Names
+from pose_estimation_ros.learners.published_files import OPENDR_URL
 from pose_estimation_ros.learners.single_passes import SinglePasses
 from pose_estimation_ros.learners.two_pass_runner import Passes, TwoPassRunner
 from pose_estimation_ros.methods.method import Method, Preprocessing
@@ -170,9 +170,8 @@ class HighResolutionPoseEstimationLearner(Learner):
         wanted = use_subset if val_subset is None else val_subset
         names = Names(images_folder_name, annotations_filename)
         pictures = chosen_pictures(dataset, names, subset_size if wanted else None, self.temp_path)
-        pipeline: PeoplePipeline = self.pipeline(upsample_ratio)
-        if self._img_resol is not None:
-            pipeline = Resized(pipeline, self._img_resol)
+        whole = self.pipeline(upsample_ratio)
+        pipeline = whole if self._img_resol is None else Resized(whole, self._img_resol)
         return Evaluation(self._plain.training, self.temp_path, silent, verbose).numbers(pipeline, pictures)
 
     def infer(
@@ -187,10 +186,8 @@ class HighResolutionPoseEstimationLearner(Learner):
     ) -> list[Pose]:
         """Return the people in a picture, [] when there are none; arguments that are not told here are Learner.infer's.
 
-        Args:
-            track: Take pictures for a video: give ids that last, and look where people were.
-            multiscale: See every region at the published four sizes; None for what the constructor was told.
-
+        With `track` pictures are of a video: ids last, it looks where people were. `multiscale` sees every region at
+        the published four sizes; None is what the constructor was told.
         """
         pipeline, image = self._runner.pipeline(upsample_ratio, multiscale), to_bgr(img)
         if not track:
@@ -226,12 +223,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         """Return a map (h, w) of where people are in a picture, seen at `first_pass_height`.
 
         That is the highest of the keypoints' heatmaps or, with published regions, the sum of the fields' parts that
-        are above the published threshold.
-
-        Args:
-            net: A torch module, a backend, or None for this learner's model.
-            img: An Image, an (H, W, 3) BGR array or the path of a picture.
-
+        are above the published threshold. `net` is a torch module, a backend, or None for this learner's model.
         """
         return SinglePasses(self._plain, self.passes).first(net, to_bgr(img))
 
@@ -250,18 +242,9 @@ class HighResolutionPoseEstimationLearner(Learner):
     ) -> Enlarged:
         """Return what the network sees in a crop: heatmaps, fields, scale and padding, from which poses are decoded.
 
-        Args:
-            net: A torch module, a backend, or None for this learner's model.
-            img: The crop.
-            net_input_height_size: Rows to scale it to.
-            max_width: Columns to scale it to instead, where it is more than six times as wide as high.
-            stride: The network's, which is known; another is refused.
-            upsample_ratio: By how much the maps are enlarged.
-            device: Where a torch module runs; None for this learner's device.
-            pad_value: What the input is padded with, after normalisation.
-            img_mean: What is taken off pixels.
-            img_scale: What they are then multiplied by.
-
+        `net` is a torch module, which runs on `device` (None for this learner's), a backend, or None for this learner's
+        model. The crop is scaled to `net_input_height_size` rows or, where it is more than six times as wide as high,
+        to `max_width` columns. `stride` is the network's own; another is refused. The rest is told at the constructor.
         """
         input_settings = {'img_mean': img_mean, 'img_scale': img_scale, 'pad_value': pad_value}
         return SinglePasses(self._plain, self.passes).second(
@@ -270,10 +253,7 @@ class HighResolutionPoseEstimationLearner(Learner):
 
     def Pooling(self, img: Picture, kernel: int) -> FloatArray:  # noqa: N802
         """Return means of blocks of kernel x kernel pixels, (1, 3, H // kernel, W // kernel) BGR from 0 to 1."""
-        image = to_bgr(img)
-        if not 1 <= kernel <= min(image.shape[:2]):
-            raise SettingsError(f'kernel must be from 1 to {min(image.shape[:2])}, the shorter side, got {kernel}')
-        return pooled(image, kernel)
+        return pooled(to_bgr(img), kernel)
 
     def pipeline(self, upsample_ratio: int = 4) -> TwoPass:
         """Return what turns pictures into poses, at the constructor's scales; the first call opens the backend."""
@@ -324,11 +304,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         return self._plain.optimized_content()
 
     def download(
-        self,
-        path: str | Path | None = None,
-        mode: str = 'pretrained',
-        verbose: bool = False,
-        url: str = published_files.OPENDR_URL,
+        self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = OPENDR_URL
     ) -> list[Path]:
         """Fetch published files and return where they are.
 
@@ -337,6 +313,6 @@ class HighResolutionPoseEstimationLearner(Learner):
         """
         if mode == 'test_data':
             folder = Path(path) if path is not None else self.temp_path
-            url = published_files.HIGH_RESOLUTION_URL if url == published_files.OPENDR_URL else url
+            url = published_files.HIGH_RESOLUTION_URL if url == OPENDR_URL else url
             return published_files.fetch_high_resolution(self._img_resol or 1080, folder, url, verbose)
         return self._plain.download(path, mode, verbose, url)

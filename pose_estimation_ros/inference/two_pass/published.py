@@ -91,7 +91,12 @@ class PublishedFinder:
 
 
 def pooled(image: ByteArray, kernel: int) -> FloatArray:
-    """Return the means of blocks of kernel x kernel pixels (1, 3, H // kernel, W // kernel), from 0 to 1."""
+    """Return the means of blocks of kernel x kernel pixels (1, 3, H // kernel, W // kernel), from 0 to 1.
+
+    Raises SettingsError where a block does not fit into the picture.
+    """
+    if not 1 <= kernel <= min(image.shape[:2]):
+        raise SettingsError(f'kernel must be from 1 to {min(image.shape[:2])}, the shorter side, got {kernel}')
     height, width = (side // kernel for side in image.shape[:2])
     blocks = image[: height * kernel, : width * kernel].astype(np.float32)
     means = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA) / np.float32(255)
