@@ -18,7 +18,7 @@ from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.first_pass import FirstPass
 from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.learner import Exported, Learner, Picture
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.pictures import Names
 from pose_estimation_ros.learners.published_files import OPENDR_URL
@@ -292,11 +292,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         self._plain.save(path, verbose)
 
     def optimize(
-        self,
-        do_constant_folding: bool = False,
-        *,
-        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
-        calibration: Iterable[Picture] = (),
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
     ) -> None:
         self._plain.optimize(do_constant_folding, precision=precision, calibration=calibration)
 

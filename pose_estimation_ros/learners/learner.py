@@ -15,6 +15,9 @@ from pose_estimation_ros.tracking.tracker import Tracker
 Picture = Image | AnyArray | str | Path
 """What users may pass as a picture: an Image, an array (OpenCV's BGR order) or the path of a file."""
 
+Exported = Literal['fp32', 'fp16', 'int8']
+"""Precisions that a model can be exported in."""
+
 
 class Learner(ABC):
     """A pose estimator that can be trained, evaluated, loaded, run, made faster and saved.
@@ -140,11 +143,7 @@ class Learner(ABC):
 
     @abstractmethod
     def optimize(
-        self,
-        do_constant_folding: bool = False,
-        *,
-        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
-        calibration: Iterable[Picture] = (),
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
     ) -> None:
         """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
 

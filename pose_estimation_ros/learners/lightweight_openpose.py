@@ -14,7 +14,7 @@ from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.learner import Exported, Learner, Picture
 from pose_estimation_ros.learners.model_holder import announce
 from pose_estimation_ros.learners.optimized import calibration_inputs
 from pose_estimation_ros.learners.pictures import Names, training_pictures
@@ -247,11 +247,7 @@ class LightweightOpenPoseLearner(Learner):
             print(f'saved {written}')
 
     def optimize(
-        self,
-        do_constant_folding: bool = False,
-        *,
-        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
-        calibration: Iterable[Picture] = (),
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
     ) -> None:
         inputs = calibration_inputs(calibration, self.pipeline)
         self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)

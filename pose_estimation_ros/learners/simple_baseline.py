@@ -16,7 +16,7 @@ from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest
 from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Learner, Picture
+from pose_estimation_ros.learners.learner import Exported, Learner, Picture
 from pose_estimation_ros.learners.model_holder import ModelHolder, announce
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
 from pose_estimation_ros.learners.optimized import calibration_inputs
@@ -275,11 +275,7 @@ class SimpleBaselineLearner(Learner):
             print(f'saved {written}')
 
     def optimize(
-        self,
-        do_constant_folding: bool = False,
-        *,
-        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
-        calibration: Iterable[Picture] = (),
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
     ) -> None:
         inputs = calibration_inputs(calibration, self.pipeline)
         self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)
