@@ -69,8 +69,8 @@ setup(
     entry_points={
         'console_scripts': [
             f'pose_estimation = {NAME}.apps.start:main',
-            f'pose_node = {NAME}.ros.pose_node:main',
-            f'camera_node = {NAME}.ros.camera_node:main',
+            f'pose_node = {NAME}.ros.nodes.pose_node:main',
+            f'camera_node = {NAME}.ros.nodes.camera_node:main',
         ]
     },
 )

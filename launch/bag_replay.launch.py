@@ -45,7 +45,9 @@ def generate_launch_description() -> LaunchDescription:
         launch_arguments={'use_sim_time': 'true', 'image': LaunchConfiguration('image')}.items(),
     )
     name = [LaunchConfiguration('namespace'), '/pose_node']
-    waiting = ExecuteProcess(cmd=['python3', '-m', 'pose_estimation_ros.ros.wait_until_active', name], output='screen')
+    waiting = ExecuteProcess(
+        cmd=['python3', '-m', 'pose_estimation_ros.ros.nodes.wait_until_active', name], output='screen'
+    )
 
     def go_on(event: ProcessExited, context: LaunchContext) -> list[Action]:
         """Play once the node is active; end with the bag, or with a node that could not start."""

@@ -14,7 +14,7 @@ import torch
 
 from pose_estimation_ros import LightweightOpenPoseLearner
 from pose_estimation_ros.core.errors import OutputError, PoseEstimationError
-from pose_estimation_ros.learners.embedded import FOLDER, NAMES
+from pose_estimation_ros.models.embedded import FOLDER, NAMES
 
 HEIGHT = 256
 LIMIT = 9e6

@@ -19,7 +19,8 @@ from pose_estimation_ros.core.errors import OutputError, PoseEstimationError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.places import find_images
-from pose_estimation_ros.data.preparation.large_frames import (
+from pose_estimation_ros.evaluation.dataset import Dataset
+from pose_estimation_ros.fetching.large_frames import (
     LargeFrame,
     Photographs,
     as_coco,
@@ -27,7 +28,6 @@ from pose_estimation_ros.data.preparation.large_frames import (
     mosaics,
     sparse,
 )
-from pose_estimation_ros.evaluation.dataset import Dataset
 
 IMAGES, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
 KINDS: dict[str, Callable[[Photographs, int], Iterator[LargeFrame]]] = {

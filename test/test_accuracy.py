@@ -9,7 +9,8 @@ from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.evaluation.coco_score import coco_score
 from pose_estimation_ros.evaluation.dataset import Dataset
 from pose_estimation_ros.evaluation.detections import coco_detection
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.inference.test_time import Flipped
 from pose_estimation_ros.methods.systems import METHODS

@@ -23,9 +23,12 @@ SOURCE = Path(__file__).resolve().parent.parent / PACKAGE
 # From the bottom up. Rooms on one line do not know each other.
 LAYERS = [
     {'core'},
-    {'backbones'},
+    {'synthetic', 'tracking', 'backbones'},
+    {'data'},
+    {'fetching'},
     {'methods'},
-    {'inference', 'tracking', 'data'},
+    {'inference'},
+    {'models'},
     {'training', 'evaluation'},
     {'learners'},
     {'apps', 'ros'},
@@ -40,10 +43,10 @@ TORCH_ALLOWED = [
     'methods/*/loss.py',
     'methods/*/weights.py',
     'training/*',
-    'inference/torch_backend.py',
+    'inference/backends/torch_backend.py',
 ]
 EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4', 'tensorboard', 'mlflow'}
-EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/*_backend.py', 'evaluation/*', 'data/bags/*']
+EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/backends/*_backend.py', 'evaluation/*', 'data/bags/*']
 
 ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}
 CORE_MAY_IMPORT = {'numpy', 'cv2'} | sys.stdlib_module_names
@@ -295,8 +298,8 @@ def tree(folder: Path, place: str, text: str) -> Path:
         ('core/a.py', f'import {PACKAGE}'),
         ('methods/x/a.py', f'def f():\n    from {PACKAGE}.inference.b import c'),
         ('methods/x/a.py', f'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import {PACKAGE}.apps.cli'),
-        ('inference/a.py', f'import {PACKAGE}.data.b'),
-        ('data/a.py', f'import {PACKAGE}.tracking.b'),
+        ('data/a.py', f'import {PACKAGE}.fetching.b'),
+        ('tracking/a.py', f'import {PACKAGE}.synthetic.b'),
         ('apps/a.py', f'import {PACKAGE}.ros.node'),
         ('ros/a.py', f'import {PACKAGE}.apps.cli'),
         ('training/a.py', f'import {PACKAGE}.learners.b'),
@@ -349,7 +352,7 @@ def test_ros_rule_knows_one_room(tmp_path, text):
         ('methods/x/network.py', 'import torch', False),
         ('backbones/a.py', 'import torch', False),
         ('training/deep/a.py', 'import lightning', False),
-        ('inference/torch_backend.py', 'import torch', False),
+        ('inference/backends/torch_backend.py', 'import torch', False),
     ],
 )
 def test_torch_rule(tmp_path, place, text, refused):

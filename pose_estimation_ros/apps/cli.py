@@ -12,7 +12,7 @@ import cv2
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.parser import (
+from pose_estimation_ros.apps.options.parser import (
     BAD_INPUT,
     INTERRUPTED,
     PROGRAM,
@@ -65,7 +65,7 @@ def _run(argv: Sequence[str] | None) -> int:
     settings = _parser().parse_args(None if argv is None else list(argv))
     arguments = settings[settings.command]
     _set_up_logging(arguments)
-    command = import_module(f'pose_estimation_ros.apps.{settings.command}')
+    command = import_module(f'pose_estimation_ros.apps.commands.{settings.command}')
     try:
         return int(command.run(arguments))
     except ModuleNotFoundError as error:
@@ -82,7 +82,7 @@ def _parser() -> Parser:
     commands = parser.add_subcommands(dest='command')
     for name, purpose in COMMANDS.items():
         command = Parser(prog=f'{PROGRAM} {name}', description=f'{purpose[0].upper()}{purpose[1:]}.')
-        import_module(f'pose_estimation_ros.apps.{name}').add_arguments(command)
+        import_module(f'pose_estimation_ros.apps.commands.{name}').add_arguments(command)
         command.add_argument('-v', '--verbose', action='store_true', help='Say more of what is going on.')
         commands.add_subcommand(name, command, help=purpose)
     return parser

@@ -130,3 +130,7 @@ def _start_of_scan(jpeg: bytes) -> int:
     while place + 4 <= len(jpeg) and jpeg[place] == 0xFF and jpeg[place + 1] != 0xDA:
         place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], 'big')
     return place
+
+
+ImageLike = Image | AnyArray | str | Path
+"""What users may pass as an image: an Image, an array in OpenCV's BGR order, or the path of a file."""

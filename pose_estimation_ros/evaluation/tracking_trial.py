@@ -8,8 +8,8 @@ import numpy as np
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.synthetic.scene import SyntheticFrame, SyntheticPerson
 from pose_estimation_ros.evaluation.mot import MotResult, MotScore
+from pose_estimation_ros.synthetic.scene import SyntheticFrame, SyntheticPerson
 from pose_estimation_ros.tracking.tracker import Tracker
 
 SEEN = 2

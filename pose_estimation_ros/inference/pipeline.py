@@ -14,7 +14,7 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.backend import Backend, probe_stride
+from pose_estimation_ros.inference.backends.backend import Backend, probe_stride
 from pose_estimation_ros.inference.preprocess import prepare
 from pose_estimation_ros.methods.method import Decoder, Preprocessing
 

@@ -13,8 +13,8 @@ from pose_estimation_ros.core.boxes import Boxes, PersonCrop
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine, Letterbox
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.backend import Backend
-from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.backends.backend import Backend
+from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result, Timings
 from pose_estimation_ros.inference.pose_nms import unlike_poses
 from pose_estimation_ros.inference.preprocess import normalised

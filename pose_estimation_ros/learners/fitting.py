@@ -15,13 +15,13 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
 from pose_estimation_ros.evaluation.coco_score import CocoScore
-from pose_estimation_ros.inference.backend import BackendSettings
+from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.evaluating import published_numbers
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.pictures import ScoredPictures
 from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.validation import CocoValidation
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.holder import ModelHolder
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.settings import (
     LoggingSettings,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.person_detector import WholeImage
+from pose_estimation_ros.inference.detectors.person_detector import WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.tracking.flow import Propagation, joined_boxes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.image import to_bgr
+from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import Result, check_height
 from pose_estimation_ros.inference.two_pass.published import pooled
@@ -18,7 +18,7 @@ from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.first_pass import FirstPass
 from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Exported, Learner, Picture
+from pose_estimation_ros.learners.learner import Exported, Learner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.pictures import Names
 from pose_estimation_ros.learners.published_files import OPENDR_URL
@@ -176,7 +176,7 @@ class HighResolutionPoseEstimationLearner(Learner):
 
     def infer(
         self,
-        img: Picture,
+        img: ImageLike,
         upsample_ratio: int = 4,
         track: bool = True,
         smooth: bool = True,
@@ -195,21 +195,21 @@ class HighResolutionPoseEstimationLearner(Learner):
         poses = self._runner.next(pipeline, image, self.tracker.people).poses
         return self.tracker.update(poses, stamp, smooth, image)
 
-    def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
+    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage of both passes."""
         return self.pipeline(upsample_ratio)(to_bgr(img))
 
-    def infer_next(self, img: Picture, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
+    def infer_next(self, img: ImageLike, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
         """Return the same for the next picture of a video, looking where `tracker` has seen people."""
         return self._runner.next(self.pipeline(upsample_ratio), to_bgr(img), self.tracker.people)
 
-    def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
+    def infer_batch(self, images: Sequence[ImageLike], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures; their regions share a forward pass."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
 
     def infer_light_odr(
         self,
-        img: Picture,
+        img: ImageLike,
         upsample_ratio: int = 4,
         track: bool = True,
         smooth: bool = True,
@@ -219,7 +219,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         """Return the people that Lightweight OpenPose sees in the picture scaled to `base_height`, in one pass."""
         return self._plain.infer(img, upsample_ratio, track, smooth, stamp=stamp)
 
-    def first_pass(self, net: Any, img: Picture) -> FloatArray:
+    def first_pass(self, net: Any, img: ImageLike) -> FloatArray:
         """Return a map (h, w) of where people are in a picture, seen at `first_pass_height`.
 
         That is the highest of the keypoints' heatmaps or, with published regions, the sum of the fields' parts that
@@ -230,7 +230,7 @@ class HighResolutionPoseEstimationLearner(Learner):
     def second_pass_infer(
         self,
         net: Any,
-        img: Picture,
+        img: ImageLike,
         net_input_height_size: int,
         max_width: int,
         stride: int | None = None,
@@ -251,7 +251,7 @@ class HighResolutionPoseEstimationLearner(Learner):
             net, to_bgr(img), net_input_height_size, max_width, upsample_ratio, input_settings, stride, device
         )
 
-    def Pooling(self, img: Picture, kernel: int) -> FloatArray:  # noqa: N802
+    def Pooling(self, img: ImageLike, kernel: int) -> FloatArray:  # noqa: N802
         """Return means of blocks of kernel x kernel pixels, (1, 3, H // kernel, W // kernel) BGR from 0 to 1."""
         return pooled(to_bgr(img), kernel)
 
@@ -292,7 +292,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         self._plain.save(path, verbose)
 
     def optimize(
-        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
     ) -> None:
         self._plain.optimize(do_constant_folding, precision=precision, calibration=calibration)
 

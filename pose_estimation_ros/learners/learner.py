@@ -5,15 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pose_estimation_ros.core.arrays import AnyArray
-from pose_estimation_ros.core.image import Image
+from pose_estimation_ros.core.image import ImageLike
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.tracking.tracker import Tracker
-
-Picture = Image | AnyArray | str | Path
-"""What users may pass as a picture: an Image, an array (OpenCV's BGR order) or the path of a file."""
 
 Exported = Literal['fp32', 'fp16', 'int8']
 """Precisions that a model can be exported in."""
@@ -111,7 +107,7 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def infer(self, img: Picture, *args: Any, **kwargs: Any) -> list[Pose]:
+    def infer(self, img: ImageLike, *args: Any, **kwargs: Any) -> list[Pose]:
         """Return the people in a picture, [] when there are none.
 
         Args:
@@ -143,7 +139,7 @@ class Learner(ABC):
 
     @abstractmethod
     def optimize(
-        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
     ) -> None:
         """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
 
@@ -182,10 +178,10 @@ class Learner(ABC):
         """Return what turns pictures into poses, opening the backend on the first call."""
 
     @abstractmethod
-    def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
+    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage."""
 
-    def infer_next(self, img: Picture, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
+    def infer_next(self, img: ImageLike, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
         """Return the same for the next picture of a video, whose people the caller then tells `tracker` of.
 
         Who can make use of knowing them, or of when the picture was taken (`stamp`, in seconds), does.
@@ -193,7 +189,7 @@ class Learner(ABC):
         return self.infer_timed(img, upsample_ratio)
 
     @abstractmethod
-    def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
+    def infer_batch(self, images: Sequence[ImageLike], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures."""
 
     def scoring_pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.core.image import to_bgr
+from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result
@@ -14,9 +14,7 @@ from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Exported, Learner, Picture
-from pose_estimation_ros.learners.model_holder import announce
-from pose_estimation_ros.learners.optimized import calibration_inputs
+from pose_estimation_ros.learners.learner import Exported, Learner
 from pose_estimation_ros.learners.pictures import Names, training_pictures
 from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import backend_settings, training_settings
@@ -24,6 +22,8 @@ from pose_estimation_ros.learners.whole_picture_asked import whole_picture_holde
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.models.holder import announce
+from pose_estimation_ros.models.optimized import calibration_inputs
 from pose_estimation_ros.tracking.tracker import Tracker
 
 
@@ -185,7 +185,7 @@ class LightweightOpenPoseLearner(Learner):
 
     def infer(
         self,
-        img: Picture,
+        img: ImageLike,
         upsample_ratio: int = 4,
         track: bool = True,
         smooth: bool = True,
@@ -196,10 +196,10 @@ class LightweightOpenPoseLearner(Learner):
         poses = self.infer_timed(image, upsample_ratio).poses
         return self.tracker.update(poses, stamp, smooth, image) if track else poses
 
-    def infer_timed(self, img: Picture, upsample_ratio: int = 4) -> Result:
+    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4) -> Result:
         return self.pipeline(upsample_ratio)(to_bgr(img))
 
-    def infer_batch(self, images: Sequence[Picture], upsample_ratio: int = 4) -> list[Result]:
+    def infer_batch(self, images: Sequence[ImageLike], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures; those of equal size share a forward pass."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
 
@@ -247,7 +247,7 @@ class LightweightOpenPoseLearner(Learner):
             print(f'saved {written}')
 
     def optimize(
-        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
     ) -> None:
         inputs = calibration_inputs(calibration, self.pipeline)
         self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
-from pose_estimation_ros.learners.asked import Asked
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Preprocessing
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII, SimpleBaseline
 from pose_estimation_ros.methods.simple_baseline.options import DEPTHS
+from pose_estimation_ros.models.asked import Asked
+from pose_estimation_ros.models.holder import ModelHolder
 
 METHOD_OF_SKELETON = {'coco': SIMPLE_BASELINE, 'mpii': SIMPLE_BASELINE_MPII}
 BACKBONES = {f'resnet{depth}': depth for depth in DEPTHS}

@@ -18,7 +18,8 @@ from pose_estimation_ros.evaluation.coco_score import coco_label
 from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.evaluation.given_boxes import read_boxes, truth_boxes
 from pose_estimation_ros.evaluation.run import Entry
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
 from pose_estimation_ros.learners.pictures import Names, ScoredPictures, as_keypoint_dataset
 from pose_estimation_ros.learners.validation import coco_numbers, tell

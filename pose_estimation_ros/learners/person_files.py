@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pose_estimation_ros.core.errors import DownloadError, SettingsError
-from pose_estimation_ros.data.download import RemoteFile, fetch_all
+from pose_estimation_ros.fetching.download import RemoteFile, fetch_all
 
 TORCH_URL = 'https://download.pytorch.org/models/'
 IMAGENET = {

@@ -6,14 +6,14 @@ from typing import Any
 
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform, published_simple_baseline
-from pose_estimation_ros.inference.backend import BackendSettings
+from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting, published_scores
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.person_datasets import PersonValidation
 from pose_estimation_ros.learners.pictures import ScoredPictures
 from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.top_down_runner import person_network
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.holder import ModelHolder
 from pose_estimation_ros.training.settings import ScheduleSettings
 
 SCHEDULE = ScheduleSettings(milestones=(90, 120), gamma=0.1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.data.download import RemoteFile, fetch_all
+from pose_estimation_ros.fetching.download import RemoteFile, fetch_all
 
 OPENDR_URL = 'ftp://opendrdata.csd.auth.gr/perception/pose_estimation/lightweight_open_pose/'
 HIGH_RESOLUTION_URL = OPENDR_URL.replace('lightweight_open_pose', 'high_resolution_pose_estimation')

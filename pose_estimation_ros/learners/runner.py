@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline, check_height
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Decoder, Method
+from pose_estimation_ros.models.holder import ModelHolder
 
 LOG = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.backend import BackendSettings
-from pose_estimation_ros.learners.model_content import three_numbers
+from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.methods.method import Preprocessing
+from pose_estimation_ros.models.content import three_numbers
 
 MULTISCALE = (0.5, 1.0, 1.5, 2.0)
 

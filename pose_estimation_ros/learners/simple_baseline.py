@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pose_estimation_ros.core.boxes import Boxes
-from pose_estimation_ros.core.image import to_bgr
+from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.person_detector import PersonDetector
+from pose_estimation_ros.inference.detectors.person_detector import PersonDetector
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners import person_files
@@ -16,10 +16,8 @@ from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest
 from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Exported, Learner, Picture
-from pose_estimation_ros.learners.model_holder import ModelHolder, announce
+from pose_estimation_ros.learners.learner import Exported, Learner
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
-from pose_estimation_ros.learners.optimized import calibration_inputs
 from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
 from pose_estimation_ros.learners.person_datasets import GROUND_TRUTH, BoxSource, boxes_for, training_persons
 from pose_estimation_ros.learners.person_fitting import fit_persons, person_fitting
@@ -28,6 +26,8 @@ from pose_estimation_ros.learners.settings import backend_settings, normalisatio
 from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SimpleBaseline
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+from pose_estimation_ros.models.holder import ModelHolder, announce
+from pose_estimation_ros.models.optimized import calibration_inputs
 from pose_estimation_ros.tracking.tracker import Tracker
 
 
@@ -204,7 +204,7 @@ class SimpleBaselineLearner(Learner):
 
     def infer(
         self,
-        img: Picture,
+        img: ImageLike,
         upsample_ratio: int = 4,
         track: bool = True,
         smooth: bool = True,
@@ -226,18 +226,18 @@ class SimpleBaselineLearner(Learner):
         poses = self.infer_next(image, upsample_ratio, boxes, stamp=stamp).poses
         return self.tracker.update(poses, stamp, smooth, image)
 
-    def infer_timed(self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
+    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
         """Return the people in one picture, untracked, with the milliseconds of each stage."""
         return self.pipeline(upsample_ratio)(to_bgr(img), boxes)
 
     def infer_next(
-        self, img: Picture, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
+        self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
     ) -> Result:
         """Return the same for the next picture of a video, looking also where a flow tracker expects people."""
         return self._following(self.pipeline(upsample_ratio), to_bgr(img), self.tracker, boxes, stamp)
 
     def infer_batch(
-        self, images: Sequence[Picture], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
+        self, images: Sequence[ImageLike], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
     ) -> list[Result]:
         """Return the people in several unrelated pictures; all of them share forward passes."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images], boxes)
@@ -275,7 +275,7 @@ class SimpleBaselineLearner(Learner):
             print(f'saved {written}')
 
     def optimize(
-        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[Picture] = ()
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
     ) -> None:
         inputs = calibration_inputs(calibration, self.pipeline)
         self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)

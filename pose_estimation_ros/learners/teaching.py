@@ -13,19 +13,20 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.transforms import Compose, Transform, camera_like
-from pose_estimation_ros.inference.backend import BackendSettings, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.learners.asked import Asked
-from pose_estimation_ros.learners.model_content import read_graph
-from pose_estimation_ros.learners.model_folder import find_model
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.asked import Asked
+from pose_estimation_ros.models.content import read_graph
+from pose_estimation_ros.models.folder import find_model
+from pose_estimation_ros.models.holder import ModelHolder
 from pose_estimation_ros.training.recipe import Part, Recipe, TransformSettings
 from pose_estimation_ros.training.sources import make_transform, mixed
 
 if TYPE_CHECKING:
+    from pose_estimation_ros.training.distillation.taught import Lessons, Teacher
     from pose_estimation_ros.training.parts import Subject
-    from pose_estimation_ros.training.taught import Lessons, Teacher
 
 
 OF_PERSONS = ('head_boxes', 'person_scale', 'person_rotation')
@@ -47,7 +48,7 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
         OutputError: There is no room.
 
     """
-    from pose_estimation_ros.training.taught import MirrorTaught, Taught, UnlessTaught
+    from pose_estimation_ros.training.distillation.taught import MirrorTaught, Taught, UnlessTaught
 
     method = subject.method
     if method.sees == 'person':
@@ -81,7 +82,7 @@ def hinted_subject(subject: 'Subject', recipe: Recipe) -> 'Subject':
         SettingsError: The two networks do not both have these layers, or with other sizes.
 
     """
-    from pose_estimation_ros.training.hints import Hints
+    from pose_estimation_ros.training.distillation.hints import Hints
 
     method, asked = subject.method, recipe.teacher
     state_dict, options = method.read_checkpoint(Path(asked.network))
@@ -92,7 +93,7 @@ def hinted_subject(subject: 'Subject', recipe: Recipe) -> 'Subject':
 
 def _lessons(recipe: Recipe) -> 'Lessons':
     """Return the lessons of a recipe; what they depend on is all that decides about pictures and targets."""
-    from pose_estimation_ros.training.taught import Lessons
+    from pose_estimation_ros.training.distillation.taught import Lessons
 
     asked = recipe.teacher
     depends = {
@@ -138,8 +139,8 @@ def _of_pictures(settings: Part | TransformSettings) -> dict[str, Any]:
 
 def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
     """Write lessons with a progress bar."""
+    from pose_estimation_ros.training.distillation.taught import write_lessons
     from pose_estimation_ros.training.items import Items
-    from pose_estimation_ros.training.taught import write_lessons
 
     method = subject.method
     pictures = mixed(_taught(recipe), recipe.data.root, method)

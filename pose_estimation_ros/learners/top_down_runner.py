@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
-from pose_estimation_ros.inference.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
+from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.detectors.yolox import YoloxDetector, YoloxSettings
 from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown, TopDownSettings
-from pose_estimation_ros.inference.yolox import YoloxDetector, YoloxSettings
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.person_datasets import DETECTOR, WHOLE_IMAGE, BoxSource
 from pose_estimation_ros.methods.method import Decoder
 from pose_estimation_ros.methods.simple_baseline.method import SimpleBaseline
+from pose_estimation_ros.models.holder import ModelHolder
 
 LOG = logging.getLogger(__name__)
 

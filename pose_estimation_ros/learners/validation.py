@@ -12,7 +12,8 @@ from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.evaluation.coco_score import coco_label, coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.evaluation.run import Entry
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.learners.pictures import ScoredPictures, coco_pictures, drawn_pictures, together
 from pose_estimation_ros.methods.method import Method, Preprocessing

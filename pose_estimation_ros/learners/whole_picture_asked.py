@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pose_estimation_ros.inference.pipeline import check_height
-from pose_estimation_ros.learners.asked import Asked
-from pose_estimation_ros.learners.model_holder import ModelHolder
 from pose_estimation_ros.learners.settings import normalisation
 from pose_estimation_ros.methods.lightweight_openpose.options import STRIDED, NetworkOptions
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.asked import Asked
+from pose_estimation_ros.models.holder import ModelHolder
 
 FIELD_OF_ARGUMENT = {
     'mobilenet_use_stride': 'use_stride',

@@ -2,7 +2,7 @@
 
 The paper published no code and leaves open how long its queue is, from which similarity on two poses are one person,
 which box an instance's scale comes from, and how boxes of two origins are ranked; what stands here was chosen on the
-crossings of data/synthetic/crossing.py, those that `benchmark --tracking` draws too.
+crossings of synthetic/crossing.py, those that `benchmark --tracking` draws too.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.method import Objective, Preprocessing
-from pose_estimation_ros.training.hints import Hints, require_same_hints
+from pose_estimation_ros.training.distillation.hints import Hints, require_same_hints
 from pose_estimation_ros.training.items import Batch
 from pose_estimation_ros.training.modes import begin_training, freeze
 from pose_estimation_ros.training.schedules import MakeSchedule, make_schedule

@@ -9,21 +9,21 @@ from lightning.pytorch import Trainer
 from torch import nn
 
 from pose_estimation_ros.methods.method import Method, Objective, Preprocessing
-from pose_estimation_ros.training.checkpoints import Checkpoints
-from pose_estimation_ros.training.clock import Clock
-from pose_estimation_ros.training.ema import MovingAverage
-from pose_estimation_ros.training.hints import Hints
+from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints
+from pose_estimation_ros.training.callbacks.clock import Clock
+from pose_estimation_ros.training.callbacks.ema import MovingAverage
+from pose_estimation_ros.training.callbacks.journal import Journal
+from pose_estimation_ros.training.callbacks.pictures import PictureLog
+from pose_estimation_ros.training.callbacks.progress import ProgressBar
+from pose_estimation_ros.training.callbacks.stopping import StopOnRequest
+from pose_estimation_ros.training.distillation.hints import Hints
 from pose_estimation_ros.training.items import Items, Pictures, Transform
-from pose_estimation_ros.training.journal import Journal
 from pose_estimation_ros.training.loader import EpochSampler, Loader, Stream
 from pose_estimation_ros.training.module import PoseModule
-from pose_estimation_ros.training.pictures import PictureLog
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.processes import Processes
-from pose_estimation_ros.training.progress import ProgressBar
 from pose_estimation_ros.training.schedules import MakeSchedule
 from pose_estimation_ros.training.settings import Settings
-from pose_estimation_ros.training.stopping import StopOnRequest
 from pose_estimation_ros.training.validation import Validation, Validator
 
 

@@ -15,8 +15,8 @@ from lightning.pytorch.loggers import Logger
 from pose_estimation_ros.core.errors import BackendError
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.training.batchnorm import CpuBatchNormSync
-from pose_estimation_ros.training.checkpoints import PublishedContainer
-from pose_estimation_ros.training.loggers import make_loggers
+from pose_estimation_ros.training.callbacks.checkpoints import PublishedContainer
+from pose_estimation_ros.training.callbacks.loggers import make_loggers
 from pose_estimation_ros.training.parts import Parts, Plan, Subject, TrainingResult
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.processes import Processes

@@ -12,11 +12,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 from tqdm import tqdm
 
-from pose_estimation_ros.training.checkpoints import Checkpoints
-from pose_estimation_ros.training.journal import Journal
+from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints
+from pose_estimation_ros.training.callbacks.journal import Journal
+from pose_estimation_ros.training.callbacks.stopping import StopOnRequest
 from pose_estimation_ros.training.modes import evaluating
 from pose_estimation_ros.training.steps import Steps, due
-from pose_estimation_ros.training.stopping import StopOnRequest
 
 LOG = logging.getLogger(__name__)
 

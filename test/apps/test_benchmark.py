@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pose_estimation_ros.apps import benchmark as benchmark_command
+from pose_estimation_ros.apps.commands import benchmark as benchmark_command
 
 OUT = Path('out')
 REPOSITORY = Path(__file__).resolve().parents[2]

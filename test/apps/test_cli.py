@@ -8,7 +8,7 @@ import pytest
 
 from pose_estimation_ros.apps import cli as command_line
 from pose_estimation_ros.apps.cli import COMMANDS
-from pose_estimation_ros.learners import embedded
+from pose_estimation_ros.models import embedded
 
 HEAVY = ('torch', 'onnxruntime', 'openvino', 'matplotlib')
 PRINT_HEAVY = f'import sys; print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)'

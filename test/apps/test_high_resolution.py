@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.apps import benchmark_high_resolution as tables_command
-from pose_estimation_ros.apps.benchmark_high_resolution import DIALS, TableRow, Variant, scored_row, tables
-from pose_estimation_ros.apps.published_tables import published_numbers
+from pose_estimation_ros.apps.benchmark import high_resolution as tables_command
+from pose_estimation_ros.apps.benchmark.high_resolution import DIALS, TableRow, Variant, scored_row, tables
+from pose_estimation_ros.apps.benchmark.published_tables import published_numbers
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.evaluation.coco_score import CocoScore
 

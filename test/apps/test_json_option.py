@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pose_estimation_ros.apps import benchmark as benchmark_command
-from pose_estimation_ros.apps import benchmark_ros
-from pose_estimation_ros.apps.json_option import json_results
+from pose_estimation_ros.apps.benchmark import ros as benchmark_ros
+from pose_estimation_ros.apps.commands import benchmark as benchmark_command
+from pose_estimation_ros.apps.options.json_option import json_results
 
 
 @pytest.fixture

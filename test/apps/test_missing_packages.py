@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.packages import EXTRAS, missing_package
-from pose_estimation_ros.learners import embedded
+from pose_estimation_ros.models import embedded
 
 START = """
 import sys

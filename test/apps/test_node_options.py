@@ -6,12 +6,12 @@ import json
 import pytest
 
 from pose_estimation_ros.apps import cli as command_line
-from pose_estimation_ros.apps.model_options import learner_options
-from pose_estimation_ros.apps.node_options import node_parameters, not_for_the_node
+from pose_estimation_ros.apps.options.model_options import learner_options
+from pose_estimation_ros.apps.options.node_options import node_parameters, not_for_the_node
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.create import create_learner
-from pose_estimation_ros.ros import learner_parameters
-from pose_estimation_ros.ros.parameters import settings_from
+from pose_estimation_ros.ros.parameters import learner_parameters
+from pose_estimation_ros.ros.parameters.parameters import settings_from
 
 TWO_PASSES = ('--method', 'high_resolution', '--backend', 'onnxruntime')
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pose_estimation_ros.apps.option_words import as_options
-from pose_estimation_ros.learners import embedded
+from pose_estimation_ros.apps.options.option_words import as_options
+from pose_estimation_ros.models import embedded
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pose_estimation_ros.apps import prepare
-from pose_estimation_ros.data.preparation.coco_parts import COCO_2017, pictures_part
-from pose_estimation_ros.data.preparation.imagenet import IMAGENET
+from pose_estimation_ros.apps.commands import prepare
+from pose_estimation_ros.fetching.coco_parts import COCO_2017, pictures_part
+from pose_estimation_ros.fetching.imagenet import IMAGENET
 
 
 @pytest.fixture
@@ -105,8 +105,9 @@ def test_bad_input(cli, arguments, sentence, monkeypatch):
 
 SMALL = """
 import sys
-from pose_estimation_ros.apps import cli, prepare
-from pose_estimation_ros.data.preparation.coco_parts import pictures_part
+from pose_estimation_ros.apps import cli
+from pose_estimation_ros.apps.commands import prepare
+from pose_estimation_ros.fetching.coco_parts import pictures_part
 prepare.COCO_2017 = (pictures_part('val2017', 3, 180_000),)
 sys.exit(cli.main(sys.argv[1:]))
 """

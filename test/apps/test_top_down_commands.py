@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from pose_estimation_ros.apps import benchmark as benchmark_command
-from pose_estimation_ros.apps.benchmark_crossing import crossing, crossings, draw_crossing
+from pose_estimation_ros.apps.benchmark.crossing import crossing, crossings, draw_crossing
+from pose_estimation_ros.apps.commands import benchmark as benchmark_command
 from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
 SB = ('--method', 'simple_baseline', '--backend', 'onnxruntime', '--threads', '1')

@@ -113,7 +113,7 @@ def test_people_found_in_a_crowd_are_not_wrong(make):
 
 
 def test_synthetic_people():
-    from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
+    from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
     frame = generate_image(5, SceneSettings(width=320, height=240, people=3, objects=0))
     joints = np.stack([person.keypoints for person in frame.people])

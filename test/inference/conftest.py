@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pose_estimation_ros.inference.backend import Model
+from pose_estimation_ros.inference.backends.backend import Model
 from pose_estimation_ros.methods.systems import METHODS
 
 CHANNELS = METHODS['lightweight_openpose'].output_channels

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import BackendError
-from pose_estimation_ros.inference import backend as backends
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend, pick_outputs, probe_stride
+from pose_estimation_ros.inference.backends import backend as backends
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs, probe_stride
+from pose_estimation_ros.inference.backends.opening import open_backend
 
 CPU = BackendSettings(device='cpu')
 CHANNELS = (19, 38)

@@ -6,7 +6,8 @@ import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
-from pose_estimation_ros.inference.backend import BackendSettings, Model, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.inference.test_time import Flipped, MultiScale
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode

@@ -11,10 +11,10 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.inference.person_detector import PosesAsBoxes, WholeImage
+from pose_estimation_ros.inference.detectors.person_detector import PosesAsBoxes, WholeImage
+from pose_estimation_ros.inference.detectors.yolox import YoloxDetector, YoloxSettings, decoded, grid
 from pose_estimation_ros.inference.pose_nms import pose_likeness, unlike_poses
 from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
-from pose_estimation_ros.inference.yolox import YoloxDetector, YoloxSettings, decoded, grid
 from pose_estimation_ros.methods.method import Preprocessing
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE
 

@@ -10,7 +10,8 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
-from pose_estimation_ros.inference.backend import BackendSettings, open_backend
+from pose_estimation_ros.inference.backends.backend import BackendSettings
+from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline, Seen
 from pose_estimation_ros.inference.test_time import Flipped, MultiScale
 from pose_estimation_ros.inference.two_pass.finding import (

@@ -12,10 +12,10 @@ import torch
 from pose_estimation_ros import LightweightOpenPoseLearner
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.data.datasets.people import SyntheticPeople
-from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
-from pose_estimation_ros.learners import embedded
-from pose_estimation_ros.learners.embedded import embedded_model
+from pose_estimation_ros.models import embedded
+from pose_estimation_ros.models.embedded import embedded_model
+from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCENE = SceneSettings(width=640, height=360, people=2, person_height=(0.7, 0.8), objects=0, background='street')

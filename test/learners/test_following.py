@@ -5,7 +5,7 @@ import pytest
 
 from pose_estimation_ros import SimpleBaselineLearner
 from pose_estimation_ros.core.boxes import NOBODY, Boxes
-from pose_estimation_ros.inference.yolox import YoloxDetector
+from pose_estimation_ros.inference.detectors.yolox import YoloxDetector
 from pose_estimation_ros.tracking.flow import flow_tracker
 
 FPS = 25

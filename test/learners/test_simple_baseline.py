@@ -14,7 +14,7 @@ from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.errors import DownloadError, PoseEstimationError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
 from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
-from pose_estimation_ros.inference.backend import BackendSettings
+from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.teaching import taught_subject
 from pose_estimation_ros.learners.top_down_runner import open_detector

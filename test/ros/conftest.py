@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pose_estimation_ros.ros.middleware import own_domain
+from pose_estimation_ros.ros.nodes.middleware import own_domain
 
 # Before the first message type is imported: wrong types raise instead of turning into 0, and tests running elsewhere
 # on this machine stay unheard.
@@ -99,7 +99,7 @@ def make_robot(ros: None, workshop: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     """Function that makes a node with a fake learner and a friend who talks to it; takes the node's parameters."""
     from ros_graph import Robot
 
-    from pose_estimation_ros.ros import pose_node
+    from pose_estimation_ros.ros.nodes import pose_node
 
     monkeypatch.setattr(pose_node, 'DIAGNOSTICS_PERIOD_S', 0.1)
     with contextlib.ExitStack() as stack:

@@ -116,7 +116,7 @@ def main():
         return workshop.make(base_height)
 
     LEARNERS[NAME] = make
-    from pose_estimation_ros.ros import pose_node
+    from pose_estimation_ros.ros.nodes import pose_node
 
     return pose_node.main([each for each in sys.argv[1:] if not each.startswith('--slow')])
 

@@ -24,8 +24,8 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from pose_estimation_ros.ros.image_conversion import from_bgr
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.messages.image_conversion import from_bgr
+from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
 
 PATIENCE_S = 60
 TRANSITIONS = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4, 'unconfigured_shutdown': 5}

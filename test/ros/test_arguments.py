@@ -2,7 +2,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from pose_estimation_ros.ros import camera_node, pose_node
+from pose_estimation_ros.ros.nodes import camera_node, pose_node
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from test_processes import NODE, ros_args
 
 from pose_estimation_ros.apps.cli import main
 from pose_estimation_ros.data.bags import SKELETONS, Message, Topic, open_bag, written_bag
-from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
-from pose_estimation_ros.ros.image_conversion import from_bgr
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.messages.image_conversion import from_bgr
+from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
+from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 CAMERA = Topic('/camera/image_raw', 'sensor_msgs/msg/Image')
 BACKEND = 'onnxruntime'

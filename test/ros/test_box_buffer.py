@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.ros.box_buffer import BoxBuffer, box_buffer, decode_boxes
-from pose_estimation_ros.ros.learner_parameters import learner_options
-from pose_estimation_ros.ros.parameters import settings_from
+from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer, box_buffer, decode_boxes
+from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
+from pose_estimation_ros.ros.parameters.parameters import settings_from
 
 
 class Logger:

@@ -14,11 +14,11 @@ from ros_graph import Spinner, header, until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
-from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
-from pose_estimation_ros.ros.camera_node import DEFAULTS, CameraNode, camera_info
-from pose_estimation_ros.ros.image_conversion import to_bgr
+from pose_estimation_ros.ros.messages.image_conversion import to_bgr
+from pose_estimation_ros.ros.nodes.camera_node import DEFAULTS, CameraNode, camera_info
+from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
-MODULE = ('-m', 'pose_estimation_ros.ros.camera_node')
+MODULE = ('-m', 'pose_estimation_ros.ros.nodes.camera_node')
 
 
 class Viewer:

@@ -12,8 +12,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.ros.declare import LiveSettings, declare, descriptor, unknown_parameters
-from pose_estimation_ros.ros.parameters import BY_NAME, PARAMETERS, settings_from
+from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, descriptor, unknown_parameters
+from pose_estimation_ros.ros.parameters.parameters import BY_NAME, PARAMETERS, settings_from
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 DEFAULTS = settings_from({})

@@ -11,8 +11,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from ros_graph import REPOSITORY
 
-from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.data.video import VideoWriter
+from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 FILES = ['demo.mp4', 'demo.png', 'skeletons.json']
 

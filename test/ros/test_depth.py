@@ -15,9 +15,16 @@ from visualization_msgs.msg import Marker
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.data.camera_messages import BrokenImageError, UnsupportedEncodingError
-from pose_estimation_ros.ros.depth import Intrinsics, depth_in_metres, intrinsics, markers, median_depth, points_3d
-from pose_estimation_ros.ros.depth_buffer import DepthBuffer
-from pose_estimation_ros.ros.parameters import settings_from
+from pose_estimation_ros.ros.messages.depth import (
+    Intrinsics,
+    depth_in_metres,
+    intrinsics,
+    markers,
+    median_depth,
+    points_3d,
+)
+from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.parameters.parameters import settings_from
 
 CAMERA = Intrinsics(fx=500, fy=400, cx=31.5, cy=23.5, width=64, height=48)
 

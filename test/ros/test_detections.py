@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.ros.detections import detection_type, encode_detections
+from pose_estimation_ros.ros.messages.detections import detection_type, encode_detections
 
 
 def someone(identity=None):

@@ -7,8 +7,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from builtin_interfaces.msg import Time
 
-from pose_estimation_ros.ros.diagnostics import DROPS, ERROR, OK, WARN, NodeView, diagnostic_array, explain
-from pose_estimation_ros.ros.statistics import Snapshot
+from pose_estimation_ros.ros.nodes.diagnostics import DROPS, ERROR, OK, WARN, NodeView, diagnostic_array, explain
+from pose_estimation_ros.ros.nodes.statistics import Snapshot
 
 VIEW = NodeView('active', 'lightweight_openpose', 'cpu', 'onnxruntime fp32', 'built-in', '/camera/image', 1)
 SEEN = Snapshot(

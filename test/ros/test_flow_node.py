@@ -10,10 +10,10 @@ from ros_graph import header, now, until
 from pose_estimation_ros import SimpleBaselineLearner
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.inference.yolox import YoloxDetector
-from pose_estimation_ros.ros.learner_parameters import decoding_options
-from pose_estimation_ros.ros.parameters import settings_from
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.inference.detectors.yolox import YoloxDetector
+from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options
+from pose_estimation_ros.ros.parameters.parameters import settings_from
 from pose_estimation_ros.tracking.flow import flow_tracker
 
 WARN = 30

@@ -10,13 +10,13 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from ros_graph import REPOSITORY, Friend, until
 
-from pose_estimation_ros.data.synthetic import SceneSettings, SyntheticVideo
 from pose_estimation_ros.learners.create import create_learner
-from pose_estimation_ros.ros.learner_parameters import learner_options
-from pose_estimation_ros.ros.parameters import settings_from
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
+from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
-NODE = ('-m', 'pose_estimation_ros.ros.pose_node', '--ros-args', '--params-file', 'config/high_resolution.yaml')
+NODE = ('-m', 'pose_estimation_ros.ros.nodes.pose_node', '--ros-args', '--params-file', 'config/high_resolution.yaml')
 PROFILE = {'FASTDDS_DEFAULT_PROFILES_FILE': str(REPOSITORY / 'config' / 'fastdds.xml')}
 PERIOD_S = 0.1
 NEAR_PIXELS = 8

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
-from pose_estimation_ros.ros.hri import BodyNames, BodyPublisher, body_id, roi_message, skeleton_message
+from pose_estimation_ros.ros.messages.hri import BodyNames, BodyPublisher, body_id, roi_message, skeleton_message
 
 SIZE = (640, 480)
 PATIENCE_S = 20

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from pose_estimation_ros.core.errors import ImageError
-from pose_estimation_ros.ros.image_conversion import (
+from pose_estimation_ros.ros.messages.image_conversion import (
     ENCODINGS,
     BrokenImage,
     UnsupportedEncoding,

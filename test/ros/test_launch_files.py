@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import setuptools
 
-from pose_estimation_ros.ros.parameters import BY_NAME
+from pose_estimation_ros.ros.parameters.parameters import BY_NAME
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILES = sorted((REPOSITORY / 'launch').glob('*.launch.py'))
@@ -194,7 +194,7 @@ def test_package_xml_asks_for_what_is_imported():
 
 def camera_parameters() -> set[str]:
     pytest.importorskip('rclpy', reason='rclpy is not installed')
-    from pose_estimation_ros.ros.camera_node import DEFAULTS
+    from pose_estimation_ros.ros.nodes.camera_node import DEFAULTS
 
     return set(DEFAULTS)
 

@@ -1,8 +1,8 @@
 import threading
 import time
 
-from pose_estimation_ros.ros.mailbox import Mailbox
-from pose_estimation_ros.ros.worker import Worker
+from pose_estimation_ros.ros.nodes.mailbox import Mailbox
+from pose_estimation_ros.ros.nodes.worker import Worker
 
 PATIENCE_S = 20
 

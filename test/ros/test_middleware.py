@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from pose_estimation_ros.ros import middleware
-from pose_estimation_ros.ros.middleware import is_free, own_domain
+from pose_estimation_ros.ros.nodes import middleware
+from pose_estimation_ros.ros.nodes.middleware import is_free, own_domain
 
 
 @pytest.mark.parametrize('participant', [0, 3])

@@ -12,10 +12,10 @@ from sensor_msgs.msg import Image, PointCloud2
 
 from pose_estimation_ros.core.files import write_json
 from pose_estimation_ros.inference.pipeline import Timings
-from pose_estimation_ros.ros.inputs import sensor_profile
-from pose_estimation_ros.ros.moments import Moments
-from pose_estimation_ros.ros.overhead import PARTS, _row
-from pose_estimation_ros.ros.overhead_parts import SKELETONS, WARM_UP, Plan, Recorder
+from pose_estimation_ros.ros.nodes.inputs import sensor_profile
+from pose_estimation_ros.ros.nodes.moments import Moments
+from pose_estimation_ros.ros.trials.overhead import PARTS, _row
+from pose_estimation_ros.ros.trials.overhead_parts import SKELETONS, WARM_UP, Plan, Recorder
 
 PLAN = Plan({}, width=64, height=48, frames=4, rate=10.0)
 

@@ -7,9 +7,9 @@ import yaml
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.create import LEARNERS, create_learner
-from pose_estimation_ros.ros import parameter_texts
-from pose_estimation_ros.ros.learner_parameters import decoding_options, heights, learner_options
-from pose_estimation_ros.ros.parameters import (
+from pose_estimation_ros.ros.parameters import parameter_texts
+from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options, heights, learner_options
+from pose_estimation_ros.ros.parameters.parameters import (
     BY_NAME,
     PARAMETERS,
     NodeSettings,

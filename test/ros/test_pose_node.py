@@ -20,9 +20,9 @@ from visualization_msgs.msg import MarkerArray
 
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
-from pose_estimation_ros.ros import inputs
-from pose_estimation_ros.ros.image_conversion import ENCODINGS, from_bgr, to_compressed
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons, decode_skeletons_3d
+from pose_estimation_ros.ros.messages.image_conversion import ENCODINGS, from_bgr, to_compressed
+from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons, decode_skeletons_3d
+from pose_estimation_ros.ros.nodes import inputs
 
 ERROR, WARN = 40, 30
 
@@ -532,7 +532,7 @@ def has_cuda():
 def test_activation_that_fails(make_robot, workshop, monkeypatch):
     robot = make_robot()
     assert robot.change('configure')
-    monkeypatch.setattr('pose_estimation_ros.ros.pose_node.Inputs', lambda *arguments: 1 / 0)
+    monkeypatch.setattr('pose_estimation_ros.ros.nodes.pose_node.Inputs', lambda *arguments: 1 / 0)
     assert not robot.change('activate')
     assert robot.state() == 'inactive'
     assert threads() == []
@@ -742,7 +742,7 @@ def test_diagnostics_say_how_it_goes(robot):
 def test_rep_155_bodies(installed, make_robot):
     from hri_msgs.msg import IdsList, Skeleton2D
 
-    from pose_estimation_ros.ros.hri import body_id
+    from pose_estimation_ros.ros.messages.hri import body_id
 
     robot = make_robot(friend={'listen': False}, **{'hri.enabled': True})
     robot.listen(IdsList, '/humans/bodies/tracked')

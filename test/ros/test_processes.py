@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 
-NODE = ('-m', 'pose_estimation_ros.ros.pose_node')
+NODE = ('-m', 'pose_estimation_ros.ros.nodes.pose_node')
 FAKE = ('test/ros/ros_fakes.py',)
 SLOW_LOADING_S = 3
 
@@ -213,7 +213,7 @@ def test_large_pictures_arrive_with_the_profile(run, friend, tmp_path, reliable)
     cv2.imwrite(str(tmp_path / 'large.png'), picture(2, height=1080, width=1920))
     profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(REPOSITORY / 'config' / 'fastdds.xml')}
     run(*FAKE, *ros_args(model_path='fake.onnx'), **profile)
-    run('-m', 'pose_estimation_ros.ros.camera_node', *ros_args(source=str(tmp_path), rate=10, reliable=reliable),
+    run('-m', 'pose_estimation_ros.ros.nodes.camera_node', *ros_args(source=str(tmp_path), rate=10, reliable=reliable),
         **profile)  # fmt: skip
     until(lambda: len(friend.skeletons) > 20, 'answers to large pictures')
     assert {message.height for message in friend.skeletons} == {2}
@@ -236,8 +236,8 @@ def test_camera_node_and_echo(run, ros, assets):
     """Three programs, as a user starts them."""
     weights = assets / 'weights' / 'lwop_omz.onnx'
     run(*NODE, *ros_args(model_path=str(weights)))
-    run('-m', 'pose_estimation_ros.ros.camera_node', *ros_args(width=320, height=240, frames=5, people=3, seed=2))
-    echo = run('-m', 'pose_estimation_ros.ros.echo', '--once', '--json')
+    run('-m', 'pose_estimation_ros.ros.nodes.camera_node', *ros_args(width=320, height=240, frames=5, people=3, seed=2))
+    echo = run('-m', 'pose_estimation_ros.ros.nodes.echo', '--once', '--json')
     assert echo.code() == 0, echo.output
     message = json.loads(echo.lines[-1])
     assert message['frame_id'] == 'camera'

@@ -14,11 +14,17 @@ from ros_fakes import FakeLearner, picture, poses_in
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from pose_estimation_ros.ros.image_conversion import Converter, from_bgr
-from pose_estimation_ros.ros.moments import Received
-from pose_estimation_ros.ros.parameters import settings_from
-from pose_estimation_ros.ros.processing import FAILURES_IN_A_ROW, FrameProcessor, Surroundings, grey_picture, seconds
-from pose_estimation_ros.ros.statistics import Statistics
+from pose_estimation_ros.ros.messages.image_conversion import Converter, from_bgr
+from pose_estimation_ros.ros.nodes.moments import Received
+from pose_estimation_ros.ros.nodes.processing import (
+    FAILURES_IN_A_ROW,
+    FrameProcessor,
+    Surroundings,
+    grey_picture,
+    seconds,
+)
+from pose_estimation_ros.ros.nodes.statistics import Statistics
+from pose_estimation_ros.ros.parameters.parameters import settings_from
 
 
 class Outputs:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pose_estimation_ros.ros.rate_limit import MOST_CREDIT, RateLimit
+from pose_estimation_ros.ros.nodes.rate_limit import MOST_CREDIT, RateLimit
 
 
 def moments(hz, seconds, jitter=0.0, seed=0):

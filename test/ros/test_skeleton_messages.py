@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18, SKELETONS
 from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
-from pose_estimation_ros.ros.skeleton_messages import (
+from pose_estimation_ros.ros.messages.skeleton_messages import (
     decode_skeletons,
     decode_skeletons_3d,
     description_message,

@@ -4,8 +4,8 @@ import threading
 import pytest
 
 from pose_estimation_ros.inference.pipeline import Timings
-from pose_estimation_ros.ros.moments import Moments
-from pose_estimation_ros.ros.statistics import WINDOW_S, Statistics
+from pose_estimation_ros.ros.nodes.moments import Moments
+from pose_estimation_ros.ros.nodes.statistics import WINDOW_S, Statistics
 
 
 class Clock:

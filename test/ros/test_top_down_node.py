@@ -12,9 +12,9 @@ from ros_graph import until
 
 from pose_estimation_ros import SimpleBaselineLearner
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.ros.learner_parameters import decoding_options
-from pose_estimation_ros.ros.parameters import settings_from
-from pose_estimation_ros.ros.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
+from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options
+from pose_estimation_ros.ros.parameters.parameters import settings_from
 
 ERROR, WARN = 40, 30
 

@@ -9,7 +9,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from ros_graph import Friend, until
 from test_processes import FAKE, ros_args
 
-MODULE = ('-m', 'pose_estimation_ros.ros.wait_until_active')
+MODULE = ('-m', 'pose_estimation_ros.ros.nodes.wait_until_active')
 
 
 def test_it_ends_when_the_node_is_active_and_not_before(run, ros):

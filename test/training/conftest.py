@@ -11,7 +11,7 @@ import torch
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample, boxes_of
 from pose_estimation_ros.methods.systems import METHODS
-from pose_estimation_ros.training.hints import Hints
+from pose_estimation_ros.training.distillation.hints import Hints
 from pose_estimation_ros.training.run import Subject
 from pose_estimation_ros.training.settings import LoggingSettings, ScheduleSettings, Settings, TrainerSettings
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.teaching import hinted_subject
-from pose_estimation_ros.training.hints import Hint, Hints, Teacher
+from pose_estimation_ros.training.distillation.hints import Hint, Hints, Teacher
 from pose_estimation_ros.training.recipe import Recipe, TeacherSettings
 from pose_estimation_ros.training.run import train
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings

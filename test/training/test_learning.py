@@ -6,7 +6,7 @@ import torch
 
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.methods.lightweight_openpose.loss import l2_loss
-from pose_estimation_ros.training.ema import MovingAverage
+from pose_estimation_ros.training.callbacks.ema import MovingAverage
 from pose_estimation_ros.training.module import Normalise, PoseModule
 from pose_estimation_ros.training.run import train
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings, Settings

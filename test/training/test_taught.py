@@ -14,8 +14,8 @@ from pose_estimation_ros.data.transforms import RandomFlip, Warp
 from pose_estimation_ros.learners.teaching import fingerprint
 from pose_estimation_ros.methods.method import Annotation
 from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.training.distillation.taught import Lessons, MirrorTaught, Taught, UnlessTaught, write_lessons
 from pose_estimation_ros.training.items import MAPS, Items, annotation
-from pose_estimation_ros.training.taught import Lessons, MirrorTaught, Taught, UnlessTaught, write_lessons
 from test.training.conftest import StickPeople, jitter
 
 METHOD = METHODS['lightweight_openpose']
@@ -106,7 +106,7 @@ def test_maps_of_another_stride_are_refused():
 
 
 def test_interrupted_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr('pose_estimation_ros.training.taught.NOTED_AFTER', 2)
+    monkeypatch.setattr('pose_estimation_ros.training.distillation.taught.NOTED_AFTER', 2)
     with pytest.raises(KeyboardInterrupt):
         written(tmp_path / 'parts', Teacher(ends_after=3))
     assert lessons(tmp_path / 'parts').written() == 32  # the third batch was not noted

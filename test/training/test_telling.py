@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.training.mlflow_run import flat
+from pose_estimation_ros.training.callbacks.mlflow_run import flat
 from pose_estimation_ros.training.recipe import DataSettings, Part, Recipe, TransformSettings
 from pose_estimation_ros.training.run import train
 from pose_estimation_ros.training.start import make_subject as make_subject_of

@@ -7,7 +7,7 @@ import numpy as np
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
-from pose_estimation_ros.data.synthetic import SceneSettings, generate_image
+from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 PICTURE = SceneSettings(person_height=(0.3, 1.0), looks=48, detail=0.5)
 """Drawn in about half the time that unique people with smooth outlines take."""

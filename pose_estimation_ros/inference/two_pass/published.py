@@ -16,7 +16,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.backend import Backend
+from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.inference.two_pass.finding import Findings
 from pose_estimation_ros.inference.two_pass.region import Region

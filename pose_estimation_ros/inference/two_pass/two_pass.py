@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.backend import Backend
+from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, Timings
 from pose_estimation_ros.inference.two_pass.finding import Finder, Findings, RegionSettings, Sized, around_people
 from pose_estimation_ros.inference.two_pass.looking import NO_TIME, PackedLook, SingleLook

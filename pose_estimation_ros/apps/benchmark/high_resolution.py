@@ -1,0 +1,287 @@
+"""`benchmark --table high_resolution`: the published tables of high-resolution pose estimation, measured here."""
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jsonargparse import Namespace
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.benchmark.machine import machine
+from pose_estimation_ros.apps.benchmark.published_tables import MACHINES, ONE_PASS, TWO_PASS, published_numbers
+from pose_estimation_ros.apps.options.json_option import Write
+from pose_estimation_ros.apps.options.model_options import make_learner, of_one_pass, weights_of
+from pose_estimation_ros.apps.options.parser import say
+from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.inference.backends.opening import gpu_backends
+from pose_estimation_ros.inference.pipeline import PeoplePipeline
+from pose_estimation_ros.inference.two_pass.resized import Resized
+from pose_estimation_ros.models.folder import find_model
+from pose_estimation_ros.synthetic import SceneSettings, generate_image
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.evaluation.coco_score import CocoScore
+    from pose_estimation_ros.evaluation.dataset import Dataset
+
+LOG = logging.getLogger(__name__)
+
+ROWS = 1080
+SCENES = 5
+
+IMAGES_FOLDER, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
+"""In --dataset, unless they are named."""
+
+
+@dataclass(frozen=True)
+class Dials:
+    """One of the published settings."""
+
+    name: str
+    half: bool = False
+    stride: bool = False
+    no_stages: bool = False
+
+
+DIALS = (
+    Dials('Baseline'),
+    Dials('Half', half=True),
+    Dials('Stride', stride=True),
+    Dials('Stages', no_stages=True),
+    Dials('H+S', half=True, stride=True),
+    Dials('Full', half=True, stride=True, no_stages=True),
+)
+BASELINE, FULL = DIALS[0], DIALS[-1]
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of one of the tables; None is what was not measured, or cannot be."""
+
+    table: str
+    method: str
+    setting: str
+    device: str
+    backend: str
+    precision: str
+    height: int | None
+    """Rows of the one pass; None for two."""
+    fps: float | None = None
+    ap50: float | None = None
+    ar50: float | None = None
+    seconds: float | None = None
+    published: tuple[float, ...] = ()
+    """What the method's publishers measured for the line, on machines of theirs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A method with its dials set, ready to run."""
+
+    method: str
+    dials: Dials
+    height: int | None
+    device: str
+    pipeline: PeoplePipeline
+    backend: str
+    precision: str
+
+    def row(self, table: str, **numbers: float) -> TableRow:
+        """Return a line with what was measured."""
+        published = published_numbers(table, (self.method, self.height, self.dials.name), self.device)
+        told: dict[str, Any] = {**numbers, 'published': published}
+        return TableRow(
+            table, self.method, self.dials.name, self.device, self.backend, self.precision, self.height, **told
+        )
+
+
+def run_tables(settings: Namespace, write_results: Write) -> None:
+    """Measure, print the tables, and write what is wanted."""
+    from pose_estimation_ros.evaluation.dataset import Dataset
+
+    _check(settings)
+    folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
+    dataset = Dataset.open(settings.dataset, settings.annotations or ANNOTATIONS) if settings.dataset else None
+    rows = _speed_rows(settings)
+    if dataset is not None:
+        rows += _accuracy_rows(settings, dataset)
+    text = tables(rows, settings.regions or 'people')
+    say(text)
+    machines = ', '.join(f'{machine} for {device}' for device, machine in MACHINES.items())
+    say(f'(published: what its authors measured, frames per second on {machines})')
+    if dataset is None:
+        say('(--dataset DIR measures accuracy as well)')
+    report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
+    write_results(report)
+    if folder:
+        with written_whole(folder / 'table.txt') as temporary:
+            temporary.write_text(text + '\n')
+        write_json(folder / 'benchmark.json', report, indent=1)
+        say(f'wrote table.txt and benchmark.json in {folder}')
+
+
+def _speed_rows(settings: Namespace) -> list[TableRow]:
+    """Measure frames per second on frames of 1080 rows with one to three people, all variants in turn."""
+    scene = SceneSettings(ROWS * 16 // 9, ROWS, (1, 3), (0.12, 0.45))
+    frames = [generate_image(seed, scene).image for seed in tqdm(range(SCENES), desc='drawing people', leave=False)]
+    wanted = [
+        *((ONE_PASS, dials, height) for height in (256, ROWS) for dials in (BASELINE, FULL)),
+        *((TWO_PASS, dials, None) for dials in DIALS),
+    ]
+    rows = []
+    for device in devices(settings):
+        variants = [variant for each in wanted if (variant := _variant(settings, *each, device)) is not None]
+        milliseconds = _timed(variants, frames, settings.frames)
+        rows += [
+            variant.row('speed', fps=round(1000 / float(np.median(times)), 3))
+            for variant, times in zip(variants, milliseconds, strict=True)
+        ]
+    return rows
+
+
+def _timed(variants: Sequence[Variant], frames: Sequence[ByteArray], count: int) -> list[list[float]]:
+    times: list[list[float]] = [[] for _ in variants]
+    with tqdm(total=count * len(variants), desc='frames per second', unit='frame', leave=False) as bar:
+        for number in range(count):
+            for variant, own in zip(variants, times, strict=True):
+                if not number:
+                    variant.pipeline(frames[0])  # warm up
+                own.append(variant.pipeline(frames[number % len(frames)]).timings.total_ms)
+                bar.update()
+    return times
+
+
+def _accuracy_rows(settings: Namespace, dataset: 'Dataset') -> list[TableRow]:
+    """Score every setting on the dataset's pictures, and on the same scaled to 1080 rows."""
+    rows = []
+    for device, (table, wrap) in itertools.product(devices(settings), (('coco', _as_it_is), ('coco 1080', _at_1080))):
+        one_pass = [(ONE_PASS, BASELINE, 256), (ONE_PASS, BASELINE, ROWS)]
+        for method, dials, height in [*one_pass, *((TWO_PASS, dials, None) for dials in DIALS)]:
+            variant = _variant(settings, method, dials, height, device)
+            if variant is not None:
+                rows.append(_scored(settings, dataset, variant, table, wrap))
+    return rows
+
+
+def _as_it_is(pipeline: PeoplePipeline) -> PeoplePipeline:
+    return pipeline
+
+
+def _at_1080(pipeline: PeoplePipeline) -> PeoplePipeline:
+    return Resized(pipeline, ROWS)
+
+
+def _scored(
+    settings: Namespace,
+    dataset: 'Dataset',
+    variant: Variant,
+    table: str,
+    wrap: Callable[[PeoplePipeline], PeoplePipeline],
+) -> TableRow:
+    from pose_estimation_ros.data.datasets.places import find_images
+    from pose_estimation_ros.evaluation.coco_score import coco_score
+    from pose_estimation_ros.evaluation.run import evaluate_pictures
+
+    folder = find_images(settings.dataset, settings.images_folder or IMAGES_FOLDER, '--images-folder')
+    pictures = dataset.pictures(folder, dataset.image_ids(settings.limit))
+    start = time.perf_counter()
+    found = evaluate_pictures(wrap(variant.pipeline).batch, pictures)
+    seconds = time.perf_counter() - start
+    score = coco_score(dataset.truth, found.detections, found.image_ids)
+    return scored_row(variant, table, score, seconds)
+
+
+def scored_row(variant: Variant, table: str, score: 'CocoScore', seconds: float) -> TableRow:
+    """Return a line of accuracy; of pictures without annotated people there is none."""
+    known = {'ap50': score.AP50, 'ar50': score.AR50}
+    numbers = {name: round(value, 4) for name, value in known.items() if not math.isnan(value)}
+    return variant.row(table, **numbers, seconds=round(seconds, 1))
+
+
+def devices(settings: Namespace) -> list[str]:
+    """Return where to measure: on the CPU and, unless one is asked for, on a GPU that is there."""
+    if settings.device != 'auto':
+        return [settings.device]
+    return ['cpu', 'cuda'] if gpu_backends() else ['cpu']
+
+
+def _variant(settings: Namespace, method: str, dials: Dials, height: int | None, device: str) -> Variant | None:
+    """Return a method with its dials set, or None where the model or the backend has no such dial."""
+    changed = Namespace(settings) if method == TWO_PASS else of_one_pass(settings)  # type: ignore[no-untyped-call]
+    changed.method, changed.device, changed.height = method, device, height
+    changed.stages = 0 if dials.no_stages else settings.stages
+    changed.stride = 16 if dials.stride else settings.stride
+    if dials.half:
+        changed.precision = 'bf16' if device == 'cpu' else 'fp16'  # CPUs have no use for fp16
+    if (dials.stride or dials.no_stages) and find_model(weights_of(settings)).kind != 'pth':
+        return None  # an exported model keeps what it was exported with
+    try:
+        pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
+    except PoseEstimationError as error:
+        if dials is BASELINE:
+            raise
+        LOG.warning('%s is left out: %s', dials.name, error)
+        return None
+    runner = pipeline.backend
+    return Variant(method, dials, height, device, pipeline, runner.name, runner.precision)
+
+
+TITLES = {
+    'speed': 'Frames per second at 1080p (1 to 3 people)',
+    'coco': 'COCO pictures as they are',
+    'coco 1080': 'COCO pictures scaled to 1080 rows',
+}
+HEADINGS = ('method', 'rows', 'setting', 'device', 'backend', 'precision')
+NUMBERS = {'speed': ('fps',), 'coco': ('ap50', 'ar50', 'seconds'), 'coco 1080': ('ap50', 'ar50', 'seconds')}
+
+
+def tables(rows: Sequence[TableRow], regions: str) -> str:
+    """Return the tables as text."""
+    parts = []
+    for table, title in TITLES.items():
+        own = [row for row in rows if row.table == table]
+        if own:
+            lines = [(*HEADINGS, *NUMBERS[table], 'published'), *(_cells(row, regions) for row in own)]
+            widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+            text = ['  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+            parts.append('\n'.join([title, *(line.rstrip() for line in text)]))
+    return '\n\n'.join(parts)
+
+
+def _cells(row: TableRow, regions: str) -> tuple[str, ...]:
+    method = row.method if row.height else f'{row.method} ({regions})'
+    numbers = [getattr(row, name) for name in NUMBERS[row.table]]
+    return (
+        *(method, str(row.height or 'two'), row.setting, row.device, row.backend, row.precision),
+        *('-' if each is None else _number(each) for each in numbers),
+        '/'.join(map(_number, row.published)) or '-',
+    )
+
+
+def _number(value: float) -> str:
+    return f'{value:.3f}'.rstrip('0').rstrip('.')
+
+
+def _check(settings: Namespace) -> None:
+    """Raise SettingsError where options do not go with the tables."""
+    given = {
+        '--ros': settings.ros,
+        '--people': settings.people,
+        '--tracking': settings.tracking,
+        '--top-down': settings.top_down,
+        '--all': settings.all,
+        '--also': settings.also,
+        '--video': settings.video,
+        '--height': settings.height,
+        **{f'--{name.replace("_", "-")}': settings[name] for name in DETECTOR_OPTIONS},
+    }
+    idle = [option for option, value in given.items() if value]
+    if idle:
+        raise SettingsError(f'--table measures its own ways of running; leave out {", ".join(idle)}')

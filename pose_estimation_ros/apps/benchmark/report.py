@@ -1,0 +1,134 @@
+"""The benchmark's table and plot."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pose_estimation_ros.core.files import written_whole
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.apps.commands.benchmark import Row
+
+STAGES = {'detect_ms': '#7a9e4b', 'preprocess_ms': '#9aa5b1', 'forward_ms': '#2f6fad', 'decode_ms': '#e08a2e'}
+HEADINGS = (
+    *('source', 'people', 'weights', 'backend', 'precision', 'decode', 'height'),
+    *('prepare', 'forward', 'decode', 'total', 'p95', 'speed-up'),
+)
+TIMES_BEGIN = HEADINGS.index('prepare')
+
+
+def format_table(rows: Sequence['Row']) -> str:
+    """Return the rows as text: medians in milliseconds."""
+    detects = any(row.detect_ms for row in rows)
+    headings = HEADINGS[:TIMES_BEGIN] + ('detect',) * detects + HEADINGS[TIMES_BEGIN:]
+    cells = [headings, *(_cells(row, detects) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
+    lines = []
+    for number, line in enumerate(cells):
+        texts = [
+            text.rjust(width) if column == 1 or column > 5 else text.ljust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append('  '.join(texts).rstrip())
+        if number == 0 or (number < len(rows) and rows[number].source != rows[number - 1].source):
+            lines.append('-' * len(lines[0]))
+    return '\n'.join(
+        [*lines, 'milliseconds a frame (medians, p95 of the total); speed-up over the first row of a source']
+    )
+
+
+def _cells(row: 'Row', detects: bool) -> tuple[str, ...]:
+    names = (row.source, f'{row.people:g}', row.weights, row.backend, row.precision, row.decode, str(row.height))
+    times = (
+        *(row.detect_ms,) * detects,
+        row.preprocess_ms,
+        row.forward_ms,
+        row.decode_ms,
+        row.total_ms,
+        row.total_p95_ms,
+    )
+    return (*names, *(f'{time:.2f}' for time in times), f'{row.speedup:.1f}x')
+
+
+NODE_COLUMNS = {
+    'source': 'source',
+    'sent': 'sent',
+    'processed': 'done',
+    'dropped': 'dropped',
+    'lost': 'lost',
+    'age_p50_ms': 'age p50',
+    'age_p95_ms': 'p95',
+    'publish_ms': 'publish',
+    'transport_ms': 'transport',
+    'queue_ms': 'queue',
+    'wait_ms': 'wait',
+    'convert_ms': 'convert',
+    'total_ms': 'pipeline',
+    'track_ms': 'track',
+    'send_ms': 'send',
+    'back_ms': 'back',
+    'bare_ms': 'bare',
+    'own_ms': 'own',
+    'overhead_ms': 'overhead',
+    'load': 'load',
+}
+NODE_NOTE = """\
+done: of the pictures sent; dropped (newer ones came while the node was busy) and lost (by the middleware on their way)
+count the warm-up of 15 pictures too; milliseconds (medians) on the way of a picture: the camera's publish(), transport
+to the node's callback, queue behind another picture, wait for the worker's thread, conversion, pipeline, tracking,
+messages sent, and back to a listener; bare: the pipeline without ROS; own: from callback to sent, less queue and
+pipeline; overhead: the same less queue and bare, and so with what camera, listener and middleware take from the
+pipeline, below 0 where noise is larger; load: the machine's; -: nothing arrived"""
+
+
+def format_node_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what `benchmark --ros` measured as text."""
+    cells = [list(NODE_COLUMNS.values()), *([_number(row[name]) for name in NODE_COLUMNS] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(NODE_COLUMNS))]
+    lines = [
+        '  '.join(text.rjust(width) if column else text.ljust(width) for column, (text, width) in enumerate(zipped))
+        for zipped in (list(zip(line, widths, strict=True)) for line in cells)
+    ]
+    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:], NODE_NOTE])
+
+
+def _number(value: Any) -> str:
+    return '-' if value is None else f'{value:.2f}' if isinstance(value, float) else str(value)
+
+
+def draw_plot(rows: Sequence['Row'], path: Path) -> None:
+    """Draw a bar for each row, stage on stage, a panel for each source."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    shown = {stage: colour for stage, colour in STAGES.items() if any(getattr(row, stage) for row in rows)}
+    panels = [(source, list(members)) for source, members in groupby(rows, key=lambda row: row.source)]
+    height = 0.9 + sum(0.5 + 0.3 * len(members) for _, members in panels)
+    figure, axes = pyplot.subplots(
+        len(panels), 1, figsize=(9, height), sharex=True, squeeze=False,
+        gridspec_kw={'height_ratios': [len(members) for _, members in panels]}, layout='constrained',
+    )  # fmt: skip
+    for axis, (source, members) in zip(axes[:, 0], panels, strict=True):
+        labels = [f'{row.weights} {row.backend} {row.precision} {row.decode}' for row in members]
+        left = [0.0] * len(members)
+        for stage, colour in shown.items():
+            widths = [getattr(row, stage) for row in members]
+            axis.barh(range(len(members)), widths, left=left, color=colour, label=stage.removesuffix('_ms'))
+            left = [start + width for start, width in zip(left, widths, strict=True)]
+        for place, row in enumerate(members):
+            axis.text(left[place], place, f' {row.total_ms:.1f} ms, {row.speedup:.1f}x', va='center', fontsize=8)
+        axis.set_yticks(range(len(members)), labels, fontsize=8)
+        axis.set_title(f'{source}: {members[-1].people:g} people found', fontsize=9, loc='left')
+        axis.invert_yaxis()
+        axis.spines[['top', 'right']].set_visible(False)
+    longest = max(row.total_ms for row in rows)
+    axes[-1, 0].set(xlabel='milliseconds a frame (median)', xlim=(0, longest * 1.22))
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc='outside upper right', ncols=3, frameon=False, fontsize=8
+    )
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=110, format='png')
+    pyplot.close(figure)

@@ -1,0 +1,90 @@
+"""`benchmark --ros`: what the node costs beside its pipeline, over the middleware."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from pose_estimation_ros.apps.benchmark.machine import machine
+from pose_estimation_ros.apps.benchmark.report import format_node_table
+from pose_estimation_ros.apps.options.json_option import Write
+from pose_estimation_ros.apps.options.model_options import weights_of
+from pose_estimation_ros.apps.options.node_options import node_parameters, not_for_the_node
+from pose_estimation_ros.apps.options.parser import say
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
+from pose_estimation_ros.learners.create import usual_decoding
+
+NOT_MEASURED: dict[str, Any] = {'all': False, 'also': [], 'video': None, 'top_down': None}
+"""Options of the benchmark that are for measuring without the node, with their defaults."""
+
+
+def run_over_ros(settings: Namespace, write_results: Write) -> None:
+    """Measure in processes of their own, print the table, and write what is wanted."""
+    _check(settings)
+    parameters = node_parameters(settings)
+    folder = make_folder(settings.output) if settings.output else None
+    rows = [_as_row(settings, measured) for measured in _measure(settings, parameters)]
+    table = format_node_table(rows)
+    say(table)
+    report = {'machine': machine(), 'rows': rows}
+    write_results(report)
+    if folder:
+        with written_whole(folder / 'node.txt') as temporary:
+            temporary.write_text(table + '\n')
+        write_json(folder / 'node.json', report, indent=1)
+        say(f'wrote node.txt and node.json in {folder}')
+
+
+def _check(settings: Namespace) -> None:
+    """Raise an error where nothing could be measured; it is told now, not after minutes."""
+    if importlib.util.find_spec('rclpy') is None:
+        raise SettingsError('--ros needs rclpy, which is not installed: source a ROS 2 installation, or run `make env`')
+    refused = not_for_the_node(settings)
+    refused += [f'--{name.replace("_", "-")}' for name, usual in NOT_MEASURED.items() if settings[name] != usual]
+    if settings.people and len(settings.people) > 1:
+        crowds = ' '.join(map(str, settings.people))
+        raise SettingsError(f'--ros takes one number of people, got --people {crowds}; leave one of them')
+    if refused:
+        raise SettingsError(f'--ros runs the node, which does not take {", ".join(refused)}')
+
+
+def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows that the measuring program wrote; what goes wrong in it is told on this terminal."""
+    with tempfile.TemporaryDirectory() as name:
+        rows = Path(name) / 'rows.json'
+        command = [
+            sys.executable,
+            '-m',
+            'pose_estimation_ros.ros.trials.overhead',
+            '--parameters',
+            json.dumps(parameters),
+        ]
+        command += ['--frames', str(settings.frames), '--people', str((settings.people or [1])[0]), '--json', str(rows)]
+        stdout = sys.stderr.fileno() if settings.json == STDOUT else None
+        code = subprocess.run(command, check=False, stdout=stdout).returncode
+        if code == 130:
+            raise KeyboardInterrupt
+        if code:
+            raise SettingsError('the node could not be measured; what it said stands above')
+        measured: list[dict[str, Any]] = json.loads(rows.read_text())
+    return measured
+
+
+def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the benchmark's form, which has what the node adds besides."""
+    profile = '' if measured['profile'] else ', default middleware'
+    return {
+        'method': settings.method,
+        'weights': weights_of(settings).name,
+        'backend': settings.backend,
+        'precision': settings.precision,
+        'decode': settings.decode or usual_decoding(settings.method),
+        'source': f'node {measured["width"]}x{measured["height"]}{profile}',
+        **measured,
+    }

@@ -1,0 +1,82 @@
+"""`benchmark --tracking`: trackers side by side on synthetic people, all from the same detections."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jsonargparse import Namespace
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.benchmark.machine import machine
+from pose_estimation_ros.apps.options.json_option import Write
+from pose_estimation_ros.apps.options.parser import say
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.evaluation.tracking_trial import TrackerRun, run_trackers, total, trials
+from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
+from pose_estimation_ros.tracking.trackers import TRACKERS
+
+SEQUENCES = 4
+COLUMNS = ('tracker', 'people', 'misses', 'false_positives', 'switches', 'ids', 'mota', 'idf1', 'update_ms')
+
+
+@dataclass(frozen=True)
+class Row:
+    """Counts of one tracker over all sequences; `update_ms` is the median of a frame, without finding people."""
+
+    tracker: str
+    people: int
+    misses: int
+    false_positives: int
+    switches: int
+    ids: int
+    mota: float
+    idf1: float
+    update_ms: float
+
+
+def run_tracking(settings: Namespace, write_results: Write) -> None:
+    """Follow the people of several crossings with every tracker, print the table, and write what is wanted."""
+    folder = make_folder(settings.output) if settings.output else None
+    scene = CrossingSettings(frames=settings.frames)
+    runs: dict[str, list[TrackerRun]] = {name: [] for name in TRACKERS}
+    for seed in tqdm(range(SEQUENCES), desc='crossings', leave=False):
+        for name, run in run_trackers(trials(crossing_video(seed, scene), seed), TRACKERS).items():
+            runs[name].append(run)
+    rows = [_row(name, each) for name, each in runs.items()]
+    table = format_tracking(rows)
+    frames = f'{counted(settings.frames, "frame")} each at {scene.fps:g} a second'
+    say(f'{SEQUENCES} crossings of {scene.people} people, {frames}')
+    say(table)
+    report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
+    write_results(report)
+    if folder:
+        with written_whole(folder / 'tracking.txt') as temporary:
+            temporary.write_text(table + '\n')
+        write_json(folder / 'tracking.json', report, indent=1)
+        say(f'wrote tracking.txt and tracking.json in {folder}')
+
+
+def format_tracking(rows: list[Row]) -> str:
+    """Return the rows as a table."""
+    texts = [[name.replace('_', ' ') for name in COLUMNS]]
+    texts += [
+        [f'{value:.3f}' if isinstance(value, float) else str(value) for value in asdict(row).values()] for row in rows
+    ]
+    widths = [max(len(line[column]) for line in texts) for column in range(len(COLUMNS))]
+    return '\n'.join('  '.join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in texts)
+
+
+def _row(name: str, runs: list[TrackerRun]) -> Row:
+    counts = total(run.result for run in runs)
+    spent = [each for run in runs for each in run.update_ms]
+    return Row(
+        tracker=name,
+        people=counts.people,
+        misses=counts.misses,
+        false_positives=counts.false_positives,
+        switches=counts.switches,
+        ids=counts.ids,
+        mota=round(counts.mota, 4),
+        idf1=round(counts.idf1, 4),
+        update_ms=round(float(np.median(spent)), 3),
+    )

@@ -1,0 +1,181 @@
+"""`bag`: adds the skeletons of people to a ROS 2 bag, without ROS."""
+
+import contextlib
+import importlib.util
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from jsonargparse import Namespace
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.options.json_option import add_json_option, stdout_for_json
+from pose_estimation_ros.apps.options.model_options import add_model_options, add_tracker_option, make_learner
+from pose_estimation_ros.apps.options.parser import add_flag, say
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
+from pose_estimation_ros.core.files import STDOUT
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.pose_file import PoseFile
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.data.bags import BagPicture, BagReader, Message
+
+LOG = logging.getLogger(__name__)
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument(
+        'input', type=Path, metavar='IN', help='A ROS 2 bag: a folder with metadata.yaml, an .mcap or a .db3 file.'
+    )
+    parser.add_argument(
+        '--output', type=Path, required=True, metavar='OUT',
+        help='Folder for the new bag: the messages of the old one, and /pose_estimation/skeletons.',
+    )  # fmt: skip
+    parser.add_argument('--topic', type=str | None, help='Of the images; needed where a bag has several.')
+    add_flag(parser, '--annotate', 'Add annotated pictures too, as /pose_estimation/image_annotated/compressed.')
+    add_json_option(parser, 'the poses')
+    add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
+    add_tracker_option(parser)
+    add_model_options(parser)
+
+
+def run(settings: Namespace) -> int:
+    """Find the people in the pictures of a bag, and write all into a new one."""
+    if importlib.util.find_spec('rosbags') is None:
+        raise SourceError('reading bags needs the package rosbags: pip install "pose_estimation_ros[bag]"')
+    from pose_estimation_ros.data.bags import OWN_TOPICS, open_bag, refuse_existing
+
+    with stdout_for_json(settings.json) as stdout, open_bag(settings.input) as bag:
+        topic = bag.image_topic(settings.topic, without=OWN_TOPICS)
+        refuse_existing(settings.output, bag.storage)
+        _refuse_inside(settings)
+        learner = make_learner(settings)
+        learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
+        started = time.perf_counter()
+        estimator = Estimator(learner, topic, settings)
+        _process(bag, estimator, settings, stdout)
+        rate = estimator.pictures / (time.perf_counter() - started)
+        say(f'{settings.input} {topic}: {estimator}, {rate:.1f} frames/s')
+        for path in filter(None, (settings.output, None if stdout else settings.json)):
+            say(f'wrote {path}')
+    return 0
+
+
+class Estimator:
+    """Poses of the pictures on one topic, by the stamps in their headers."""
+
+    def __init__(self, learner: Any, topic: str, settings: Namespace) -> None:
+        self.skeleton = learner.method.skeleton
+        self.pictures = 0
+        self._learner, self._topic = learner, topic
+        self._upsample_ratio, self._smooth = settings.upsample_ratio, not settings.no_smooth
+        self._poses = self._skipped = 0
+        self._ids: set[int] = set()
+        self._unstamped = False
+
+    def __str__(self) -> str:
+        skipped = f', {self._skipped} unreadable and left out' if self._skipped else ''
+        counts = {'frame': self.pictures, 'pose': self._poses, 'track': len(self._ids)}
+        return ', '.join(counted(count, what) for what, count in counts.items()) + skipped
+
+    def estimate(self, message: 'Message') -> tuple['BagPicture', float, list[Pose]] | None:
+        """Return picture, stamp and poses; None where the message is another topic's or cannot be read."""
+        from pose_estimation_ros.data.bags import picture_in
+
+        if message.topic.name != self._topic:
+            return None
+        try:
+            picture = picture_in(message)
+        except ImageError as error:
+            self._skip(error)
+            return None
+        stamp = self._stamp(picture, message)
+        poses = self._learner.infer(picture.image, self._upsample_ratio, True, self._smooth, stamp=stamp)
+        self.pictures += 1
+        self._poses += len(poses)
+        self._ids |= {pose.id for pose in poses if pose.id is not None}
+        return picture, stamp, poses
+
+    def check(self) -> None:
+        """Raise SourceError where there was no picture at all."""
+        if not self.pictures:
+            unread = f'of {counted(self._skipped, "message")} none can be read'
+            reason = unread if self._skipped else 'there is no message'
+            raise SourceError(f'there is no picture on {self._topic}: {reason}')
+
+    def _skip(self, error: ImageError) -> None:
+        if not self._skipped:
+            LOG.warning('a picture on %s is left out, as others like it will be: %s', self._topic, error)
+        self._skipped += 1
+
+    def _stamp(self, picture: 'BagPicture', message: 'Message') -> float:
+        if picture.stamp is not None:
+            return picture.stamp
+        if not self._unstamped:
+            LOG.warning('pictures on %s have no stamp; the time of recording is used', self._topic)
+            self._unstamped = True
+        return message.stamp_ns * 1e-9
+
+
+def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout: TextIO | None) -> None:
+    """Copy the bag with what the estimator finds, and write the poses down as JSON if wanted."""
+    from pose_estimation_ros.data.bags import DESCRIPTION, Message, description_data, written_bag
+
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(written_bag(settings.output, bag.storage))
+        poses_file = PoseFile(settings.json, estimator.skeleton, stdout) if settings.json else None
+        if poses_file:
+            stack.enter_context(poses_file)
+        for index, message in enumerate(_copied(bag, writer)):
+            if index == 0:
+                writer.add(Message(DESCRIPTION, message.stamp_ns, description_data(estimator.skeleton)))
+            found = estimator.estimate(message)
+            if found is None:
+                continue
+            picture, stamp, poses = found
+            for added in _found(message, picture, poses, estimator, settings.annotate):
+                writer.add(added)
+            if poses_file:
+                size = picture.image.shape[:2]
+                poses_file.add(str(settings.input), estimator.pictures - 1, stamp, size, poses)
+        estimator.check()
+
+
+def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
+    """Yield the messages of a bag after copying them, under a progress bar; results of an earlier run are left out."""
+    from pose_estimation_ros.data.bags import OWN_TOPICS
+
+    kept = [topic for topic in bag.topics if topic.name not in OWN_TOPICS]
+    if len(kept) < len(bag.topics):
+        LOG.warning('%s has skeletons already; they are replaced', bag.path)
+    for topic in kept:
+        writer.add_topic(topic)
+    for message in tqdm(bag.messages(), total=bag.count, desc=bag.path.name, unit='message', leave=False):
+        if message.topic.name not in OWN_TOPICS:
+            writer.add(message)
+            yield message
+
+
+def _found(
+    message: 'Message', picture: 'BagPicture', poses: list[Pose], estimator: Estimator, annotate: bool
+) -> Iterator['Message']:
+    """Yield what goes beside a picture, recorded when it was."""
+    from pose_estimation_ros.data.bags import ANNOTATED, SKELETONS, Message, annotated_data, skeletons_data
+
+    yield Message(SKELETONS, message.stamp_ns, skeletons_data(poses, picture.header, estimator.skeleton))
+    if annotate:
+        annotated = draw_poses(picture.image, poses)
+        yield Message(ANNOTATED, message.stamp_ns, annotated_data(annotated, picture.header))
+
+
+def _refuse_inside(settings: Namespace) -> None:
+    """Raise OutputError where the JSON would go into the bag's folder, which comes into being at the end."""
+    if settings.json in (None, STDOUT):
+        return
+    if settings.output.absolute() in (settings.json.absolute(), *settings.json.absolute().parents):
+        raise OutputError(f'--json {settings.json} must not lie in --output {settings.output}')

@@ -1,0 +1,140 @@
+"""`demo`: people walk through a synthetic street, and their skeletons come out as video, picture, JSON and a table."""
+
+import contextlib
+import importlib.util
+import itertools
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveFloat
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.options.model_options import add_model_options, add_tracker_option, make_learner
+from pose_estimation_ros.apps.options.node_options import node_parameters, not_for_the_node
+from pose_estimation_ros.apps.options.parser import add_flag, say
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.errors import SettingsError, SourceError
+from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.video import VideoWriter
+from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
+
+FPS = 30.0
+
+WHOLE = 14
+"""Keypoints of a person who is shown well."""
+STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms')
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument('--output', type=Path, default=Path('demo'), metavar='DIR', help='Folder for what comes out.')
+    parser.add_argument('--video', type=str | None, help='A video to use in place of the synthetic people.')
+    parser.add_argument('--seconds', type=PositiveFloat, default=6.0, help='Length.')
+    parser.add_argument('--seed', type=NonNegativeInt, default=4, help='Of the synthetic people.')
+    add_flag(parser, '--local', 'Run in this process even where ROS 2 is there.')
+    add_tracker_option(parser)
+    add_model_options(parser)
+
+
+def run(settings: Namespace) -> int:
+    """Run the learner on a video and show what came of it."""
+    if not 1 <= settings.seconds * FPS < math.inf:
+        raise SettingsError(f'--seconds must make a frame or more at {FPS:g} a second, got {settings.seconds:g}')
+    if not settings.local and importlib.util.find_spec('rclpy') and not _needs_local(settings):
+        return _over_the_middleware(settings)
+    learner = make_learner(settings)
+    folder = make_folder(settings.output)
+    video, picture, poses_path = (folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json'))
+    stages, people, ids = [], [], set()
+    best: tuple[float, ByteArray | None] = (-math.inf, None)
+    started = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(VideoWriter(video, FPS))
+        poses_file = stack.enter_context(PoseFile(poses_path, learner.method.skeleton))
+        for index, (name, stamp, image) in enumerate(_frames(settings)):
+            result = learner.infer_next(image, settings.upsample_ratio, stamp=stamp)
+            poses = learner.tracker.update(result.poses, stamp, image=image)
+            annotated = draw_poses(image, poses)
+            writer.write(annotated)
+            poses_file.add(name, index, stamp, (image.shape[0], image.shape[1]), poses)
+            stages.append([getattr(result.timings, stage) for stage in STAGES])
+            people.append(len(poses))
+            ids |= {pose.id for pose in poses if pose.id is not None}
+            if _showing(poses) > best[0]:
+                best = _showing(poses), annotated
+    _write_picture(picture, best[1])
+    say(_table(np.array(stages)))
+    rate = len(people) / (time.perf_counter() - started)
+    tracks = counted(len(ids), 'track')
+    say(f'{counted(len(people), "frame")}, {np.mean(people):.1f} people a frame, {tracks}')
+    say(f'{rate:.1f} frames/s, with reading or drawing the frames, annotating and writing the video')
+    for path in (video, picture, poses_path):
+        say(f'wrote {path}')
+    return 0
+
+
+def _needs_local(settings: Namespace) -> bool:
+    """Whether something is asked for that is no parameter of the node; says so."""
+    special = not_for_the_node(settings)
+    if special:
+        say(f'(not over ROS 2: the node does not take {", ".join(special)})')
+    return bool(special)
+
+
+def _over_the_middleware(settings: Namespace) -> int:
+    """Run camera and node as processes that talk over ROS 2; what they say goes to this terminal."""
+    parameters = json.dumps(node_parameters(settings))
+    command = [sys.executable, '-m', 'pose_estimation_ros.ros.trials.demo', '--parameters', parameters]
+    command += ['--output', str(settings.output), '--seconds', str(settings.seconds), '--seed', str(settings.seed)]
+    command += ['--video', settings.video] if settings.video else []
+    say('(camera and pose node over ROS 2; --local runs without)')
+    return subprocess.run(command, check=False).returncode
+
+
+def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:
+    """Yield source, stamp and picture, under a progress bar."""
+    total = round(settings.seconds * FPS)
+    if settings.video:
+        frames = (frame for source in open_sources([settings.video]) for frame in source.frames())
+        pictures = ((frame.source, frame.stamp, frame.image) for frame in itertools.islice(frames, total))
+    else:
+        scene = SyntheticVideo(
+            settings.seed, SceneSettings(width=1280, height=720, people=6, fps=FPS, background='street'), frames=total
+        )
+        pictures = (('synthetic people', frame.stamp, frame.image) for frame in scene)
+    yield from tqdm(pictures, total=total, desc='demo', unit='frame', leave=False)
+
+
+def _showing(poses: list[Pose]) -> float:
+    """Return how good a frame is to show: whole people count, fragments count against it."""
+    whole = sum(len(pose.found) >= WHOLE for pose in poses)
+    return whole - 0.5 * (len(poses) - whole)
+
+
+def _write_picture(path: Path, image: ByteArray | None) -> None:
+    if image is None:
+        raise SourceError('the video has no frames')
+    with written_whole(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+
+
+def _table(stages: Any) -> str:
+    """Return latencies by stage as text."""
+    lines = [f'{"":12s}{"median":>9s}{"p95":>9s}   ms']
+    for name, values in zip(STAGES, stages.T, strict=True):
+        lines.append(f'{name.removesuffix("_ms"):12s}{np.median(values):9.2f}{np.percentile(values, 95):9.2f}')
+    return '\n'.join(lines)

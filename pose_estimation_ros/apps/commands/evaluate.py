@@ -1,0 +1,237 @@
+"""`evaluate`: COCO's score and the speed of a model, or of a file of detections, on an annotated dataset."""
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
+
+from pose_estimation_ros.apps.commands.evaluate_pckh import run_pckh
+from pose_estimation_ros.apps.commands.looking import looking
+from pose_estimation_ros.apps.options.json_option import Write, json_results
+from pose_estimation_ros.apps.options.model_options import add_model_options, make_learner, weights_of
+from pose_estimation_ros.apps.options.parser import add_flag, say
+from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS, add_boxes, check_boxes
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.evaluation.coco_score import CocoScore
+    from pose_estimation_ros.evaluation.dataset import Dataset
+    from pose_estimation_ros.evaluation.run import Run
+
+LOG = logging.getLogger(__name__)
+
+RESULT_FILES = ('coco_output.txt', 'config.yaml', 'results.json', 'detections.json')
+REPORT_FILE = 'report.html'
+OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unreadable')
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument('--dataset', type=Path, required=True, metavar='DIR', help='Folder of a dataset like COCO.')
+    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of pictures in DIR.')
+    parser.add_argument(
+        '--annotations', default='person_keypoints_val2017.json', metavar='NAME',
+        help='COCO keypoint annotations, a file in DIR or in DIR/annotations.',
+    )  # fmt: skip
+    parser.add_argument(
+        '--detections', type=Path | None, metavar='FILE', help='Score these detections in COCO format; runs no model.'
+    )
+    parser.add_argument('--output', type=Path | None, metavar='DIR', help=f'Folder for {", ".join(RESULT_FILES)}.')
+    add_flag(parser, '--report', f'Write {REPORT_FILE} as well: curves, joints, the worst pictures.')
+    parser.add_argument(
+        '--json', type=Path | None, nargs='?', const=STDOUT, metavar='FILE',
+        help='File for the numbers; without FILE, or for -, they go to standard output, all else to standard error.',
+    )  # fmt: skip
+    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures only.')
+    parser.add_argument(
+        '--subset', type=PositiveInt | None, help='So many pictures, drawn as for published validation subsets (250).'
+    )
+    add_flag(parser, '--flip', 'See mirrored pictures too, and decode the mean.')
+    add_boxes(parser, 'ground_truth, a file of boxes or of poses as COCO results (detections.json of another method), ')
+    parser.add_argument(
+        '--scales', type=str | None, metavar='A,B,...',
+        help='See pictures at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
+    )  # fmt: skip
+    parser.add_argument('--batch-size', type=PositiveInt, default=1, help='Pictures at a time; more helps on GPUs.')
+    parser.add_argument(
+        '--head-boxes', type=Path | None, metavar='FILE',
+        help='Score PCKh on MPII rather than COCO: its gt_valid.mat; --annotations is then valid.json.',
+    )  # fmt: skip
+    add_flag(parser, '--skip-unreadable', 'Leave out pictures that cannot be read; the score is without them.')
+    add_model_options(parser)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What is told in the end."""
+
+    score: 'CocoScore'
+    run: 'Run'
+    settings: dict[str, Any]
+
+    def results(self) -> dict[str, Any]:
+        """Return the numbers for programs; null where there is nothing to measure."""
+        milliseconds = self.run.ms_per_image
+        return {
+            **self.score.as_json(),
+            'images': len(self.run.image_ids),
+            'detections': len(self.run.detections),
+            'ms_per_image': None if math.isnan(milliseconds) else milliseconds,
+        }
+
+    def text(self) -> str:
+        """Return the tables for people."""
+        timings = f'\n{self.run.timing_table()}' if self.run.timings else ''
+        unreadable = counted(len(self.run.unreadable), 'unreadable image')
+        left_out = f'\n {unreadable} left out' if self.run.unreadable else ''
+        counts = f' {counted(len(self.run.image_ids), "image")}, {counted(len(self.run.detections), "detection")}'
+        nobody = (
+            '\n nobody is annotated in these images: there is nothing to score' if math.isnan(self.score.AP) else ''
+        )
+        return f'{self.score.table()}\n{counts}{nobody}{left_out}{timings}'
+
+
+def run(settings: Namespace) -> int:
+    """Score a model, or a file of detections; print and write."""
+    score = run_pckh if settings.head_boxes else _run
+    with json_results(settings.json) as write_results:
+        score(settings, write_results)
+    return 0
+
+
+def _run(settings: Namespace, write_results: Write) -> None:
+    """Run the model over the dataset, or read detections; score by COCO's numbers."""
+    from pose_estimation_ros.evaluation.coco_score import coco_score
+    from pose_estimation_ros.evaluation.dataset import Dataset
+
+    _check(settings)
+    dataset = Dataset.open(settings.dataset, settings.annotations)
+    image_ids = dataset.image_ids(settings.limit, settings.subset)
+    if settings.detections:
+        found, used = _read(settings, image_ids)
+    else:
+        found, used = _infer(settings, dataset, image_ids)
+    score = coco_score(dataset.truth, found.detections, found.image_ids)
+    outcome = Outcome(score, found, {'annotations_file': str(dataset.path), **used})
+    say(outcome.text())
+    write_results(outcome.results())
+    if settings.output:
+        names = _write_folder(outcome, settings, dataset)
+        say(f'wrote {", ".join(names)} in {settings.output}')
+
+
+def _check(settings: Namespace) -> None:
+    """Tell now, not after minutes, what cannot work."""
+    from pose_estimation_ros.evaluation.annotations import require_pycocotools
+    from pose_estimation_ros.evaluation.report_plots import require_matplotlib
+
+    require_pycocotools()
+    if settings.report:
+        if not settings.output:
+            raise SettingsError('--report needs --output DIR, a folder to write the page to')
+        require_matplotlib()
+
+
+def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
+    """Return the detections of a file as a run that took no time, and what is to be known of it."""
+    from pose_estimation_ros.evaluation.detections import read_detections
+    from pose_estimation_ros.evaluation.run import Run
+
+    idle = [f'--{name.replace("_", "-")}' for name in OF_A_MODEL if settings[name]]
+    if idle:
+        raise SettingsError(f'{", ".join(idle)}: with --detections no model is run; leave it out')
+    detections = read_detections(settings.detections)
+    if settings.limit or settings.subset:
+        chosen = set(image_ids)
+        count = len(detections)
+        detections = [each for each in detections if each['image_id'] in chosen]
+        if count and not detections:
+            LOG.warning('all %d detections of %s are of other images than these', count, settings.detections)
+    return Run(detections, [], image_ids, []), {
+        'detections': str(settings.detections), 'limit': settings.limit, 'subset': settings.subset
+    }  # fmt: skip
+
+
+def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
+    """Return the model's run over the pictures, and what it ran with."""
+    from pose_estimation_ros.data.datasets.places import find_images
+    from pose_estimation_ros.evaluation.run import evaluate_pictures
+
+    pictures = dataset.pictures(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)
+    scales = parse_scales(settings.scales)
+    if settings.output:
+        make_folder(settings.output)  # told now, not after minutes
+    learner = make_learner(settings)
+    check_boxes(settings, learner)
+    plain = learner.scoring_pipeline(settings.upsample_ratio)
+    pipeline, boxes = looking(plain, learner.method, settings, scales, dataset.truth)
+    found = evaluate_pictures(
+        pipeline.batch, pictures, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
+    )
+    backend = plain.backend
+    used = {name: value for name, value in settings.as_dict().items() if name not in ('detections', 'verbose')}
+    ran = {'backend': backend.name, 'device': backend.device, 'precision': backend.precision}
+    return found, {**used, **ran, 'height': plain.base_height, 'stride': plain.stride, 'scales': list(scales) or None}
+
+
+def parse_scales(text: str | None) -> tuple[float, ...]:
+    """Return numbers separated by commas; raises SettingsError."""
+    if text is None:
+        return ()
+    try:
+        scales = tuple(float(part) for part in text.split(','))
+    except ValueError:
+        scales = ()
+    if not scales or not all(0 < scale < math.inf for scale in scales):
+        raise SettingsError(f'--scales must be numbers above 0 separated by commas, such as 0.5,1,1.5,2, got {text!r}')
+    return scales
+
+
+def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:
+    """Write the files of --output and return their names."""
+    from pose_estimation_ros.evaluation.detections import write_detections
+
+    folder = make_folder(settings.output)
+    with written_whole(folder / 'coco_output.txt') as temporary:
+        temporary.write_text(outcome.text() + '\n')
+    with written_whole(folder / 'config.yaml') as temporary:
+        temporary.write_text(as_yaml(outcome.settings))
+    write_json(folder / 'results.json', outcome.results(), indent=1)
+    write_detections(folder / 'detections.json', outcome.run.detections)
+    if not settings.report:
+        return RESULT_FILES
+    _write_report(folder / REPORT_FILE, outcome, settings, dataset)
+    return (*RESULT_FILES, REPORT_FILE)
+
+
+def as_yaml(settings: dict[str, Any]) -> str:
+    """Return settings as YAML, a line each; JSON values are YAML too."""
+    return ''.join(f'{name}: {json.dumps(value, default=str)}\n' for name, value in settings.items())
+
+
+def _write_report(path: Path, outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> None:
+    from pose_estimation_ros.evaluation.coco_score import precision_recall
+    from pose_estimation_ros.evaluation.matching import match_pictures
+    from pose_estimation_ros.evaluation.report import Report, write_report
+
+    detections, image_ids = outcome.run.detections, outcome.run.image_ids
+    folder = settings.dataset / settings.images_folder
+    files = {image['id']: folder / str(image.get('file_name')) for image in dataset.truth['images']}
+    subject = settings.detections.name if settings.detections else f'{settings.method}, {weights_of(settings).name}'
+    report = Report(
+        f'{subject} on {dataset.path.name}',
+        outcome.score,
+        precision_recall(dataset.truth, detections, image_ids),
+        match_pictures(dataset.truth, detections, image_ids),
+        {key: file for key, file in files.items() if file.is_file()},
+        outcome.run.timing_summary(),
+        {**outcome.settings, 'images': len(image_ids)},
+    )
+    write_report(path, report)

@@ -1,0 +1,85 @@
+"""`export`: an ONNX model of any batch, height and width, in fp32, fp16 or int8, checked against its source."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jsonargparse import Namespace
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.options.model_options import add_model_options, make_learner
+from pose_estimation_ros.apps.options.parser import say
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
+
+CALIBRATION_LIMIT = 128
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument(
+        'output', type=Path, metavar='OUTPUT', help='FILE.onnx, or a folder to save the model and its description in.'
+    )
+    parser.add_argument(
+        '--to', type=Literal['fp32', 'fp16', 'int8'], default='fp32', help='Precision of the exported model.'
+    )
+    parser.add_argument(
+        '--calibration', nargs='+', default=[], metavar='SOURCE',
+        help=f'For int8: pictures or videos like those it will see; {CALIBRATION_LIMIT} frames are taken, evenly.',
+    )  # fmt: skip
+    add_model_options(parser)
+
+
+def run(settings: Namespace) -> int:
+    """Export, write, and say how far the result is from its source."""
+    if settings.to == 'int8' and not settings.calibration:
+        raise SettingsError('--to int8 needs --calibration SOURCE: pictures that look like what it will see')
+    learner = make_learner(settings)
+    before = learner.pipeline().backend
+    pictures = _frames(settings.calibration)
+    batch = learner.pipeline().prepare(pictures[0] if pictures else _patches())
+    with tempfile.TemporaryDirectory() as folder:
+        learner.temp_path = Path(folder)
+        learner.optimize(do_constant_folding=True, precision=settings.to, calibration=pictures)
+    content = learner.optimized_content()
+    after = open_backend(Model(learner.method.output_channels, onnx=content), BackendSettings('onnxruntime'))
+    spread = f'{_difference(before, after, batch):.2%} of their spread'
+    if settings.output.suffix == '.onnx':
+        with written_whole(settings.output) as temporary:
+            temporary.write_bytes(content)
+    else:
+        learner.save(settings.output)
+    say(f'wrote {settings.output}; its maps differ from the source by {spread}')
+    return 0
+
+
+def _frames(sources: list[str]) -> list[ByteArray]:
+    """Return at most CALIBRATION_LIMIT frames, evenly from all of the sources."""
+    if not sources:
+        return []
+    opened = open_sources(sources)
+    total = sum(source.total or CALIBRATION_LIMIT for source in opened)
+    step = max(1, total // CALIBRATION_LIMIT)
+    frames = (frame for source in opened for frame in source.frames())
+    kept: list[ByteArray] = []
+    for index, frame in enumerate(tqdm(frames, total=total, desc='calibration', unit='frame', leave=False)):
+        if index % step == 0 and len(kept) < CALIBRATION_LIMIT:
+            kept.append(frame.image)
+    return kept
+
+
+def _patches() -> ByteArray:
+    """Return a picture of coloured patches, to compare models on where there is none."""
+    patches = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    return patches.repeat(16, axis=0).repeat(16, axis=1)
+
+
+def _difference(before: Backend, after: Backend, batch: FloatArray) -> float:
+    """Return the largest root mean square difference of two models' maps, as a share of their spread."""
+    pairs = zip(before(batch), after(batch), strict=True)
+    return max(float(np.sqrt(np.mean((a - b) ** 2)) / max(a.std(), 1e-9)) for a, b in pairs)

@@ -1,0 +1,144 @@
+"""`infer`: people in images, folders, videos or a camera, as pictures, video and JSON."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
+from tqdm import tqdm
+
+from pose_estimation_ros.apps.commands.annotated import AnnotatedOutput, files_read
+from pose_estimation_ros.apps.commands.window import Window
+from pose_estimation_ros.apps.options.json_option import add_json_option, stdout_for_json
+from pose_estimation_ros.apps.options.model_options import add_model_options, add_tracker_option, make_learner
+from pose_estimation_ros.apps.options.parser import add_flag, say
+from pose_estimation_ros.apps.options.person_options import BoxesOfFrame, add_boxes, boxes_of_frames, check_boxes
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.errors import OutputError
+from pose_estimation_ros.core.files import STDOUT
+from pose_estimation_ros.core.interrupt import ending_on_interrupt
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.sources import Frame, Source
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument(
+        'sources', nargs='+', metavar='SOURCE',
+        help='Images, folders of images, videos, streams (rtsp://...) or cameras (0, /dev/video0).',
+    )  # fmt: skip
+    parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated pictures and videos.')
+    add_json_option(parser, 'the poses')
+    add_flag(parser, '--show', 'Show the annotated pictures; q or Esc quits, p pauses.')
+    parser.add_argument(
+        '--track', type=Literal['auto', 'on', 'off'], default='auto',
+        help='Ids that last from frame to frame; auto: in videos and cameras, not between single images.',
+    )  # fmt: skip
+    add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
+    add_flag(parser, '--draw-boxes', 'Draw boxes around tracked people.')
+    add_boxes(parser, 'the poses in a JSON file that `infer` wrote with another method, ')
+    parser.add_argument('--limit', type=PositiveInt | None, help='Stop after so many frames of each source.')
+    add_tracker_option(parser)
+    add_model_options(parser)
+
+
+@dataclass
+class Tally:
+    """What a source had in it, for the line printed at its end."""
+
+    frames: int = 0
+    poses: int = 0
+    ids: set[int] = field(default_factory=set)
+    seconds: float = 0.0
+
+    def add(self, poses: list[Pose]) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.poses += len(poses)
+        self.ids |= {pose.id for pose in poses if pose.id is not None}
+
+    def __str__(self) -> str:
+        rate = self.frames / self.seconds if self.seconds else 0
+        tracks = [counted(len(self.ids), 'track')] if self.ids else []
+        counts = [counted(self.frames, 'frame'), counted(self.poses, 'pose'), *tracks]
+        return f'{", ".join(counts)}, {rate:.1f} frames/s'
+
+
+def run(settings: Namespace) -> int:
+    """Find the people in every source."""
+    sources = open_sources(settings.sources)
+    if settings.json and settings.json.resolve() in files_read(sources):
+        raise OutputError(f'{settings.json} is itself a source and would be overwritten; choose another --json file')
+    with stdout_for_json(settings.json) as stdout:
+        _infer(settings, sources, stdout)
+    return 0
+
+
+def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) -> None:
+    """Find the people, write down what is wanted, and tell how it went; JSON goes to `stdout` if there is one."""
+    learner = make_learner(settings)
+    check_boxes(settings, learner)
+    known = boxes_of_frames(settings.boxes)
+    learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
+    with contextlib.ExitStack() as stack:
+        poses_file = PoseFile(settings.json, learner.method.skeleton, stdout) if settings.json else None
+        if poses_file:
+            stack.enter_context(poses_file)
+        output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None
+        window = stack.enter_context(Window()) if settings.show else None
+        for source in sources:
+            tally = Tally()
+            started = time.perf_counter()
+            quit_asked = False
+            for frame, poses in _poses_of(source, learner, settings, known):
+                tally.add(poses)
+                if poses_file:
+                    poses_file.add(frame.source, frame.index, frame.stamp, frame.image.shape[:2], poses)
+                if output or window:
+                    annotated = draw_poses(frame.image, poses, boxes=settings.draw_boxes)
+                    if output:
+                        output.add(source, frame, annotated)
+                    if window and not window.show(annotated):
+                        quit_asked = True
+                        break
+            if output:
+                output.finish_source()
+            tally.seconds = time.perf_counter() - started
+            say(f'{source.name}: {tally}{_skipped(source)}')
+            if quit_asked:
+                break
+    file = settings.json if settings.json != STDOUT else None
+    for path in (output.paths if output else []) + ([file] if file else []):
+        say(f'wrote {path}')
+    if not (output or settings.json or settings.show):
+        say('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
+
+
+def _poses_of(
+    source: Source, learner: Any, settings: Namespace, known: BoxesOfFrame | None
+) -> Iterator[tuple[Frame, list[Pose]]]:
+    """Yield every frame with its poses, under a progress bar. Ctrl-C is how a camera ends."""
+    track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
+    learner.reset()
+    total = min(source.total or settings.limit, settings.limit) if settings.limit else source.total
+    bar = tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False)
+    with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
+        for count, frame in enumerate(source.frames(), start=1):
+            smooth = not settings.no_smooth
+            given = {} if known is None else {'boxes': known(frame.source, frame.index)}
+            yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp, **given)
+            bar.update()
+            if count == settings.limit or stop.asked:
+                return
+
+
+def _skipped(source: Source) -> str:
+    skipped = getattr(source, 'skipped', 0)
+    return f', {skipped} unreadable and left out' if skipped else ''

@@ -1,0 +1,128 @@
+"""`prepare`: bring published datasets into the layout that training and evaluation read."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
+from pose_estimation_ros.apps.options.json_option import Write, add_json_option, json_results
+from pose_estimation_ros.apps.options.parser import PROGRAM, add_flag, say
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.fetching.coco import CocoRequest, prepare_coco
+from pose_estimation_ros.fetching.coco_parts import COCO_2017, COCO_URL, DEFAULT_PARTS
+from pose_estimation_ros.fetching.imagenet import IMAGENET, LABELS, prepare_imagenet
+from pose_estimation_ros.fetching.outcome import THERE, Manner, Outcome
+from pose_estimation_ros.fetching.space import in_words
+from pose_estimation_ros.fetching.synthetic import prepare_synthetic
+
+FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet'), 'synthetic': Path('data/synthetic')}
+OWN_OPTIONS: dict[str, dict[str, Any]] = {
+    'coco': {'url': None, 'archives': None, 'parts': None, 'keep_archives': False},
+    'imagenet': {'archive': None},
+    'synthetic': {'count': 100, 'seed': 0},
+}
+"""Options of one dataset alone, with what they are unless given."""
+RECIPE = 'config/train/lightweight_openpose.yaml'
+COLUMNS = ('part', 'files', 'size', 'state', 'where')
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what this command takes."""
+    parser.add_argument(
+        'what', type=Literal['coco', 'imagenet', 'synthetic'],
+        help="COCO 2017, ImageNet (ILSVRC 2012), or drawn people in COCO's layout.",
+    )  # fmt: skip
+    parser.add_argument(
+        '--output', type=Path | None, metavar='DIR',
+        help=f'Folder for the dataset (default: {", ".join(map(str, FOLDERS.values()))}).',
+    )  # fmt: skip
+    parser.add_argument('--url', type=str | None, help=f'For coco: server with zips/ and annotations/ ({COCO_URL}).')
+    parser.add_argument(
+        '--archives', type=Path | None, metavar='FOLDER',
+        help='For coco: take the zip files from here, fetch nothing, and leave them there.',
+    )  # fmt: skip
+    parser.add_argument(
+        '--parts', type=str | None, metavar='NAMES',
+        help=f'For coco: some of train2017,val2017,test2017,annotations (default: {",".join(DEFAULT_PARTS)}).',
+    )  # fmt: skip
+    add_flag(parser, '--keep-archives', 'For coco: keep the fetched zip files, in DIR/archives.')
+    parser.add_argument(
+        '--archive', type=Path | None, metavar='ZIP',
+        help='For imagenet: the archive imagenet-object-localization-challenge.zip, from Kaggle for registered users.',
+    )  # fmt: skip
+    parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: pictures to draw.')
+    parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: another one draws other people.')
+    add_flag(parser, '--dry-run', 'Only say what would be done.')
+    add_json_option(parser, 'the table')
+
+
+def run(settings: Namespace) -> int:
+    """Prepare, going on where an earlier run was interrupted, and show what is there."""
+    _refuse_foreign(settings)
+    with json_results(settings.json, indent=2) as write_results:
+        _run(settings, write_results)
+    return 0
+
+
+def _run(settings: Namespace, write_results: Write) -> None:
+    output = settings.output or FOLDERS[settings.what]
+    manner = Manner(dry_run=settings.dry_run)
+    try:
+        outcome = _prepare(settings, output, manner)
+    except KeyboardInterrupt:
+        print(f'\n{PROGRAM}: what came is kept, run the same command again to continue', file=sys.stderr)
+        raise
+    _show(outcome)
+    write_results([{**asdict(part), 'path': str(part.path)} for part in outcome.parts])
+    if not settings.dry_run:
+        say(_next(settings.what, output, outcome))
+
+
+def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:
+    if settings.what == 'synthetic':
+        return prepare_synthetic(output, settings.count, settings.seed, manner)
+    if settings.what == 'imagenet':
+        return prepare_imagenet(output, settings.archive, manner, IMAGENET)
+    named = DEFAULT_PARTS if settings.parts is None else settings.parts.split(',')
+    parts = tuple(part.strip() for part in named if part.strip())
+    request = CocoRequest(output, parts, settings.url or COCO_URL, settings.archives, settings.keep_archives)
+    return prepare_coco(request, manner, COCO_2017)
+
+
+def _refuse_foreign(settings: Namespace) -> None:
+    """Raise SettingsError where an option belongs to another dataset."""
+    for other, options in OWN_OPTIONS.items():
+        for name, absent in options.items():
+            if other != settings.what and settings[name] != absent:
+                option = f'--{name.replace("_", "-")}'
+                raise SettingsError(f'{option} is for prepare {other}, not for prepare {settings.what}')
+
+
+def _show(outcome: Outcome) -> None:
+    """Print notes and a table."""
+    for note in outcome.notes:
+        say(note)
+    if not outcome.parts:
+        return
+    rows = [(part.name, str(part.files), in_words(part.bytes), part.state, str(part.path)) for part in outcome.parts]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    for row in (COLUMNS, *rows):
+        say('  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _next(what: str, output: Path, outcome: Outcome) -> str:
+    """Say whether anything was done, and what to type next."""
+    done = 'nothing was to be done' if all(part.state == THERE for part in outcome.parts) else 'all is in place'
+    if what == 'imagenet':
+        return f'{done}; the names of the classes are in {output / LABELS}'
+    if what == 'synthetic':
+        return f'{done}; next: python -m pose_estimation_ros evaluate --dataset {output}'
+    names = {part.name for part in outcome.parts}
+    if not {'val2017', 'annotations'} <= names:
+        return f'{done}; evaluation needs the parts val2017 and annotations'
+    evaluate = f'python -m pose_estimation_ros evaluate --dataset {output} --weights PATH'
+    train = f'python -m pose_estimation_ros train --config {RECIPE} --data.root {output}'
+    return f'{done}; next: {evaluate}' + (f'\n  or: {train}' if 'train2017' in names else '')

@@ -1,0 +1,1 @@
+"""Downloads, and preparation of published datasets from archives."""

@@ -1,0 +1,272 @@
+"""Explicit downloads: continued when interrupted, checked, and there as a whole or not at all."""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pose_estimation_ros.core.errors import DownloadError, OutputError
+from pose_estimation_ros.core.files import made_folder
+from pose_estimation_ros.fetching.transport import NETWORK_ERRORS, OPENERS, Stream, Version, describe
+
+RETRIES = 2
+PAUSE_S = 1.0
+CHUNK = 1 << 18
+WEB_PAGE_SUFFIXES = ('.html', '.htm')
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a server, the name it gets here (relative to the folder), and its hash where one is published.
+
+    Of a hash the beginning is enough: torch's files carry eight digits of theirs in the name.
+    """
+
+    path_on_server: str
+    name: str
+    sha256: str | None = None
+
+
+def fetch_all(
+    base_url: str, files: list[RemoteFile], folder: Path, *, progress: bool = True, timeout: float = 30
+) -> list[Path]:
+    """Fetch files of one server into a folder; return where they are, in the order given. Raises as `fetch` does."""
+    base = base_url.rstrip('/')
+    return [
+        fetch(
+            f'{base}/{file.path_on_server.lstrip("/")}',
+            folder / file.name,
+            sha256=file.sha256,
+            progress=progress,
+            timeout=timeout,
+        )
+        for file in files
+    ]
+
+
+def fetch(
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    progress: bool = True,
+    timeout: float = 30,
+) -> Path:
+    """Fetch an http(s), ftp or file URL and return `target`. A target that is there already is kept if it is right.
+
+    Data go to `<target>.part`, which an interrupted download leaves behind and the next one continues, provided that
+    the file on the server is still the same. Where neither the server nor the caller knows the size and no hash is
+    given, a file that was cut off on the way cannot be told from a whole one.
+
+    Args:
+        url: From where.
+        target: To where; folders are made.
+        sha256: Published hash, hexadecimal; its beginning where no more is published.
+        size: Expected size in bytes.
+        progress: Show a bar and notes on stderr.
+        timeout: Seconds without any data after which a connection counts as dead.
+
+    Raises:
+        DownloadError: The file cannot be fetched, or is not what it should be.
+        OutputError: The file cannot be written.
+
+    """
+    job = _Job(url, target, sha256.lower() if sha256 else None, size, progress, timeout)
+    if job.is_done():
+        return target
+    with made_folder(target.parent):
+        job.run()
+    return target
+
+
+class _DroppedError(Exception):
+    """The connection ended too early; the message says how much has arrived."""
+
+
+@dataclass
+class _Job:
+    """One file to fetch, over as many connections as it takes."""
+
+    url: str
+    target: Path
+    sha256: str | None
+    size: int | None
+    progress: bool
+    timeout: float
+    version: Version = field(init=False, default=Version())
+    may_resume: bool = field(init=False, default=False)
+
+    @property
+    def part(self) -> Path:
+        return self.target.with_name(f'{self.target.name}.part')
+
+    @property
+    def name(self) -> str:
+        """The address without a password."""
+        return re.sub('//[^/@]*@', '//', self.url)
+
+    def say(self, note: str) -> None:
+        if self.progress:
+            tqdm.write(note, file=sys.stderr)
+
+    def is_done(self) -> bool:
+        """Whether the target is there and, as far as can be known, right."""
+        with _writing(self.target):
+            if self.target.is_dir():
+                raise IsADirectoryError(0, 'it is a folder')
+            if not self.target.exists():
+                return False
+            size = self.target.stat().st_size
+            right = _sha256(self.target).startswith(self.sha256) if self.sha256 else self.size in (None, size)
+        self.say(f'{self.target} is there already' + ('' if right else ', but is another file; fetching it again'))
+        return right
+
+    def run(self) -> None:
+        """Fetch, trying again where the connection breaks."""
+        self.read_version_of_part()
+        for attempts_left in reversed(range(RETRIES + 1)):
+            try:
+                self.transfer()
+                break
+            except _DroppedError as drop:
+                if not attempts_left:
+                    raise DownloadError(
+                        f'the connection to {self.name} broke after {drop}; what came is kept, run again to resume'
+                    ) from drop
+                self.say(f'connection lost after {drop}, trying again')
+                time.sleep(PAUSE_S)
+        self.finish()
+
+    def read_version_of_part(self) -> None:
+        """Take the server's time of its file from the part's modification time, where `_store` puts it (0: unknown).
+
+        A part of unknown origin is continued only if the hash will tell whether both ends belong together.
+        """
+        with _writing(self.part):
+            modified = int(self.part.stat().st_mtime) if self.part.exists() else 0
+        self.version = Version(modified=modified or None)
+        self.may_resume = modified > 0 or self.sha256 is not None
+
+    def transfer(self) -> None:
+        """Get what is missing, over one connection; raises _DroppedError if that ended too early."""
+        with contextlib.closing(self._open()) as stream:
+            total = self.size if stream.total is None else stream.total
+            if self.size not in (None, total):
+                raise DownloadError(f'{self.name} should have {self.size} bytes, but the server offers {total}')
+            with _dropping(stream.offset):
+                head = stream.body.read(512)
+            self._refuse_web_page(stream, head)
+            self.version, self.may_resume = stream.version, True
+            arrived = self._store(stream, head, total)
+        if total is not None and arrived != total:
+            raise _DroppedError(f'{arrived} of {total} bytes')
+
+    def finish(self) -> None:
+        """Check the hash and give the file its name."""
+        with _writing(self.target):
+            actual = _sha256(self.part) if self.sha256 else ''
+            if actual.startswith(self.sha256 or ''):
+                os.utime(self.part)
+                self.part.replace(self.target)
+                return
+            self.part.unlink()
+        raise DownloadError(
+            f'{self.name} should have the SHA-256 {self.sha256}, but what came has {actual} and was removed; '
+            f'run again, or fetch the file elsewhere and copy it to {self.target}'
+        )
+
+    def _open(self) -> Stream:
+        """Connect, continuing the part if it belongs to what the server has now."""
+        offset = self.part.stat().st_size if self.may_resume and self.part.exists() else 0
+        stream = self._connect(offset)
+        too_long = stream.total is not None and stream.offset > stream.total
+        if stream.offset and (too_long or stream.offset != offset or stream.version.contradicts(self.version)):
+            stream.close()
+            stream = self._connect(0)
+        return stream
+
+    def _connect(self, offset: int) -> Stream:
+        scheme = self.url.partition(':')[0].lower()
+        if scheme not in OPENERS:
+            raise DownloadError(f'an address must begin with {", ".join(OPENERS)}, got {self.name}')
+        try:
+            return OPENERS[scheme](self.url, offset, self.version, self.timeout)
+        except (http.client.RemoteDisconnected, ConnectionResetError, EOFError) as error:
+            raise _DroppedError(f'{offset} bytes') from error
+        except (*NETWORK_ERRORS, ValueError) as error:
+            raise DownloadError(
+                f'cannot fetch {self.name}: {describe(error, self.timeout)}; try again, or fetch the file on another '
+                f'machine and copy it to {self.target}'
+            ) from error
+
+    def _refuse_web_page(self, stream: Stream, head: bytes) -> None:
+        """Spot login and error pages that come in place of a file, as if all were well."""
+        page = head.lstrip(b'\xef\xbb\xbf \t\r\n').lower().startswith((b'<!doctype html', b'<html'))
+        if page and not stream.offset and self.target.suffix.lower() not in WEB_PAGE_SUFFIXES:
+            raise DownloadError(
+                f'cannot fetch {self.name}: the server sent a web page in place of the file (a login, a proxy?); '
+                f'see it in a browser, or fetch the file on another machine and copy it to {self.target}'
+            )
+
+    def _store(self, stream: Stream, head: bytes, total: int | None) -> int:
+        """Write to the part as data come; return the size it has in the end."""
+        mode = 'r+b' if stream.offset else 'wb'
+        with _writing(self.part), self.part.open(mode) as file, self._bar(stream.offset, total) as bar:
+            file.seek(stream.offset)
+            for chunk in _chunks(stream, head):
+                file.write(chunk)
+                file.flush()
+                # Each time, so that the part of a process that is killed can be continued.
+                os.utime(self.part, (time.time(), stream.version.modified or 0))
+                bar.update(len(chunk))
+            return file.tell()
+
+    def _bar(self, start: int, total: int | None) -> 'tqdm':
+        units = {'unit': 'B', 'unit_scale': True, 'unit_divisor': 1024}
+        return tqdm(
+            desc=self.target.name, initial=start, total=total, disable=not self.progress, file=sys.stderr, **units
+        )
+
+
+def _chunks(stream: Stream, head: bytes) -> Iterator[bytes]:
+    """Yield the data as they come."""
+    position, chunk = stream.offset, head
+    while chunk:
+        yield chunk
+        position += len(chunk)
+        with _dropping(position):
+            chunk = stream.body.read1(CHUNK)
+
+
+@contextlib.contextmanager
+def _dropping(arrived: int) -> Iterator[None]:
+    """Turn errors of a connection that stood before into _DroppedError."""
+    try:
+        yield
+    except NETWORK_ERRORS as error:
+        raise _DroppedError(f'{arrived} bytes') from error
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f'cannot write {path}: {error.strerror or error}') from error
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""ImageNet (ILSVRC 2012) from the archive that Kaggle hands to registered users: a folder for each class."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pose_estimation_ros.core.errors import DatasetError, SettingsError
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened
+from pose_estimation_ros.fetching.outcome import Manner, Outcome, outcome_of
+from pose_estimation_ros.fetching.space import in_words, require_space
+from pose_estimation_ros.fetching.tree import Tree, expect_count, locked, tidy
+
+KAGGLE = 'https://www.kaggle.com/competitions/imagenet-object-localization-challenge/data'
+LABELS = 'wordnet_labels.yaml'
+
+
+@dataclass(frozen=True)
+class ImageNetCounts:
+    """What the published archive holds, and where in it."""
+
+    train: int = 1_281_167
+    val: int = 50_000
+    classes: int = 1_000
+    most_bytes: int = 400 << 30
+    """An archive that would unpack to more is refused."""
+    pictures: str = 'ILSVRC/Data/CLS-LOC'
+    val_solution: str = 'LOC_val_solution.csv'
+    synsets: str = 'LOC_synset_mapping.txt'
+
+    def trees(self, root: Path) -> tuple[Tree, Tree]:
+        """Return the folders of training and validation pictures."""
+        return (
+            Tree(root, 'train', ('train',), self.train, '.JPEG'),
+            Tree(root, 'val', ('val',), self.val, '.JPEG'),
+        )
+
+
+IMAGENET = ImageNetCounts()
+
+
+def prepare_imagenet(output: Path, archive: Path | None, manner: Manner, counts: ImageNetCounts = IMAGENET) -> Outcome:
+    """Bring ImageNet into a folder: train/<wnid>, val/<wnid> and LABELS. The user's archive stays where it is.
+
+    Raises:
+        SettingsError: Something is missing and there is no archive to take it from.
+        DatasetError: The archive or what is in place of the dataset is not what it should be.
+        OutputError: The disk is full or the folder cannot be written.
+
+    """
+    trees = counts.trees(output)
+    ready = {tree.name for tree in trees if tree.is_ready()}
+    missing = [tree for tree in trees if tree.name not in ready]
+    if missing or not (output / LABELS).exists():
+        notes = _make_from(_required(archive), output, missing, manner, counts)
+        if manner.dry_run:
+            return outcome_of([tree for tree in trees if tree.name in ready], ready, notes)
+    tidy(output)
+    return outcome_of(trees, ready)
+
+
+def labels_yaml(synsets: str) -> str:
+    """Return class index -> [wnid, label] as YAML, of lines such as `n01440764 tench, Tinca tinca`.
+
+    Indices follow the order of wnids, and a label is the first of the names with _ for spaces, as in the index that
+    published ImageNet classifiers come with.
+    """
+    pairs = sorted(line.split(maxsplit=1) for line in synsets.splitlines() if line.strip())
+    named = [(wnid, names.partition(',')[0].strip().replace(' ', '_')) for wnid, names in pairs]
+    return ''.join(f'"{index}": {json.dumps(pair)}\n' for index, pair in enumerate(named))
+
+
+def _required(archive: Path | None) -> Path:
+    if archive is None:
+        raise SettingsError(
+            f'ImageNet can only be downloaded with an account: get imagenet-object-localization-challenge.zip from '
+            f'{KAGGLE} and name it with --archive'
+        )
+    return archive
+
+
+def _make_from(
+    path: Path, output: Path, missing: Sequence[Tree], manner: Manner, counts: ImageNetCounts
+) -> tuple[str, ...]:
+    """Make what is missing; in a dry run say what would be made, after looking through the archive."""
+    if not path.is_file():
+        raise DatasetError(f'there is no archive {path}; name the zip file that Kaggle gave you with --archive')
+    if manner.progress:
+        tqdm.write(f'reading the table of contents of {path}', file=sys.stderr)
+    with opened(path) as archive:
+        labels = _labels(archive, counts)
+        items = {'train': _train_items(archive, counts), 'val': _val_items(archive, counts)}
+        _check_classes(archive, labels, items)
+        needed = sum(tree.missing_bytes(_size(items[tree.name])) for tree in missing)
+        if manner.dry_run:
+            return _plan(path, output, missing, needed, manner)
+        require_space(output, needed, manner.free)
+        with locked(output):
+            for tree in missing:
+                if not tree.is_ready():
+                    tree.make(archive, items[tree.name], lambda folder: None, manner.progress)
+            with written_whole(output / LABELS) as temporary:
+                temporary.write_text(labels)
+    return ()
+
+
+def _labels(archive: Archive, counts: ImageNetCounts) -> str:
+    try:
+        labels = labels_yaml(archive.text(counts.synsets))
+    except ValueError as error:
+        raise ArchiveError(f'{counts.synsets} in {archive.path} has a line without a name') from error
+    expect_count(archive.path, f'classes in {counts.synsets}', labels.count('\n'), counts.classes)
+    return labels
+
+
+def _train_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
+    items = archive.items(rf'{counts.pictures}/train/(n\d+/[^/]+\.JPEG)', lambda match: match[1])
+    expect_count(archive.path, 'training pictures', len(items), counts.train)
+    _refuse_bomb(archive, items, counts)
+    return items
+
+
+def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
+    """Give each validation picture the folder of its class."""
+    wnid_of = _solution(archive.text(counts.val_solution))
+    items = archive.items(
+        rf'{counts.pictures}/val/(([^/]+)\.JPEG)', lambda match: f'{wnid_of.get(match[2], "")}/{match[1]}'
+    )
+    expect_count(archive.path, 'validation pictures', len(items), counts.val)
+    unknown = [item.place for item in items if item.place.startswith('/')]
+    if unknown:
+        raise ArchiveError(f'{counts.val_solution} in {archive.path} does not say what {unknown[0][1:]} shows')
+    _refuse_bomb(archive, items, counts)
+    return items
+
+
+def _solution(text: str) -> dict[str, str]:
+    """Read picture -> wnid of rows such as `ILSVRC2012_val_00048981,n03995372 85 1 499 272`."""
+    rows = csv.reader(io.StringIO(text))
+    next(rows, None)
+    return {row[0]: row[1].split()[0] for row in rows if len(row) > 1 and row[1].strip()}
+
+
+def _check_classes(archive: Archive, labels: str, items: dict[str, list[Item]]) -> None:
+    """Raise ArchiveError unless every picture's class has a label and every label has training pictures."""
+    known = {line.split('"')[3] for line in labels.splitlines()}
+    trained, validated = ({item.place.partition('/')[0] for item in items[name]} for name in ('train', 'val'))
+    odd = (trained ^ known) | (validated - known)
+    if odd:
+        raise ArchiveError(f'the classes of {archive.path} do not match: {min(odd)} is in one list and not in another')
+
+
+def _refuse_bomb(archive: Archive, items: Sequence[Item], counts: ImageNetCounts) -> None:
+    if _size(items) > counts.most_bytes:
+        raise ArchiveError(
+            f'{archive.path} would unpack to {in_words(_size(items))}, expected at most {in_words(counts.most_bytes)}; '
+            'it is not the published archive'
+        )
+
+
+def _plan(path: Path, output: Path, missing: Sequence[Tree], needed: int, manner: Manner) -> tuple[str, ...]:
+    return (
+        *(f'would unpack {counted(tree.files, "file")} of {path} to {tree.place}' for tree in missing),
+        f'would write {output / LABELS}',
+        f'would need {in_words(needed)} on the disk, {in_words(manner.free(output))} are free',
+    )
+
+
+def _size(items: Sequence[Item]) -> int:
+    return sum(item.member.file_size for item in items)

@@ -1,0 +1,92 @@
+"""Drawn people as a dataset in COCO's layout, for `evaluate` and other programs."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.datasets.people import seed_of
+from pose_estimation_ros.fetching.outcome import MADE, THERE, Manner, Outcome, Prepared
+from pose_estimation_ros.synthetic import SceneSettings, generate_image
+
+IMAGES = 'val2017'
+ANNOTATIONS = f'annotations/person_keypoints_{IMAGES}.json'
+"""Where `evaluate` looks for them unless told otherwise."""
+MARK = 'synthetic.json'
+"""What the folder is of; written first, so that no other dataset's pictures are replaced."""
+PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person'}
+
+
+def prepare_synthetic(
+    output: Path, count: int, seed: int, manner: Manner, scene: SceneSettings | None = None
+) -> Outcome:
+    """Draw scenes and write their truth; the same seed gives the same pictures.
+
+    The annotations come last, so that an interrupted run is not taken for a dataset.
+
+    Raises:
+        SettingsError: There is another dataset in the folder, or nothing to draw.
+        OutputError: The folder cannot be written to.
+
+    """
+    if count < 1 or seed < 0:
+        raise SettingsError(f'synthetic people need a count of 1 or more and a seed of 0 or more, got {count}, {seed}')
+    scene = scene or SceneSettings()
+    info = {
+        'description': 'synthetic people',
+        'count': count,
+        'seed': seed,
+        'scene': json.loads(json.dumps(asdict(scene))),
+    }
+    known = _info(output / MARK)
+    used = any((output / name).exists() for name in (IMAGES, ANNOTATIONS))
+    if known != info and (known is not None or used):
+        raise SettingsError(f'{output} holds another dataset; choose another folder or remove it')
+    whole = (output / ANNOTATIONS).exists() and len(list((output / IMAGES).glob('*.jpg'))) == count
+    if not whole and not manner.dry_run:
+        write_json(make_folder(output) / MARK, info)
+        _draw(output, count, seed, scene, info, manner.progress)
+    if not whole and manner.dry_run:
+        return Outcome((), (f'{counted(count, "picture")} would be drawn into {output}',))
+    return Outcome(_parts(output, THERE if whole else MADE))
+
+
+def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[str, Any], progress: bool) -> None:
+    folder = make_folder(output / IMAGES)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, object]] = []
+    for number in tqdm(range(count), desc='synthetic people', unit='picture', disable=not progress):
+        frame = generate_image(seed_of(seed, number), scene)
+        name = f'{number:012d}.jpg'
+        with written_whole(folder / name) as temporary:
+            temporary.write_bytes(cv2.imencode('.jpg', frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+        images.append({'id': number, 'file_name': name, 'width': scene.width, 'height': scene.height})
+        annotations += frame.to_coco(number, len(annotations) + 1)
+    content = {'info': info, 'images': images, 'annotations': annotations, 'categories': [PERSON]}
+    make_folder((output / ANNOTATIONS).parent)
+    write_json(output / ANNOTATIONS, content)
+
+
+def _info(path: Path) -> Any:
+    """Return what a folder's mark says is drawn there, None where there is none."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f'{path} cannot be read; remove the folder to have it drawn again') from error
+
+
+def _parts(output: Path, state: str) -> tuple[Prepared, ...]:
+    pictures = [path.stat().st_size for path in (output / IMAGES).glob('*.jpg')]
+    annotations = (output / ANNOTATIONS).stat().st_size
+    return (
+        Prepared(IMAGES, output / IMAGES, len(pictures), sum(pictures), state),
+        Prepared('annotations', output / ANNOTATIONS, 1, annotations, state),
+    )

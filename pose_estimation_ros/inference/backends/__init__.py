@@ -1,0 +1,1 @@
+"""Runtimes behind one protocol: torch, ONNX Runtime, OpenVINO."""

@@ -1,0 +1,1 @@
+"""Person detectors for top-down estimation."""

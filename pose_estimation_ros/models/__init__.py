@@ -1,0 +1,1 @@
+"""A model on disk: its file, folder, metadata and export."""

@@ -1,0 +1,161 @@
+"""People as REP-155 (ROS4HRI) wants them: a list of bodies, and topics of its own for each; hri_msgs is optional."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Header
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.skeleton_cloud import mean_score
+from pose_estimation_ros.ros.messages.optional import how_to_install, message_types
+
+PACKAGE = 'hri_msgs'
+BODIES = '/humans/bodies'
+QOS = QoSProfile(depth=1)
+"""Reliable, volatile."""
+KEPT_FRAMES = 15
+"""For how many frames the topics of a body outlive it: someone missed for a moment keeps their subscribers."""
+
+LETTERS = 5
+NUMBER_OF_IDS = 26**LETTERS
+SCATTER = 7368787
+"""A prime, so that the multiples of different ids stay different; neighbouring tracks get names unlike each other."""
+
+
+def body_id(track: int) -> str:
+    """Return the name of a track: the same for the same track, different for different ones, fit for a topic."""
+    number = (track + 1) * SCATTER % NUMBER_OF_IDS
+    letters = (chr(ord('a') + number // 26**place % 26) for place in range(LETTERS))
+    return f'body_{"".join(letters)}'
+
+
+class BodyNames:
+    """Names tracks for the life of a node. Tracks count from 0 again after a reset, names do not come again."""
+
+    def __init__(self) -> None:
+        self._first = self._next = 0
+
+    def __call__(self, track: int) -> str:
+        """Return the name of a track: the same until the next reset."""
+        number = self._first + track
+        self._next = max(self._next, number + 1)
+        return body_id(number)
+
+    def reset(self) -> None:
+        """Give all tracks that come from now on names of their own."""
+        self._first = self._next
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The topics of one body."""
+
+    skeleton: 'Publisher[Any]'
+    roi: 'Publisher[Any]'
+
+
+class BodyPublisher:
+    """Publishes the tracked people of each frame, and makes and removes the topics of those who come and go.
+
+    People without an id are left out. Not for several threads at once.
+    """
+
+    def __init__(self, node: Node, kept_frames: int = KEPT_FRAMES, names: BodyNames | None = None) -> None:
+        self._types = _types()
+        self._names = names or BodyNames()
+        self._node = node
+        self._kept_frames = kept_frames
+        self._bodies: dict[str, _Body] = {}
+        self._unseen: dict[str, int] = {}
+        self._header = Header()
+        self._tracked: Publisher[Any] = node.create_publisher(self._types.IdsList, f'{BODIES}/tracked', QOS)
+
+    def publish(self, poses: Sequence[Pose], header: Header, size: tuple[int, int]) -> None:
+        """Publish the people of a frame; `size` is the width and height of the picture."""
+        people = {self._names(pose.id): pose for pose in poses if pose.id is not None}
+        for name in people.keys() - self._bodies.keys():
+            self._create(name)
+        self._forget(people.keys())
+        self._header = header
+        self._tracked.publish(self._types.IdsList(header=header, ids=list(people)))
+        for name, pose in people.items():
+            self._bodies[name].skeleton.publish(skeleton_message(pose, header, size))
+            self._bodies[name].roi.publish(roi_message(pose, header, size))
+
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether anybody listens to the list or to a body."""
+        publishers = [self._tracked, *(topic for body in self._bodies.values() for topic in (body.skeleton, body.roi))]
+        return any(publisher.get_subscription_count() for publisher in publishers)
+
+    def reset(self) -> None:
+        """Remove the topics of all bodies, and say that nobody is there: the tracks have ended."""
+        if self._bodies and self._node.context.ok():
+            self._tracked.publish(self._types.IdsList(header=self._header))
+        for name in list(self._bodies):
+            self._destroy(name)
+        self._names.reset()
+
+    def destroy(self) -> None:
+        """Remove everything; of no use afterwards."""
+        self.reset()
+        self._node.destroy_publisher(self._tracked)
+
+    def _create(self, name: str) -> None:
+        skeleton = self._node.create_publisher(self._types.Skeleton2D, f'{BODIES}/{name}/skeleton2d', QOS)
+        roi = self._node.create_publisher(self._types.NormalizedRegionOfInterest2D, f'{BODIES}/{name}/roi', QOS)
+        self._bodies[name] = _Body(skeleton, roi)
+
+    def _forget(self, seen: Any) -> None:
+        """Remove the topics of bodies that were not seen for long."""
+        self._unseen = {name: 0 if name in seen else self._unseen.get(name, 0) + 1 for name in self._bodies}
+        for name in [name for name, frames in self._unseen.items() if frames > self._kept_frames]:
+            self._destroy(name)
+
+    def _destroy(self, name: str) -> None:
+        body = self._bodies.pop(name)
+        self._unseen.pop(name, None)
+        self._node.destroy_publisher(body.skeleton)
+        self._node.destroy_publisher(body.roi)
+
+
+def skeleton_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
+    """Return a Skeleton2D. Keypoints go by name to the places that the message's constants give; missing ones are 0."""
+    message = _types().Skeleton2D(header=header)
+    normalised = _normalised(pose.keypoints, size)
+    for name, (x, y, score) in zip(pose.skeleton.keypoints, normalised.tolist(), strict=True):
+        place = getattr(message, name.upper(), None)
+        if place is not None:
+            point = message.skeleton[place]
+            point.x, point.y, point.c = x, y, score
+    return message
+
+
+def roi_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
+    """Return the box around the keypoints found as a NormalizedRegionOfInterest2D."""
+    left, top, width, height = pose.bbox
+    corners = np.array([[left, top, 0], [left + width, top + height, 0]])
+    (xmin, ymin, _), (xmax, ymax, _) = _normalised(corners, size).tolist()
+    message = _types().NormalizedRegionOfInterest2D(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax)
+    message.c = mean_score(pose)
+    return message
+
+
+def _normalised(keypoints: Any, size: tuple[int, int]) -> Any:
+    """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the picture, 1 the other."""
+    xy = (keypoints[:, :2] + 0.5) / np.array(size)  # pixels are counted from the centre of the first
+    return np.clip(np.nan_to_num(np.column_stack([xy, keypoints[:, 2]]), nan=0.0), 0, 1).astype(float)
+
+
+def _types() -> ModuleType:
+    types = message_types(PACKAGE)
+    if types is None:
+        raise SettingsError(how_to_install(PACKAGE))
+    return types

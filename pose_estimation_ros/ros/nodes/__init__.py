@@ -1,0 +1,1 @@
+"""Node programs and what runs inside them."""

@@ -1,0 +1,94 @@
+"""Pairing pictures with the boxes around people that another node found (vision_msgs/Detection2DArray)."""
+
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from pose_estimation_ros.core.boxes import NOBODY, Boxes
+from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+
+KEPT = 30
+LOG_S = 5.0
+"""At most one warning in so many seconds."""
+
+PIXEL_CORNER = 0.5
+"""Messages count pixels from the corner of the top-left one, this package from its centre."""
+
+
+class BoxBuffer:
+    """Keeps the latest detections; filled by one thread, read by another.
+
+    Args:
+        class_id: Detections of this class count; '' for all.
+        max_age: Seconds by which stamps of picture and detections may differ.
+        logger: Told where there are no boxes for a picture.
+
+    """
+
+    def __init__(self, class_id: str, max_age: float, logger: Any) -> None:
+        self._class_id, self._max_age, self._logger = class_id, max_age, logger
+        self._lock = threading.Lock()
+        self._messages: deque[Any] = deque(maxlen=KEPT)
+        self.fault = ''
+        """Why the last picture got no boxes, '' where it did."""
+
+    def add(self, message: Any) -> None:
+        """Keep a message of detections."""
+        with self._lock:
+            self._messages.append(message)
+
+    def boxes(self, header: Any) -> Boxes:
+        """Return the boxes of the message nearest to a picture's time; nobody, and a warning, where there is none."""
+        with self._lock:
+            messages = list(self._messages)
+        wanted = _seconds(header)
+        best = min(messages, key=lambda message: abs(_seconds(message.header) - wanted), default=None)
+        self.fault = self._why_not(best, wanted)
+        if best is None or self.fault:
+            self._logger.warning(f'a picture has no boxes: {self.fault}', throttle_duration_sec=LOG_S)
+            return NOBODY
+        return decode_boxes(best, self._class_id)
+
+    def _why_not(self, best: Any, wanted: float) -> str:
+        if best is None:
+            return 'no boxes have come on detections'
+        apart = abs(_seconds(best.header) - wanted)
+        if apart <= self._max_age:
+            return ''
+        return (
+            f'the nearest boxes are {apart:.3f} s from the picture, and boxes.max_age allows {self._max_age:g} s;'
+            ' a faster detector, or a greater max_age'
+        )
+
+
+def box_buffer(settings: NodeSettings, logger: Any) -> BoxBuffer | None:
+    """Return the buffer that the settings ask for, None where they ask for none."""
+    if not settings.boxes_enabled:
+        return None
+    return BoxBuffer(settings.boxes_class_id, settings.boxes_max_age, logger)
+
+
+def decode_boxes(message: Any, class_id: str = '') -> Boxes:
+    """Return the boxes of a Detection2DArray; a detection without a class counts for any."""
+    rows = [_row(detection, class_id) for detection in message.detections]
+    found = np.array([row for row in rows if row is not None], dtype=float).reshape(-1, 5)
+    return Boxes(found[:, :4], np.clip(found[:, 4], 0, 1)).usable()
+
+
+def _row(detection: Any, class_id: str) -> tuple[float, ...] | None:
+    """Return x, y, width, height and score, None for other classes."""
+    guesses = [(str(each.hypothesis.class_id), float(each.hypothesis.score)) for each in detection.results]
+    if class_id and guesses:
+        guesses = [guess for guess in guesses if guess[0] == class_id]
+        if not guesses:
+            return None
+    centre, width, height = detection.bbox.center, detection.bbox.size_x, detection.bbox.size_y
+    place = getattr(centre, 'position', centre)  # before vision_msgs 4 the middle was a Pose2D of geometry_msgs
+    left, top = place.x - width / 2 - PIXEL_CORNER, place.y - height / 2 - PIXEL_CORNER
+    return left, top, width, height, max((score for _, score in guesses), default=1.0)
+
+
+def _seconds(header: Any) -> float:
+    return float(header.stamp.sec) + float(header.stamp.nanosec) * 1e-9

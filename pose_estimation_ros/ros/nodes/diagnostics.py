@@ -1,0 +1,115 @@
+"""Diagnostics that explain silence."""
+
+import math
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.ros.nodes.statistics import Snapshot
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+DROPS = ('busy', 'stale', 'rate', 'broken', 'unsupported', 'failed')
+SILENCE_S = 5.0
+"""What counts as silence where `stall_timeout` is off."""
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What the node knows about itself and its surroundings at one moment."""
+
+    state: str
+    method: str
+    device: str
+    backend: str
+    converter: str
+    topic: str
+    publishers: int
+    incompatible_qos: str = ''
+    """The policy that a publisher's and our settings disagree on, if any do."""
+    other_types: str = ''
+    """What the topic carries besides pictures of the kind that is subscribed to."""
+    has_subscribers: bool = True
+    unmatched: str = ''
+    """The outputs that somebody subscribes to in a way that cannot be met."""
+    lazy: bool = True
+    failure: str = ''
+    """What goes wrong at present, such as an encoding that is not supported."""
+    depth_fault: str = ''
+    """Why there is nobody in 3D, where depth is wanted."""
+    stall_timeout: float = 5.0
+    boxes_fault: str = ''
+    """Why pictures have no boxes, where these come from another node."""
+
+
+def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
+    """Return a level and one sentence: why poses come out, or why none do."""
+    if view.state != 'active':
+        return (ERROR, view.failure) if view.failure else (OK, f'{view.state}: not looking at pictures')
+    if view.publishers == 0:
+        return WARN, f'no publisher on {view.topic}'
+    stalled = seen.silent_for > (view.stall_timeout or SILENCE_S)
+    if stalled or not seen.counts.get('received'):
+        return _explain_silence(view, seen, stalled)
+    if view.failure:
+        return ERROR, view.failure
+    if view.lazy and not view.has_subscribers and view.unmatched:
+        offered = 'reliable or best effort, volatile, without deadline'
+        return WARN, f'paused: incompatible QoS or type of the subscribers of {view.unmatched}; offered is {offered}'
+    if view.lazy and not view.has_subscribers:
+        return OK, 'no subscribers, paused'
+    if not seen.came_out:
+        lost = ', '.join(f'{count} {reason}' for reason, count in sorted(seen.lost.items()))
+        return WARN, f'frames arrive, none comes out{lost and f"; lost lately: {lost}"}'
+    if view.boxes_fault:
+        return WARN, f'frames arrive without boxes of people: {view.boxes_fault}'
+    if seen.people == 0:
+        return OK, 'frames arrive, nobody seen'
+    people = counted(seen.people, 'person', 'people')
+    if view.depth_fault:
+        return WARN, f'{people} seen, none in 3D: {view.depth_fault}'
+    return OK, f'{people} seen'
+
+
+def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[bytes, str]:
+    """Return why no picture comes from the publishers that there are."""
+    if view.incompatible_qos:
+        return ERROR, f'incompatible QoS with a publisher on {view.topic}: {view.incompatible_qos}'
+    if view.other_types:
+        return ERROR, f'{view.topic} carries {view.other_types}, which this node does not subscribe to'
+    text = (
+        f'no picture on {view.topic} for {seen.silent_for:.0f} s, though it has {counted(view.publishers, "publisher")}'
+    )
+    return (WARN if stalled else OK), text
+
+
+def diagnostic_array(name: str, view: NodeView, seen: Snapshot, stamp: object) -> DiagnosticArray:
+    """Return the message for /diagnostics."""
+    level, message = explain(view, seen)
+    values = {
+        'state': view.state,
+        'method': view.method,
+        'device': view.device,
+        'backend': view.backend,
+        'image conversion': view.converter,
+        'input Hz': _number(seen.input_hz),
+        'output Hz': _number(seen.output_hz),
+        'received': str(seen.counts.get('received', 0)),
+        'processed': str(seen.counts.get('processed', 0)),
+        'dropped': str(sum(seen.counts.get(reason, 0) for reason in DROPS)),
+        **{f'dropped, {reason}': str(seen.counts.get(reason, 0)) for reason in DROPS},
+        **{stage.replace('_ms', ' ms'): _number(value) for stage, value in seen.stages_ms.items()},
+        'age p50 ms': _number(seen.age_p50 * 1e3),
+        'age p95 ms': _number(seen.age_p95 * 1e3),
+        'people': str(seen.people),
+    }
+    status = DiagnosticStatus(level=level, name=name, message=message, hardware_id=view.device)
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    array = DiagnosticArray(status=[status])
+    array.header.stamp = stamp
+    return array
+
+
+def _number(value: float) -> str:
+    return 'unknown' if math.isnan(value) else f'{value:.1f}'

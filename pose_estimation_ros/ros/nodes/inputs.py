@@ -1,0 +1,126 @@
+"""The node's subscriptions: they take messages in, count them, and hand the newest on."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.ros.messages.detections import required_detection_type
+from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
+from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.nodes.moments import Received
+from pose_estimation_ros.ros.nodes.rate_limit import RateLimit
+from pose_estimation_ros.ros.nodes.statistics import Snapshot, Statistics
+from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+
+
+def sensor_profile(depth: int) -> QoSProfile:
+    """Return the profile that takes pictures from reliable and best-effort publishers alike."""
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
+
+
+class Inputs:
+    """Owns the subscriptions from activate to deactivate."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        settings: Callable[[], NodeSettings],
+        statistics: Statistics,
+        post: Callable[[Received], bool],
+        depth: DepthBuffer | None,
+        boxes: BoxBuffer | None = None,
+    ) -> None:
+        self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
+        self.incompatible_qos = ''
+        self._limit = RateLimit()
+        self._stall: str | None = None  # the reason that was told, None while pictures come
+        compressed = settings().image_transport == 'compressed'
+        kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
+        self._type = f'sensor_msgs/msg/{kind.__name__}'
+        self._image = node.create_subscription(
+            kind, name, self._take, sensor_profile(1), **_qos_events(self._on_incompatible_qos)
+        )
+        self._others = []
+        if depth is not None:
+            profile = sensor_profile(5)
+            self._others = [
+                node.create_subscription(Image, 'depth/image', depth.add_picture, profile),
+                node.create_subscription(CameraInfo, 'depth/camera_info', depth.add_camera_info, profile),
+            ]
+
+        if boxes is not None:
+            self._others.append(
+                node.create_subscription(required_detection_type(), 'detections', boxes.add, sensor_profile(5))
+            )
+
+    @property
+    def topic(self) -> str:
+        """The picture topic's full name, remappings applied."""
+        return str(self._image.topic_name)
+
+    def publishers(self) -> int:
+        """Return how many publishers the picture topic has."""
+        return int(self._node.count_publishers(self.topic))
+
+    def other_types(self) -> str:
+        """Return the types under which others publish on the picture topic, if not ours; such messages never arrive."""
+        types = {info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)}
+        return ', '.join(sorted(types - {self._type}))
+
+    def destroy(self) -> None:
+        """Let no more messages in."""
+        for subscription in (self._image, *self._others):
+            self._node.destroy_subscription(subscription)
+
+    def warn_of_stall(self, seen: Snapshot) -> None:
+        """Say that pictures stopped coming, or never came, and why that may be; and when they come again.
+
+        Once, and once more when a reason is found, since publishers are not all known from the beginning.
+        """
+        timeout = self._settings().stall_timeout
+        if not 0 < timeout < seen.silent_for:
+            if self._stall is not None:
+                self._node.get_logger().info(f'pictures arrive on {self.topic} again')
+            self._stall = None
+            return
+        reason = self._reason()
+        if self._stall is None or (reason and reason != self._stall):
+            offered = counted(self.publishers(), 'publisher')
+            self._node.get_logger().warning(
+                f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {offered}{reason}'
+            )
+            self._stall = reason
+
+    def _reason(self) -> str:
+        """Return why nothing may come from the publishers that there are, '' where they look well."""
+        reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
+        others = self.other_types()
+        return reason + (f'; it carries {others}, and {self._type} is awaited' if others else '')
+
+    def _take(self, message: Any) -> None:
+        received = Received(message, time.perf_counter())
+        self._statistics.arrived()
+        if not self._limit.allows(received.at, self._settings().max_rate):
+            self._statistics.dropped('rate')
+        elif self._post(received):
+            self._statistics.dropped('busy')
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        self.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)
+        self._node.get_logger().error(
+            f'a publisher on {self.topic} offers a QoS that this node cannot take ({self.incompatible_qos})'
+        )
+
+
+def _qos_events(on_incompatible: Callable[[Any], None]) -> dict[str, Any]:
+    """Return what asks for QoS events; the class moved between distributions."""
+    try:
+        from rclpy.event_handler import SubscriptionEventCallbacks
+    except ImportError:  # Humble
+        from rclpy.qos_event import SubscriptionEventCallbacks
+    return {'event_callbacks': SubscriptionEventCallbacks(incompatible_qos=on_incompatible)}

@@ -1,0 +1,290 @@
+"""`pose_node`: a camera in, people's skeletons out. A lifecycle node; ROS.md of the design says what it promises."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home differs between distributions
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from std_srvs.srv import Trigger
+
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
+from pose_estimation_ros.inference.backends.backend import Backend
+from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.ros.messages.detections import required_detection_type
+from pose_estimation_ros.ros.messages.hri import BodyNames
+from pose_estimation_ros.ros.messages.image_conversion import choose_converter
+from pose_estimation_ros.ros.nodes.arguments import check_arguments
+from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer, box_buffer
+from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.nodes.diagnostics import NodeView, diagnostic_array
+from pose_estimation_ros.ros.nodes.ending import ignore_interrupts, until_asked_to_end
+from pose_estimation_ros.ros.nodes.inputs import Inputs
+from pose_estimation_ros.ros.nodes.moments import Received
+from pose_estimation_ros.ros.nodes.outputs import Outputs
+from pose_estimation_ros.ros.nodes.processing import FrameProcessor, Surroundings, grey_picture
+from pose_estimation_ros.ros.nodes.statistics import Statistics
+from pose_estimation_ros.ros.nodes.worker import Worker
+from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, unknown_parameters
+from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
+from pose_estimation_ros.ros.parameters.parameters import PARAMETERS, NodeSettings
+
+DIAGNOSTICS_PERIOD_S = 1.0
+
+
+class PoseNode(LifecycleNode):
+    """Loads and warms up at configure, works from activate to deactivate, frees the model at cleanup.
+
+    Three threads at most touch it: the executor's, which only takes messages in and watches; the worker's, which
+    infers and publishes; rclpy's own.
+    """
+
+    def __init__(self, name: str = 'pose_node', statistics: Statistics | None = None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._live = LiveSettings(self, declare(self), self._is_configured, self._on_change)
+        for sentence in unknown_parameters(self):
+            self.get_logger().warning(sentence)
+        self._state = 'unconfigured'
+        self._statistics = statistics or Statistics()
+        self._converter = choose_converter()
+        self._names = BodyNames()
+        self._learner: Any = None
+        self._backend: Backend | None = None
+        self._failure = ''
+        self._outputs: Outputs | None = None
+        self._inputs: Inputs | None = None
+        self._depth: DepthBuffer | None = None
+        self._boxes: BoxBuffer | None = None
+        self._processor: FrameProcessor | None = None
+        self._worker: Worker[Received] | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        # Not the node's clock: simulated time may stand still, which is when one wants to know.
+        self._watch = self.create_timer(
+            DIAGNOSTICS_PERIOD_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self._surrender = self.create_guard_condition(self._deactivate_after_failures)
+        self._reset_service = self.create_service(Trigger, '~/reset_tracks', self._reset_tracks)
+
+    # --- lifecycle -------------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model, warm it up, make the publishers."""
+        self._failure = ''
+        try:
+            self._learner = self._load()
+            self._outputs = Outputs(self, self.settings, self._learner.method.skeleton, self._names)
+        except Exception as error:  # rclpy would keep it to itself
+            self._tell('cannot be configured', error)
+            self._free()
+            return TransitionCallbackReturn.FAILURE
+        self._state = 'inactive'
+        return super().on_configure(state)
+
+    def _load(self) -> Any:
+        """Return a learner that has seen a picture."""
+        method, options = learner_options(self.settings)
+        learner = create_learner(method, **options)
+        learner.load(self.settings.model_path or None)
+        self._check_boxes(learner.method.sees)
+        self._backend = backend = learner.pipeline(self.settings.upsample_ratio).backend
+        learner.infer_timed(grey_picture(), self.settings.upsample_ratio)
+        if self.settings.device == 'auto' and backend.device == 'cpu':
+            self.get_logger().warning('no GPU is used: running on the CPU')
+        self.get_logger().info(f'{method} runs on {backend.name}, {backend.device}, {backend.precision}')
+        return learner
+
+    def _check_boxes(self, sees: str) -> None:
+        """Tell where boxes do not go with the method, and where a robot will hardly want what it gets."""
+        if self.settings.boxes_enabled and sees != 'person':
+            raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole pictures')
+        if self.settings.boxes_enabled:
+            required_detection_type()  # raises now rather than at activation
+        if sees == 'person' and not (self.settings.boxes_enabled or self.settings.detector):
+            self.get_logger().warning('neither detector nor boxes.enabled: every picture is taken for one person')
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker, then let pictures in."""
+        if self._outputs is None or super().on_activate(state) != TransitionCallbackReturn.SUCCESS:
+            return TransitionCallbackReturn.FAILURE
+        try:
+            self._begin(self._outputs)
+        except Exception as error:
+            self._tell('cannot be activated', error)
+            self._stop()
+            super().on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
+        self._state = 'active'
+        return TransitionCallbackReturn.SUCCESS
+
+    def _begin(self, outputs: Outputs) -> None:
+        self._depth = depth = DepthBuffer(self.get_logger()) if self.settings.depth_enabled else None
+        self._boxes = boxes = box_buffer(self.settings, self.get_logger())
+        surroundings = Surroundings(
+            learner=self._learner,
+            outputs=outputs,
+            converter=self._converter,
+            statistics=self._statistics,
+            depth=depth,
+            logger=self.get_logger(),
+            now=lambda: self.get_clock().now().nanoseconds * 1e-9,
+            give_up=self._surrender.trigger,
+            is_ending=lambda: not self.context.ok(),
+            boxes=boxes,
+        )
+        self._failure = ''
+        self._statistics.reset()
+        self._processor = FrameProcessor(surroundings, self.settings)
+        self._worker = Worker(self._processor)
+        self._worker.start()
+        self._inputs = Inputs(self, lambda: self.settings, self._statistics, self._worker.post, depth, boxes)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let no more pictures in, drop the one that waits, end the worker, forget the people; keep the model."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and the publishers."""
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything."""
+        self.close()
+        self._state = 'finalized'
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured after an error in a transition."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _tell(self, what: str, error: Exception) -> None:
+        kind = '' if isinstance(error, PoseEstimationError) else f'{type(error).__name__}: '
+        self._failure = f'{what}: {kind}{error}'
+        if self.context.ok():  # otherwise the node was asked to end meanwhile
+            self.get_logger().error(self._failure)
+
+    def close(self) -> None:
+        """Stop the worker and free the model, from whatever state."""
+        self._stop()
+        self._free()
+
+    def _stop(self) -> None:
+        if self._inputs is not None:
+            self._inputs.destroy()
+            self._inputs = None
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+            self._learner.reset()
+        if self._outputs is not None:
+            self._outputs.forget_people()
+        self._state = 'inactive' if self._learner is not None else 'unconfigured'
+
+    def _free(self) -> None:
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+        self._learner = self._backend = self._processor = None
+        self._state = 'unconfigured'
+
+    # --- parameters and services -----------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> NodeSettings:
+        """The parameters as they are now."""
+        return self._live.current
+
+    def _on_change(self, before: NodeSettings, after: NodeSettings) -> None:
+        if self._processor is not None:
+            self._processor.settings = after
+
+    def _is_configured(self) -> bool:
+        return self._state in ('inactive', 'active')
+
+    def _reset_tracks(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._processor is not None and self._state == 'active'
+        if self._processor is not None and response.success:
+            self._processor.must_reset = True
+        response.message = 'tracks are reset' if response.success else f'the node is {self._state}: it has no tracks'
+        return response
+
+    # --- watching --------------------------------------------------------------------------------------------------
+
+    def _deactivate_after_failures(self) -> None:
+        if self._state == 'active':
+            self._failure = self._processor.failure if self._processor else ''
+            self.get_logger().error('too many failures in a row: deactivating')
+            self.trigger_deactivate()
+
+    def _report(self) -> None:
+        seen = self._statistics.snapshot()
+        if self._inputs is not None:
+            self._inputs.warn_of_stall(seen)
+        stamp = self.get_clock().now().to_msg()
+        name = f'{self.get_namespace().rstrip("/")}/{self.get_name()}'.lstrip('/')
+        self._diagnostics.publish(diagnostic_array(name, self._view(), seen, stamp))
+
+    def _view(self) -> NodeView:
+        backend, processor = self._backend, self._processor
+        return NodeView(
+            state=self._state,
+            method=self.settings.method,
+            device=backend.device if backend else self.settings.device,
+            backend=f'{backend.name} {backend.precision}' if backend else self.settings.backend,
+            converter=self._converter.name,
+            topic=self._inputs.topic if self._inputs else 'image',
+            publishers=self._inputs.publishers() if self._inputs else 0,
+            incompatible_qos=self._inputs.incompatible_qos if self._inputs else '',
+            other_types=self._inputs.other_types() if self._inputs else '',
+            has_subscribers=processor.has_subscribers if processor else False,
+            depth_fault=self._depth.fault if self._depth else '',
+            boxes_fault=self._boxes.fault if self._boxes else '',
+            unmatched=self._outputs.unmatched() if self._outputs and processor else '',
+            lazy=self.settings.lazy,
+            failure=processor.failure if processor and self._state == 'active' else self._failure,
+            stall_timeout=self.settings.stall_timeout,
+        )
+
+
+def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
+    """Run the node until it is asked to end; with `autostart`, exit 1 where it cannot be configured."""
+    check_arguments(args, 'pose_node', 'Find people in camera pictures.', {p.name: p.default for p in PARAMETERS})
+    with until_asked_to_end(args):
+        try:
+            node = PoseNode(statistics=statistics)
+        except SettingsError as error:
+            get_logger('pose_node').error(str(error))
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            if node.settings.autostart and not _start(node):
+                return 1 if rclpy.ok() else 0  # asked to end meanwhile
+            executor.spin()
+        finally:
+            _end(node, executor)
+    return 0
+
+
+def _start(node: PoseNode) -> bool:
+    """Configure and activate; return whether both went well."""
+    done = TransitionCallbackReturn.SUCCESS
+    return node.trigger_configure() == done and node.trigger_activate() == done
+
+
+def _end(node: PoseNode, executor: SingleThreadedExecutor) -> None:
+    ignore_interrupts()
+    node.close()
+    executor.remove_node(node)
+    node.destroy_node()
+    executor.shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

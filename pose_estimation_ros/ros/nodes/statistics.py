@@ -1,0 +1,132 @@
+"""What the node counts and measures, for diagnostics. Safe to use from several threads."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.nodes.moments import COSTS, Costs, Moments
+
+WINDOW_S = 5.0
+"""How far back rates and medians look."""
+
+STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms')
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of affairs at one moment; rates in Hz, ages in seconds, NaN where nothing was measured."""
+
+    input_hz: float
+    output_hz: float
+    counts: dict[str, int]
+    """received, processed, and drops by reason (busy, stale, rate, broken, unsupported, failed, paused)."""
+    stages_ms: dict[str, float]
+    """Medians of the pipeline's stages, then of the node's own."""
+    age_p50: float
+    age_p95: float
+    people: int
+    came_out: int
+    """Pictures whose people were published within the last WINDOW_S."""
+    lost: dict[str, int]
+    """Drops by reason within the last WINDOW_S."""
+    silent_for: float
+    """Seconds since the last picture came, or since counting began."""
+
+
+@dataclass(frozen=True)
+class _Result:
+    moment: float
+    timings: Timings
+    costs: Costs | None
+    age: float
+
+
+@dataclass
+class Statistics:
+    """Counts frames and measures how long they take."""
+
+    clock: Callable[[], float] = time.monotonic
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self._counts: Counter[str] = Counter()
+            self._arrivals: deque[float] = deque()
+            self._results: deque[_Result] = deque()
+            self._losses: deque[tuple[float, str]] = deque()
+            self._people = 0
+            self._last_arrival = self.clock()
+
+    def arrived(self) -> None:
+        """Count a picture that came in."""
+        with self._lock:
+            self._last_arrival = self.clock()
+            self._counts['received'] += 1
+            self._arrivals.append(self._last_arrival)
+            self._forget()
+
+    def dropped(self, reason: str) -> None:
+        """Count a picture that came to nothing."""
+        with self._lock:
+            self._counts[reason] += 1
+            self._losses.append((self.clock(), reason))
+            self._forget()
+
+    def processed(self, timings: Timings, age: float, people: int, moments: Moments | None = None) -> None:
+        """Count a picture whose people were published; `age` is NaN where its stamp says nothing."""
+        costs = Costs.of(moments, timings) if moments else None
+        with self._lock:
+            self._counts['processed'] += 1
+            self._results.append(_Result(self.clock(), timings, costs, age))
+            self._people = people
+            self._forget()
+
+    def snapshot(self) -> Snapshot:
+        """Return how things stand."""
+        with self._lock:
+            self._forget()
+            ages = np.array([result.age for result in self._results if np.isfinite(result.age)])
+            stages = {stage: _median([getattr(result.timings, stage) for result in self._results]) for stage in STAGES}
+            costs = [result.costs for result in self._results if result.costs]
+            stages |= {cost: _median([getattr(each, cost) for each in costs]) for cost in COSTS}
+            p50, p95 = np.percentile(ages, (50, 95)) if len(ages) else (np.nan, np.nan)
+            return Snapshot(
+                input_hz=_rate(list(self._arrivals)),
+                output_hz=_rate([result.moment for result in self._results]),
+                counts=dict(self._counts),
+                stages_ms=stages,
+                age_p50=float(p50),
+                age_p95=float(p95),
+                people=self._people,
+                came_out=len(self._results),
+                lost=dict(Counter(reason for _, reason in self._losses)),
+                silent_for=self.clock() - self._last_arrival,
+            )
+
+    def _forget(self) -> None:
+        horizon = self.clock() - WINDOW_S
+        while self._arrivals and self._arrivals[0] < horizon:
+            self._arrivals.popleft()
+        while self._results and self._results[0].moment < horizon:
+            self._results.popleft()
+        while self._losses and self._losses[0][0] < horizon:
+            self._losses.popleft()
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else float('nan')
+
+
+def _rate(moments: list[float]) -> float:
+    """Return how often things happened, by the time between the first and the last."""
+    span = moments[-1] - moments[0] if len(moments) > 1 else 0.0
+    return (len(moments) - 1) / span if span > 0 else 0.0

@@ -1,0 +1,1 @@
+"""Node parameters: table, declaration, validation."""

@@ -1,0 +1,122 @@
+"""The table of parameters on a node: declared with descriptors, read, and kept up to date as one settings object."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter as NodeParameter
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.ros.parameters.parameter import Parameter
+from pose_estimation_ros.ros.parameters.parameters import BY_NAME, PARAMETERS, NodeSettings, changed, settings_from
+
+TYPES = {
+    bool: NodeParameter.Type.BOOL,
+    int: NodeParameter.Type.INTEGER,
+    float: NodeParameter.Type.DOUBLE,
+    str: NodeParameter.Type.STRING,
+}
+NOT_OURS = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+"""What ROS itself reads of the same files."""
+
+
+def descriptor(parameter: Parameter) -> ParameterDescriptor:
+    """Say to `ros2 param describe` what the table says.
+
+    Numbers may be given without a point (`max_rate: 30`), hence the dynamic typing of floats; `settings_from` checks.
+    """
+    live = 'may change while active' if parameter.dynamic else 'read at configure, fixed until cleanup'
+    described = ParameterDescriptor(
+        name=parameter.name,
+        type=TYPES[parameter.type].value,
+        description=parameter.description,
+        additional_constraints='; '.join(filter(None, (parameter.constraint, live))),
+        dynamic_typing=parameter.type is float,
+    )
+    if parameter.range is not None and parameter.type is float:
+        low, high = map(float, parameter.range)
+        described.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+    elif parameter.range is not None:
+        low, high = map(int, parameter.range)
+        described.integer_range = [IntegerRange(from_value=low, to_value=high, step=parameter.step or 1)]
+    return described
+
+
+def declare(node: Node) -> NodeSettings:
+    """Declare the table on a node and return what it was started with.
+
+    All parameters are declared even where some values are wrong (those get their default), so that the node can be
+    asked about them.
+
+    Raises:
+        SettingsError: Names every wrong value.
+
+    """
+    for parameter in PARAMETERS:
+        node.declare_parameter(parameter.name, parameter.default, ParameterDescriptor(dynamic_typing=True))
+    given = {name: node.get_parameter(name).value for name in BY_NAME}
+    # Types and ranges come after the values: ROS would stop at the first wrong one.
+    for parameter in PARAMETERS:
+        default = NodeParameter(parameter.name, value=parameter.default).get_parameter_value()
+        node.set_descriptor(parameter.name, descriptor(parameter), default)
+    return settings_from(given)
+
+
+def unknown_parameters(node: Node, known: Iterable[str] = tuple(BY_NAME)) -> list[str]:
+    """Return a sentence for each value that the node was given and nobody declared, such as a misspelt one."""
+    given: Iterable[str] = getattr(node, '_parameter_overrides', {})  # rclpy has no public way
+    sentences = []
+    for name in given:
+        if not node.has_parameter(name) and not name.startswith(NOT_OURS):
+            close = difflib.get_close_matches(name, list(known), 1)
+            hint = f'; did you mean {close[0]}?' if close else ''
+            sentences.append(f'there is no parameter {name}, its value is ignored{hint}')
+    return sentences
+
+
+class LiveSettings:
+    """The settings of a node as they are now, one frozen object that every accepted change replaces as a whole.
+
+    Args:
+        node: Where the table was declared.
+        settings: What `declare` returned.
+        is_configured: Whether parameters that are read at configure are to be refused.
+        on_change: Called after a change with the settings before and after it.
+
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: NodeSettings,
+        is_configured: Callable[[], bool],
+        on_change: Callable[[NodeSettings, NodeSettings], None] = lambda old, new: None,
+    ) -> None:
+        self.current = settings
+        self._is_configured = is_configured
+        self._on_change = on_change
+        # Before Iron there is no callback for afterwards: there the change happens while it is being checked.
+        self._has_afterwards = hasattr(node, 'add_post_set_parameters_callback')
+        node.add_on_set_parameters_callback(self._check)
+        if self._has_afterwards:
+            node.add_post_set_parameters_callback(self._take)
+
+    def _check(self, parameters: list['NodeParameter[Any]']) -> SetParametersResult:
+        try:
+            changed(self.current, _ours(parameters), self._is_configured())
+        except SettingsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if not self._has_afterwards:
+            self._take(parameters)
+        return SetParametersResult(successful=True)
+
+    def _take(self, parameters: list['NodeParameter[Any]']) -> None:
+        old, self.current = self.current, changed(self.current, _ours(parameters), configured=False)
+        if self.current != old:
+            self._on_change(old, self.current)
+
+
+def _ours(parameters: list['NodeParameter[Any]']) -> dict[str, Any]:
+    return {parameter.name: parameter.value for parameter in parameters if parameter.name in BY_NAME}

@@ -1,0 +1,243 @@
+"""The demo on the robot's side: a camera process, the pose node's process, and a listener that keeps what comes out."""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import Image, PointCloud2
+from tqdm import tqdm
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, SourceError
+from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.video import VideoWriter
+from pose_estimation_ros.ros.messages.image_conversion import to_bgr
+from pose_estimation_ros.ros.messages.skeleton_listener import SkeletonListener
+from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, own_domain, profile
+from pose_estimation_ros.ros.nodes.outputs import reliable
+from pose_estimation_ros.ros.nodes.processing import seconds
+from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
+
+NODE = '/pose_node'
+START_PATIENCE_S = 60.0
+END_PATIENCE_S = 3.0
+WHOLE = 14
+"""Keypoints of a person who is shown well."""
+
+
+class Listener(Node):
+    """Keeps skeletons and annotated pictures by their stamps, and how late the skeletons came."""
+
+    def __init__(self, rate: float, video: VideoWriter, open_poses: Callable[[Skeleton], PoseFile]) -> None:
+        super().__init__('demo_listener')
+        self._video, self._open_poses, self._rate = video, open_poses, rate
+        self._poses_file: PoseFile | None = None
+        self._waiting: dict[float, list[Pose]] = {}
+        self.ages_ms: list[float] = []
+        self.people: list[int] = []
+        self.ids: set[int] = set()
+        self.pictures = 0
+        self.best: tuple[float, ByteArray | None] = (-math.inf, None)
+        self.diagnostics: dict[str, str] = {}
+        self.last = time.monotonic()
+        self._skeletons = SkeletonListener(self, f'{NODE}/skeletons', self._take_skeletons)
+        self.create_subscription(Image, f'{NODE}/image_annotated', self._take_picture, reliable(10))
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, reliable(1))
+
+    def _take_skeletons(self, message: PointCloud2, poses: list[Pose]) -> None:
+        stamp = seconds(message.header.stamp)
+        self.ages_ms.append((self.get_clock().now().nanoseconds * 1e-9 - stamp) * 1e3)
+        self._waiting[stamp] = poses
+        self.people.append(len(poses))
+        self.ids |= {pose.id for pose in poses if pose.id is not None}
+        self.last = time.monotonic()
+
+    def _take_picture(self, message: Image) -> None:
+        stamp = seconds(message.header.stamp)
+        poses = self._waiting.pop(stamp, None)
+        if poses is None:  # its skeletons are still on their way, or were lost
+            return
+        image = to_bgr(message)
+        self._video.write(image)
+        if self._poses_file is None:  # of the node's own skeleton, which it has told by now
+            self._poses_file = self._open_poses(self._skeletons.described or OPENPOSE_18)
+        self._poses_file.add('camera', self.pictures, stamp, (image.shape[0], image.shape[1]), poses)
+        self.pictures += 1
+        whole = sum(len(pose.found) >= WHOLE for pose in poses)
+        showing = whole - 0.5 * (len(poses) - whole)
+        if showing > self.best[0]:
+            self.best = showing, image.copy()
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        values = {pair.key: pair.value for pair in message.status[0].values}
+        if values.get('total ms', 'unknown') != 'unknown':
+            self.diagnostics = values
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the processes, listen until the camera has ended, and show what came of it."""
+    folder = make_folder(arguments.output)
+    total = _pictures(arguments)
+    clip = arguments.video or _draw_clip(folder / 'camera.mp4', arguments)
+    paths = [folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json')]
+    with contextlib.ExitStack() as stack:
+        video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
+        node = stack.enter_context(_process('pose_node', **arguments.parameters))
+        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(PoseFile(paths[2], each)))
+        _wait_for(listener, node)
+        camera = stack.enter_context(
+            _process(
+                'camera_node',
+                source=clip,
+                loop=False,
+                rate=arguments.rate,
+                most_pictures=total,
+                reliable=True,
+                wait_for_subscriber=True,
+            )
+        )
+        started = time.monotonic()
+        with tqdm(total=total, desc='demo', unit='frame', leave=False) as bar:
+            while camera.poll() is None or time.monotonic() - listener.last < END_PATIENCE_S:
+                rclpy.spin_once(listener, timeout_sec=0.05)
+                bar.update(len(listener.people) - bar.n)
+                if node.poll() is not None or len(listener.people) >= total:
+                    break
+                if time.monotonic() - started > arguments.seconds + START_PATIENCE_S:
+                    raise SourceError('the camera and the node did not come to an end in time')
+        if node.poll() is not None or camera.poll():
+            raise SourceError('a node has ended too early; what it said stands above')
+        if not listener.pictures:
+            raise SourceError('no annotated picture arrived; run the two nodes by themselves to see what they say')
+    best = listener.best[1]
+    if best is not None:
+        _write_picture(paths[1], best)
+    print('\n'.join([_table(listener, time.monotonic() - started), *(f'wrote {path}' for path in paths)]))
+    return 0
+
+
+def _pictures(arguments: argparse.Namespace) -> int:
+    """Return how many pictures are to be shown at most."""
+    if not (arguments.rate > 0 and 1 <= arguments.seconds * arguments.rate < math.inf):
+        raise SettingsError(
+            f'--seconds must make a picture or more at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
+        )
+    pictures: int = round(arguments.seconds * arguments.rate)
+    return pictures
+
+
+def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
+    """Draw the synthetic people to a video first: that takes longer than playing it."""
+    frames = round(arguments.seconds * arguments.rate)
+    scene = SceneSettings(width=1280, height=720, people=6, fps=arguments.rate, background='street')
+    drawn = SyntheticVideo(arguments.seed, scene, frames=frames)
+    with VideoWriter(path, arguments.rate) as writer:
+        for frame in tqdm(drawn, total=frames, desc='drawing people', unit='frame', leave=False):
+            writer.write(frame.image)
+    return str(path)
+
+
+@contextlib.contextmanager
+def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]']:
+    """Run one of the package's nodes as a process, and end it as Ctrl-C would."""
+    values = [part for key, value in parameters.items() for part in ('-p', f'{key}:={json.dumps(value)}')]
+    command = [sys.executable, '-m', f'pose_estimation_ros.ros.{name}', '--ros-args', '--log-level', 'warn', *values]
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for(listener: Listener, node: 'subprocess.Popen[bytes]') -> None:
+    """Wait until the pose node listens to pictures."""
+    deadline = time.monotonic() + START_PATIENCE_S
+    while not listener.count_subscribers('/image'):
+        rclpy.spin_once(listener, timeout_sec=0.1)
+        if node.poll() is not None:
+            raise SourceError('the pose node has ended; what it said stands above')
+        if time.monotonic() > deadline:
+            raise SourceError(f'the pose node was not ready within {START_PATIENCE_S:.0f} s')
+
+
+def _table(listener: Listener, elapsed: float) -> str:
+    """Return rates and latencies as text."""
+    ages = np.array(listener.ages_ms)
+    said = listener.diagnostics
+    lines = [
+        f'camera to skeletons   {np.median(ages):8.1f} ms median  {np.percentile(ages, 95):8.1f} ms p95',
+        *(
+            f'  of it {stage:14s}{said.get(f"{stage} ms", "unknown"):>8s} ms median'
+            for stage in ('preprocess', 'forward', 'decode')
+        ),
+        f'rate                  {said.get("output Hz", "unknown"):>8s} Hz, the camera '
+        f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames passed over',
+        f'{counted(len(ages), "frame")}, {np.mean(listener.people):.1f} people a frame,'
+        f' {counted(len(listener.ids), "track")}, '
+        f'{said.get("backend", "")} on {said.get("device", "")}',
+    ]
+    return '\n'.join(lines)
+
+
+def _write_picture(path: Path, image: ByteArray) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+
+
+def _set_middleware() -> None:
+    """Give large pictures room in shared memory, and keep the demo to itself."""
+    path = profile()
+    for name, value in {**own_domain(), **MEMORY, **({PROFILE: str(path)} if path else {})}.items():
+        os.environ.setdefault(name, value)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the demo; exit 2 where it cannot run."""
+    parser = argparse.ArgumentParser(prog='demo', description='Camera and pose node over the middleware.')
+    parser.add_argument('--parameters', type=json.loads, default={}, help="the node's parameters, as JSON")
+    parser.add_argument('--output', type=Path, default=Path('demo'), help='folder for what comes out')
+    parser.add_argument('--video', help='a video in place of the synthetic people')
+    parser.add_argument('--seconds', type=float, default=6.0, help='length; of a longer --video only so much is shown')
+    parser.add_argument('--rate', type=float, default=15.0, help='pictures a second')
+    parser.add_argument('--seed', type=int, default=4, help='of the synthetic people')
+    arguments = parser.parse_args(args)
+    _set_middleware()
+    rclpy.init(args=[])  # this program's own arguments are none of ROS's
+    try:
+        return run(arguments)
+    except PoseEstimationError as error:
+        print(f'demo: {error}', file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""What the node costs beside its pipeline, measured on real processes: `benchmark --ros` runs this as a program.
+
+For each size of picture, with the Fast DDS profile of config/ and without: the pipeline alone, then camera, node and
+listener as processes in a domain of their own, then the pipeline alone again, all at one pace on the same pictures.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pose_estimation_ros.core.errors import PoseEstimationError, SourceError
+from pose_estimation_ros.core.files import write_json
+from pose_estimation_ros.ros.nodes import middleware
+from pose_estimation_ros.ros.trials.overhead_parts import WARM_UP, Plan
+
+SIZES = ((640, 480), (1280, 720), (1920, 1080))
+PATIENCE_S = 60.0
+MEDIANS = (
+    *('queue_ms', 'wait_ms', 'convert_ms', 'track_ms'),
+    *('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms', 'people'),
+)
+PARTS = 'pose_estimation_ros.ros.trials.overhead_parts'
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """One size of picture, with or without the profile. Medians in milliseconds, None where no picture arrived."""
+
+    width: int
+    height: int
+    profile: bool
+    rate: float
+    sent: int
+    processed: int
+    dropped: int
+    """Replaced by newer ones while the node was busy."""
+    lost: int
+    """By the middleware, on their way to the node; of the warm-up too, as are those dropped."""
+    age_p50_ms: float | None
+    """From the stamp, set right before publish(), until the listener has the skeletons."""
+    age_p95_ms: float | None
+    publish_ms: float | None
+    """The camera's call of publish(): message to bytes to shared memory, in C and C++."""
+    transport_ms: float | None
+    """From there until the node's callback: middleware, executor, and bytes to message, in C and C++ mostly."""
+    queue_ms: float | None
+    """In the callback's hands while the picture before was in work; 0 where the pipeline keeps pace."""
+    wait_ms: float | None
+    """From then until the worker's thread has the picture."""
+    convert_ms: float | None
+    track_ms: float | None
+    send_ms: float | None
+    """Messages made, and publish() of them."""
+    back_ms: float | None
+    """From there to the listener's callback."""
+    bare_ms: float
+    """The pipeline alone, without ROS in its process."""
+    preprocess_ms: float | None
+    forward_ms: float | None
+    decode_ms: float | None
+    total_ms: float | None
+    """The same pipeline in the node, while camera, listener and middleware want the same processors."""
+    total_p95_ms: float | None
+    people: float | None
+    own_ms: float | None
+    """From the callback until all is published, less `queue_ms` and the pipeline's own stages of each picture."""
+    overhead_ms: float | None
+    """From the callback until all is published, less `queue_ms` and `bare_ms`: what the node costs in the end."""
+    load: float
+    """Average of the machine over the last minute, when this was measured."""
+
+
+def measure(plan: Plan, with_profile: bool) -> Overhead:
+    """Run the processes of one row."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as name:
+        stage = _Stage(Path(name), plan, with_profile)
+        half = stage.play('bare')
+        with stage.playing('node') as node, stage.playing('listener') as listener:
+            sent = stage.play('camera', node)
+            seen, heard = stage.end('node', node), stage.end('listener', listener)
+        half += stage.play('bare')[WARM_UP:]
+    return _row(plan, with_profile, half[WARM_UP:], sent, seen, heard, load)
+
+
+class _Stage:
+    """Where the parts of a plan are played."""
+
+    def __init__(self, folder: Path, plan: Plan, with_profile: bool) -> None:
+        self._folder, self._plan = folder, plan
+        write_json(folder / 'plan.json', asdict(plan))
+        surroundings = middleware.with_profile() if with_profile else middleware.without_profile()
+        self._environment = {**surroundings, **middleware.own_domain()}
+
+    @contextlib.contextmanager
+    def playing(self, part: str) -> Iterator['subprocess.Popen[bytes]']:
+        command = [sys.executable, '-m', PARTS, part, str(self._folder / 'plan.json'), str(self._out(part))]
+        process = subprocess.Popen(command, env=self._environment)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def play(self, part: str, needed: 'subprocess.Popen[bytes] | None' = None) -> Any:
+        """Run a part to its end, as long as the process lives that it needs."""
+        patience = PATIENCE_S + 3 * (WARM_UP + self._plan.frames) / self._plan.rate
+        with self.playing(part) as process:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.2)
+                    return self._result(part, process)
+                patience -= 0.2
+                if patience < 0 or (needed is not None and needed.poll() is not None):
+                    raise SourceError(f'the {part} of the measurement did not come to an end')
+
+    def end(self, part: str, process: 'subprocess.Popen[bytes]') -> Any:
+        """End a part as Ctrl-C does, and return what it noted."""
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired as error:
+            raise SourceError(f'the {part} of the measurement did not end') from error
+        return self._result(part, process)
+
+    def _result(self, part: str, process: 'subprocess.Popen[bytes]') -> Any:
+        if process.returncode or not self._out(part).exists():
+            raise SourceError(f'the {part} of the measurement has failed; what it said stands above')
+        return json.loads(self._out(part).read_text())
+
+    def _out(self, part: str) -> Path:
+        return self._folder / f'{part}.json'
+
+
+def _row(
+    plan: Plan,
+    with_profile: bool,
+    bare: Sequence[float],
+    sent: Sequence[Mapping[str, float]],
+    seen: Mapping[str, Any],
+    heard: Sequence[Mapping[str, float]],
+    load: float,
+) -> Overhead:
+    """Join what the parts noted, by stamp."""
+    counted = sent[WARM_UP:]
+    pictures = {row['stamp']: row for row in counted}
+    rows = [row for row in seen['rows'] if row['stamp'] in pictures]
+    published = {row['stamp']: row for row in rows}
+    ages = [1e3 * (row['at'] - pictures[row['stamp']]['at']) for row in heard if row['stamp'] in pictures]
+    back = [1e3 * (row['at'] - published[row['stamp']]['published']) for row in heard if row['stamp'] in published]
+    whole = _median([1e3 * (row['published'] - max(row['received'], row['free'])) for row in rows])
+    called = [1e3 * (row['received'] - pictures[row['stamp']]['at']) for row in rows]
+    published_ms = [pictures[row['stamp']]['publish_ms'] for row in rows]
+    medians = {name: _median([row[name] for row in rows]) for name in MEDIANS}
+    bare_ms = round(float(np.median(bare)), 3)
+    counts = seen['counts']
+    return Overhead(
+        width=plan.width,
+        height=plan.height,
+        profile=with_profile,
+        rate=plan.rate,
+        sent=len(counted),
+        processed=len(rows),
+        dropped=counts.get('busy', 0),
+        lost=len(sent) - counts.get('received', 0),
+        age_p50_ms=_median(ages),
+        age_p95_ms=_percentile(ages, 95),
+        publish_ms=_median([row['publish_ms'] for row in counted]),
+        transport_ms=_median([a - b for a, b in zip(called, published_ms, strict=True)]),
+        **medians,
+        send_ms=_median([row['publish_ms'] for row in rows]),
+        back_ms=_median(back),
+        bare_ms=bare_ms,
+        total_p95_ms=_percentile([row['total_ms'] for row in rows], 95),
+        own_ms=_median([row['overhead_ms'] for row in rows]),
+        overhead_ms=None if whole is None else round(whole - bare_ms, 3),
+        load=round(load, 2),
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return _percentile(values, 50)
+
+
+def _percentile(values: Sequence[float], percent: float) -> float | None:
+    return round(float(np.percentile(values, percent)), 3) if values else None
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition('x')
+    return int(width), int(height)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Measure, and write the rows as JSON."""
+    parser = argparse.ArgumentParser(prog='overhead', description='What the node costs beside its pipeline.')
+    parser.add_argument('--parameters', type=json.loads, required=True, help="the node's parameters, as JSON")
+    parser.add_argument('--frames', type=int, default=150, help='pictures of each row')
+    parser.add_argument('--rate', type=float, default=30.0, help='pictures a second')
+    parser.add_argument('--people', type=int, default=4, help='in each picture')
+    parser.add_argument('--sizes', nargs='+', default=SIZES, type=_size, metavar='WxH', help='of the pictures')
+    parser.add_argument('--json', type=Path, required=True, help='file for the rows')
+    arguments = parser.parse_args(args)
+    rows = [(size, with_profile) for size in arguments.sizes for with_profile in (True, False)]
+    measured = []
+    try:
+        for (width, height), with_profile in tqdm(rows, desc='node', unit='row', leave=False):
+            plan = Plan(arguments.parameters, width, height, arguments.frames, arguments.rate, arguments.people)
+            measured.append(asdict(measure(plan, with_profile)))
+    except PoseEstimationError as error:
+        print(f'overhead: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    write_json(arguments.json, measured)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

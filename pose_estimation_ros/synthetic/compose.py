@@ -1,0 +1,164 @@
+"""One frame: people over a backdrop with shadows, who owns which pixel, and which keypoints can be seen."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
+from pose_estimation_ros.synthetic.actors import Actor, Sitter
+from pose_estimation_ros.synthetic.body import Figure
+from pose_estimation_ros.synthetic.camera import Camera
+from pose_estimation_ros.synthetic.dress import dressed
+from pose_estimation_ros.synthetic.head import face_points
+from pose_estimation_ros.synthetic.mesh import Mesh, join
+from pose_estimation_ros.synthetic.parts import Part
+from pose_estimation_ros.synthetic.props import seat
+from pose_estimation_ros.synthetic.raster import Layer, Light, draw_mesh
+
+# for each of OPENPOSE_18: the parts that show it, and how far (fraction of the stature) it may lie below the surface
+_FACE = ((Part.HEAD,), 0.02)
+_SIDED: dict[str, tuple[tuple[Part, ...], tuple[Part, ...], float]] = {
+    'shoulder': ((Part.RIGHT_UPPER_ARM,), (Part.TORSO,), 0.085),
+    'elbow': ((Part.RIGHT_UPPER_ARM, Part.RIGHT_FOREARM), (), 0.055),
+    'wrist': ((Part.RIGHT_FOREARM, Part.RIGHT_HAND), (), 0.045),
+    'hip': ((Part.RIGHT_THIGH,), (Part.TORSO, Part.PELVIS, Part.SKIRT), 0.115),
+    'knee': ((Part.RIGHT_THIGH, Part.RIGHT_SHIN), (Part.SKIRT,), 0.08),
+    'ankle': ((Part.RIGHT_SHIN, Part.RIGHT_FOOT), (), 0.06),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A frame in the making: `image` float32 BGR, and per pixel the nearest depth, owner (0 nobody) and part."""
+
+    image: FloatArray
+    depth: FloatArray
+    owner: AnyArray
+    part: ByteArray
+
+
+@dataclass(frozen=True, eq=False)
+class Staged:
+    """A person at one moment: keypoints (18, 3) in world metres, and the surface."""
+
+    actor: Actor
+    keypoints: FloatArray
+    mesh: Mesh
+
+
+def stage(actor: Actor, time: float, camera: Camera) -> Staged:
+    """Pose and dress a person; those who appear small get a coarser head."""
+    figure = actor.figure(time)
+    fine = camera.focal * figure.build.stature > 520 * -figure.pelvis[2]
+    mesh = dressed(figure, actor.appearance.outfit, fine)
+    if isinstance(actor.journey, Sitter):
+        mesh = join([mesh, seat(figure)])
+    return Staged(actor, world_keypoints(figure), mesh)
+
+
+def world_keypoints(figure: Figure) -> FloatArray:
+    """Joints (18, 3) in the order of OPENPOSE_18."""
+    face = face_points(figure)
+    body = [figure.arms[0], figure.arms[1], figure.legs[0], figure.legs[1]]
+    return np.concatenate([face['nose'][None], figure.neck[None], *body, face['eyes'], face['ears']])
+
+
+def compose(
+    backdrop: FloatArray,
+    people: list[Staged],
+    objects: list[tuple[Mesh, ByteArray]],
+    camera: Camera,
+    light: Light,
+    detail: float = 1.0,
+) -> Canvas:
+    """Draw everything, far things first; a depth buffer settles what stands inside something else."""
+    size = backdrop.shape[:2]
+    canvas = Canvas(
+        backdrop.copy(), np.full(size, np.inf, np.float32), np.zeros(size, np.int16), np.zeros(size, np.uint8)
+    )
+    cast_shadows(canvas.image, [person.mesh for person in people] + [mesh for mesh, _ in objects], camera, light)
+    drawn = [(person.mesh, person.actor.appearance.atlas, person.actor.id) for person in people]
+    drawn += [(mesh, atlas, 0) for mesh, atlas in objects]
+    for mesh, atlas, owner in sorted(drawn, key=lambda item: float(item[0].vertices[:, 2].mean())):
+        layer = draw_mesh(mesh, atlas, camera, light, detail)
+        if layer is not None:
+            _lay(canvas, layer, owner)
+    return canvas
+
+
+def visibility(person: Staged, canvas: Canvas, camera: Camera) -> FloatArray:
+    """Return (18, 3) float32 of x, y in the image and 2 visible, 1 hidden, 0 outside the image."""
+    projected = camera.project(person.keypoints)
+    keypoints = projected.copy()
+    height, width = canvas.owner.shape
+    column, row = (np.round(projected[:, axis]).astype(int) for axis in (0, 1))
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
+    below = projected[:, 2] - canvas.depth[row, column]
+    shown = _SHOWN_BY[np.arange(len(keypoints)), canvas.part[row, column]]
+    seen = (canvas.owner[row, column] == person.actor.id) & shown
+    seen &= below < _TOLERANCE * person.actor.build.stature
+    keypoints[:, 2] = np.where(inside, 1 + seen, 0)
+    return keypoints.astype(np.float32)
+
+
+def cast_shadows(image: FloatArray, meshes: list[Mesh], camera: Camera, light: Light) -> None:
+    """Darken the ground where people keep the sun off it, and more where they touch it."""
+    step = 4
+    size = (camera.height_px // step + 1, camera.width // step + 1)
+    far, touch = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    for mesh in meshes:
+        ground = mesh.vertices - light.direction * (mesh.vertices[:, 1:2] / light.direction[1])
+        points = np.round(np.clip(camera.project(ground)[:, :2] / step, -4000, 4000)).astype(np.int32)
+        for part in set(mesh.parts.tolist()):
+            corners = mesh.quads[mesh.parts == part, ::2].ravel()
+            cv2.fillConvexPoly(far, cv2.convexHull(points[corners]), (255,))
+            if part in (Part.RIGHT_FOOT, Part.LEFT_FOOT, Part.SEAT):
+                low = corners[mesh.vertices[corners, 1] < 0.06]
+                if len(low) > 2:
+                    cv2.fillConvexPoly(touch, cv2.convexHull(points[low]), (255,))
+    strength = 0.25 + 0.35 * float(light.sun.mean() / (light.sun.mean() + light.sky.mean()))
+    spread = camera.height_px / 720
+    dark = 1 - strength / 255 * cv2.GaussianBlur(far, (0, 0), 1.6 * spread).astype(np.float32)
+    dark *= 1 - 0.5 / 255 * cv2.GaussianBlur(touch, (0, 0), 1.1 * spread).astype(np.float32)
+    full = cv2.resize(dark, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+    floor = max(0, int(camera.horizon))
+    image[floor:] *= full[floor : camera.height_px, : camera.width, None]
+
+
+def _lay(canvas: Canvas, layer: Layer, owner: int) -> None:
+    window = layer.window
+    in_front = cv2.erode(layer.depth, np.ones((3, 3), np.uint8)) < canvas.depth[window]
+    alpha = layer.alpha * in_front
+    colour = layer.colour if in_front[layer.alpha > 0].all() else layer.colour * in_front[..., None]
+    image = canvas.image[window]
+    image *= 1 - alpha[..., None]
+    image += colour
+    solid = (alpha > 0.5) & (layer.parts > 0)
+    canvas.depth[window][solid] = layer.depth[solid]
+    canvas.part[window][solid] = layer.parts[solid]
+    canvas.owner[window][solid] = np.where(layer.parts[solid] == Part.SEAT, 0, owner)
+
+
+def _rules() -> tuple[AnyArray, FloatArray]:
+    """Table (18, parts) of which part shows which keypoint, and depths (18,) as fractions of the stature."""
+    shown = np.zeros((18, max(Part) + 1), bool)
+    tolerance = np.zeros(18)
+
+    def allow(keypoint: int, parts: tuple[Part, ...], depth: float) -> None:
+        shown[keypoint, list(parts)] = True
+        tolerance[keypoint] = depth
+
+    for keypoint in (0, 14, 15, 16, 17):
+        allow(keypoint, *_FACE)
+    allow(1, (Part.TORSO, Part.NECK), 0.085)
+    starts = {'shoulder': (2, 5), 'elbow': (3, 6), 'wrist': (4, 7), 'hip': (8, 11), 'knee': (9, 12), 'ankle': (10, 13)}
+    for name, keypoints in starts.items():
+        right_parts, middle, depth = _SIDED[name]
+        for side, keypoint in enumerate(keypoints):
+            allow(keypoint, (*(Part(part + side) for part in right_parts), *middle), depth)
+    return shown, tolerance
+
+
+_SHOWN_BY, _TOLERANCE = _rules()

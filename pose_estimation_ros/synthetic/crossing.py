@@ -1,0 +1,184 @@
+"""A short video made to be hard on trackers: fast people who cross each other and pass behind a post.
+
+People are cut out of synthetic pictures, a few postures each, and moved along straight ways over a backdrop. That draws
+a frame in milliseconds, and says how fast everybody is. The camera may sway, as a robot's does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
+from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.synthetic.scene import SyntheticFrame, SyntheticPerson, SyntheticVideo, generate_image
+from pose_estimation_ros.synthetic.settings import SceneSettings, require
+
+STUDIO = SceneSettings(width=288, height=288, people=1, person_height=(0.6, 0.75), fps=6, objects=0, detail=0.5)
+"""Where people are drawn before they are cut out."""
+
+VISIBLE, HIDDEN, OUTSIDE = 2, 1, 0
+
+
+@dataclass(frozen=True)
+class CrossingSettings:
+    """What a crossing is asked to be; raises SettingsError for values that make none.
+
+    `speed` is the least and greatest way between two frames, in heights of the person: walking at 10 frames a second
+    is 0.08, running 0.3; posture changes besides. `size` is the least and greatest height of a person in pixels.
+    `post` is the width in pixels of what everybody passes behind, 0 for none; `sway` how far the camera turns to
+    either side, in pixels. `postures` is how many there are of everyone.
+    """
+
+    width: int = 640
+    height: int = 360
+    frames: int = 60
+    fps: float = 10.0
+    people: int = 5
+    speed: tuple[float, float] = (0.04, 0.2)
+    size: tuple[float, float] = (110, 220)
+    post: int = 50
+    sway: float = 15.0
+    postures: int = 4
+
+    def __post_init__(self) -> None:
+        require(self.frames >= 1 and self.people >= 1 and self.postures >= 1, f'a crossing has someone in it: {self}')
+        require(0 <= self.speed[0] <= self.speed[1], f'speed must be (least, greatest) from 0, got {self.speed}')
+        require(16 <= self.size[0] <= self.size[1] <= self.height, f'size must be 16 to the height, got {self.size}')
+        require(self.post >= 0 and self.sway >= 0, f'post and sway must be 0 or more, got {self.post}, {self.sway}')
+        require(self.fps > 0, f'fps must be positive, got {self.fps}')
+
+
+@dataclass(frozen=True, eq=False)
+class CutOut:
+    """A person without surroundings: image, which pixels are theirs, and keypoints (18, 3) in its pixels."""
+
+    image: ByteArray
+    mask: AnyArray
+    keypoints: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Passer:
+    """Someone who goes to and fro between the picture's edges; `start` and `speed` are pixels, `feet` a row."""
+
+    id: int
+    postures: tuple[CutOut, ...]
+    start: float
+    speed: float
+    feet: float
+
+    def posture(self, frame: int) -> CutOut:
+        """Return what they look like; postures go forwards and backwards, lest they jump."""
+        last = len(self.postures) - 1
+        return self.postures[last - abs(last - frame % (2 * last))] if last else self.postures[0]
+
+    def corner(self, frame: int, width: int) -> tuple[int, int]:
+        """Return column and row of the cut-out's top-left pixel on a backdrop so wide."""
+        rows, columns = self.posture(frame).mask.shape
+        room = max(1.0, width - columns)
+        way = (self.start + self.speed * frame) % (2 * room)
+        return round(room - abs(room - way)), round(self.feet - rows)
+
+
+def crossing_video(seed: int, settings: CrossingSettings | None = None) -> Iterator[SyntheticFrame]:
+    """Yield the frames of a crossing; the same seed and settings give the same frames."""
+    settings = settings or CrossingSettings()
+    rng = np.random.default_rng([seed, 11])
+    margin = int(np.ceil(settings.sway))
+    scene = SceneSettings(settings.width + 2 * margin, settings.height, people=0, background='street')
+    backdrop = generate_image(seed, scene).image
+    people = sorted((_passer(rng, number, backdrop, settings) for number in range(1, settings.people + 1)), key=_near)
+    post = int(rng.uniform(0.35, 0.65) * backdrop.shape[1])
+    for frame in range(settings.frames):
+        turned = round(margin + settings.sway * float(np.sin(frame * 0.4)))
+        yield _drawn(frame, backdrop, people, (post, turned), settings)
+
+
+def _near(passer: Passer) -> float:
+    return passer.feet
+
+
+def _passer(rng: np.random.Generator, number: int, backdrop: ByteArray, settings: CrossingSettings) -> Passer:
+    size = float(rng.uniform(*settings.size))
+    postures = tuple(_resized(each, size) for each in _cut_outs(rng, settings.postures))
+    nearness = (size - settings.size[0]) / max(settings.size[1] - settings.size[0], 1)
+    feet = settings.height * (0.75 + 0.24 * nearness)
+    start = float(rng.uniform(0, 2 * backdrop.shape[1]))
+    return Passer(number, postures, start, size * float(rng.uniform(*settings.speed)), feet)
+
+
+def _cut_outs(rng: np.random.Generator, count: int) -> list[CutOut]:
+    """Draw someone who stays in view in so many postures."""
+    while True:
+        video = SyntheticVideo(int(rng.integers(2**31)), STUDIO, frames=count)
+        frames: list[CutOut] = []
+        for frame in video:
+            if not frame.people or (frame.people[0].keypoints[:, 2] == OUTSIDE).any():
+                break
+            frames.append(_cut_out(frame))
+        if len(frames) == count:
+            return frames
+
+
+def _cut_out(frame: SyntheticFrame) -> CutOut:
+    person = frame.people[0]
+    left, top, width, height = (int(value) for value in person.bbox)
+    window = np.s_[top : top + height, left : left + width]
+    keypoints = person.keypoints - np.array([left, top, 0], np.float32)
+    return CutOut(frame.image[window], (frame.mask[window] == person.id).astype(np.uint8), keypoints)
+
+
+def _resized(cut: CutOut, rows: float) -> CutOut:
+    scale = rows / STUDIO.height / STUDIO.person_height[1]
+    height, width = (max(2, round(side * scale)) for side in cut.mask.shape)
+    image = np.asarray(cv2.resize(cut.image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    mask = np.asarray(cv2.resize(cut.mask, (width, height), interpolation=cv2.INTER_NEAREST))
+    to_size = Affine.scaling(width / cut.mask.shape[1], height / cut.mask.shape[0])
+    keypoints = np.column_stack([to_size(cut.keypoints[:, :2]), cut.keypoints[:, 2]])
+    return CutOut(image, mask, keypoints.astype(np.float32))
+
+
+def _drawn(
+    frame: int, backdrop: ByteArray, people: list[Passer], places: tuple[int, int], settings: CrossingSettings
+) -> SyntheticFrame:
+    post, turned = places
+    image, owner = backdrop.copy(), np.zeros(backdrop.shape[:2], np.int16)
+    for passer in people:
+        _lay(passer.posture(frame), passer.corner(frame, backdrop.shape[1]), passer.id, image, owner)
+    image[:, post : post + settings.post] = (70, 90, 110)
+    owner[:, post : post + settings.post] = -1
+    window = np.s_[:, turned : turned + settings.width]
+    shown = [_truth(passer, frame, backdrop.shape[1], turned, owner[window]) for passer in people]
+    seen = tuple(person for person in shown if person is not None)
+    return SyntheticFrame(image[window].copy(), seen, frame / settings.fps, np.maximum(owner[window], 0))
+
+
+def _lay(cut: CutOut, corner: tuple[int, int], identity: int, image: ByteArray, owner: AnyArray) -> None:
+    """Lay someone over a picture, as far as they are inside."""
+    column, row = corner
+    rows, columns = cut.mask.shape
+    above, beside = max(0, -row), max(0, -column)
+    below, beyond = min(rows, image.shape[0] - row), min(columns, image.shape[1] - column)
+    own = cut.mask[above:below, beside:beyond] > 0
+    window = np.s_[row + above : row + below, column + beside : column + beyond]
+    image[window][own] = cut.image[above:below, beside:beyond][own]
+    owner[window][own] = identity
+
+
+def _truth(passer: Passer, frame: int, width: int, turned: int, owner: AnyArray) -> SyntheticPerson | None:
+    """Return None for someone of whom nothing can be seen; a keypoint is hidden where somebody else is in front."""
+    own = owner == passer.id
+    area = int(np.count_nonzero(own))
+    if not area:
+        return None
+    column, row = passer.corner(frame, width)
+    keypoints = passer.posture(frame).keypoints + np.array([column - turned, row, 0], np.float32)
+    x, y = np.round(keypoints[:, :2]).astype(int).T
+    inside = (x >= 0) & (x < owner.shape[1]) & (y >= 0) & (y < owner.shape[0])
+    before = owner[np.clip(y, 0, owner.shape[0] - 1), np.clip(x, 0, owner.shape[1] - 1)]
+    covered = (before != passer.id) & (before != 0)
+    keypoints[:, 2] = np.where(inside, np.where(covered, HIDDEN, keypoints[:, 2]), OUTSIDE)
+    box = cv2.boundingRect(own.astype(np.uint8))
+    return SyntheticPerson(passer.id, keypoints, tuple(float(value) for value in box), area)  # type: ignore[arg-type]

@@ -1,0 +1,125 @@
+"""Limbs as tubes along two bones, bare or in cloth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.synthetic.appearance import tile
+from pose_estimation_ros.synthetic.mesh import Mesh, rings, sheet
+
+_SEGMENTS = 14
+
+
+@dataclass(frozen=True, eq=False)
+class Limbs:
+    """A pair of arms or legs: `joints` (2, 3, 3) metres, `hinge` (2, 3) the middle joint's axis.
+
+    `parts` are the numbers of the right side's bones, each followed by the left's; `back` (metres) moves the lower
+    half behind its bone, as calves are.
+    """
+
+    joints: FloatArray
+    hinge: FloatArray
+    parts: tuple[int, int]
+    back: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Covering:
+    """What lies over a limb between two stations (0 first joint, 1 middle joint, 2 last joint).
+
+    `profile` (P, 2) are stations and radii in metres; `uneven` is the strength of the folds, 0 for bare skin;
+    `across` says which part of the texture goes round; `cap` rounds the beginning.
+    """
+
+    profile: FloatArray
+    start: float
+    end: float
+    texture: str
+    uneven: float = 0.0
+    across: tuple[float, float] = (0, 1)
+    nearer: float = 0.0
+    cap: bool = True
+
+
+class Folds:
+    """Uneven cloth: factors around 1 for the rings' radii, the same at every moment."""
+
+    def __init__(self, seed: int) -> None:
+        self._waves = np.random.default_rng(seed).uniform(-1, 1, (5, 4))
+
+    def __call__(self, rings: int, segments: int, strength: float) -> FloatArray:
+        theta, along = np.linspace(-np.pi, np.pi, segments + 1), np.linspace(0, 1, rings)[:, None]
+        total = np.zeros((rings, segments + 1))
+        for turns, (slant, phase, pace, weight) in enumerate(self._waves, start=1):
+            total += weight * np.sin(turns * theta + (9 + 14 * pace) * along + 6 * slant + 3 * phase)
+        result: FloatArray = 1 + strength * 0.5 * total
+        return result
+
+
+def cover(limbs: Limbs, covering: Covering, folds: Folds) -> Mesh:
+    """Return the surfaces over both sides; cloth ends in a darker lip."""
+    stations = _stations(covering.start, covering.end)
+    radii = np.interp(stations, *covering.profile.T)
+    if covering.uneven:
+        stations, radii = np.append(stations, stations[-1]), np.append(radii, radii[-1] * 0.8)
+    caps = 0
+    if covering.cap:
+        ball = np.linspace(0.05, 1.45, 5)
+        length = float(np.linalg.norm(limbs.joints[0, 1] - limbs.joints[0, 0]))
+        stations = np.concatenate([-np.cos(ball) * radii[0] / length, stations])
+        radii = np.concatenate([np.sin(ball) * radii[0], radii])
+        caps = len(ball)
+    centres, points = _tube(limbs, stations, radii)
+    if covering.uneven:
+        wrap = folds(len(stations), _SEGMENTS, covering.uneven)[None, ..., None]
+        points = centres[:, :, None] + (points - centres[:, :, None]) * wrap
+    ambient = np.ones((len(stations), 1))
+    ambient[:caps] = 0.85
+    if covering.uneven:
+        ambient[-1] = 0.4
+    parts = _part_numbers(stations, *limbs.parts)
+    return sheet(points, tile(covering.texture, covering.across), parts, ambient, nearer=covering.nearer)
+
+
+def _tube(limbs: Limbs, stations: FloatArray, radii: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Centres (2, n, 3) and points (2, n, m, 3) of the rings, which turn gradually around the middle joint."""
+    joints = limbs.joints
+    first, second = joints[:, 1] - joints[:, 0], joints[:, 2] - joints[:, 1]
+    upper, lower = np.minimum(stations, 1)[:, None], np.maximum(stations - 1, 0)[:, None]
+    centres = joints[:, None, 0] + upper * first[:, None] + lower * second[:, None]
+    bend = smooth((stations - 0.78) / 0.44)[:, None]
+    down = unit_vectors(first)[:, None] * (1 - bend) + unit_vectors(second)[:, None] * bend
+    down /= np.linalg.norm(down, axis=-1, keepdims=True)
+    wide = np.broadcast_to(limbs.hinge[:, None], centres.shape)
+    deep = np.cross(wide, -down)
+    if limbs.back:
+        bulge = np.sin(np.pi * np.clip((stations - 1) / 0.75, 0, 1))[:, None]
+        centres = centres - deep * bulge * limbs.back
+    return centres, rings(centres, wide, deep, radii[None], radii[None], None, _SEGMENTS)
+
+
+def _part_numbers(stations: FloatArray, upper: int, lower: int) -> AnyArray:
+    """Part numbers (2, n-1, 1) of the gaps between rings."""
+    below = (stations[:-1] + stations[1:]) / 2 > 1
+    numbers: AnyArray = np.where(below, lower, upper)[None, :] + np.array([[0], [1]])
+    return numbers[..., None]
+
+
+def _stations(start: float, end: float) -> FloatArray:
+    """Stations along a limb, closer together around the middle joint."""
+    fine = np.concatenate([np.linspace(0, 2, 16), 1 + np.linspace(-0.16, 0.16, 5)])
+    inner = np.unique(np.round(fine[(fine > start + 0.02) & (fine < end - 0.02)], 3))
+    return np.concatenate([[start], inner, [end]])
+
+
+def smooth(x: FloatArray) -> FloatArray:
+    clipped = np.clip(x, 0, 1)
+    result: FloatArray = clipped * clipped * (3 - 2 * clipped)
+    return result
+
+
+def unit_vectors(vectors: FloatArray) -> FloatArray:
+    result: FloatArray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return result

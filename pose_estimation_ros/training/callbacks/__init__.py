@@ -1,0 +1,1 @@
+"""Lightning callbacks: checkpoints, moving average, logs, images, time limits."""

@@ -1,0 +1,165 @@
+"""Checkpoints in the published container, which also hold all that a training needs to go on."""
+
+import io
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from pose_estimation_ros.backbones.checkpoint import read_state_dict
+from pose_estimation_ros.core.errors import TrainingError, WeightsError
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.training.callbacks.ema import MovingAverage
+from pose_estimation_ros.training.callbacks.journal import Journal
+from pose_estimation_ros.training.distillation.hints import HINTS
+from pose_estimation_ros.training.module import PREFIX
+from pose_estimation_ros.training.places import Places, checkpoint_before
+from pose_estimation_ros.training.steps import Steps, due
+
+LOG = logging.getLogger(__name__)
+
+RESUME = 'resume'
+"""Key beside the published ones of what Lightning needs to go on."""
+
+
+class PublishedContainer(CheckpointIO):
+    """Turns Lightning's checkpoints into published ones and back.
+
+    `state_dict` holds the weights to use, those of the moving average if there is one. `optimizer`, `scheduler`,
+    `iter` and `current_epoch` are as published. What else Lightning has is kept under a key of its own, and there what
+    is trained for the training alone: the adapters of hints.
+    """
+
+    def __init__(self, first_iteration: int = 0) -> None:
+        self._first_iteration = first_iteration
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a file whole or not at all; raises OutputError where the system refuses, TrainingError for NaN."""
+        tensors = checkpoint.pop('state_dict')
+        raw, hints = _below(PREFIX, tensors), _below(HINTS, tensors)
+        average = checkpoint['callbacks'].get(MovingAverage.state_key)
+        published = {
+            'state_dict': average['weights'] if average else raw,
+            'optimizer': checkpoint.pop('optimizer_states')[0],
+            'scheduler': checkpoint.pop('lr_schedulers')[0],
+            'iter': self._first_iteration + checkpoint['global_step'],
+            'current_epoch': checkpoint['epoch'],
+            RESUME: {'state_dict': raw, 'hints': hints, **checkpoint},  # tensors that are the same are written once
+        }
+        _require_finite({**raw, **_above(HINTS, hints)}, Path(path))
+        buffer = io.BytesIO()  # torch's own writing does not tell why a file system refused
+        torch.save(published, buffer)
+        with written_whole(Path(path)) as temporary, temporary.open('wb') as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return what Lightning saved; raises WeightsError where a file cannot be read or holds weights alone."""
+        _require_readable(Path(path))
+        content = torch.load(path, map_location='cpu', weights_only=True)
+        if not isinstance(content, dict) or RESUME not in content:
+            raise WeightsError(
+                f'{path} holds weights but no state of a training of this program; start a new one from its weights'
+                ' (--start.checkpoint)'
+            )
+        resume = content[RESUME]
+        self._first_iteration = content['iter'] - resume['global_step']
+        return {
+            **resume,
+            'state_dict': {**_above(PREFIX, resume['state_dict']), **_above(HINTS, resume.get('hints', {}))},
+            'optimizer_states': [content['optimizer']],
+            'lr_schedulers': [content['scheduler']],
+        }
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a file."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of one part of a module, by their names in it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _above(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a part of a module by their names in the module: the inverse of `_below`."""
+    return {f'{prefix}{name}': value for name, value in tensors.items()}
+
+
+def _require_readable(path: Path) -> None:
+    """Raise WeightsError saying what is wrong with a file, if anything is, and what to go on from instead."""
+    try:
+        read_state_dict(path)
+    except WeightsError as error:
+        before = checkpoint_before(path)
+        if before is None:
+            raise
+        raise WeightsError(
+            f'{error}. The checkpoint before it is {before}: to go on from that, move {path.name} away and train'
+            ' --resume again'
+        ) from error
+
+
+def _require_finite(weights: dict[str, Tensor], path: Path) -> None:
+    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise TrainingError(
+            f'{path.name} is not written: {len(broken)} of {len(weights)} tensors hold NaN or infinite values, first'
+            f' {broken[0]}; go on from an earlier checkpoint with a lower optimizer.lr'
+        )
+
+
+class Checkpoints(Callback):
+    """Writes a checkpoint every so many steps and at the last one."""
+
+    state_key = 'checkpoints'
+
+    def __init__(self, places: Places, after: int, keep: int, last: int, journal: Journal) -> None:
+        self.written: list[Path] = []
+        self._places, self._after, self._keep, self._last = places, after, keep, last
+        self._journal = journal
+        self._steps = Steps()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._steps.begin(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if self._steps.made_one(trainer) and due(trainer.global_step, self._after, self._last):
+            self.write(trainer)
+
+    def write(self, trainer: Trainer) -> None:
+        """Write a checkpoint of this step unless there is one; only between steps nothing is half done."""
+        if not self._after:
+            return
+        self._journal.flush(trainer)  # stops at NaN
+        path = self._places.checkpoint(self._journal.iteration(trainer))
+        if path in self.written:
+            return
+        trainer.save_checkpoint(path)
+        self.written.append(path)
+        if trainer.is_global_zero and self._keep:
+            for old in self._places.written()[: -self._keep]:
+                old.unlink(missing_ok=True)
+                self.written = [each for each in self.written if each != old]
+
+    def write_best(self, trainer: Trainer) -> None:
+        """Write a checkpoint under the name of the best, in the place of the one before."""
+        if self._after:
+            trainer.save_checkpoint(self._places.best)
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {'rng': torch.get_rng_state()}
+        return {**state, 'cuda_rng': torch.cuda.get_rng_state()} if torch.cuda.is_available() else state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        torch.set_rng_state(state_dict['rng'].cpu())
+        if 'cuda_rng' in state_dict and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state_dict['cuda_rng'].cpu())

@@ -1,0 +1,1 @@
+"""Training on another network's outputs and inner layers."""
