@@ -14,7 +14,8 @@ PLOT = ['matplotlib>=3.5']
 EVALUATE = ['pycocotools>=2.0.6', *PLOT]
 TRAIN = [*TORCH, *EVALUATE, 'lightning>=2.4', 'tensorboard>=2.10']
 MLFLOW = ['mlflow-skinny>=2.14']
-TEST = ['pytest>=7']
+TEST = ['pytest>=7', 'pytest-xdist>=3']
+DOCS = ['sphinx>=7.1', 'myst-parser>=2', 'furo>=2023.9']
 
 
 def shared(folder: str) -> list[tuple[str, list[str]]]:
@@ -49,6 +50,7 @@ setup(
     ],
     install_requires=[
         'numpy>=1.21',
+        'scipy>=1.8',
         'opencv-python>=4.5',
         'onnxruntime>=1.15',
         'jsonargparse[signatures]>=4.27',
@@ -63,6 +65,7 @@ setup(
         'evaluate': EVALUATE,
         'train': TRAIN,
         'mlflow': MLFLOW,
+        'docs': DOCS,
         'test': TEST,  # without it `colcon test` runs nothing and passes
         'all': sorted({*BAG, *EXPORT, *MLFLOW, *OPENVINO, *TRAIN}),
     },

@@ -49,7 +49,7 @@ EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'l
 EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/backends/*_backend.py', 'evaluation/*', 'data/bags/*']
 
 ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}
-CORE_MAY_IMPORT = {'numpy', 'cv2'} | sys.stdlib_module_names
+CORE_MAY_IMPORT = {'numpy', 'cv2', 'scipy'} | sys.stdlib_module_names
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def layer_violations(root: Path) -> list[str]:
 
 def core_violations(root: Path) -> list[str]:
     return [
-        module.says(item, 'core/ is NumPy, OpenCV and the standard library')
+        module.says(item, 'core/ is NumPy, OpenCV, SciPy and the standard library')
         for module in modules(root)
         if module.room == 'core'
         for item in module.imports()
