@@ -1,12 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.tracking.one_euro import FilterState, OneEuro
-
-GOLDEN = Path(__file__).resolve().parents[2].parent / 'shared' / 'golden' / 'tracking_lwop.npz'
 
 
 def run(settings, samples, stamps):
@@ -17,7 +13,6 @@ def run(settings, samples, stamps):
     return np.array(outputs)
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason=f'needs the reference vectors {GOLDEN}')
 @pytest.mark.parametrize(
     ('name', 'settings', 'rate'),
     [
@@ -25,15 +20,15 @@ def run(settings, samples, stamps):
         ('filter_out_30_05_02_2', (0.5, 0.2, 2), 30),
     ],
 )
-def test_equals_the_reference_at_a_fixed_rate_and_with_stamps_of_that_rate(name, settings, rate):
-    golden = np.load(GOLDEN)
-    samples = golden['filter_in']
+def test_equals_the_reference_at_a_fixed_rate_and_with_stamps_of_that_rate(golden, name, settings, rate):
+    reference = golden('tracking_lwop')
+    samples = reference['filter_in']
     fixed = run(OneEuro(*settings, frequency=rate), samples, np.zeros(60))
     stamped = run(OneEuro(*settings), samples, 1.7e9 + np.arange(60) / rate)
-    np.testing.assert_allclose(fixed, golden[name], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(stamped, golden[name], rtol=0, atol=1e-3)  # a stamp of today resolves 0.2 us
+    np.testing.assert_allclose(fixed, reference[name], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(stamped, reference[name], rtol=0, atol=1e-3)  # a stamp of today resolves 0.2 us
     stamped = run(OneEuro(*settings), samples, np.arange(60) / rate)
-    np.testing.assert_allclose(stamped, golden[name], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(stamped, reference[name], rtol=0, atol=1e-9)
 
 
 def test_arrays_are_filtered_point_by_point():

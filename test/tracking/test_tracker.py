@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,8 +8,6 @@ from pose_estimation_ros.tracking.one_euro import OneEuro
 from pose_estimation_ros.tracking.similarity import count_similar_keypoints, oks_similarity
 from pose_estimation_ros.tracking.tracker import Tracker
 
-GOLDEN = Path(__file__).resolve().parents[2].parent / 'shared' / 'golden' / 'tracking_lwop.npz'
-needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason=f'needs the reference vectors {GOLDEN}')
 RNG = np.random.default_rng(0)
 SHAPE = RNG.uniform(0, 1, (18, 2)) * (60, 150)
 
@@ -26,16 +22,19 @@ def ids(poses):
     return [pose.id for pose in poses]
 
 
-def golden_frames(tracker, smooth):
-    """Yield the index, the true persons and what the tracker makes of them, frame by frame."""
-    golden = np.load(GOLDEN)
+@pytest.fixture(scope='module')
+def reference(golden):
+    return golden('tracking_lwop')
+
+
+def reference_frames(reference, tracker, smooth):
+    """Yield the index, the true persons, their poses and the tracker's answer for each frame."""
     for frame in range(40):
-        people = [index for index in golden['order'][frame] if golden['present'][frame, index]]
-        poses = [Pose.from_data(golden['keypoints'][frame, i], golden['confidence'][frame, i]) for i in people]
+        people = [index for index in reference['order'][frame] if reference['present'][frame, index]]
+        poses = [Pose.from_data(reference['keypoints'][frame, i], reference['confidence'][frame, i]) for i in people]
         yield frame, people, poses, tracker.update(poses, frame / 15, smooth)
 
 
-@needs_golden
 def by_stamps():
     """The published strategies, with filters on the stamps' own time."""
     return Tracker(similarity=count_similar_keypoints, threshold=3, max_age=0, sure_keypoints=0)
@@ -43,42 +42,38 @@ def by_stamps():
 
 @pytest.mark.parametrize(('smooth', 'mode'), [(False, 'nosmooth'), (True, 'smooth')])
 @pytest.mark.parametrize('make', [Tracker.published, by_stamps], ids=['fixed_rate', 'stamps'])
-def test_equals_the_reference(make, smooth, mode):
-    golden = np.load(GOLDEN)
+def test_equals_the_reference(reference, make, smooth, mode):
     found = np.full((40, 3), -1)
-    for frame, people, _, tracked in golden_frames(make(), smooth):
+    for frame, people, _, tracked in reference_frames(reference, make(), smooth):
         found[frame, people] = ids(tracked)
         for index, pose in zip(people, tracked, strict=True):
-            assert get_bbox(pose) == tuple(golden[f'bbox_{mode}'][frame, index])
+            assert get_bbox(pose) == tuple(reference[f'bbox_{mode}'][frame, index])
             if smooth:
-                np.testing.assert_array_equal(pose.data, golden['smoothed_int'][frame, index])
+                np.testing.assert_array_equal(pose.data, reference['smoothed_int'][frame, index])
                 np.testing.assert_allclose(
-                    pose.keypoints[:, :2], golden['smoothed_float'][frame, index], rtol=0, atol=1e-4
+                    pose.keypoints[:, :2], reference['smoothed_float'][frame, index], rtol=0, atol=1e-4
                 )
-    np.testing.assert_array_equal(found, golden[f'ids_{mode}'])
+    np.testing.assert_array_equal(found, reference[f'ids_{mode}'])
 
 
-@needs_golden
 @pytest.mark.parametrize(('smooth', 'mode'), [(False, 'nosmooth'), (True, 'smooth')])
-def test_similarities_equal_the_reference(smooth, mode):
+def test_similarities_equal_the_reference(reference, smooth, mode):
     """The reference stores smoothed poses truncated; a Tracker keeps the fractions, which changes no id here."""
-    golden = np.load(GOLDEN)
     stored = []
-    for frame, people, poses, tracked in golden_frames(Tracker.published(), smooth):
+    for frame, people, poses, tracked in reference_frames(reference, Tracker.published(), smooth):
         best = count_similar_keypoints(stored, poses).max(axis=0, initial=0)
-        np.testing.assert_array_equal(best, golden[f'best_similarity_{mode}'][frame, people])
+        np.testing.assert_array_equal(best, reference[f'best_similarity_{mode}'][frame, people])
         stored = [Pose.from_data(pose.data, 1) for pose in tracked]
 
 
-@needs_golden
 @pytest.mark.parametrize('smooth', [False, True])
-def test_by_default_people_keep_their_ids_through_short_absences(smooth):
-    seen = {}
-    for _, people, _, tracked in golden_frames(Tracker(), smooth):
+def test_by_default_people_keep_their_ids_through_short_absences(reference, smooth):
+    ids_of_person = {}
+    for _, people, _, tracked in reference_frames(reference, Tracker(), smooth):
         for index, pose in zip(people, tracked, strict=True):
-            seen.setdefault(int(index), set()).add(pose.id)
-    assert len(seen) == 3
-    assert sorted(map(sorted, seen.values())) == [[0], [1], [2]]
+            ids_of_person.setdefault(int(index), set()).add(pose.id)
+    assert len(ids_of_person) == 3
+    assert sorted(map(sorted, ids_of_person.values())) == [[0], [1], [2]]
 
 
 def test_ids_count_from_zero_in_every_tracker_and_after_reset():
