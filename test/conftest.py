@@ -1,6 +1,8 @@
-"""What several tests share: the reference material beside the repository, and its golden vectors."""
+"""Shared fixtures: reference values of the published code, real weights and images, the tree that git tracks."""
 
+import gzip
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,12 +15,19 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / 'shared'
+GOLDEN = REPOSITORY / 'test' / 'golden'
 
 
 def existing(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f'{path} is not there; the reference material lies beside the repository, in ../shared')
     return path
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
 
 
 @pytest.fixture(scope='session')
@@ -43,14 +52,41 @@ def street_frames(assets: Path) -> list[Any]:
     return pictures
 
 
+def joined(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Arrays by name, with those stored in pieces (`name@0`, `name@1`, ...) put together."""
+    pieces: dict[str, list[Any]] = {}
+    for name, array in arrays.items():
+        pieces.setdefault(name.split('@')[0], []).append(array)
+    return {name: each[0] if len(each) == 1 else np.concatenate(each) for name, each in pieces.items()}
+
+
+def load_arrays(name: str) -> dict[str, Any]:
+    """Arrays from test/golden, where they may lie in several files, or from ../shared."""
+    parts = [path for path in GOLDEN.glob(f'{name}.*npz') if re.fullmatch(r'(\.\d+)?\.npz', path.name[len(name) :])]
+    parts.sort(key=lambda path: int(path.suffixes[0][1:]) if len(path.suffixes) > 1 else 0)
+    found = parts or [existing(SHARED / 'golden' / f'{name}.npz')]
+    return joined({key: array for path in found for key, array in np.load(path).items()})
+
+
 @pytest.fixture(scope='session')
-def golden(shared: Path) -> Callable[[str], Any]:
-    """Function that opens golden vectors: `decode_lwop` as the arrays of an .npz, `keys_x.json` as JSON."""
+def golden_path() -> Callable[[str], Path]:
+    """Function that gives the path of a file of reference values: from test/golden, else from ../shared."""
+    return lambda name: GOLDEN / name if (GOLDEN / name).exists() else existing(SHARED / 'golden' / name)
+
+
+@pytest.fixture(scope='session')
+def golden(golden_path: Callable[[str], Path]) -> Callable[[str], Any]:
+    """Function that opens reference values: `decode_lwop` as arrays by name, `keys_x.json` as parsed JSON.
+
+    Most are in test/golden (scripts/pack_golden.py says what is left out there), the others in ../shared.
+    """
 
     def load(name: str) -> Any:
-        if name.endswith('.json'):
-            return json.loads(existing(shared / 'golden' / name).read_text())
-        return np.load(existing(shared / 'golden' / f'{name}.npz'))
+        if not name.endswith('.json'):
+            return load_arrays(name)
+        if (packed := GOLDEN / f'{name}.gz').exists():
+            return json.loads(gzip.decompress(packed.read_bytes()))
+        return json.loads(golden_path(name).read_text())
 
     return load
 

@@ -18,8 +18,8 @@ NAMES = ['AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl']
 
 
 @pytest.fixture
-def reference(golden, shared):
-    return shared / 'golden' / 'coco_ap_gt.json', golden('coco_ap_detections.json'), golden('coco_ap')
+def reference(golden, golden_path):
+    return golden_path('coco_ap_gt.json'), golden('coco_ap_detections.json'), golden('coco_ap')
 
 
 def test_golden_stats(reference):

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def shaken(golden, shared):
+def shaken(golden):
     """Real truth, and poses by image id: those of the golden detections."""
     import numpy as np
 

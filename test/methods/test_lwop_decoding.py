@@ -103,9 +103,10 @@ def coco_rows(poses):
 
 
 def test_golden_enlarging(scene):
-    heatmaps, pafs = (reference.enlarge(maps, 4) for maps in scene.maps)
-    assert abs(heatmaps[..., 0] - scene['up_heatmap_nose']).max() < 1e-6
-    assert abs(pafs[..., 12:14] - scene['up_paf_12_13']).max() < 1e-6
+    """Every third row and column; the peaks below depend on all of them."""
+    heatmaps, pafs = (reference.enlarge(maps, 4)[::3, ::3] for maps in scene.maps)
+    assert abs(heatmaps[..., 0] - scene['up_heatmap_nose_every3']).max() < 1e-6
+    assert abs(pafs[..., 12:14] - scene['up_paf_12_13_every3']).max() < 1e-6
 
 
 def test_golden_peaks_and_entries(scene):

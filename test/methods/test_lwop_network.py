@@ -1,7 +1,5 @@
 """The Lightweight OpenPose network against the published ones, and its dials."""
 
-import importlib.util
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -44,30 +42,12 @@ def tensor_shapes(network):
     return [(name, list(value.shape)) for name, value in network.state_dict().items()]
 
 
-@pytest.fixture(scope='module')
-def seeded(shared):
-    spec = importlib.util.spec_from_file_location('seeded_weights', shared / 'golden' / 'seeded_weights.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.seeded_state_dict
-
-
 @pytest.fixture(scope='module', params=GOLDEN)
 def case(request, golden, seeded):
     """A network without weights, its golden arrays and its plain seeded weights."""
     network = build_network(GOLDEN[request.param]).eval()
     arrays = golden(f'net_lwop_{request.param}')
     return network, arrays, seeded(network.state_dict(), int(arrays['salt']))
-
-
-def calibrated(state_dict, arrays):
-    """Put consecutive slices of the golden file's `cal_bn` into the running statistics."""
-    values, result = torch.from_numpy(arrays['cal_bn']), dict(state_dict)
-    for name, tensor in state_dict.items():
-        if name.endswith(('running_mean', 'running_var')):
-            result[name], values = values[: tensor.numel()], values[tensor.numel() :]
-    assert not len(values)
-    return result
 
 
 def input_of(arrays):
@@ -89,13 +69,14 @@ def test_tensor_names_shapes_and_order_are_the_published_ones(name, golden):
 
 
 @torch.no_grad()
-def test_network_gives_the_golden_maps(case):
+def test_network_gives_the_golden_maps(request, case, calibrated):
     network, arrays, weights = case
     image = input_of(arrays)
     network.load_state_dict(weights)
-    assert largest_deviation(network(image), arrays, '{kind}_{stage}') < 5e-4
+    tolerance = 5e-4 if 'mobilenetv2' in request.node.callspec.id else 1e-4
+    assert largest_deviation(network(image), arrays, '{kind}_{stage}') < tolerance
     network.load_state_dict(calibrated(weights, arrays))
-    assert largest_deviation(network(image), arrays, 'cal_{kind}_{stage}') < 5e-3
+    assert largest_deviation(network(image), arrays, 'cal_{kind}_{stage}_f64') < 5e-3
     maps = network.double()(image.double())
     network.float()
     assert largest_deviation(maps, arrays, 'cal_{kind}_{stage}_f64') < 1e-6

@@ -1,0 +1,54 @@
+"""Weights that the reference outputs of networks were made with."""
+
+import zlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+
+Weights = dict[str, torch.Tensor]
+
+
+def values_of(name: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
+    """Values that depend on the tensor's name and shape alone, scaled so that activations stay of order one."""
+    random = np.random.default_rng([zlib.crc32(name.encode()), salt])
+    kind = name.rsplit('.', 1)[-1]
+    if kind == 'running_var':
+        return random.uniform(0.5, 1.5, shape)
+    if kind == 'running_mean':
+        return random.normal(0, 0.1, shape)
+    if len(shape) >= 2:
+        return random.normal(0, 1, shape) * np.sqrt(2 / np.prod(shape[1:]))
+    return random.uniform(0.8, 1.2, shape) if kind == 'weight' else random.normal(0, 0.05, shape)
+
+
+def seeded_weights(weights: Mapping[str, torch.Tensor], salt: int) -> Weights:
+    return {
+        name: torch.tensor(values_of(name, tuple(tensor.shape), salt), dtype=tensor.dtype)
+        if tensor.dtype.is_floating_point
+        else torch.zeros_like(tensor)
+        for name, tensor in weights.items()
+    }
+
+
+def calibrated_weights(weights: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> Weights:
+    """Put consecutive slices of `cal_bn` into the running statistics."""
+    values, result = torch.from_numpy(arrays['cal_bn']), dict(weights)
+    for name, tensor in weights.items():
+        if name.endswith(('running_mean', 'running_var')):
+            result[name], values = values[: tensor.numel()], values[tensor.numel() :]
+    assert not len(values)
+    return result
+
+
+@pytest.fixture(scope='session')
+def seeded() -> Callable[[Mapping[str, torch.Tensor], int], Weights]:
+    """Function that fills a state dict with values derived from its keys and a salt."""
+    return seeded_weights
+
+
+@pytest.fixture(scope='session')
+def calibrated() -> Callable[[Mapping[str, torch.Tensor], Mapping[str, np.ndarray]], Weights]:
+    """Function that puts the reference's batch norm statistics into a state dict."""
+    return calibrated_weights
