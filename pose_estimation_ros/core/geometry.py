@@ -11,6 +11,9 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 
+PIXEL_CORNER = 0.5
+"""Coordinates that count from the corner of the top-left pixel (COCO, vision_msgs, hri_msgs) are this much greater."""
+
 
 @dataclass(frozen=True, eq=False)
 class Affine:

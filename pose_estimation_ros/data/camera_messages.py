@@ -44,6 +44,11 @@ Reader = Callable[[RawImage], ByteArray]
 BYTE = np.dtype(np.uint8)
 
 
+def seconds(stamp: Any) -> float:
+    """Return the seconds of a builtin_interfaces/Time; 0 if the driver set no stamp."""
+    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
+
+
 def bgr_from_raw(message: RawImage) -> ByteArray:
     """Return the (H, W, 3) pixels of an Image; those of bgr8 and 8UC3 share the memory of `message.data`.
 

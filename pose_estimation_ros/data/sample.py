@@ -10,9 +10,6 @@ from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, Floa
 NOT_LABELLED, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
 """COCO's flags of a joint; one that is not labelled has no place."""
 
-COCO_CORNER = 0.5
-"""COCO counts pixels from the corner of the top-left one, this package from its centre: what COCO's are more."""
-
 
 @dataclass(frozen=True, eq=False)
 class Sample:

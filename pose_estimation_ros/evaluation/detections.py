@@ -9,9 +9,9 @@ import numpy as np
 
 from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.files import write_json
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.sample import COCO_CORNER
 
 PERSON = 1
 """COCO's number of the category."""
@@ -28,7 +28,7 @@ def coco_detection(pose: Pose, image_id: int, skeleton: Skeleton = COCO_17) -> d
     """
     rows = pose.skeleton.convert(pose.keypoints, skeleton).astype(float)
     found = np.isfinite(rows[:, :1])
-    rows = np.where(found, np.column_stack([rows[:, :2] + COCO_CORNER, found]), 0)
+    rows = np.where(found, np.column_stack([rows[:, :2] + PIXEL_CORNER, found]), 0)
     score = pose.score if pose.ranking is None else pose.ranking
     return {
         'image_id': int(image_id),

@@ -9,7 +9,7 @@ import numpy as np
 
 from pose_estimation_ros.core.boxes import Boxes, with_margin
 from pose_estimation_ros.core.errors import EvaluationError
-from pose_estimation_ros.data.sample import COCO_CORNER
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.evaluation.detections import PERSON, read_json
 
 Rows = Iterable[tuple[int, Any, float]]
@@ -77,5 +77,6 @@ def _by_image(rows: Rows) -> dict[int, Boxes]:
         found[image_id].append((*box, score))
     arrays = {image_id: np.array(each, dtype=float) for image_id, each in found.items()}
     return {
-        image_id: Boxes(each[:, :4] - [COCO_CORNER, COCO_CORNER, 0, 0], each[:, 4]) for image_id, each in arrays.items()
+        image_id: Boxes(each[:, :4] - [PIXEL_CORNER, PIXEL_CORNER, 0, 0], each[:, 4])
+        for image_id, each in arrays.items()
     }

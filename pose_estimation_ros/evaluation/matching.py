@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
+from pose_estimation_ros.core.oks import LABELLED, keypoint_similarity, oks
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.evaluation.oks import LABELLED, keypoint_similarity, oks
 
 ALIKE = 0.1
 """OKS below which a detection is of somebody else."""
@@ -122,7 +122,7 @@ def _joints(picture: PictureMatch, sigmas: FloatArray) -> tuple[FloatArray, Floa
     labelled: BoolArray = truth[..., 2] > LABELLED
     placed = labelled & (found[..., :2] != 0).any(axis=2)
     every = np.arange(len(truth))
-    similarity = keypoint_similarity(found, truth, areas, sigmas)[every, every]  # (N, K)
+    similarity = np.nan_to_num(keypoint_similarity(found, truth, areas, sigmas)[every, every])  # (N, K)
     distance = np.linalg.norm(found[..., :2] - truth[..., :2], axis=2) / np.sqrt(np.maximum(areas, 1))[:, None]
     return np.where(labelled, similarity * placed, np.nan), np.where(placed, distance, np.nan)
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError, SettingsError
+from pose_estimation_ros.core.oks import oks
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.assignment import best_pairs
-from pose_estimation_ros.evaluation.oks import oks
 
 ALIKE = 0.5
 """Object keypoint similarity from which on a pose is that of a person."""

@@ -15,11 +15,11 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError
 from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.sample import COCO_CORNER
 from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
 from pose_estimation_ros.evaluation.matching import NOBODY, PictureMatch, joint_scores
 from pose_estimation_ros.evaluation.report_page import STYLE
@@ -160,7 +160,7 @@ def _card(picture: PictureMatch, file: Path) -> str:
 
 def _drawn(image: ByteArray, people: FloatArray, scale: float) -> ByteArray:
     """Draw people (P, 17, 3) in COCO's pixels on a picture that was made smaller."""
-    xy = people[..., :2] * scale - COCO_CORNER
+    xy = people[..., :2] * scale - PIXEL_CORNER
     flagged = np.where(people[..., 2:] > 0, np.concatenate([xy, people[..., 2:]], axis=2), np.nan)
     return np.asarray(draw_poses(image, [Pose(person, 1.0, COCO_17) for person in flagged]))
 

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.sample import COCO_CORNER, NOT_LABELLED, Sample
+from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 from pose_estimation_ros.evaluation.detections import PERSON
 
 
@@ -47,7 +48,7 @@ def _people(sample: Sample, skeleton: Skeleton) -> list[dict[str, Any]]:
                 'iscrowd': 0,
                 'num_keypoints': int((keypoints[:, 2] > NOT_LABELLED).sum()),
                 'keypoints': keypoints.ravel().tolist(),
-                'bbox': [x + COCO_CORNER, y + COCO_CORNER, width, height],
+                'bbox': [x + PIXEL_CORNER, y + PIXEL_CORNER, width, height],
                 'area': float(area),
             }
         )
@@ -58,7 +59,7 @@ def coco_keypoints(joints: FloatArray, skeleton: Skeleton) -> FloatArray:
     """Return joints (K, 3) of a skeleton as COCO's (17, 3): half a pixel on, zeros where not labelled."""
     converted = np.nan_to_num(skeleton.convert(joints, COCO_17).astype(float))
     labelled = converted[:, 2:] > NOT_LABELLED
-    return np.where(labelled, converted + [COCO_CORNER, COCO_CORNER, 0], 0)
+    return np.where(labelled, converted + [PIXEL_CORNER, PIXEL_CORNER, 0], 0)
 
 
 def _crowds(mask: AnyArray) -> list[dict[str, Any]]:

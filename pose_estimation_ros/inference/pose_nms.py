@@ -6,19 +6,15 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
 from pose_estimation_ros.core.boxes import keep_unlike
+from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
 
 
 def pose_likeness(poses: Sequence[Pose], areas: FloatArray) -> FloatArray:
     """Return OKS (N, N) of poses by the mean of each pair's areas (N,), over the keypoints found in both."""
     xy = np.stack([pose.keypoints[:, :2] for pose in poses]).astype(float)
-    variances = np.square(2 * np.array(poses[0].skeleton.sigmas))
-    area = (areas[:, None] + areas[None]) / 2 + np.spacing(1.0)
-    squared = np.square(xy[:, None] - xy[None]).sum(axis=-1)  # (N, N, K)
-    similarity = np.exp(-squared / (2 * variances * area[..., None]))
-    shared = np.isfinite(similarity).sum(axis=-1)
-    mean: FloatArray = np.nansum(similarity, axis=-1) / np.maximum(shared, 1)
-    return mean
+    area = (areas[:, None] + areas[None]) / 2
+    return mean_of_shared(keypoint_similarity(xy, xy, area, np.array(poses[0].skeleton.sigmas)))
 
 
 def unlike_poses(poses: Sequence[Pose], areas: FloatArray, threshold: float) -> IntArray:

@@ -11,7 +11,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes, PersonCrop
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Affine, Letterbox
+from pose_estimation_ros.core.geometry import PIXEL_CORNER, Affine, Letterbox
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
@@ -19,8 +19,6 @@ from pose_estimation_ros.inference.pipeline import Result, Timings
 from pose_estimation_ros.inference.pose_nms import unlike_poses
 from pose_estimation_ros.inference.preprocess import normalised
 from pose_estimation_ros.methods.method import Decoder, Method, Preprocessing
-
-PIXEL_CORNER = 0.5
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.tracking.matching import most_alike_first
 from pose_estimation_ros.tracking.motion import Motion, OpticalFlow
-from pose_estimation_ros.tracking.similarity import keypoint_similarity
+from pose_estimation_ros.tracking.similarity import pose_keypoint_similarity
 from pose_estimation_ros.tracking.tracker import Smoother, Tracker
 
 
@@ -70,7 +70,7 @@ class FlowSimilarity:
 
     def __call__(self, previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
         """Return a (previous, current) matrix."""
-        similarity = keypoint_similarity(previous, current) ** (1 / self.tolerance**2)  # (P, C, K)
+        similarity = pose_keypoint_similarity(previous, current) ** (1 / self.tolerance**2)  # (P, C, K)
         if not similarity.size:
             return np.zeros(similarity.shape[:2])
         found = [np.stack([np.isfinite(pose.keypoints[:, 0]) for pose in poses]) for poses in (previous, current)]

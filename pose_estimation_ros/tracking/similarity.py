@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
 
 SIMILAR = 0.5
@@ -33,7 +34,7 @@ def published_similarity(previous: Pose, current: Pose) -> int:
 
 def count_similar_keypoints(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
     """Return `published_similarity` of every previous (rows) with every current pose (columns)."""
-    counts: FloatArray = (keypoint_similarity(previous, current) > SIMILAR).sum(axis=-1).astype(np.float64)
+    counts: FloatArray = (pose_keypoint_similarity(previous, current) > SIMILAR).sum(axis=-1).astype(np.float64)
     return counts
 
 
@@ -57,13 +58,10 @@ def closeness(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
 
 def oks_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
     """Return the mean similarity, 0 to 1, of the keypoints found in both poses; 0 where they share none."""
-    similarity = keypoint_similarity(previous, current)
-    shared = np.isfinite(similarity).sum(axis=-1)
-    mean: FloatArray = np.nansum(similarity, axis=-1) / np.maximum(shared, 1)
-    return mean
+    return mean_of_shared(pose_keypoint_similarity(previous, current))
 
 
-def keypoint_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
+def pose_keypoint_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
     """Return (previous, current, K) object keypoint similarities, NaN where a keypoint is missing from either pose.
 
     The scale of a pair is the larger of the two boxes. Raises ValueError for poses of different skeletons.
@@ -71,11 +69,8 @@ def keypoint_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> Fl
     if not previous or not current:
         return np.empty((len(previous), len(current), 0))
     xy_previous, xy_current = _coordinates(previous, current)  # (P, K, 2), (C, K, 2)
-    squared_distance = np.square(xy_previous[:, None] - xy_current[None]).sum(axis=-1)  # (P, C, K)
-    area = np.maximum(_box_areas(xy_previous)[:, None], _box_areas(xy_current)[None])  # (P, C)
-    variances = np.square(2 * np.array(current[0].skeleton.sigmas))
-    similarity: FloatArray = np.exp(-squared_distance / (2 * (area[..., None] + np.spacing(1.0)) * variances))
-    return similarity
+    areas = np.maximum(_box_areas(xy_previous)[:, None], _box_areas(xy_current)[None])  # (P, C)
+    return keypoint_similarity(xy_previous, xy_current, areas, np.array(current[0].skeleton.sigmas))
 
 
 def _coordinates(previous: Sequence[Pose], current: Sequence[Pose]) -> tuple[FloatArray, FloatArray]:

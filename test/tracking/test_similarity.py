@@ -8,8 +8,8 @@ from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.tracking.similarity import (
     _box_areas,
     count_similar_keypoints,
-    keypoint_similarity,
     oks_similarity,
+    pose_keypoint_similarity,
     published_similarity,
 )
 
@@ -60,7 +60,7 @@ def test_a_pose_is_like_itself(poses):
 def test_missing_keypoints_are_nan_and_do_not_count(poses):
     assert published_similarity(NOBODY, poses[0]) == 0
     assert oks_similarity([NOBODY], poses).tolist() == [[0] * 6]
-    similarity = keypoint_similarity(poses[:1], poses[1:2])[0, 0]
+    similarity = pose_keypoint_similarity(poses[:1], poses[1:2])[0, 0]
     shared = np.isfinite(poses[0].keypoints[:, 0]) & np.isfinite(poses[1].keypoints[:, 0])
     np.testing.assert_array_equal(np.isfinite(similarity), shared)
 

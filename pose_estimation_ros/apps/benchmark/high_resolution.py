@@ -21,6 +21,7 @@ from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.inference.backends.opening import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.inference.two_pass.resized import Resized
@@ -249,9 +250,7 @@ def tables(rows: Sequence[TableRow], regions: str) -> str:
         own = [row for row in rows if row.table == table]
         if own:
             lines = [(*HEADINGS, *NUMBERS[table], 'published'), *(_cells(row, regions) for row in own)]
-            widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-            text = ['  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-            parts.append('\n'.join([title, *(line.rstrip() for line in text)]))
+            parts.append('\n'.join([title, *table_lines(lines)]))
     return '\n\n'.join(parts)
 
 

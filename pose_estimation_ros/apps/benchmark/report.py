@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.tables import table_lines
 
 if TYPE_CHECKING:
     from pose_estimation_ros.apps.commands.benchmark import Row
@@ -22,17 +23,12 @@ def format_table(rows: Sequence['Row']) -> str:
     """Return the rows as text: medians in milliseconds."""
     detects = any(row.detect_ms for row in rows)
     headings = HEADINGS[:TIMES_BEGIN] + ('detect',) * detects + HEADINGS[TIMES_BEGIN:]
-    cells = [headings, *(_cells(row, detects) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
-    lines = []
-    for number, line in enumerate(cells):
-        texts = [
-            text.rjust(width) if column == 1 or column > 5 else text.ljust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append('  '.join(texts).rstrip())
-        if number == 0 or (number < len(rows) and rows[number].source != rows[number - 1].source):
-            lines.append('-' * len(lines[0]))
+    head, *body = table_lines([headings, *(_cells(row, detects) for row in rows)], {1, *range(6, len(headings))})
+    lines = [head]
+    for number, line in enumerate(body):
+        if number == 0 or rows[number].source != rows[number - 1].source:
+            lines.append('-' * len(head))
+        lines.append(line)
     return '\n'.join(
         [*lines, 'milliseconds a frame (medians, p95 of the total); speed-up over the first row of a source']
     )
@@ -85,12 +81,8 @@ pipeline, below 0 where noise is larger; load: the machine's; -: nothing arrived
 def format_node_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return what `benchmark --ros` measured as text."""
     cells = [list(NODE_COLUMNS.values()), *([_number(row[name]) for name in NODE_COLUMNS] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(NODE_COLUMNS))]
-    lines = [
-        '  '.join(text.rjust(width) if column else text.ljust(width) for column, (text, width) in enumerate(zipped))
-        for zipped in (list(zip(line, widths, strict=True)) for line in cells)
-    ]
-    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:], NODE_NOTE])
+    head, *body = table_lines(cells, range(1, len(NODE_COLUMNS)))
+    return '\n'.join([head, '-' * len(head), *body, NODE_NOTE])
 
 
 def _number(value: Any) -> str:

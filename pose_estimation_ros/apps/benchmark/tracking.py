@@ -10,6 +10,7 @@ from pose_estimation_ros.apps.benchmark.machine import machine
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.tracking_trial import TrackerRun, run_trackers, total, trials
 from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
@@ -62,8 +63,7 @@ def format_tracking(rows: list[Row]) -> str:
     texts += [
         [f'{value:.3f}' if isinstance(value, float) else str(value) for value in asdict(row).values()] for row in rows
     ]
-    widths = [max(len(line[column]) for line in texts) for column in range(len(COLUMNS))]
-    return '\n'.join('  '.join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in texts)
+    return '\n'.join(table_lines(texts, range(len(COLUMNS))))
 
 
 def _row(name: str, runs: list[TrackerRun]) -> Row:

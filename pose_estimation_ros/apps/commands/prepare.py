@@ -11,6 +11,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from pose_estimation_ros.apps.options.json_option import Write, add_json_option, json_results
 from pose_estimation_ros.apps.options.parser import PROGRAM, add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.fetching.coco import CocoRequest, prepare_coco
 from pose_estimation_ros.fetching.coco_parts import COCO_2017, COCO_URL, DEFAULT_PARTS
 from pose_estimation_ros.fetching.imagenet import IMAGENET, LABELS, prepare_imagenet
@@ -108,9 +109,7 @@ def _show(outcome: Outcome) -> None:
     if not outcome.parts:
         return
     rows = [(part.name, str(part.files), in_words(part.bytes), part.state, str(part.path)) for part in outcome.parts]
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    for row in (COLUMNS, *rows):
-        say('  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    say('\n'.join(table_lines([COLUMNS, *rows])))
 
 
 def _next(what: str, output: Path, outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import ImageError
 from pose_estimation_ros.data.bags.contents import Message, standard_types
-from pose_estimation_ros.data.camera_messages import BrokenImageError, bgr_from_compressed, bgr_from_raw
+from pose_estimation_ros.data.camera_messages import BrokenImageError, bgr_from_compressed, bgr_from_raw, seconds
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -26,9 +26,7 @@ def picture_in(message: Message) -> BagPicture:
     """Return the picture of an Image or CompressedImage message; raises ImageError where it holds none."""
     content = _deserialized(message)
     image = bgr_from_raw(content) if message.topic.msgtype == IMAGE else bgr_from_compressed(content)
-    time = content.header.stamp
-    stamp = time.sec + time.nanosec * 1e-9 if time.sec or time.nanosec else None
-    return BagPicture(image, content.header, stamp)
+    return BagPicture(image, content.header, seconds(content.header.stamp) or None)
 
 
 def _deserialized(message: Message) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.skeleton import Skeleton
-from pose_estimation_ros.data.sample import COCO_CORNER, boxes_of
+from pose_estimation_ros.data.sample import boxes_of
 
 LOG = logging.getLogger(__name__)
 
@@ -95,8 +96,8 @@ def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) 
     if box.size != 4 or not np.isfinite(box).all():
         raise DatasetError(f'{name}: bbox must be x, y, width, height, got {annotation["bbox"]}')
     area = float(_numbers(annotation.get('area', box[2] * box[3]), f'{name}: area'))
-    joints = joints - np.where(joints[:, 2:] > 0, [COCO_CORNER, COCO_CORNER, 0], 0)
-    return Person(joints, box - [COCO_CORNER, COCO_CORNER, 0, 0], max(0.0, area), annotation.get('segmentation'))
+    joints = joints - np.where(joints[:, 2:] > 0, [PIXEL_CORNER, PIXEL_CORNER, 0], 0)
+    return Person(joints, box - [PIXEL_CORNER, PIXEL_CORNER, 0, 0], max(0.0, area), annotation.get('segmentation'))
 
 
 def painted_mask(image_hw: tuple[int, int], segmentations: Collection[Any], where: str) -> ByteArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.two_pass.stature import stature
 
@@ -40,14 +41,13 @@ def _same_person(poses: Sequence[Pose], settings: MergeSettings) -> FloatArray:
     """Return a matrix (P, P): whether two poses show one person."""
     xy = np.stack([pose.keypoints[:, :2] for pose in poses]).astype(float)  # (P, K, 2)
     found = np.isfinite(xy[..., 0])  # (P, K)
-    squared = np.square(xy[:, None] - xy[None]).sum(axis=-1)  # (P, P, K)
     size = np.array([max(stature(pose), 1.0) for pose in poses])
     # COCO's areas are about a quarter of a standing person's height squared.
     area = np.maximum(size[:, None], size[None]) ** 2 / 4
-    variances = np.square(2 * np.array(poses[0].skeleton.sigmas))
-    similarity = np.exp(-squared / (2 * area[..., None] * variances))
+    similarity = keypoint_similarity(xy, xy, area, np.array(poses[0].skeleton.sigmas))
     both = (found[:, None] & found[None]).sum(axis=-1)
     fewer = np.minimum(found.sum(axis=1)[:, None], found.sum(axis=1)[None])
-    mean = np.nansum(similarity, axis=-1) / np.maximum(both, 1)
-    same: FloatArray = (mean >= settings.least_similarity) & (both >= settings.least_shared * np.maximum(fewer, 1))
+    same: FloatArray = (mean_of_shared(similarity) >= settings.least_similarity) & (
+        both >= settings.least_shared * np.maximum(fewer, 1)
+    )
     return same

@@ -12,6 +12,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.skeleton_cloud import mean_score
 from pose_estimation_ros.ros.messages.optional import how_to_install, message_types
@@ -150,7 +151,7 @@ def roi_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
 
 def _normalised(keypoints: Any, size: tuple[int, int]) -> Any:
     """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the picture, 1 the other."""
-    xy = (keypoints[:, :2] + 0.5) / np.array(size)  # pixels are counted from the centre of the first
+    xy = (keypoints[:, :2] + PIXEL_CORNER) / np.array(size)
     return np.clip(np.nan_to_num(np.column_stack([xy, keypoints[:, 2]]), nan=0.0), 0, 1).astype(float)
 
 

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.core.boxes import NOBODY, Boxes
+from pose_estimation_ros.core.geometry import PIXEL_CORNER
+from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.ros.parameters.parameters import NodeSettings
 
 KEPT = 30
 LOG_S = 5.0
 """At most one warning in so many seconds."""
-
-PIXEL_CORNER = 0.5
-"""Messages count pixels from the corner of the top-left one, this package from its centre."""
 
 
 class BoxBuffer:
@@ -43,8 +42,8 @@ class BoxBuffer:
         """Return the boxes of the message nearest to a picture's time; nobody, and a warning, where there is none."""
         with self._lock:
             messages = list(self._messages)
-        wanted = _seconds(header)
-        best = min(messages, key=lambda message: abs(_seconds(message.header) - wanted), default=None)
+        wanted = seconds(header.stamp)
+        best = min(messages, key=lambda message: abs(seconds(message.header.stamp) - wanted), default=None)
         self.fault = self._why_not(best, wanted)
         if best is None or self.fault:
             self._logger.warning(f'a picture has no boxes: {self.fault}', throttle_duration_sec=LOG_S)
@@ -54,7 +53,7 @@ class BoxBuffer:
     def _why_not(self, best: Any, wanted: float) -> str:
         if best is None:
             return 'no boxes have come on detections'
-        apart = abs(_seconds(best.header) - wanted)
+        apart = abs(seconds(best.header.stamp) - wanted)
         if apart <= self._max_age:
             return ''
         return (
@@ -88,7 +87,3 @@ def _row(detection: Any, class_id: str) -> tuple[float, ...] | None:
     place = getattr(centre, 'position', centre)  # before vision_msgs 4 the middle was a Pose2D of geometry_msgs
     left, top = place.x - width / 2 - PIXEL_CORNER, place.y - height / 2 - PIXEL_CORNER
     return left, top, width, height, max((score for _, score in guesses), default=1.0)
-
-
-def _seconds(header: Any) -> float:
-    return float(header.stamp.sec) + float(header.stamp.nanosec) * 1e-9

@@ -8,6 +8,7 @@ from typing import Any
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import ImageError
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.ros.messages.depth import Intrinsics, depth_in_metres, intrinsics, points_3d, size_fault
 from pose_estimation_ros.ros.parameters.parameters import NodeSettings
 
@@ -73,9 +74,9 @@ class DepthBuffer:
             pictures, info = [*before, *self._pictures], self._camera_info
         if not pictures:
             raise ImageError('no depth picture has come on depth/image')
-        wanted = _seconds(header)
-        best = min(pictures, key=lambda message: abs(_seconds(message.header) - wanted))
-        if (apart := abs(_seconds(best.header) - wanted)) > slop:
+        wanted = seconds(header.stamp)
+        best = min(pictures, key=lambda message: abs(seconds(message.header.stamp) - wanted))
+        if (apart := abs(seconds(best.header.stamp) - wanted)) > slop:
             raise ImageError(
                 f'the nearest depth picture is {apart:.3f} s from the picture, and depth.slop allows {slop:g} s; '
                 'synchronise the cameras, or raise it'
@@ -91,7 +92,3 @@ def _constants(info: Any) -> Intrinsics:
     if camera is None:
         raise ImageError('depth/camera_info has no focal length: the camera is not calibrated')
     return camera
-
-
-def _seconds(header: Any) -> float:
-    return float(header.stamp.sec) + float(header.stamp.nanosec) * 1e-9

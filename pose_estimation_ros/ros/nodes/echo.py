@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import rclpy
@@ -15,6 +14,7 @@ from sensor_msgs.msg import PointCloud2
 
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.ros.messages.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
 
@@ -59,7 +59,7 @@ def silence(topic: str, types: Sequence[str]) -> str:
 
 def as_text(message: PointCloud2, poses: Sequence[Pose]) -> str:
     """Return a message for people to read."""
-    head = f'{_stamp(message):.3f} {message.header.frame_id}: {counted(len(poses), "person", "people")}'
+    head = f'{seconds(message.header.stamp):.3f} {message.header.frame_id}: {counted(len(poses), "person", "people")}'
     return '\n'.join([head, *map(str, poses)])
 
 
@@ -74,11 +74,7 @@ def as_line(message: PointCloud2, poses: Sequence[Pose]) -> str:
         }
         for pose in poses
     ]
-    return json.dumps({'stamp': _stamp(message), 'frame_id': message.header.frame_id, 'poses': people})
-
-
-def _stamp(message: Any) -> float:
-    return float(message.header.stamp.sec) + float(message.header.stamp.nanosec) * 1e-9
+    return json.dumps({'stamp': seconds(message.header.stamp), 'frame_id': message.header.frame_id, 'poses': people})
 
 
 def main(args: Sequence[str] | None = None) -> int:

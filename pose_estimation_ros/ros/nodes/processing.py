@@ -11,6 +11,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.ros.messages.image_conversion import BrokenImage, Converter, UnsupportedEncoding
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
@@ -171,11 +172,6 @@ class FrameProcessor:
             return False
         self._complained.add(complaint)
         return True
-
-
-def seconds(stamp: Any) -> float:
-    """Return a builtin_interfaces/Time in seconds; 0 means that nobody set it."""
-    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
 
 
 def grey_picture() -> ByteArray:

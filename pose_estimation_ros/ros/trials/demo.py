@@ -28,13 +28,13 @@ from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
 from pose_estimation_ros.ros.messages.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, own_domain, profile
 from pose_estimation_ros.ros.nodes.outputs import reliable
-from pose_estimation_ros.ros.nodes.processing import seconds
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 NODE = '/pose_node'

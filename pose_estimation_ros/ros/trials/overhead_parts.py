@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.files import write_json
+from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr
@@ -26,7 +27,6 @@ from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
 from pose_estimation_ros.ros.nodes.inputs import sensor_profile
 from pose_estimation_ros.ros.nodes.moments import Costs, Moments
 from pose_estimation_ros.ros.nodes.outputs import reliable
-from pose_estimation_ros.ros.nodes.processing import seconds
 from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
 from pose_estimation_ros.ros.parameters.parameters import settings_from

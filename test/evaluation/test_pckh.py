@@ -1,4 +1,4 @@
-"""OKS as pycocotools has it, PCKh as MPII's published script has it."""
+"""PCKh as MPII's published script calculates it."""
 
 import math
 
@@ -6,63 +6,8 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import EvaluationError
-from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
-from pose_estimation_ros.evaluation.oks import oks
+from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
-
-SIGMAS = np.array(COCO_17.sigmas)
-
-
-def test_golden_oks(golden):
-    expected = golden('coco_ap')
-    truth = golden('coco_ap_gt.json')['annotations']
-    detections = golden('coco_ap_detections.json')
-    compared = 0
-    for name in expected:
-        if not name.startswith('oks_'):
-            continue
-        image_id = int(name.removeprefix('oks_'))
-        people = [each for each in truth if each['image_id'] == image_id]
-        found = sorted((each for each in detections if each['image_id'] == image_id), key=lambda each: -each['score'])
-        similarity = oks(
-            np.array([each['keypoints'] for each in found[:20]]).reshape(-1, 17, 3),
-            np.array([each['keypoints'] for each in people]).reshape(-1, 17, 3),
-            np.array([each['area'] for each in people]),
-            expected['sigmas'],
-            np.array([each['bbox'] for each in people]),
-        )
-        assert similarity == pytest.approx(expected[name], abs=1e-9), name
-        compared += similarity.size
-    assert compared > 100
-
-
-def test_oks_by_hand(make):
-    truth = make.person(150, 150)
-    found = truth[None, :, :2].copy()
-    area = 5000.0
-    assert oks(found, truth[None], np.array([area]), SIGMAS) == pytest.approx(np.ones((1, 1)))
-    found[0, 0, 0] += 3
-    expected = (16 + math.exp(-9 / (2 * area * (2 * 0.026) ** 2))) / 17
-    assert oks(found, truth[None], np.array([area]), SIGMAS)[0, 0] == pytest.approx(expected)
-    found[0, 1] = np.nan
-    assert oks(found, truth[None], np.array([area]), SIGMAS)[0, 0] == pytest.approx(expected - 1 / 17)
-
-
-def test_oks_counts_labelled_keypoints_only(make):
-    truth, found = make.person(150, 150), make.person(150, 150)
-    truth[5:, 2] = 0
-    found[5:] += 500
-    assert oks(found[None], truth[None], np.array([5000.0]), SIGMAS) == pytest.approx(np.ones((1, 1)))
-
-
-def test_oks_of_nobody(make):
-    some = make.person(1, 2)[None]
-    none = np.empty((0, 17, 3))
-    assert oks(none, some, np.ones(1), SIGMAS).shape == (0, 1)
-    assert oks(some, none, np.ones(0), SIGMAS).shape == (1, 0)
-    bare = np.zeros((1, 17, 3))
-    assert oks(some, bare, np.ones(1), SIGMAS) == 0
-    assert np.isfinite(oks(some, some + 1, np.zeros(1), SIGMAS)).all()
 
 
 def by_the_script(predicted, truth, visible, heads, threshold):
