@@ -13,11 +13,11 @@ from pose_estimation_ros.inference.backends.backend import BackendSettings, Mode
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.inference.test_time import Flipped
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
 pytestmark = pytest.mark.slow
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 # By height: the AP of the published demo and of the published evaluation.
 PUBLISHED = {256: {'reference': 0.2996, 'evaluation': 0.3116}, 368: {'reference': 0.3626, 'evaluation': 0.3799}}
 

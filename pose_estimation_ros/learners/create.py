@@ -1,44 +1,40 @@
-"""Learners by the name of their method."""
+"""Learners by the name of their system."""
 
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
 from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
-from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
-
-LEARNERS: dict[str, type[Learner]] = {
-    'lightweight_openpose': LightweightOpenPoseLearner,
-    'high_resolution': HighResolutionPoseEstimationLearner,
-    'simple_baseline': SimpleBaselineLearner,
-}
+from pose_estimation_ros.methods.systems import SYSTEMS, find_system
 
 
 def create_learner(method: str, **options: Any) -> Learner:
-    """Return the learner of a method; options are those of its constructor, None meaning its default."""
+    """Return the learner of a system; options are those of its constructor, None meaning its default."""
     given = given_options(method, options)
-    return LEARNERS[method](**given)
+    learner: Learner = find_system(method).learner_class()(**given)
+    return learner
 
 
 def given_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those options that are not None; raises SettingsError for one that the method's learner does not have."""
-    if method not in LEARNERS:
-        raise SettingsError(f'method must be one of {", ".join(LEARNERS)}, got {method!r}')
+    """Return those options that are not None; raises SettingsError for one that the system's learner does not have."""
+    known = _parameters(method)
     given = {name: value for name, value in options.items() if value is not None}
-    unknown = given.keys() - inspect.signature(LEARNERS[method]).parameters.keys()
+    unknown = given.keys() - known.keys()
     if unknown:
         raise SettingsError(f'{method} has no option {", ".join(sorted(unknown))}')
     return given
 
 
 def usual_decoding(method: str) -> str:
-    """Return the name of the decoding that a method's learner has unless another is asked for."""
-    return str(inspect.signature(LEARNERS[method]).parameters['decode'].default)
+    """Return the name of the decoding that a system's learner has unless another is asked for."""
+    return str(_parameters(method)['decode'].default)
 
 
 def takes(method: str, option: str) -> bool:
-    """Whether a method's learner has an option."""
-    return method in LEARNERS and option in inspect.signature(LEARNERS[method]).parameters
+    """Whether a system's learner has an option."""
+    return method in SYSTEMS and option in _parameters(method)
+
+
+def _parameters(method: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(find_system(method).learner_class()).parameters

@@ -20,8 +20,8 @@ from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.learners.whole_picture_asked import whole_picture_holder
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.system import SYSTEM
 from pose_estimation_ros.methods.method import Method, Preprocessing
-from pose_estimation_ros.methods.systems import METHODS
 from pose_estimation_ros.models.holder import announce
 from pose_estimation_ros.models.optimized import calibration_inputs
 from pose_estimation_ros.tracking.tracker import Tracker
@@ -49,7 +49,7 @@ class LightweightOpenPoseLearner(Learner):
 
     """
 
-    method: ClassVar[Method] = METHODS['lightweight_openpose']
+    method: ClassVar[Method] = SYSTEM.method
     given: frozenset[str]
 
     @remembers_given

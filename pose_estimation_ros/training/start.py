@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.parts import Subject
 from pose_estimation_ros.training.recipe import Recipe, StartSettings
 from pose_estimation_ros.training.sources import make_transform, training_pictures
@@ -16,9 +15,7 @@ from pose_estimation_ros.training.sources import make_transform, training_pictur
 
 def method_of(recipe: Recipe) -> Method:
     """Return the recipe's method; raises SettingsError naming those there are."""
-    if recipe.method not in METHODS:
-        raise SettingsError(f'method must be one of {", ".join(METHODS)}, got {recipe.method!r}')
-    return METHODS[recipe.method]
+    return find_method(recipe.method)
 
 
 def make_subject(recipe: Recipe, resumed: bool = False) -> tuple[Subject, str]:

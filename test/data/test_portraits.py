@@ -10,7 +10,7 @@ from pose_estimation_ros.core.geometry import Affine
 from pose_estimation_ros.core.skeleton import LEEDS_14, Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.portraits import Portraits
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.recipe import DataSettings, Part
 from pose_estimation_ros.training.sources import training_pictures
 
@@ -102,7 +102,7 @@ def test_pictures_without_a_torso_stay_as_they_are():
 def test_recipes_ask_for_them_by_part():
     """Windows of the recipe's sizes, of whatever a part's pictures are."""
     part = Part('synthetic', count=3, size=(90, 160), persons=(1, 1), person_height=(0.5, 0.5), seed=4)
-    method = METHODS['lightweight_openpose']
+    method = find_method('lightweight_openpose')
     whole = training_pictures(DataSettings(train=[part]), method)
     cut = training_pictures(DataSettings(train=[replace(part, portraits=(2.0, 2.0))]), method)
     for index in range(3):

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from pose_estimation_ros.inference.backends.backend import Model
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
-CHANNELS = METHODS['lightweight_openpose'].output_channels
+CHANNELS = find_method('lightweight_openpose').output_channels
 
 
 class TinyNetwork(nn.Module):

@@ -10,9 +10,9 @@ from pose_estimation_ros.inference.backends.backend import BackendSettings, Mode
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import MAX_ASPECT, Pipeline, Timings
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 NECK = OPENPOSE_18.index('neck')
 DIRECTIONS = np.array([(np.sin(angle), np.cos(angle)) for angle in np.linspace(0, 6, 18)])
 

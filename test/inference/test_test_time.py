@@ -11,9 +11,9 @@ from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.inference.test_time import Flipped, MultiScale
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 LAYOUT = np.array(
     [
         *((0, -40), (0, -24), (-16, -22), (-24, -4), (-24, 14), (16, -22), (24, -4), (24, 14), (-10, 16)),

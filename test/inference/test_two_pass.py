@@ -29,9 +29,9 @@ from pose_estimation_ros.inference.two_pass.stature import stature
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.inference.two_pass.watching import Watch
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 # Standing upright, as shares of the stature from the top of the head: x, y by keypoint of OPENPOSE_18.
 STANDING = np.array(
     [

@@ -19,7 +19,7 @@ from pose_estimation_ros.core.errors import (
     SettingsError,
     WeightsError,
 )
-from pose_estimation_ros.inference.backends import backend as backends
+from pose_estimation_ros.inference.backends import opening as backends
 from pose_estimation_ros.inference.backends import openvino_backend
 from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions

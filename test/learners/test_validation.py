@@ -12,9 +12,9 @@ from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.pictures import coco_pictures, drawn_pictures, together
 from pose_estimation_ros.learners.validation import CocoValidation
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 HEIGHT = 160
 
 

@@ -16,9 +16,9 @@ from pose_estimation_ros.methods.lightweight_openpose.decoding import (
 )
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, TargetSettings, encode
 from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings, Peaks
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 ALL = [pytest.param(decoder, id=name) for name, decoder in DECODERS.items()]
 STANDING = {
     'nose': (0, 0.06), 'neck': (0, 0.18),

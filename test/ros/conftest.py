@@ -86,10 +86,10 @@ def ros() -> Iterator[None]:
 @pytest.fixture
 def workshop(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes fake learners instead of real ones."""
-    from ros_fakes import LEARNERS, NAME, Workshop
+    from ros_fakes import NAME, SYSTEMS, Workshop, system_with
 
     workshop = Workshop()
-    monkeypatch.setitem(LEARNERS, NAME, workshop.make)
+    monkeypatch.setitem(SYSTEMS, NAME, system_with(workshop.make))
     yield workshop
     workshop.gate.set()
 

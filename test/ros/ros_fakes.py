@@ -6,6 +6,7 @@ As a program it is the node with that learner instead of the real one.
 import sys
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.inference.pipeline import Result, Timings
-from pose_estimation_ros.learners.create import LEARNERS
+from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.tracking.tracker import Tracker
 
 NAME = 'lightweight_openpose'
@@ -100,6 +101,12 @@ class Workshop:
             self.hurdle(image)
 
 
+def system_with(make):
+    """Return a row of the table of systems whose learner is what `make` returns."""
+    sys.modules[__name__].make_learner = make
+    return replace(SYSTEMS[NAME], learner=f'{__name__}:make_learner')
+
+
 def is_warm_up(image):
     return image.shape == (480, 640, 3) and (image == 128).all()
 
@@ -115,7 +122,7 @@ def main():
         time.sleep(slow.get('--slow-load', 0))
         return workshop.make(base_height)
 
-    LEARNERS[NAME] = make
+    SYSTEMS[NAME] = system_with(make)
     from pose_estimation_ros.ros.nodes import pose_node
 
     return pose_node.main([each for each in sys.argv[1:] if not each.startswith('--slow')])

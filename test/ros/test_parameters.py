@@ -4,9 +4,11 @@ from typing import get_type_hints
 
 import pytest
 import yaml
+from ros_fakes import system_with
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
-from pose_estimation_ros.learners.create import LEARNERS, create_learner
+from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters import parameter_texts
 from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options, heights, learner_options
 from pose_estimation_ros.ros.parameters.parameters import (
@@ -174,7 +176,8 @@ def test_what_is_fixed_is_refused_while_active(parameter):
 
 
 def test_heights_of_the_method_are_taken(monkeypatch):
-    monkeypatch.setitem(LEARNERS, 'lightweight_openpose', lambda first_pass_height=1, second_pass_height=2: None)
+    system = system_with(lambda first_pass_height=1, second_pass_height=2: None)
+    monkeypatch.setitem(SYSTEMS, 'lightweight_openpose', system)
     new = changed(DEFAULTS, {'first_pass_height': 300}, configured=True)
     assert heights(new) == {'first_pass_height': 300, 'second_pass_height': 540}
     with pytest.raises(SettingsError, match='no base_height'):
@@ -184,10 +187,10 @@ def test_heights_of_the_method_are_taken(monkeypatch):
 # --- to the learner ---
 
 
-@pytest.mark.parametrize('method', LEARNERS)
+@pytest.mark.parametrize('method', SYSTEMS)
 def test_every_method_takes_the_defaults(method):
     name, options = learner_options(settings_from({'method': method}))
-    assert isinstance(create_learner(name, **options), LEARNERS[method])
+    assert isinstance(create_learner(name, **options), SYSTEMS[method].learner_class())
 
 
 def test_settings_reach_the_learner():

@@ -10,12 +10,12 @@ import torch
 
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample, boxes_of
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.distillation.hints import Hints
 from pose_estimation_ros.training.run import Subject
 from pose_estimation_ros.training.settings import LoggingSettings, ScheduleSettings, Settings, TrainerSettings
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 LAYERS = ('model.features.1', 'model.features.3', 'cpm')
 
 # x and y of OPENPOSE_18 in a figure one unit high and standing, from the top-left corner

@@ -13,12 +13,12 @@ from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms import RandomFlip, Warp
 from pose_estimation_ros.learners.teaching import fingerprint
 from pose_estimation_ros.methods.method import Annotation
-from pose_estimation_ros.methods.systems import METHODS
+from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.distillation.taught import Lessons, MirrorTaught, Taught, UnlessTaught, write_lessons
 from pose_estimation_ros.training.items import MAPS, Items, annotation
 from test.training.conftest import StickPeople, jitter
 
-METHOD = METHODS['lightweight_openpose']
+METHOD = find_method('lightweight_openpose')
 OBJECTIVE = METHOD.objective(METHOD.options({}))
 SIZE, CELLS = 64, 8
 

@@ -156,10 +156,11 @@ def learner_options(settings: Namespace) -> dict[str, Any]:
 
 def _refuse_foreign(method: str, wanted: Mapping[str, Any]) -> None:
     """Raise SettingsError, in the command line's words, where options are for other methods."""
-    from pose_estimation_ros.learners.create import LEARNERS, takes
+    from pose_estimation_ros.learners.create import takes
+    from pose_estimation_ros.methods.systems import SYSTEMS
 
     foreign = [name for name, value in wanted.items() if value is not None and not takes(method, name)]
-    if foreign and method in LEARNERS:
+    if foreign and method in SYSTEMS:
         options = ', '.join('--' + CALLED.get(name, name).replace('_', '-') for name in foreign)
         raise SettingsError(f'{method} has no {options}; leave it out, or choose another --method')
 

@@ -41,9 +41,10 @@ def node_parameters(settings: Namespace) -> dict[str, Any]:
 
 def not_for_the_node(settings: Namespace) -> list[str]:
     """Return the options, as they are written, that were given and for which the node has no parameter."""
-    from pose_estimation_ros.learners.create import LEARNERS, usual_decoding
+    from pose_estimation_ros.learners.create import usual_decoding
+    from pose_estimation_ros.methods.systems import SYSTEMS
 
-    usual = usual_decoding(settings.method) if settings.method in LEARNERS else None
+    usual = usual_decoding(settings.method) if settings.method in SYSTEMS else None
     special = {
         '--precision': settings.precision == 'bf16',
         '--stride': settings.stride == 8,

@@ -10,13 +10,14 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backends.backend import BACKENDS
-from pose_estimation_ros.learners.create import LEARNERS, takes
+from pose_estimation_ros.learners.create import takes
 from pose_estimation_ros.learners.two_pass_runner import REGIONS
+from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters.parameter import Parameter, Value
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
 PARAMETERS = (
-    Parameter('method', 'lightweight_openpose', 'Published system to run.', choices=tuple(LEARNERS)),
+    Parameter('method', 'lightweight_openpose', 'Published system to run.', choices=tuple(SYSTEMS)),
     Parameter(
         'model_path', '',
         'A saved folder, a published .pth, an .onnx or an OpenVINO .xml; empty: the model that comes with the package.',

@@ -1,0 +1,1 @@
+"""High-resolution pose estimation: two passes over a network of Lightweight OpenPose."""

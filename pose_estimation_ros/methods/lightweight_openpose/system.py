@@ -1,0 +1,10 @@
+"""Lightweight OpenPose's row in the table of systems."""
+
+from pose_estimation_ros.methods.lightweight_openpose.method import LightweightOpenPose
+from pose_estimation_ros.methods.system import System
+
+SYSTEM = System(
+    name='lightweight_openpose',
+    methods=(LightweightOpenPose(),),
+    learner='pose_estimation_ros.learners.lightweight_openpose:LightweightOpenPoseLearner',
+)

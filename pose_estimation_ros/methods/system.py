@@ -1,0 +1,30 @@
+"""A published system as the rest of the package knows it: one row of the table in systems.py."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from pose_estimation_ros.methods.method import Method
+
+
+@dataclass(frozen=True)
+class System:
+    """What users choose with `--method`: one learner, and the methods whose models it runs."""
+
+    name: str
+    methods: tuple[Method, ...]
+    """One for each skeleton that it was published for, the default first."""
+    learner: str
+    """Its learner as 'module:Class'. It is imported when it is needed, since learners stand above methods."""
+    settings: tuple[type[Any], ...] = ()
+    """Frozen dataclasses whose fields command line, node and recipes offer for this system."""
+
+    @property
+    def method(self) -> Method:
+        """The default method."""
+        return self.methods[0]
+
+    def learner_class(self) -> Any:
+        """Import and return the class of its learner."""
+        module, _, name = self.learner.partition(':')
+        return getattr(importlib.import_module(module), name)
