@@ -17,7 +17,7 @@ ARGS ?=
 TRAINING := test/training test/learners/test_fit.py test/apps/test_train.py
 override weights := $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
-.PHONY: help env lint test demo bench lock clean
+.PHONY: help env lint test demo bench docs lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ demo: $(READY) ## run the main job: annotated video, picture, skeletons as JSON,
 
 bench: $(READY) ## measure every stage and print a table (WEIGHTS=PATH)
 	$(POSE) benchmark --output build/bench $(weights) $(ARGS)
+
+docs: $(READY) ## build the documentation as HTML in build/docs; a broken link or anchor is an error
+	$(RUN) sphinx -W --keep-going -q -n -b html -d build/doctrees docs build/docs
+	@echo 'wrote build/docs/index.html'
 
 lock: $(READY) ## write requirements/lock.txt from .venv, after a change of pins.txt
 	@scripts/make_lock.sh $(VENV)

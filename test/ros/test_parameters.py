@@ -61,10 +61,10 @@ def test_yaml_file_is_the_tables_and_says_the_defaults():
     assert {name: type(value) for name, value in values.items()} == {each.name: each.type for each in PARAMETERS}
 
 
-def test_readme_is_the_tables():
-    readme = (REPOSITORY / parameter_texts.README_FILE).read_text()
-    assert parameter_texts.with_table(readme) == readme, parameter_texts.COMMAND
-    assert all(f'`{parameter.name}`' in readme for parameter in PARAMETERS)
+def test_page_has_the_table():
+    page = (REPOSITORY / parameter_texts.PAGE_FILE).read_text()
+    assert parameter_texts.with_table(page) == page, parameter_texts.COMMAND
+    assert all(f'`{parameter.name}`' in page for parameter in PARAMETERS)
 
 
 @pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml'])
@@ -78,13 +78,15 @@ def test_jetson_is_the_published_full_setting():
 
 
 def test_writing_texts_again_changes_nothing(tmp_path):
-    (tmp_path / 'README.md').write_text(f'before\n{parameter_texts.BEGIN}old\n{parameter_texts.END}after\n')
+    page = tmp_path / parameter_texts.PAGE_FILE
+    page.parent.mkdir()
+    page.write_text(f'before\n{parameter_texts.BEGIN}old\n{parameter_texts.END}after\n')
     assert parameter_texts.main([str(tmp_path)]) == 0
-    readme = (tmp_path / 'README.md').read_text()
-    assert readme.startswith('before\n')
-    assert readme.endswith('after\n')
-    assert parameter_texts.to_markdown() in readme
-    assert parameter_texts.with_table(readme) == readme
+    text = page.read_text()
+    assert text.startswith('before\n')
+    assert text.endswith('after\n')
+    assert parameter_texts.to_markdown() in text
+    assert parameter_texts.with_table(text) == text
     assert (tmp_path / 'config/pose_node.yaml').read_text() == parameter_texts.to_yaml()
 
 

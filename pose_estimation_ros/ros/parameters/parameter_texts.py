@@ -1,4 +1,4 @@
-"""What is written about the table of parameters: config/pose_node.yaml and a part of the README.
+"""What is written about the table of parameters: config/pose_node.yaml and the table of docs/parameters.md.
 
 `python -m pose_estimation_ros.ros.parameters.parameter_texts [FOLDER]` brings the checkout in FOLDER up to date.
 """
@@ -11,7 +11,7 @@ from pose_estimation_ros.ros.parameters.parameter import Parameter, Value
 from pose_estimation_ros.ros.parameters.parameters import PARAMETERS
 
 YAML_FILE = 'config/pose_node.yaml'
-README_FILE = 'README.md'
+PAGE_FILE = 'docs/parameters.md'
 COMMAND = 'python -m pose_estimation_ros.ros.parameters.parameter_texts'
 BEGIN, END = f'<!-- parameters, written by `{COMMAND}` -->\n', '<!-- end of parameters -->\n'
 
@@ -57,25 +57,25 @@ def literal(parameter: Parameter) -> str:
     return f"'{value}'" if isinstance(value, str) else repr(value)
 
 
-def with_table(readme: str) -> str:
-    """Return the README with its part between the markers written anew; raises ValueError where there is none."""
-    before, begin, rest = readme.partition(BEGIN)
+def with_table(page: str) -> str:
+    """Return the page with its part between the markers written anew; raises ValueError where there is none."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f'{README_FILE} must hold {BEGIN.strip()} and {END.strip()}')
+        raise ValueError(f'{PAGE_FILE} must hold {BEGIN.strip()} and {END.strip()}')
     return f'{before}{BEGIN}{to_markdown()}{END}{after}'
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write both files in the checkout that is named, or in the current folder."""
     folder = Path(arguments[0]) if arguments else Path()
-    readme = folder / README_FILE
-    if len(arguments) > 1 or not readme.is_file():
+    page = folder / PAGE_FILE
+    if len(arguments) > 1 or not page.is_file():
         print(f'{COMMAND} [FOLDER]: FOLDER must be a checkout of the package', file=sys.stderr)
         return 2
     (folder / YAML_FILE).parent.mkdir(exist_ok=True)
     (folder / YAML_FILE).write_text(to_yaml())
-    readme.write_text(with_table(readme.read_text()))
+    page.write_text(with_table(page.read_text()))
     return 0
 
 

@@ -1,7 +1,6 @@
-"""The parameters of `pose_node`: one table, from which declaration, config/pose_node.yaml and the README are made.
+"""The parameters of `pose_node`: one table for declaration, config/pose_node.yaml and docs/parameters.md.
 
-Imports nothing of ROS. `python -m pose_estimation_ros.ros.parameters.parameter_texts` updates the YAML and the README
-after a change.
+Imports nothing of ROS. `python -m pose_estimation_ros.ros.parameters.parameter_texts` updates both files.
 """
 
 from collections.abc import Mapping, Sequence
