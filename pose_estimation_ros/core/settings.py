@@ -47,6 +47,13 @@ class Setting:
     pattern: str = ''
     """Regular expression that text must match as a whole; `expected` says it in words."""
     expected: str = ''
+    default_text: str = ''
+    """What applies by default, where the value does not say it."""
+    metavar: str = ''
+    """Placeholder of the value in --help."""
+    requires: str = ''
+    """Name of a setting without which, or with another value than `requires_value`, this one has no effect."""
+    requires_value: Any = None
     cure: str = ''
     """End of the error message: what to do about a wrong value."""
     live: bool = False
@@ -60,7 +67,9 @@ class Setting:
     option_values: Mapping[Any, Any] = field(default_factory=dict)
     """Value by what is typed, where the option writes values otherwise."""
     unset: Any = None
-    """Value of the node parameter that leaves the choice to the model or its method; None if there is no such value."""
+    """Value of the node parameter that stands for the default; None if the default can be written."""
+    undeclared: Any = None
+    """Value for a published checkpoint, which declares nothing, where the learner's default is not for it."""
     parameter_range: tuple[float, float] | None = None
     """Narrower limits of the node parameter."""
 
@@ -103,8 +112,8 @@ class Setting:
             return self.expected or kind
         if self.allowed.startswith('odd, '):
             return f'an odd whole number from {self.allowed.removeprefix("odd, ")}'
-        bounded = self.range and self._limits()[1] < math.inf
-        return f'{kind}{" from " if bounded else ", "}{self.allowed}'
+        joint = ' ' if self.allowed.startswith('above') else ' from ' if ' to ' in self.allowed else ', '
+        return f'{kind}{joint}{self.allowed}'
 
     def checked(self, value: Any, name: str = '') -> Any:
         """Return the value in the setting's type, or raise SettingsError in which it is called `name`."""
@@ -157,13 +166,13 @@ def settings_of(kind: Any) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def check_settings(instance: Any) -> None:
-    """Raise SettingsError in one sentence for each value that a dataclass's settings do not allow."""
+def check_settings(instance: Any, prefix: str = '') -> None:
+    """Raise SettingsError naming every value that a dataclass's settings do not allow; `prefix` precedes the names."""
     faults = []
     for each in fields(instance):
         if 'setting' in each.metadata:
             try:
-                _named(each).checked(getattr(instance, each.name))
+                _named(each).checked(getattr(instance, each.name), prefix + each.name)
             except SettingsError as error:
                 faults.append(str(error))
     if faults:

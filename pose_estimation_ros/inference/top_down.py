@@ -10,14 +10,15 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes, PersonCrop
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import PIXEL_CORNER, Affine, Letterbox
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result, Timings
 from pose_estimation_ros.inference.pose_nms import unlike_poses
 from pose_estimation_ros.inference.preprocess import normalised
+from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.method import Decoder, Method, Preprocessing
 
 
@@ -25,29 +26,22 @@ from pose_estimation_ros.methods.method import Decoder, Method, Preprocessing
 class TopDownSettings:
     """How people are cut out and put together; the defaults are the published values."""
 
-    padding: float = 1.25
-    """How much more than the box a crop shows."""
+    padding: float = setting(1.25, 'Size of a crop relative to its box.', range=(1, 4), option=None, parameter=None)
     flip: bool = False
     """See each crop mirrored too, and decode the mean."""
-    nms_threshold: float = 0.9
-    """OKS above which the worse of two poses is taken for the same person again."""
-    min_keypoints: int = 1
-    """Least keypoints of a person."""
-    min_mean_score: float = 0.0
-    """Least score of a person's keypoints, without that of the box."""
-    max_persons: int = 0
-    """The best so many, 0 for all."""
-    crops_at_once: int = 32
-    """People that share a forward pass."""
+    nms_threshold: float = setting(
+        0.9, 'OKS above which the worse of two poses is dropped.', range=(0, 1), option=None, parameter=None
+    )
+    min_keypoints: int = shared_settings.min_keypoints(1)
+    min_mean_score: float = shared_settings.min_mean_score(0.0)
+    """Of the keypoints, without the score of the box."""
+    max_persons: int = shared_settings.max_persons(0)
+    crops_at_once: int = setting(
+        32, 'Number of crops that share a forward pass.', range=(1, 10_000), option=None, parameter=None
+    )
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ('padding', 1, 4), ('nms_threshold', 0, 1), ('min_keypoints', 1, 100), ('min_mean_score', 0, 1),
-            ('max_persons', 0, 10_000), ('crops_at_once', 1, 10_000),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not low <= value <= high:
-                raise SettingsError(f'{name} must be from {low} to {high}, got {value!r}')
+        check_settings(self)
 
 
 @dataclass(frozen=True)

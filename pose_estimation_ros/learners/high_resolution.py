@@ -81,7 +81,7 @@ class HighResolutionPoseEstimationLearner(Learner):
         pad_value: Sequence[float] = (0, 0, 0),
         half_precision: bool = False,
         *,
-        regions: str = 'people',
+        regions: Literal['people', 'published'] = 'people',
         newcomers_interval: int = 5,
         region_settings: dict[str, Any] | None = None,
         first_pass: Learner | None = None,

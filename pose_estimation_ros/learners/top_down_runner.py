@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
@@ -18,9 +19,6 @@ from pose_estimation_ros.methods.simple_baseline.method import SimpleBaseline
 from pose_estimation_ros.models.holder import ModelHolder
 
 LOG = logging.getLogger(__name__)
-
-SHOWN = 0.2
-"""Keypoints above this are given out unless the caller says otherwise; evaluations count all, as published."""
 
 NO_DETECTOR = 'no detector is given: pictures without boxes are taken for one person each'
 OF_PEOPLE = {field.name for field in fields(TopDownSettings)} - {'flip'}
@@ -90,8 +88,8 @@ class TopDownRunner:
         """Return the decoder, after all settings have been looked at."""
         TopDownSettings(flip=self._flip, **self._of_people())
         own = {name: value for name, value in self._tuning.items() if name not in OF_PEOPLE}
-        shown = {} if scoring else {'keypoint_threshold': SHOWN}
-        return self.method.decoder(self._decode, **{**shown, **own, 'upsample_ratio': upsample_ratio})
+        published = self.method.scoring if scoring else {}
+        return self.method.decoder(self._decode, **{**published, **own, 'upsample_ratio': upsample_ratio})
 
     def _of_people(self) -> dict[str, Any]:
         return {name: value for name, value in self._tuning.items() if name in OF_PEOPLE}
@@ -127,13 +125,11 @@ def open_detector(
     is_file = isinstance(detector, str | Path) and str(detector) != 'whole_image'
     if settings and not is_file:
         raise SettingsError(f'detector_settings are for an ONNX file, got {detector!r} as detector; leave them out')
-    unknown = settings.keys() - {field.name for field in fields(YoloxSettings)}
-    if unknown:
-        known = ', '.join(field.name for field in fields(YoloxSettings))
-        raise SettingsError(f'detector_settings are {known}, got {", ".join(sorted(unknown))}')
     if not isinstance(detector, str | Path):
         return detector
     if not is_file:
         return WholeImage()
     providers = backend.providers or ('CPUExecutionProvider',)
-    return YoloxDetector(detector, YoloxSettings(**settings), providers, backend.threads)
+    return YoloxDetector(
+        detector, settings_from(YoloxSettings, settings, 'detector_settings'), providers, backend.threads
+    )

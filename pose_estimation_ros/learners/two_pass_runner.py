@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, check_height
+from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result
 from pose_estimation_ros.inference.test_time import MultiScale
 from pose_estimation_ros.inference.two_pass.finding import Finder, PeopleFinder, RegionSettings
 from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
@@ -17,6 +17,7 @@ from pose_estimation_ros.inference.two_pass.watching import Watch
 from pose_estimation_ros.learners.first_pass import FirstPass
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.settings import MULTISCALE
+from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.method import Decoder, Method
 
@@ -36,19 +37,12 @@ class Passes:
 
     first_pass_height: int = 360
     second_pass_height: int = 540
-    regions: str = 'people'
-    """One of REGIONS."""
+    regions: Literal['people', 'published'] = 'people'
     region_settings: Mapping[str, Any] = field(default_factory=dict)
     """Fields of RegionSettings, or of PublishedSettings, that are to be other than they are."""
 
     def __post_init__(self) -> None:
-        if self.regions not in REGIONS:
-            raise SettingsError(f'regions must be one of {", ".join(REGIONS)}, got {self.regions!r}')
-        for name in ('first_pass_height', 'second_pass_height'):
-            try:
-                check_height(getattr(self, name))
-            except SettingsError as error:
-                raise SettingsError(f'{name}: {error}') from error
+        TwoPassSettings(self.first_pass_height, self.second_pass_height, self.regions)  # checks them
         settings = RegionSettings if self.regions == 'people' else PublishedSettings
         known = {each.name for each in fields(settings)} - HEIGHTS
         unknown = self.region_settings.keys() - known

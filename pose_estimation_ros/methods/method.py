@@ -139,6 +139,10 @@ class Method(Protocol):
         """How pictures enter its networks, as published."""
 
     @property
+    def scoring(self) -> Mapping[str, Any]:
+        """Decoder settings of the published evaluation, where they differ from the defaults."""
+
+    @property
     def output_channels(self) -> tuple[int, ...]:
         """Channels of the maps that decoders take; the last output of a network with as many channels is meant."""
 

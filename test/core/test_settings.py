@@ -53,7 +53,7 @@ def test_settings_of_nested_dataclasses_are_included_and_other_fields_are_not() 
         ('window', 'an odd whole number from 1 to 15', 'odd, 1 to 15'),
         ('side', 'a whole number from 64 to 1024 in steps of 32', '64 to 1024 in steps of 32'),
         ('share', 'a number from 0 to below 1', '0 to below 1'),
-        ('rate', 'a number, above 0', 'above 0'),
+        ('rate', 'a number above 0', 'above 0'),
         ('height', 'a whole number, 1 or more', '1 or more'),
         ('order', 'one of bgr, rgb', 'bgr, rgb'),
         ('device', 'auto, cuda or cuda:N', 'auto, cuda or cuda:N'),

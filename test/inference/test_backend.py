@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import BackendError
-from pose_estimation_ros.inference.backends import backend as backends
+from pose_estimation_ros.inference.backends import opening as backends
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs, probe_stride
 from pose_estimation_ros.inference.backends.opening import open_backend
 
@@ -242,13 +242,13 @@ def test_wrong_inputs_are_refused(name, omz_onnx):
 @pytest.mark.parametrize(
     ('settings', 'expected'),
     [
-        ({'backend': 'tensorflow'}, "must be auto, torch, onnxruntime, openvino, got 'tensorflow'"),
+        ({'backend': 'tensorflow'}, "must be one of auto, torch, onnxruntime, openvino, got 'tensorflow'"),
         ({'precision': 'int8'}, "must be one of fp32, fp16, bf16, got 'int8'"),
         ({'device': 'gpu'}, "must be auto, cpu, cuda or cuda:N, got 'gpu'"),
         ({'device': 'cuda:x'}, "got 'cuda:x'"),
         ({'device': ''}, "got ''"),
         ({'device': '0'}, "got '0'"),
-        ({'threads': -1}, 'must be 0 .* or more, got -1'),
+        ({'threads': -1}, 'threads must be a whole number, 0 or more, got -1'),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, expected):

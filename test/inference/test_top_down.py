@@ -145,9 +145,9 @@ def test_people_who_are_hardly_seen_and_too_many_are_left_out(network):
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'padding': 0.5}, 'padding must be from 1 to 4'),
-        ({'padding': 'x'}, 'padding must be from 1 to 4'),
-        ({'nms_threshold': 2}, 'nms_threshold must be from 0 to 1'),
+        ({'padding': 0.5}, 'padding must be a number from 1 to 4'),
+        ({'padding': 'x'}, 'padding must be a number from 1 to 4'),
+        ({'nms_threshold': 2}, 'nms_threshold must be a number from 0 to 1'),
     ],
 )
 def test_settings_are_checked(network, changes, words):
@@ -223,5 +223,5 @@ def test_files_that_are_no_detector_are_refused(assets, tmp_path):
         YoloxDetector(tmp_path / 'text.onnx')
     with pytest.raises(WeightsError, match='is no YOLOX model'):
         YoloxDetector(assets / 'weights/simplepose_ultralight.onnx')
-    with pytest.raises(SettingsError, match='score_threshold must be from 0 to 1, got 3'):
+    with pytest.raises(SettingsError, match='score_threshold must be a number from 0 to 1, got 3'):
         YoloxSettings(score_threshold=3)

@@ -222,7 +222,7 @@ def test_heights_may_change_while_it_runs(tmp_path, weights, large, monkeypatch)
 
 
 def test_a_wrong_height_changes_nothing(learner):
-    with pytest.raises(SettingsError, match=r'second_pass_height: .* got 9'):
+    with pytest.raises(SettingsError, match=r'second_pass_height must be .* got 9'):
         learner.tune(first_pass_height=200, second_pass_height=9)
     assert learner.passes.first_pass_height == 360
 
@@ -442,15 +442,15 @@ def write_truth(path, people, hw):
     ('options', 'complaint'),
     [
         ({'regions': 'squares'}, "regions must be one of people, published, got 'squares'"),
-        ({'first_pass_height': 8}, 'first_pass_height: the height must be from 32'),
-        ({'first_pass_height': 'x'}, "first_pass_height: the height must be from 32 to 4320 rows, got 'x'"),
+        ({'first_pass_height': 8}, 'first_pass_height must be a whole number from 32'),
+        ({'first_pass_height': 'x'}, "first_pass_height must be a whole number from 32 to 4320, got 'x'"),
         ({'newcomers_interval': 'x'}, "newcomers_interval must be 1 .* got 'x'"),
         ({'img_resol': 5}, 'the height must be from 32 to 4320 rows, got 5'),
         ({'newcomers_interval': 0}, 'newcomers_interval must be 1 .* got 0'),
         ({'region_settings': {'marign': 1}}, 'people regions have no setting marign; they have .*margin'),
-        ({'region_settings': {'margin': -1}}, 'margin must be a number 0 or more, got -1'),
+        ({'region_settings': {'margin': -1}}, 'margin must be a number, 0 or more, got -1'),
         ({'region_settings': {'tolerance': '1'}}, "tolerance must be a number above 0, got '1'"),
-        ({'region_settings': {'margin': -1}, 'regions': 'published'}, 'margin must be a number 0 or more, got -1'),
+        ({'region_settings': {'margin': -1}, 'regions': 'published'}, 'margin must be a number, 0 or more, got -1'),
         ({'region_settings': {'threshold': 'x'}, 'regions': 'published'}, "threshold must be a number.* got 'x'"),
         ({'region_settings': {'second_pass_height': 3}, 'regions': 'published'}, 'no setting second_pass_height'),
     ],

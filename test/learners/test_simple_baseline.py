@@ -213,9 +213,9 @@ def test_whole_pictures_and_files_serve_as_boxes_for_evaluation(small, tmp_path,
         ({'skeleton': 'openpose'}, "skeleton must be one of coco, mpii, got 'openpose'"),
         ({'backbone': 'mobilenet'}, 'backbone must be one of resnet18'),
         ({'input_size': (256,)}, 'input_size must be height and width'),
-        ({'input_size': (250, 190)}, 'multiple of 32'),
-        ({'decoding': {'padding': 0}}, 'padding must be from 1 to 4'),
-        ({'decoding': {'colour': 0}}, 'decoding has no setting colour'),
+        ({'input_size': (250, 190)}, 'in steps of 32'),
+        ({'decoding': {'padding': 0}}, 'padding must be a number from 1 to 4'),
+        ({'decoding': {'colour': 0}}, 'decoding settings are keypoint_threshold, upsample_ratio, got colour'),
         ({'channel_order': 'gbr'}, 'channel_order must be one of bgr, rgb'),
         ({'detector_settings': {'score_threshold': 0.5}}, 'detector_settings are for an ONNX file, got None'),
     ],
@@ -233,7 +233,7 @@ def test_settings_of_a_detector(weights, photo):
     assert usual.scores.min() > 0.3
     assert len(usual.scores) < len(unsure.scores) < len(everywhere.scores)
     assert len(found(max_persons=1).scores) == 1
-    assert "the detector's nms_threshold must be from 0 to 1, got 'high'" in refusal(
+    assert "the detector's nms_threshold must be a number from 0 to 1, got 'high'" in refusal(
         SettingsError, found, nms_threshold='high'
     )
     assert 'detector_settings are score_threshold, nms_threshold, max_persons, got colour' in refusal(

@@ -361,8 +361,8 @@ def test_limbs_are_sought_between_the_right_keypoints(scenes):
         ({'upsample_ratio': 2.5}, r'whole number from 1 to 16, got 2\.5'),
         ({'max_persons': -1}, 'got -1'),
         ({'max_persons': 1.5}, r'got 1\.5'),
-        ({'num_samples': 1}, 'num_samples must be a whole number from 2, got 1'),
-        ({'min_valid_share': 1.0}, r'min_valid_share must be from 0 to below 1, got 1\.0'),
+        ({'num_samples': 1}, 'num_samples must be a whole number, 2 or more, got 1'),
+        ({'min_valid_share': 1.0}, r'min_valid_share must be a number from 0 to below 1, got 1\.0'),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, expected):

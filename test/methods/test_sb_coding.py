@@ -47,7 +47,7 @@ def test_keypoints_come_back_to_the_picture_where_the_published_code_puts_them(s
 
 
 def test_a_crop_decodes_to_one_pose_in_its_own_pixels(scene):
-    decoder = SIMPLE_BASELINE.decoder()
+    decoder = SIMPLE_BASELINE.decoder(**SIMPLE_BASELINE.scoring)
     heatmaps = scene['heatmaps'][0].astype(np.float32)
     (pose,) = decoder([heatmaps], WHOLE_CROP)
     values = scene['maxvals'][0, :, 0]
@@ -56,7 +56,7 @@ def test_a_crop_decodes_to_one_pose_in_its_own_pixels(scene):
     there = values > 0
     np.testing.assert_allclose(to_picture(pose.keypoints[there, :2]), scene['preds'][0][there], atol=2e-3)
     assert pose.score == pytest.approx(values[values > 0.2].mean())
-    (plain,) = SIMPLE_BASELINE.decoder(upsample_ratio=1)([heatmaps], WHOLE_CROP)
+    (plain,) = SIMPLE_BASELINE.decoder(upsample_ratio=1, **SIMPLE_BASELINE.scoring)([heatmaps], WHOLE_CROP)
     np.testing.assert_allclose(plain.keypoints[there, :2], 4 * scene['argmax'][0][there])
 
 
@@ -162,7 +162,7 @@ def test_settings_of_decoding_are_checked():
     for wrong, words in (
         ({'keypoint_threshold': 2}, 'from 0 to 1, got 2'),
         ({'upsample_ratio': 0}, 'whole number from 1 to 16, got 0'),
-        ({'min_keypoints': 3}, 'no setting min_keypoints'),
+        ({'min_keypoints': 3}, 'settings are .*, got min_keypoints'),
     ):
         with pytest.raises(SettingsError, match=words):
             SIMPLE_BASELINE.decoder(**wrong)

@@ -184,7 +184,7 @@ def test_files_of_other_networks_are_refused_with_a_sentence(small, tmp_path):
     ('values', 'words'),
     [
         ({'depth': 20}, 'depth must be one of 18, 34, 50, 101, 152, got 20'),
-        ({'input_height': 250}, 'input_height must be a multiple of 32'),
+        ({'input_height': 250}, 'input_height must be a whole number from 64 to 1024 in steps of 32'),
         ({'input_width': '192'}, "got '192'"),
         ({'caffe_style': 1}, 'true or false, got 1'),
         ({'joints': 16}, 'got joints'),

@@ -1,6 +1,6 @@
 """What a backend is: the protocol, its settings, and the model that it opens."""
 
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import BackendError
+from pose_estimation_ros.core.errors import BackendError, SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting
 
 BACKENDS = ('torch', 'onnxruntime', 'openvino')
 PRECISIONS = ('fp32', 'fp16', 'bf16')
@@ -31,14 +32,24 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """Where and how to run. `providers` are ONNX Runtime's execution providers, by name and in order."""
+    """Where and how a model runs."""
 
-    backend: str = 'auto'
-    device: str = 'auto'
-    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32'
-    providers: tuple[str, ...] = ()
-    threads: int = 0
-    """CPU threads of ONNX Runtime and OpenVINO, 0 for their own choice."""
+    backend: str = setting(
+        'auto', 'Inference backend; auto takes the fastest that is installed.', choices=('auto', *BACKENDS)
+    )
+    device: str = setting(
+        'auto', 'Device of the network; auto takes a GPU if there is one, cuda fails without one.',
+        pattern=r'auto|cpu|cuda(:\d+)?', expected='auto, cpu, cuda or cuda:N',
+    )  # fmt: skip
+    precision: Literal['fp32', 'fp16', 'bf16'] = setting(
+        'fp32', 'Floating-point precision; an int8 model stays int8.', parameter=None
+    )
+    providers: tuple[str, ...] = setting(
+        (), 'ONNX Runtime execution providers by name, in order, comma-separated.', parameter=None
+    )
+    threads: int = setting(
+        0, 'Number of CPU threads; 0 for the choice of the backend.', range=(0, math.inf), parameter=None
+    )
     channels_last: bool = False
     """Memory layout of torch's tensors; faster on some GPUs and CPUs."""
     may_fall_back: bool = False
@@ -47,14 +58,10 @@ class BackendSettings:
     """Whether fp16 on a CPU is replaced by fp32, with a warning: what the learners' `half_precision` promises."""
 
     def __post_init__(self) -> None:
-        if self.backend not in ('auto', *BACKENDS):
-            raise BackendError(f'backend must be auto, {", ".join(BACKENDS)}, got {self.backend!r}')
-        if self.precision not in PRECISIONS:
-            raise BackendError(f'precision must be one of {", ".join(PRECISIONS)}, got {self.precision!r}')
-        if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
-            raise BackendError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
-        if self.threads < 0:
-            raise BackendError(f'threads must be 0 (automatic) or more, got {self.threads}')
+        try:
+            check_settings(self)
+        except SettingsError as error:
+            raise BackendError(str(error)) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,19 @@ from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.boxes import POSE_MARGIN, Boxes, with_margin
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.settings import setting
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """Which detector finds the people."""
+
+    detector: str | None = setting(
+        None, 'YOLOX person detector, an ONNX file (`download detector` fetches one).',
+        metavar='PATH', unset='', default_text='none: each image is one person',
+    )  # fmt: skip
 
 
 class PersonDetector(Protocol):

@@ -1,5 +1,6 @@
 """A person detector out of an ONNX file of the YOLOX family (Ge et al., 2021), through ONNX Runtime."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes, suppressed
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.core.settings import check_settings, setting
 
 STRIDES = (8, 16, 32)
 PAD = 114
@@ -25,22 +27,24 @@ BOX_COLUMNS = 5
 
 @dataclass(frozen=True)
 class YoloxSettings:
-    """What a user may tune; the defaults are those of the published demo."""
+    """Settings of the detector; the defaults are those of the published demo."""
 
-    score_threshold: float = 0.3
-    """Least score of a box."""
-    nms_threshold: float = 0.45
-    """IoU above which the less sure of two boxes is taken for the same person again."""
-    max_persons: int = 0
-    """The surest so many, 0 for all."""
+    score_threshold: float = setting(
+        0.3, 'Minimum score of a detected box.', range=(0, 1), requires='detector',
+        option='detector_score_threshold', parameter='detector_score_threshold',
+        argument='detector_settings.score_threshold',
+    )  # fmt: skip
+    nms_threshold: float = setting(
+        0.45, 'NMS IoU threshold of detected boxes.', range=(0, 1), requires='detector',
+        option='detector_nms_threshold', parameter='detector_nms_threshold',
+        argument='detector_settings.nms_threshold',
+    )  # fmt: skip
+    max_persons: int = setting(
+        0, 'Maximum number of boxes, best first; 0 for no limit.', range=(0, math.inf), option=None, parameter=None
+    )
 
     def __post_init__(self) -> None:
-        for name in ('score_threshold', 'nms_threshold'):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise SettingsError(f"the detector's {name} must be from 0 to 1, got {value!r}")
-        if not isinstance(self.max_persons, int) or self.max_persons < 0:
-            raise SettingsError(f"the detector's max_persons must be 0 (all) or more, got {self.max_persons!r}")
+        check_settings(self, prefix="the detector's ")
 
 
 class YoloxDetector:

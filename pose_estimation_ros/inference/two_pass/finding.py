@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine, Letterbox
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.pipeline import PosePipeline, Seen, Timings
 from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, grown, merged
 from pose_estimation_ros.inference.two_pass.stature import stature
@@ -26,33 +26,28 @@ EXPLAINED = 0.15
 class RegionSettings:
     """How regions are cut around people; lengths are network pixels unless they are shares."""
 
-    person_height: float = 200.0
-    """How tall people are shown to the second pass: as tall as those that it was trained on."""
-    margin: float = 0.3
-    """Of a person's height, on every side of the keypoints found: room for those that were not."""
-    largest_scale: float = 2.0
-    """Network pixels an image pixel at most: enlarging further shows nothing new."""
-    sharp_enough: float = 0.7
-    """Who is shown to the first pass at least so many times as tall as the second would, is not looked at again."""
-    heat_threshold: float = 0.15
-    """Heat that no candidate explains counts from here; above 1 it never does."""
-    heat_cells: float = 2.5
-    """Cells around unexplained heat that are looked at as well."""
-    heat_height: float = 40.0
-    """How tall, in the first pass, people are taken to be of whom it shows no more than unexplained heat."""
-    tolerance: float = 1.1
-    """Overlapping regions become one where that costs no more than so many times what the two cost."""
+    person_height: float = setting(
+        200.0, 'Height of people in the second pass; about that of the people it was trained on.', above=0
+    )
+    margin: float = setting(
+        0.3, "Room on every side of the keypoints found, as a share of a person's height.", range=(0, math.inf)
+    )
+    largest_scale: float = setting(2.0, 'Maximum enlargement; more shows nothing new.', above=0)
+    sharp_enough: float = setting(
+        0.7, 'People at least so many times as large in the first pass as in the second keep their first-pass pose.',
+        above=0,
+    )  # fmt: skip
+    heat_threshold: float = setting(
+        0.15, 'Minimum heat outside of candidates that gets a region; above 1 none does.', range=(0, math.inf)
+    )
+    heat_cells: float = setting(2.5, 'Cells around such heat that its region includes.', range=(0, math.inf))
+    heat_height: float = setting(40.0, 'Height in the first pass assumed of people there.', above=0)
+    tolerance: float = setting(
+        1.1, 'Overlapping regions are merged if that costs no more than so many times the two.', above=0
+    )
 
     def __post_init__(self) -> None:
-        for name in ('person_height', 'largest_scale', 'sharp_enough', 'heat_height', 'tolerance'):
-            self._require(name, lambda value: value > 0, 'above 0')
-        for name in ('margin', 'heat_threshold', 'heat_cells'):
-            self._require(name, lambda value: value >= 0, '0 or more')
-
-    def _require(self, name: str, is_right: Callable[[float], bool], expected: str) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int | float) or not is_right(value):
-            raise SettingsError(f'{name} must be a number {expected}, got {value!r}')
+        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ left out altogether. Not kept are two plain faults: values above 255 that wrap a
 high is scaled further down, as any picture is.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.inference.two_pass.finding import Findings
@@ -33,16 +35,13 @@ class PublishedSettings:
 
     first_pass_height: int = 360
     second_pass_height: int = 540
-    margin: float = 0.3
-    """Of the box's width and height, on each side."""
-    threshold: float = 0.1
-    """Field values below it vanish, and with them all negative ones."""
+    margin: float = setting(0.3, "Margin on each side, as a share of the box's width and height.", range=(0, math.inf))
+    threshold: float = setting(
+        0.1, 'Field values below it count as 0, and with them all negative ones.', range=(0, math.inf)
+    )
 
     def __post_init__(self) -> None:
-        for name in ('margin', 'threshold'):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not value >= 0:
-                raise SettingsError(f'{name} must be a number 0 or more, got {value!r}')
+        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)

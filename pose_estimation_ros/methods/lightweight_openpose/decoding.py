@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.settings import check_settings
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.lightweight_openpose import fast, reference
 from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCORE, GroupingSettings, Peaks
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
@@ -19,22 +20,15 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
 
 @dataclass(frozen=True)
 class DecodingSettings:
-    """What a user may tune; the defaults are the published values."""
+    """Settings of the decoders; the defaults are the published values."""
 
-    keypoint_threshold: float = 0.1
-    upsample_ratio: int = 4
-    """How much finer than the maps' cells peaks are searched for."""
-    max_persons: int = 0
-    """The best so many, 0 for all."""
+    keypoint_threshold: float = shared_settings.keypoint_threshold(0.1)
+    upsample_ratio: int = shared_settings.upsample_ratio(4)
+    max_persons: int = shared_settings.max_persons(0)
     grouping: GroupingSettings = field(default_factory=GroupingSettings)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.keypoint_threshold <= 1:
-            raise SettingsError(f'keypoint_threshold must be from 0 to 1, got {self.keypoint_threshold}')
-        if not isinstance(self.upsample_ratio, int) or not 1 <= self.upsample_ratio <= 16:
-            raise SettingsError(f'upsample_ratio must be a whole number from 1 to 16, got {self.upsample_ratio}')
-        if not isinstance(self.max_persons, int) or self.max_persons < 0:
-            raise SettingsError(f'max_persons must be a whole number from 0 (all), got {self.max_persons}')
+        check_settings(self)
 
 
 @dataclass(frozen=True)

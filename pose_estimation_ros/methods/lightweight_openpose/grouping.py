@@ -1,12 +1,14 @@
 """Putting people together from peaks and scored limbs: the published greedy assembly, in time linear in people."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting
+from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import (
     EAR_SHOULDER_LIMBS,
     GROUPING_LIMBS,
@@ -23,17 +25,18 @@ class GroupingSettings:
 
     min_sample: float = 0.05
     """A field sample supports a limb when its component along the limb exceeds this."""
-    num_samples: int = 10
-    min_valid_share: float = 0.8
-    """More than this share of a limb's samples must support it."""
-    min_keypoints: int = 3
-    min_mean_score: float = 0.2
+    num_samples: int = setting(
+        10, 'Field samples per limb.', range=(2, math.inf), option=None, parameter=None
+    )  # fmt: skip
+    min_valid_share: float = setting(
+        0.8, 'A limb needs more than this share of supporting samples.', range=(0, 1), below=1,
+        option=None, parameter=None,
+    )  # fmt: skip
+    min_keypoints: int = shared_settings.min_keypoints(3)
+    min_mean_score: float = shared_settings.min_mean_score(0.2)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.num_samples, int) or self.num_samples < 2:
-            raise SettingsError(f'num_samples must be a whole number from 2, got {self.num_samples}')
-        if not 0 <= self.min_valid_share < 1:
-            raise SettingsError(f'min_valid_share must be from 0 to below 1, got {self.min_valid_share}')
+        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)

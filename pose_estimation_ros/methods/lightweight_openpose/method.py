@@ -1,16 +1,15 @@
 """Lightweight OpenPose as one object: what its targets, loss, decoders and pipelines need to know of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
-from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps, mirror_targets
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
@@ -25,6 +24,7 @@ class LightweightOpenPose:
     skeleton: Skeleton = OPENPOSE_18
     sees: Literal['picture', 'person'] = 'picture'
     preprocessing: Preprocessing = Preprocessing()
+    scoring: ClassVar[Mapping[str, Any]] = {}
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
 
     def options(self, values: Mapping[str, Any] | None = None) -> NetworkOptions:
@@ -80,13 +80,7 @@ class LightweightOpenPose:
         """Return a decoder; settings are the fields of DecodingSettings and GroupingSettings."""
         if name not in DECODERS:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
-        grouping_names = {each.name for each in fields(GroupingSettings)}
-        known = (grouping_names | {each.name for each in fields(DecodingSettings)}) - {'grouping'}
-        if settings.keys() - known:
-            unknown = ', '.join(sorted(settings.keys() - known))
-            raise SettingsError(f'decoding has no setting {unknown}; it has {", ".join(sorted(known))}')
-        grouping = {key: settings.pop(key) for key in grouping_names & settings.keys()}
-        decoder: Decoder = DECODERS[name](DecodingSettings(**settings, grouping=GroupingSettings(**grouping)))
+        decoder: Decoder = DECODERS[name](settings_from(DecodingSettings, settings, 'decoding settings'))
         return decoder
 
     def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting, settings_from
 
 BACKBONES = ('mobilenet', 'mobilenetv2', 'shufflenet', 'efficientnet_lite')
 STRIDED = ('mobilenet', 'efficientnet_lite')
@@ -26,21 +27,40 @@ class NetworkOptions:
     human-pose-estimation-0001, 'slim' (mobilenet only) has a backbone of half the width, for a third of the price.
     """
 
-    backbone: str = 'mobilenet'
-    use_stride: bool = False
-    mobilenetv2_width: float = 1.0
-    shufflenet_groups: int = 3
-    num_refinement_stages: int = 1
-    variant: str = 'published'
+    backbone: str = setting(
+        'mobilenet', 'Backbone of the network.', choices=BACKBONES, option=None, unset='',
+        default_text='what the weights file declares',
+    )  # fmt: skip
+    use_stride: bool = setting(
+        False, 'Output stride 16 instead of 8, for .pth files with a mobilenet backbone: faster, less accurate.',
+        option='stride', option_values={8: False, 16: True}, parameter='mobilenet_use_stride',
+        argument='mobilenet_use_stride', unset=False, undeclared=False,
+        default_text='what the weights file declares, else 8',
+    )  # fmt: skip
+    mobilenetv2_width: float = setting(
+        1.0, 'Width of a mobilenetv2 backbone.', range=WIDTH_RANGE, cure='1.0 is the published width',
+        option=None, parameter=None,
+    )  # fmt: skip
+    shufflenet_groups: int = setting(
+        3, 'Groups of a shufflenet backbone.', choices=SHUFFLENET_GROUPS, option=None, parameter=None
+    )  # fmt: skip
+    num_refinement_stages: int = setting(
+        1, 'Number of refinement stages to keep of a .pth file.', range=(0, math.inf), parameter_range=(-1, 10),
+        option='stages', unset=-1, default_text='all', cure='published networks have 1 to 3',
+    )  # fmt: skip
+    variant: str = setting('published', 'Variant of the network.', choices=VARIANTS, option=None, parameter=None)
 
     def __post_init__(self) -> None:
-        _one_of('backbone', self.backbone, BACKBONES)
-        _one_of('variant', self.variant, VARIANTS)
-        _one_of('shufflenet_groups', self.shufflenet_groups, SHUFFLENET_GROUPS)
-        _check_width(self.mobilenetv2_width)
-        _check_stages(self.num_refinement_stages)
-        _check_stride(self.use_stride, self.backbone)
-        _check_slim(self.variant, self.backbone)
+        check_settings(self)
+        if self.use_stride and self.backbone not in STRIDED:
+            raise SettingsError(
+                f'use_stride is for the backbones {" and ".join(STRIDED)}, got {self.backbone}; leave it out or choose'
+                ' one of these'
+            )
+        if self.variant == 'slim' and self.backbone != 'mobilenet':
+            raise SettingsError(
+                f'variant slim is for the backbone mobilenet, got {self.backbone}; choose mobilenet or another variant'
+            )
 
     @property
     def stride(self) -> int:
@@ -59,49 +79,4 @@ class NetworkOptions:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> 'NetworkOptions':
         """Make options of what `to_dict` returned; raises SettingsError for names that are no dial."""
-        known = [field.name for field in fields(cls)]
-        unknown = [str(name) for name in values if name not in known]
-        if unknown:
-            raise SettingsError(
-                f'network options are {", ".join(known)}, got {", ".join(unknown)}; remove or rename it'
-            )
-        return cls(**values)
-
-
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Compare types as well: True is no number of groups."""
-    if not any(type(value) is type(choice) and value == choice for choice in allowed):
-        raise SettingsError(f'{name} must be one of {", ".join(map(str, allowed))}, got {value!r}; choose one of these')
-
-
-def _check_width(width: object) -> None:
-    low, high = WIDTH_RANGE
-    number = isinstance(width, int | float) and not isinstance(width, bool) and math.isfinite(width)
-    if not number or not low <= float(width) <= high:  # type: ignore[arg-type]
-        raise SettingsError(
-            f'mobilenetv2_width must be a number from {low} to {high}, got {width!r}; 1.0 is the published width'
-        )
-
-
-def _check_stages(stages: object) -> None:
-    if not isinstance(stages, int) or isinstance(stages, bool) or stages < 0:
-        raise SettingsError(
-            f'num_refinement_stages must be a whole number from 0, got {stages!r}; published networks have 1 to 3'
-        )
-
-
-def _check_stride(use_stride: object, backbone: str) -> None:
-    if not isinstance(use_stride, bool):
-        raise SettingsError(f'use_stride must be true or false, got {use_stride!r}; write it without quotes')
-    if use_stride and backbone not in STRIDED:
-        raise SettingsError(
-            f'use_stride belongs to the backbones {" and ".join(STRIDED)}, got {backbone}; switch it off or choose one'
-            ' of these'
-        )
-
-
-def _check_slim(variant: str, backbone: str) -> None:
-    if variant == 'slim' and backbone != 'mobilenet':
-        raise SettingsError(
-            f'variant slim is half a mobilenet, got backbone {backbone}; choose mobilenet, or another variant'
-        )
+        return settings_from(cls, values, 'network options')

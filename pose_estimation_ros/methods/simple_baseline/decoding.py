@@ -7,10 +7,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.settings import check_settings
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.methods import shared_settings
 
 SEEN = 0.2
 """Keypoints above this make up a pose's score, as published (in_vis_thre)."""
@@ -18,18 +19,14 @@ SEEN = 0.2
 
 @dataclass(frozen=True)
 class DecodingSettings:
-    """What a user may tune; the defaults are the published values."""
+    """Settings of the decoder."""
 
-    keypoint_threshold: float = 0.0
-    """Keypoints that are not above this are missing. Published evaluations count all."""
-    upsample_ratio: int = 4
+    keypoint_threshold: float = shared_settings.keypoint_threshold(0.2)
+    upsample_ratio: int = shared_settings.upsample_ratio(4)
     """1 leaves keypoints at the highest cell; more moves them by a quarter of a cell towards the higher neighbour."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.keypoint_threshold <= 1:
-            raise SettingsError(f'keypoint_threshold must be from 0 to 1, got {self.keypoint_threshold}')
-        if not isinstance(self.upsample_ratio, int) or not 1 <= self.upsample_ratio <= 16:
-            raise SettingsError(f'upsample_ratio must be a whole number from 1 to 16, got {self.upsample_ratio}')
+        check_settings(self)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """SimpleBaselines as one object: what its targets, loss, decoder and pipelines need to know of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
 from pose_estimation_ros.methods.method import Decoder, GraphFacts, Objective, Preprocessing
 from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS, DecodingSettings
@@ -41,6 +42,7 @@ class SimpleBaseline:
 
     sees: Literal['picture', 'person'] = 'person'
     preprocessing: Preprocessing = PUBLISHED
+    scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
 
     @property
     def output_channels(self) -> tuple[int, ...]:
@@ -111,11 +113,7 @@ class SimpleBaseline:
         """Return a decoder; settings are the fields of DecodingSettings."""
         if name not in DECODERS:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
-        known = {each.name for each in fields(DecodingSettings)}
-        if settings.keys() - known:
-            unknown = ', '.join(sorted(settings.keys() - known))
-            raise SettingsError(f'decoding has no setting {unknown}; it has {", ".join(sorted(known))}')
-        return DECODERS[name](self.skeleton, DecodingSettings(**settings))
+        return DECODERS[name](self.skeleton, settings_from(DecodingSettings, settings, 'decoding settings'))
 
     def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
         """Return the heatmaps of a mirrored crop as those of the crop itself."""

@@ -1,18 +1,20 @@
 """Which SimpleBaselines network: the dials that its published relatives differ by. Imports no torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting, settings_from
 
 DEPTHS = (18, 34, 50, 101, 152)
 STRIDE = 4
 """Crop pixels a cell of the heatmaps."""
 
-SIDES = range(64, 1025)
-SIDE_MULTIPLE = 32
-"""Of a crop's sides: so often the trunk shrinks it."""
+SIDES: dict[str, Any] = {
+    'range': (64, 1024), 'step': 32, 'cure': 'published networks take 256x192, 384x288 or 256x256',
+    'option': None, 'parameter': None,
+}  # fmt: skip
+"""Of a crop: the backbone shrinks it to a 32nd."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +26,16 @@ class PoseResNetOptions:
     centre, as the published training on COCO does: its keypoints lie half a picture's pixel too far right and down.
     """
 
-    depth: int = 50
-    input_height: int = 256
-    input_width: int = 192
-    caffe_style: bool = False
-    label_corner: bool = False
+    depth: int = setting(50, 'Layers of the ResNet backbone.', choices=DEPTHS, option=None, parameter=None)
+    input_height: int = setting(256, 'Height of a crop.', **SIDES)
+    input_width: int = setting(192, 'Width of a crop.', **SIDES)
+    caffe_style: bool = setting(False, 'Strides as in networks converted from Caffe.', option=None, parameter=None)
+    label_corner: bool = setting(False, 'Labels count from the corner of a pixel.', option=None, parameter=None)
     size_told: bool = field(default=False, compare=False, repr=False)
     """Whether a file says the crop's size; no dial."""
 
     def __post_init__(self) -> None:
-        if type(self.depth) is not int or self.depth not in DEPTHS:
-            raise SettingsError(f'depth must be one of {", ".join(map(str, DEPTHS))}, got {self.depth!r}')
-        for name in ('input_height', 'input_width'):
-            side = getattr(self, name)
-            if type(side) is not int or side not in SIDES or side % SIDE_MULTIPLE:
-                raise SettingsError(
-                    f'{name} must be a multiple of {SIDE_MULTIPLE} from {SIDES[0]} to {SIDES[-1]}, got {side!r};'
-                    ' published networks take 256x192, 384x288 or 256x256'
-                )
-        for name in ('caffe_style', 'label_corner'):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingsError(f'{name} must be true or false, got {getattr(self, name)!r}')
+        check_settings(self)
 
     @property
     def stride(self) -> int:
@@ -73,10 +64,6 @@ class PoseResNetOptions:
 
     def changed(self, values: Mapping[str, Any]) -> 'PoseResNetOptions':
         """Return options with some of the dials set by name; raises SettingsError for names that are no dial."""
-        known = list(self.to_dict())
-        unknown = [str(name) for name in values if name not in known]
-        if unknown:
-            raise SettingsError(
-                f'network options are {", ".join(known)}, got {", ".join(unknown)}; remove or rename it'
-            )
-        return replace(self, **values)
+        return settings_from(
+            PoseResNetOptions, {**self.to_dict(), 'size_told': self.size_told, **values}, 'network options'
+        )

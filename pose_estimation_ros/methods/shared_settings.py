@@ -1,0 +1,52 @@
+"""Settings that several systems have, each with its one text; systems differ in the defaults."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pose_estimation_ros.core.settings import check_settings, setting
+
+HEIGHTS = (32, 4320)
+"""Input heights that pipelines accept."""
+NODE_HEIGHTS = (128, 1080)
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """Input of networks that see whole images."""
+
+    base_height: int = setting(
+        256, 'Input height in pixels; a larger one finds smaller people and is slower.',
+        range=HEIGHTS, parameter_range=NODE_HEIGHTS, live=True, option='height',
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+def keypoint_threshold(default: float) -> Any:
+    """Return the setting below which a decoder drops keypoints."""
+    return setting(default, 'Minimum keypoint score.', range=(0, 1), live=True)
+
+
+def upsample_ratio(default: int) -> Any:
+    """Return the setting that says how finely a decoder places keypoints."""
+    text = 'Keypoint positions per cell of the network output, in each direction; 1 for whole cells.'
+    return setting(default, text, range=(1, 16), live=True)
+
+
+def min_keypoints(default: int) -> Any:
+    """Return the setting below which a decoder drops people for the number of their keypoints."""
+    text = 'Minimum number of keypoints of a person.'
+    return setting(default, text, range=(1, 100), parameter_range=(1, 18), live=True)
+
+
+def min_mean_score(default: float) -> Any:
+    """Return the setting below which a decoder drops people for their score."""
+    text = 'Minimum mean score of a person.'
+    return setting(default, text, range=(0, 1), live=True, option='person_threshold', parameter='person_threshold')
+
+
+def max_persons(default: int) -> Any:
+    """Return the setting that limits how many people are returned."""
+    text = 'Maximum number of people, best first; 0 for no limit.'
+    return setting(default, text, range=(0, 10_000), parameter_range=(0, 1000), live=True)
