@@ -14,7 +14,6 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError, SettingsError
 from pose_estimation_ros.core.oks import oks
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.evaluation.assignment import best_pairs
 
 ALIKE = 0.5
 """Object keypoint similarity from which on a pose is that of a person."""
@@ -133,6 +132,17 @@ def pose_similarity(truth: Sequence[Pose], found: Sequence[Pose]) -> FloatArray:
     areas = np.array([pose.bbox[2] * pose.bbox[3] for pose in truth])
     predicted = np.stack([pose.keypoints for pose in found])
     return oks(predicted, np.nan_to_num(true), areas, np.array(truth[0].skeleton.sigmas)).T
+
+
+def best_pairs(gain: FloatArray) -> list[tuple[int, int]]:
+    """Return the pairs (row, column) with the greatest total gain, without pairs that gain nothing."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second to load
+
+    gain = np.asarray(gain, dtype=np.float64)
+    if not gain.size:
+        return []
+    rows, columns = linear_sum_assignment(np.maximum(gain, 0), maximize=True)
+    return [pair for pair in zip(rows.tolist(), columns.tolist(), strict=True) if gain[pair] > 0]
 
 
 def _id(pose: Pose) -> int:

@@ -7,8 +7,7 @@ import pytest
 
 from pose_estimation_ros.core.errors import EvaluationError, SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.evaluation.assignment import best_pairs
-from pose_estimation_ros.evaluation.mot import MotScore, pose_similarity
+from pose_estimation_ros.evaluation.mot import MotScore, best_pairs, pose_similarity
 
 RNG = np.random.default_rng(2)
 
