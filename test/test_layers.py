@@ -1,8 +1,8 @@
-"""DESIGN.md, "Layers": imports point down only, and torch and ROS stay in their rooms.
+"""DESIGN.md, "Layers": imports point down only, without circles, and torch and ROS stay in their rooms.
 
-The rules are read from the sources (functions named `..._violations`), and then once more by importing what must work
-without torch in a process where torch cannot be imported. The second half of the file shows on small made-up trees
-that every rule can fail.
+Functions named `..._violations` check the sources. Two processes in which torch or all extras cannot be imported then
+load every module that must work without them. The second half of the file proves on small source trees that every
+rule can fail.
 """
 
 import ast
@@ -11,8 +11,10 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -20,21 +22,31 @@ import pytest
 PACKAGE = 'pose_estimation_ros'
 SOURCE = Path(__file__).resolve().parent.parent / PACKAGE
 
-# From the bottom up. Rooms on one line do not know each other.
+# From the bottom up. Rooms on one line do not import each other.
 LAYERS = [
     {'core'},
     {'synthetic', 'tracking', 'backbones'},
     {'data'},
     {'fetching'},
-    {'methods'},
+    {'methods', 'classification'},
     {'inference'},
     {'models'},
     {'training', 'evaluation'},
     {'learners'},
     {'apps', 'ros'},
-    {''},  # the package's own face: __init__ and __main__
+    {''},  # __init__ and __main__
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+# The same within rooms; '' stands for the modules beside the folders. Those of training/ are both above and below.
+INNER_LAYERS = {
+    'inference': [{'backends', 'detectors'}, {''}, {'two_pass'}],
+    'training': [{'distillation'}, {'callbacks'}],
+    'apps': [{'options'}, {'benchmark'}, {'commands'}, {''}],
+    'ros': [{'parameters', 'messages'}, {'nodes'}, {'trials'}],
+}
+LARGEST_SHARE = 0.2
+"""Of the package's lines that one room, or one published system, may have."""
 
 TORCH = {'torch', 'torchvision', 'torchmetrics', 'lightning', 'pytorch_lightning'}
 TORCH_ALLOWED = [
@@ -54,7 +66,7 @@ CORE_MAY_IMPORT = {'numpy', 'cv2', 'scipy'} | sys.stdlib_module_names
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name; `loads` is false where nothing happens before a function runs or a type checker looks."""
+    """One imported name; `loads` is false in functions and for type checkers, where loading the module skips it."""
 
     name: str
     line: int
@@ -75,23 +87,35 @@ class Module:
         return self.path.relative_to(self.root).as_posix()
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        return Path(self.place).parts[:-1]
+
+    @property
     def room(self) -> str:
-        return self.place.partition('/')[0] if '/' in self.place else ''
+        return self.folders[0] if self.folders else ''
 
     @property
     def name(self) -> str:
         parts = [PACKAGE, *Path(self.place).with_suffix('').parts]
         return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
-    @property
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text()
+
+    @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(), str(self.path))
+        return parsed(self.text)
 
     @property
     def package(self) -> str:
         return self.name if self.path.name == '__init__.py' else self.name.rpartition('.')[0]
 
-    def imports(self) -> Iterator[Import]:
+    @cached_property
+    def imports(self) -> list[Import]:
+        return list(self._imports())
+
+    def _imports(self) -> Iterator[Import]:
         for node, loads in statements(self.tree):
             if isinstance(node, ast.Import):
                 yield from (Import(alias.name, node.lineno, loads) for alias in node.names)
@@ -102,8 +126,13 @@ class Module:
     def may(self, places: list[str]) -> bool:
         return any(fnmatch.fnmatch(self.place, place) for place in places)
 
-    def says(self, found: Import, rule: str) -> str:
+    def violation(self, found: Import, rule: str) -> str:
         return f'{self.place}:{found.line} imports {found.name}: {rule}'
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def statements(node: ast.AST, loads: bool = True) -> Iterator[tuple[ast.AST, bool]]:
@@ -133,50 +162,117 @@ def is_ros(name: str) -> bool:
 def layer_violations(root: Path) -> list[str]:
     found = [f'{module.place}: {module.room}/ is not in LAYERS' for module in modules(root) if module.room not in RANK]
     for module in modules(root):
-        for item in module.imports():
+        for item in module.imports:
             if item.top != PACKAGE:
                 continue
             target = item.name.split('.')[1] if '.' in item.name else ''
             target = target if target in RANK or (root / target).is_dir() else ''
             below = RANK.get(target, len(LAYERS)) < RANK.get(module.room, -1)
             if target != module.room and not below:
-                found.append(module.says(item, f'{module.room}/ may import lower layers only'))
+                found.append(module.violation(item, f'{module.room}/ may import lower layers only'))
     return found
+
+
+def inner_layer_violations(root: Path) -> list[str]:
+    found = []
+    for module in modules(root):
+        rank = {name: level for level, names in enumerate(INNER_LAYERS.get(module.room, [])) for name in names}
+        own = module.folders[1] if len(module.folders) > 1 else ''
+        for item in module.imports:
+            parts = item.name.split('.')[1:]
+            if item.top != PACKAGE or parts[:1] != [module.room]:
+                continue
+            target = parts[1] if len(parts) > 1 and (root / parts[0] / parts[1]).is_dir() else ''
+            if target != own and own in rank and target in rank and rank[target] >= rank[own]:
+                found.append(module.violation(item, f'{module.room}/{own} may import lower parts of its room only'))
+    return found
+
+
+def imported_modules(module: Module, known: dict[str, Module]) -> set[str]:
+    """Return the package's modules that a module imports, wherever in it: in functions and for type checkers too."""
+    names = (item.name if item.name in known else item.name.rpartition('.')[0] for item in module.imports)
+    return {name for name in names if name in known and name != module.name}
+
+
+def circle_violations(root: Path) -> list[str]:
+    known = {module.name: module for module in modules(root)}
+    graph = {name: imported_modules(module, known) for name, module in known.items()}
+    while leaves := {name for name, targets in graph.items() if not targets & graph.keys()}:
+        graph = {name: targets - leaves for name, targets in graph.items() if name not in leaves}
+    return [f'{name} is in, or above, a circle: imports {", ".join(sorted(graph[name]))}' for name in sorted(graph)]
+
+
+def size_violations(root: Path) -> list[str]:
+    lines: Counter[str] = Counter()
+    for module in modules(root):
+        room = '/'.join(module.folders[:2]) if module.room == 'methods' else module.room
+        lines[room] += len(module.text.splitlines())
+    most = LARGEST_SHARE * lines.total()
+    return [
+        f'{room}/ has {count} of {lines.total()} lines, more than a fifth'
+        for room, count in lines.items()
+        if count > most
+    ]
+
+
+def pass_through_violations(root: Path) -> list[str]:
+    return [
+        f'{module.place} only passes on what other modules define; import from there'
+        for module in modules(root)
+        if module.path.name not in ('__init__.py', '__main__.py')
+        and module.tree.body
+        and all(passes_on(node) for node in module.tree.body)
+    ]
+
+
+def passes_on(node: ast.stmt) -> bool:
+    """Whether a statement defines nothing: an import, another name, or a function that calls another one alike."""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant(value=str())):
+            return True
+        case ast.Assign(value=ast.Name() | ast.Attribute()):
+            return True
+        case ast.Assign(targets=[ast.Name(id='__all__')]):
+            return True
+        case ast.FunctionDef(args=arguments, body=[*before, ast.Return(value=ast.Call(args=given, keywords=[]))]):
+            same = [ast.unparse(value) for value in given] == [argument.arg for argument in arguments.args]
+            return same and all(passes_on(each) for each in before)
+    return False
 
 
 def core_violations(root: Path) -> list[str]:
     return [
-        module.says(item, 'core/ is NumPy, OpenCV, SciPy and the standard library')
+        module.violation(item, 'core/ is NumPy, OpenCV, SciPy and the standard library')
         for module in modules(root)
         if module.room == 'core'
-        for item in module.imports()
+        for item in module.imports
         if item.top not in CORE_MAY_IMPORT | {PACKAGE}
     ]
 
 
 def ros_violations(root: Path) -> list[str]:
     return [
-        module.says(item, 'ROS is imported in ros/ only')
+        module.violation(item, 'ROS is imported in ros/ only')
         for module in modules(root)
         if module.room != 'ros'
-        for item in module.imports()
+        for item in module.imports
         if is_ros(item.top)
     ]
 
 
 def torch_violations(root: Path) -> list[str]:
     return [
-        module.says(item, f'outside {", ".join(TORCH_ALLOWED)} import torch inside a function')
+        module.violation(item, f'outside {", ".join(TORCH_ALLOWED)} import torch inside a function')
         for module in modules(root)
         if not module.may(TORCH_ALLOWED)
-        for item in module.imports()
+        for item in module.imports
         if item.top in TORCH and item.loads
     ]
 
 
 def init_violations(root: Path) -> list[str]:
     return [
-        f'{module.place}:{node.lineno} does more than say what there is: {ast.unparse(node).splitlines()[0]}'
+        f'{module.place}:{node.lineno} does more than declare names: {ast.unparse(node).splitlines()[0]}'
         for module in modules(root)
         if module.path.name == '__init__.py'
         for node in module.tree.body
@@ -207,7 +303,10 @@ def is_literal(value: ast.expr) -> bool:
     return True
 
 
-RULES = [layer_violations, core_violations, ros_violations, torch_violations, init_violations]
+RULES = [
+    *(layer_violations, inner_layer_violations, circle_violations, size_violations, pass_through_violations),
+    *(core_violations, ros_violations, torch_violations, init_violations),
+]
 
 
 @pytest.mark.parametrize('rule', RULES, ids=lambda rule: rule.__name__)
@@ -247,24 +346,16 @@ def import_without(blocked: set[str], names: list[str], folder: Path = SOURCE.pa
     return json.loads(result.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope='module')
-def failures_without_torch():
-    return import_without(TORCH, importable(TORCH_ALLOWED))
+def test_modules_load_without_torch():
+    assert not report(import_without(TORCH, importable(TORCH_ALLOWED)))
 
 
-@pytest.fixture(scope='module')
-def failures_without_extras():
-    return import_without(EXTRAS, importable(EXTRAS_ALLOWED))
+def test_modules_load_without_any_extra():
+    assert not report(import_without(EXTRAS, importable(EXTRAS_ALLOWED)))
 
 
-@pytest.mark.parametrize('name', importable(TORCH_ALLOWED))
-def test_loads_without_torch(failures_without_torch, name):
-    assert name not in failures_without_torch, failures_without_torch[name]
-
-
-@pytest.mark.parametrize('name', importable(EXTRAS_ALLOWED))
-def test_loads_without_any_extra(failures_without_extras, name):
-    assert name not in failures_without_extras, failures_without_extras[name]
+def report(failures: dict[str, str]) -> str:
+    return '\n'.join(f'{name}\n{trace}' for name, trace in failures.items())
 
 
 def test_public_names_need_no_torch_and_importing_the_package_loads_nothing():
@@ -275,13 +366,17 @@ def test_public_names_need_no_torch_and_importing_the_package_loads_nothing():
     subprocess.run([sys.executable, '-c', code], check=True, cwd=SOURCE.parent, timeout=60)
 
 
-# --- that the rules can fail ---
+# --- proof that the rules can fail ---
 
 
 def tree(folder: Path, place: str, text: str) -> Path:
     """Write a package of one module, and a few empty ones to import from; returns its folder."""
+    return package(folder, {'backbones/b.py': '', 'cellar/b.py': '', place: text})
+
+
+def package(folder: Path, files: dict[str, str]) -> Path:
     root = folder / PACKAGE
-    for name, content in {'backbones/b.py': '', 'cellar/b.py': '', place: text}.items():
+    for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
     return root
@@ -325,6 +420,80 @@ def test_layer_rule_accepts(tmp_path, place, text):
     root = tree(tmp_path, place, text)
     assert layer_violations(root) == ['cellar/b.py: cellar/ is not in LAYERS']
     assert core_violations(root) == []
+
+
+@pytest.mark.parametrize(
+    ('place', 'text', 'refused'),
+    [
+        ('inference/backends/a.py', 'from ..two_pass.b import c', True),
+        ('inference/backends/a.py', 'from ..b import c', True),
+        ('inference/backends/a.py', f'import {PACKAGE}.inference.detectors.b', True),
+        ('inference/a.py', 'def f():\n    from .two_pass import b', True),
+        ('inference/two_pass/a.py', 'from ..b import c\nfrom ..backends.b import d\nfrom .c import e', False),
+        ('apps/options/a.py', 'from ..commands import b', True),
+        ('apps/benchmark/a.py', 'if TYPE_CHECKING:\n    from ..commands.b import c', True),
+        ('apps/commands/a.py', 'from ..benchmark.b import c\nfrom ..options.b import d', False),
+        ('apps/cli.py', 'from .commands.b import c', False),
+        ('ros/messages/a.py', 'from ..nodes.b import c', True),
+        ('ros/messages/a.py', 'from ..parameters.b import c', True),
+        ('ros/trials/a.py', 'from ..nodes.b import c', False),
+        ('training/distillation/a.py', 'from ..callbacks.b import c', True),
+        ('training/a.py', 'from .callbacks.b import c', False),
+        ('training/callbacks/a.py', 'from ..b import c', False),
+    ],
+)
+def test_inner_layer_rule(tmp_path, place, text, refused):
+    inner = {f'{room}/{part}/b.py': '' for room, levels in INNER_LAYERS.items() for level in levels for part in level}
+    root = package(tmp_path, {**inner, place: text})
+    assert [line.partition(':')[0] for line in inner_layer_violations(root)] == [place] * refused
+
+
+@pytest.mark.parametrize(
+    'back',
+    [
+        'from .a import A',
+        f'import {PACKAGE}.core.a',
+        'def f():\n    from . import a',
+        'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .a import A',
+        'from .c import C',
+    ],
+)
+def test_circle_rule(tmp_path, back):
+    files = {'core/a.py': 'from .b import B', 'core/b.py': back, 'core/c.py': 'from . import a', 'core/d.py': ''}
+    found = circle_violations(package(tmp_path / 'round', files))
+    assert {'core.a', 'core.b'} <= {line.split()[0].removeprefix(f'{PACKAGE}.') for line in found}
+    assert 'core.d' not in ''.join(found)
+    assert circle_violations(package(tmp_path / 'straight', {**files, 'core/b.py': 'from .d import D'})) == []
+
+
+def test_size_rule(tmp_path):
+    rooms = ['core', 'data', 'models', 'inference', 'training']
+    even = {f'{room}/a.py': '\n' * 100 for room in rooms} | {f'methods/{name}/a.py': '\n' * 90 for name in 'xy'}
+    assert size_violations(package(tmp_path / 'even', even)) == []
+    large = package(tmp_path / 'large', even | {'data/b.py': '\n' * 200, 'methods/x/b.py': '\n' * 200})
+    assert [line.split()[0] for line in size_violations(large)] == ['data/', 'methods/x/']
+
+
+@pytest.mark.parametrize(
+    ('text', 'refused'),
+    [
+        ('"""Other name."""\nfrom .b import c\n__all__ = ["c"]', True),
+        ('from . import b\nread = b.read\nwrite = b.write', True),
+        ('from . import b\ndef read(path, size):\n    """Read."""\n    return b.read(path, size)', True),
+        ('from . import b\ndef read(path):\n    return b.read(path, 3)', False),
+        ('from . import b\ndef read(path):\n    path = str(path)\n    return b.read(path)', False),
+        ('from . import b\nREADERS = {"b": b.read}', False),
+        ('from . import b\nclass A(b.A): ...', False),
+        ('LIMIT = 3', False),
+        ('', False),
+    ],
+)
+def test_pass_through_rule(tmp_path, text, refused):
+    assert bool(pass_through_violations(tree(tmp_path, 'data/a.py', text))) is refused
+
+
+def test_pass_through_rule_allows_the_face_of_a_folder(tmp_path):
+    assert pass_through_violations(tree(tmp_path, 'data/__init__.py', 'from .b import c\n__all__ = ["c"]')) == []
 
 
 @pytest.mark.parametrize('text', ['import torch', 'def f():\n    import yaml', 'from onnxruntime import Session'])

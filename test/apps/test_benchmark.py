@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pose_estimation_ros.apps.commands import benchmark as benchmark_command
+from pose_estimation_ros.apps.benchmark import stages
 
 OUT = Path('out')
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -22,8 +22,8 @@ SMALLEST = ('--frames', 2, '--people', 1, '--keypoint-threshold', 0.5)
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch):
     """Draw and warm up less than whoever wants numbers."""
-    monkeypatch.setattr(benchmark_command, 'SCENES_PER_CROWD', 1)
-    monkeypatch.setattr(benchmark_command, 'WARM_UP', 1)
+    monkeypatch.setattr(stages, 'SCENES_PER_CROWD', 1)
+    monkeypatch.setattr(stages, 'WARM_UP', 1)
 
 
 @pytest.fixture

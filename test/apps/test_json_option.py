@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pose_estimation_ros.apps.benchmark import ros as benchmark_ros
-from pose_estimation_ros.apps.commands import benchmark as benchmark_command
+from pose_estimation_ros.apps.benchmark import stages
 from pose_estimation_ros.apps.options.json_option import json_results
 
 
@@ -25,7 +25,7 @@ def told(cli):
 
 
 def test_benchmark(told, seer, monkeypatch):
-    monkeypatch.setattr(benchmark_command, 'SCENES_PER_CROWD', 1)
+    monkeypatch.setattr(stages, 'SCENES_PER_CROWD', 1)
     report, said = told('benchmark', '--frames', 1, '--people', 1, '--weights', seer, '--height', 128)
     assert len(report['rows']) == 2
     assert 'speed-up' in said

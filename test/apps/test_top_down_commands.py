@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from pose_estimation_ros.apps.benchmark.crossing import crossing, crossings, draw_crossing
-from pose_estimation_ros.apps.commands import benchmark as benchmark_command
+from pose_estimation_ros.apps.benchmark import stages
+from pose_estimation_ros.apps.benchmark.report import crossing, crossings, draw_crossing
 from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
 
 SB = ('--method', 'simple_baseline', '--backend', 'onnxruntime', '--threads', '1')
@@ -143,7 +143,7 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
         (('infer', street, *baseline, '--decode', 'fast'), "decode must be one of published, got 'fast'"),
         (('infer', street, *SB, '--weights', weights / 'lwop_omz.onnx'), 'is a model for something else'),
         (('infer', street, *SB), 'none of simple_baseline come with this package'),
-        ((*evaluate, *baseline, '--scales', '1,2'), '--scales is for methods that look at whole pictures'),
+        ((*evaluate, *baseline, '--scales', '1,2'), '--scales is for methods that take whole images'),
         ((*evaluate, *baseline, '--boxes', 'ground truth'), 'boxes must be ground_truth'),
         ((*evaluate, *baseline, '--head-boxes', 'x.mat', '--flip', '--boxes', 'ground_truth'), 'do not go together'),
         ((*evaluate, *baseline, '--head-boxes', 'x.mat', '--batch-size', 2), 'and --batch-size do not go together'),
@@ -217,7 +217,7 @@ def test_the_benchmark_says_from_how_many_people_on_top_down_is_slower(tmp_path)
 @pytest.mark.parametrize('method', ['lightweight_openpose', 'high_resolution'])
 def test_the_benchmark_measures_it_beside_a_method_of_whole_pictures(cli, weights, seer, monkeypatch, method):
     """Options that only the other method takes do not reach it."""
-    monkeypatch.setattr(benchmark_command, 'SCENES_PER_CROWD', 1)
+    monkeypatch.setattr(stages, 'SCENES_PER_CROWD', 1)
     arguments = ('--weights', seer, '--top-down', weights / 'simplepose_ultralight.onnx', '--backend', 'onnxruntime')
     least = ('--frames', 1, '--people', 1, '--detector', weights / 'yolox_nano.onnx', '--json', 'report.json')
     heights = ('--first-pass-height', 128, '--second-pass-height', 200) if method == 'high_resolution' else ()

@@ -19,8 +19,6 @@ from std_msgs.msg import String
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, SKELETONS
 from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
-from pose_estimation_ros.ros.messages import skeleton_listener
-from pose_estimation_ros.ros.messages.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.messages.skeleton_messages import (
     decode_skeletons,
     description_message,
@@ -28,8 +26,10 @@ from pose_estimation_ros.ros.messages.skeleton_messages import (
     read_description,
     skeleton_of_width,
 )
+from pose_estimation_ros.ros.nodes import skeleton_listener
 from pose_estimation_ros.ros.nodes.echo import DEFAULT_TOPIC, as_line, as_text, silence
 from pose_estimation_ros.ros.nodes.outputs import reliable
+from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 
 MODULE = ('-m', 'pose_estimation_ros.ros.nodes.echo')
 POSES = [pose.with_id(number) for number, pose in enumerate(poses_in(picture(2)))]

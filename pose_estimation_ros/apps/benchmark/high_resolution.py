@@ -12,7 +12,7 @@ import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.benchmark.machine import machine
+from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.benchmark.published_tables import MACHINES, ONE_PASS, TWO_PASS, published_numbers
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import make_learner, of_one_pass, weights_of
@@ -20,7 +20,7 @@ from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.inference.backends.opening import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
@@ -108,24 +108,18 @@ def run_tables(settings: Namespace, write_results: Write) -> None:
     from pose_estimation_ros.evaluation.dataset import Dataset
 
     _check(settings)
-    folder = make_folder(settings.output) if settings.output else None  # told now, not after minutes
+    if settings.output:
+        make_folder(settings.output)  # fails now, not after minutes
     dataset = Dataset.open(settings.dataset, settings.annotations or ANNOTATIONS) if settings.dataset else None
     rows = _speed_rows(settings)
     if dataset is not None:
         rows += _accuracy_rows(settings, dataset)
     text = tables(rows, settings.regions or 'people')
-    say(text)
-    machines = ', '.join(f'{machine} for {device}' for device, machine in MACHINES.items())
-    say(f'(published: what its authors measured, frames per second on {machines})')
+    publish(settings, write_results, text, [asdict(row) for row in rows], ('table.txt', 'benchmark.json'))
+    machines = ', '.join(f'{name} for {device}' for device, name in MACHINES.items())
+    say(f"(published: the authors' measurements, frames per second on {machines})")
     if dataset is None:
         say('(--dataset DIR measures accuracy as well)')
-    report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
-    write_results(report)
-    if folder:
-        with written_whole(folder / 'table.txt') as temporary:
-            temporary.write_text(text + '\n')
-        write_json(folder / 'benchmark.json', report, indent=1)
-        say(f'wrote table.txt and benchmark.json in {folder}')
 
 
 def _speed_rows(settings: Namespace) -> list[TableRow]:

@@ -10,14 +10,13 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from pose_estimation_ros.apps.benchmark.machine import machine
+from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.benchmark.report import format_node_table
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import weights_of
 from pose_estimation_ros.apps.options.node_options import node_parameters, not_for_the_node
-from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import STDOUT, make_folder
 from pose_estimation_ros.learners.create import usual_decoding
 
 NOT_MEASURED: dict[str, Any] = {'all': False, 'also': [], 'video': None, 'top_down': None}
@@ -28,17 +27,10 @@ def run_over_ros(settings: Namespace, write_results: Write) -> None:
     """Measure in processes of their own, print the table, and write what is wanted."""
     _check(settings)
     parameters = node_parameters(settings)
-    folder = make_folder(settings.output) if settings.output else None
+    if settings.output:
+        make_folder(settings.output)  # fails now, not after minutes
     rows = [_as_row(settings, measured) for measured in _measure(settings, parameters)]
-    table = format_node_table(rows)
-    say(table)
-    report = {'machine': machine(), 'rows': rows}
-    write_results(report)
-    if folder:
-        with written_whole(folder / 'node.txt') as temporary:
-            temporary.write_text(table + '\n')
-        write_json(folder / 'node.json', report, indent=1)
-        say(f'wrote node.txt and node.json in {folder}')
+    publish(settings, write_results, format_node_table(rows), rows, ('node.txt', 'node.json'))
 
 
 def _check(settings: Namespace) -> None:

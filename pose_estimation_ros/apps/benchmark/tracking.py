@@ -6,10 +6,10 @@ import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.benchmark.machine import machine
+from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.tracking_trial import TrackerRun, run_trackers, total, trials
@@ -21,7 +21,7 @@ COLUMNS = ('tracker', 'people', 'misses', 'false_positives', 'switches', 'ids', 
 
 
 @dataclass(frozen=True)
-class Row:
+class TrackerRow:
     """Counts of one tracker over all sequences; `update_ms` is the median of a frame, without finding people."""
 
     tracker: str
@@ -36,28 +36,22 @@ class Row:
 
 
 def run_tracking(settings: Namespace, write_results: Write) -> None:
-    """Follow the people of several crossings with every tracker, print the table, and write what is wanted."""
-    folder = make_folder(settings.output) if settings.output else None
+    """Track the people of several crossings with every tracker, print the table, and write what is wanted."""
+    if settings.output:
+        make_folder(settings.output)  # fails now, not after minutes
     scene = CrossingSettings(frames=settings.frames)
     runs: dict[str, list[TrackerRun]] = {name: [] for name in TRACKERS}
     for seed in tqdm(range(SEQUENCES), desc='crossings', leave=False):
         for name, run in run_trackers(trials(crossing_video(seed, scene), seed), TRACKERS).items():
             runs[name].append(run)
     rows = [_row(name, each) for name, each in runs.items()]
-    table = format_tracking(rows)
     frames = f'{counted(settings.frames, "frame")} each at {scene.fps:g} a second'
     say(f'{SEQUENCES} crossings of {scene.people} people, {frames}')
-    say(table)
-    report = {'machine': machine(), 'rows': [asdict(row) for row in rows]}
-    write_results(report)
-    if folder:
-        with written_whole(folder / 'tracking.txt') as temporary:
-            temporary.write_text(table + '\n')
-        write_json(folder / 'tracking.json', report, indent=1)
-        say(f'wrote tracking.txt and tracking.json in {folder}')
+    names = ('tracking.txt', 'tracking.json')
+    publish(settings, write_results, format_tracking(rows), [asdict(row) for row in rows], names)
 
 
-def format_tracking(rows: list[Row]) -> str:
+def format_tracking(rows: list[TrackerRow]) -> str:
     """Return the rows as a table."""
     texts = [[name.replace('_', ' ') for name in COLUMNS]]
     texts += [
@@ -66,10 +60,10 @@ def format_tracking(rows: list[Row]) -> str:
     return '\n'.join(table_lines(texts, range(len(COLUMNS))))
 
 
-def _row(name: str, runs: list[TrackerRun]) -> Row:
+def _row(name: str, runs: list[TrackerRun]) -> TrackerRow:
     counts = total(run.result for run in runs)
     spent = [each for run in runs for each in run.update_ms]
-    return Row(
+    return TrackerRow(
         tracker=name,
         people=counts.people,
         misses=counts.misses,

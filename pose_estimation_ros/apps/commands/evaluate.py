@@ -11,14 +11,20 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from pose_estimation_ros.apps.commands.evaluate_pckh import run_pckh
-from pose_estimation_ros.apps.commands.looking import looking
 from pose_estimation_ros.apps.options.json_option import Write, json_results
 from pose_estimation_ros.apps.options.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS, add_boxes, check_boxes
+from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.inference.detectors.person_detector import WholeImage
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, PosePipeline
+from pose_estimation_ros.inference.test_time import Flipped, MultiScale
+from pose_estimation_ros.inference.top_down import TopDown
+from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.methods.method import Method
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -171,7 +177,7 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     learner = make_learner(settings)
     check_boxes(settings, learner)
     plain = learner.scoring_pipeline(settings.upsample_ratio)
-    pipeline, boxes = looking(plain, learner.method, settings, scales, dataset.truth)
+    pipeline, boxes = pipeline_and_boxes(plain, learner.method, settings, scales, dataset.truth)
     found = evaluate_pictures(
         pipeline.batch, pictures, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
     )
@@ -192,6 +198,32 @@ def parse_scales(text: str | None) -> tuple[float, ...]:
     if not scales or not all(0 < scale < math.inf for scale in scales):
         raise SettingsError(f'--scales must be numbers above 0 separated by commas, such as 0.5,1,1.5,2, got {text!r}')
     return scales
+
+
+def pipeline_and_boxes(
+    plain: Any, method: Method, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
+) -> tuple[PeoplePipeline, dict[int, Boxes] | None]:
+    """Return the pipeline for --flip, --scales and --boxes, and the boxes by image if they are known."""
+    if isinstance(plain, TopDown):
+        from pose_estimation_ros.learners.person_datasets import boxes_for
+
+        if scales:
+            raise SettingsError('--scales is for methods that take whole images; crops have one size')
+        source = settings.boxes or ('detector' if settings.detector else 'whole_image')
+        if source == 'whole_image':
+            plain = plain.with_detector(WholeImage())
+        return plain.with_settings(flip=settings.flip), boxes_for(source, truth)
+    return with_test_time(plain, scales, method if settings.flip else None), None
+
+
+def with_test_time(plain: PosePipeline | TwoPass, scales: tuple[float, ...], flips: Method | None) -> PeoplePipeline:
+    """Return a pipeline that averages over scales and mirrored images, in the second pass if there are two."""
+
+    def wrapped(pipeline: PosePipeline) -> PosePipeline:
+        pipeline = MultiScale(pipeline, scales) if scales else pipeline
+        return Flipped(pipeline, flips) if flips else pipeline
+
+    return plain.with_second_pass(wrapped) if isinstance(plain, TwoPass) else wrapped(plain)
 
 
 def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:

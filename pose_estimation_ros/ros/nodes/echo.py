@@ -15,8 +15,8 @@ from sensor_msgs.msg import PointCloud2
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.camera_messages import seconds
-from pose_estimation_ros.ros.messages.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
+from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 
 DEFAULT_TOPIC = '/pose_node/skeletons'
 TYPE = 'sensor_msgs/msg/PointCloud2'

@@ -32,9 +32,9 @@ from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
-from pose_estimation_ros.ros.messages.skeleton_listener import SkeletonListener
 from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, own_domain, profile
 from pose_estimation_ros.ros.nodes.outputs import reliable
+from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 NODE = '/pose_node'
