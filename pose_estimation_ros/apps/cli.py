@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    settings = _parser().parse_args(None if argv is None else list(argv))
+    settings = make_parser().parse_args(None if argv is None else list(argv))
     arguments = settings[settings.command]
     _set_up_logging(arguments)
     command = import_module(f'pose_estimation_ros.apps.commands.{settings.command}')
@@ -75,7 +75,8 @@ def _run(argv: Sequence[str] | None) -> int:
         raise SettingsError(missing) from error
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """Return the parser of all commands."""
     about = "People's skeletons from pictures, videos and cameras."
     parser = Parser(prog=PROGRAM, description=about, allow_abbrev=False)  # almost the right name is a mistake
     parser.add_argument('--version', action='version', version=_version())

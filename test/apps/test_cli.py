@@ -32,7 +32,7 @@ def test_arguments_above_are_those_of_all_commands():
 
 
 def options_of(command):
-    parsers = command_line._parser()._subcommands_action._name_parser_map
+    parsers = command_line.make_parser()._subcommands_action._name_parser_map
     return [action for action in parsers[command]._actions if action.dest not in ('help', 'config')]
 
 

@@ -21,7 +21,7 @@ def parsed():
     """Function that reads a command line."""
 
     def parse(command, *arguments):
-        return command_line._parser().parse_args([command, *map(str, arguments)])[command]
+        return command_line.make_parser().parse_args([command, *map(str, arguments)])[command]
 
     return parse
 
