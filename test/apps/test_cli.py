@@ -220,7 +220,8 @@ def test_interrupted_while_loading(start):
     """Ctrl-C says so in a word, whenever it comes once the command line is up."""
     code = (
         'import os, signal, sys\n'
-        'from pose_estimation_ros.apps import cli, download\n'
+        'from pose_estimation_ros.apps import cli\n'
+        'from pose_estimation_ros.apps.commands import download\n'
         'download.run = lambda settings: os.kill(os.getpid(), signal.SIGINT)\n'
         "sys.exit(cli.main(['download', 'pretrained']))"
     )
