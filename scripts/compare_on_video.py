@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros import LightweightOpenPoseLearner, Pose
 from pose_estimation_ros.core.errors import PoseEstimationError
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.source_names import open_sources
 
 NEAR = 0.1
 """Of a person's size, the longer side of the box."""

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pose_estimation_ros import Pose, SimpleBaselineLearner
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.detectors.yolox import YoloxDetector
 from pose_estimation_ros.inference.pose_nms import pose_likeness
 from pose_estimation_ros.learners.following import CARRIED, Following

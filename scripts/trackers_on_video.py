@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pose_estimation_ros import LightweightOpenPoseLearner
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.tracking.trackers import TRACKERS
 
 HEIGHT = 256

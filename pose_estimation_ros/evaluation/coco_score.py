@@ -14,8 +14,8 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.evaluation.annotations import indexed
 from pose_estimation_ros.evaluation.detections import check_detections
+from pose_estimation_ros.evaluation.ground_truth import indexed
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO

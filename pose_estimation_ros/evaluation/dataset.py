@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import DatasetError
-from pose_estimation_ros.data.datasets.places import find_annotations, some
-from pose_estimation_ros.evaluation.annotations import read_truth
+from pose_estimation_ros.data.datasets.layout import find_annotations, some
+from pose_estimation_ros.evaluation.ground_truth import read_truth
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,7 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened
-from pose_estimation_ros.fetching.outcome import Manner, Outcome, outcome_of
-from pose_estimation_ros.fetching.space import in_words, require_space
+from pose_estimation_ros.fetching.preparation import Manner, Outcome, in_words, outcome_of, require_space
 from pose_estimation_ros.fetching.tree import Tree, expect_count, locked, tidy
 
 KAGGLE = 'https://www.kaggle.com/competitions/imagenet-object-localization-challenge/data'

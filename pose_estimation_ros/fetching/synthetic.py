@@ -11,8 +11,8 @@ from tqdm import tqdm
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.datasets.people import seed_of
-from pose_estimation_ros.fetching.outcome import MADE, THERE, Manner, Outcome, Prepared
+from pose_estimation_ros.data.datasets.synthetic_people import seed_of
+from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner, Outcome, Prepared
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 IMAGES = 'val2017'

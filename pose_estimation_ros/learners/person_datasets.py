@@ -10,13 +10,12 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import to_bgr
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.coco import coco_persons
-from pose_estimation_ros.data.datasets.converted import InSkeleton
 from pose_estimation_ros.data.datasets.external import ExternalDataset, find_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.data.datasets.persons import Persons
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Persons
 from pose_estimation_ros.evaluation.coco_score import coco_label
-from pose_estimation_ros.evaluation.detections import coco_detection
-from pose_estimation_ros.evaluation.given_boxes import read_boxes, truth_boxes
+from pose_estimation_ros.evaluation.detections import coco_detection, read_boxes
+from pose_estimation_ros.evaluation.ground_truth import truth_boxes
 from pose_estimation_ros.evaluation.run import Entry
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend

@@ -9,13 +9,12 @@ from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoMainPersons
-from pose_estimation_ros.data.datasets.converted import InSkeleton
 from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, find_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.evaluation.annotations import read_truth
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton
 from pose_estimation_ros.evaluation.dataset import Dataset, published_subset
+from pose_estimation_ros.evaluation.ground_truth import coco_truth, read_truth
 from pose_estimation_ros.evaluation.run import Entry
-from pose_estimation_ros.evaluation.truth import coco_truth
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from typing import Protocol
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.synthetic.appearance import Appearance
+from pose_estimation_ros.synthetic.appearance import Appearance, Wardrobe
 from pose_estimation_ros.synthetic.body import Build, Figure, angles, pose_figure
 from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.motion import STANDING, Style, sit, walk
-from pose_estimation_ros.synthetic.wardrobe import Wardrobe
 
 _BLEND = 0.9
 """seconds in which one action goes over into the next"""

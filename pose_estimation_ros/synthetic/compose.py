@@ -11,8 +11,7 @@ from pose_estimation_ros.synthetic.body import Figure
 from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.dress import dressed
 from pose_estimation_ros.synthetic.head import face_points
-from pose_estimation_ros.synthetic.mesh import Mesh, join
-from pose_estimation_ros.synthetic.parts import Part
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, join
 from pose_estimation_ros.synthetic.props import seat
 from pose_estimation_ros.synthetic.raster import Layer, Light, draw_mesh
 

@@ -5,11 +5,9 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.synthetic.appearance import Outfit, tile
 from pose_estimation_ros.synthetic.body import SHOULDER_LINE, Figure
-from pose_estimation_ros.synthetic.extremities import feet, hands
 from pose_estimation_ros.synthetic.head import head_mesh
-from pose_estimation_ros.synthetic.mesh import Mesh, grouped, join, rings, sheet
-from pose_estimation_ros.synthetic.parts import Part
-from pose_estimation_ros.synthetic.tubes import Covering, Folds, Limbs, cover, smooth, unit_vectors
+from pose_estimation_ros.synthetic.limbs import Covering, Folds, Limbs, cover, feet, hands, smooth, unit_vectors
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, grouped, join, rings, sheet
 
 _ARM = np.array([[0, 0.15, 0.4, 0.7, 1, 1.2, 1.5, 1.8, 2], [272, 302, 285, 256, 232, 250, 230, 174, 154]]).T
 _LEG = np.array([[0, 0.2, 0.5, 0.8, 1, 1.12, 1.35, 1.6, 1.85, 2], [490, 500, 455, 388, 345, 338, 346, 290, 216, 205]]).T

@@ -1,10 +1,36 @@
-"""Surfaces: grids of points with normals, texture coordinates and the body part that they belong to."""
+"""Surfaces: grids of points with normals, texture coordinates and body parts."""
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
+
+
+class Part(IntEnum):
+    """Body parts as the drawing names them, right before left."""
+
+    TORSO = 1
+    PELVIS = 2
+    NECK = 3
+    HEAD = 4
+    HAIR = 5
+    RIGHT_UPPER_ARM = 6
+    LEFT_UPPER_ARM = 7
+    RIGHT_FOREARM = 8
+    LEFT_FOREARM = 9
+    RIGHT_HAND = 10
+    LEFT_HAND = 11
+    RIGHT_THIGH = 12
+    LEFT_THIGH = 13
+    RIGHT_SHIN = 14
+    LEFT_SHIN = 15
+    RIGHT_FOOT = 16
+    LEFT_FOOT = 17
+    SKIRT = 18
+    SEAT = 19
+
 
 Tile = tuple[float, float, float, float]
 """left, top, right, bottom in texture pixels"""

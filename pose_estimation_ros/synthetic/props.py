@@ -8,9 +8,8 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.synthetic.appearance import tile
 from pose_estimation_ros.synthetic.body import Figure
 from pose_estimation_ros.synthetic.camera import Camera
-from pose_estimation_ros.synthetic.mesh import Mesh, Tile, box, grouped, join
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, Tile, box, grouped, join
 from pose_estimation_ros.synthetic.noise import smooth_noise
-from pose_estimation_ros.synthetic.parts import Part
 
 _SEAT_GROUP = 3
 

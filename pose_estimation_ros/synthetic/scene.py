@@ -14,15 +14,14 @@ import numpy as np
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.synthetic.actors import Actor, Walker, cast_actor
+from pose_estimation_ros.synthetic.appearance import Wardrobe
 from pose_estimation_ros.synthetic.background import BACKGROUNDS, paint_background
-from pose_estimation_ros.synthetic.camera import Camera
+from pose_estimation_ros.synthetic.camera import Camera, Finish
 from pose_estimation_ros.synthetic.compose import compose, stage, visibility
-from pose_estimation_ros.synthetic.finish import Finish
 from pose_estimation_ros.synthetic.mesh import Mesh
 from pose_estimation_ros.synthetic.props import obstacle
 from pose_estimation_ros.synthetic.raster import Light
 from pose_estimation_ros.synthetic.settings import SceneSettings, require
-from pose_estimation_ros.synthetic.wardrobe import Wardrobe
 
 _TO_COCO = OPENPOSE_18.mapping_to(COCO_17)
 

@@ -14,9 +14,9 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.boxes import covered, enlarged, keep_unlike, overlaps
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.tracking.matching import most_alike_first
 from pose_estimation_ros.tracking.motion import Motion, OpticalFlow
 from pose_estimation_ros.tracking.similarity import pose_keypoint_similarity
+from pose_estimation_ros.tracking.track import most_alike_first
 from pose_estimation_ros.tracking.tracker import Smoother, Tracker
 
 

@@ -1,6 +1,6 @@
-"""What a Tracker remembers of a person."""
+"""Tracks, and how the poses of a frame are assigned to them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,3 +50,31 @@ def most_similar(similarity: Similarity, tracks: Sequence[Track], poses: Sequenc
     starts = np.cumsum([0, *(len(track.traces) for track in tracks[:-1])])
     best: FloatArray = np.maximum.reduceat(np.asarray(traces, dtype=np.float64), starts, axis=0)
     return best
+
+
+Matching = Callable[[FloatArray, FloatArray, float], list[int | None]]
+"""Takes similarities (tracks, poses), the poses' scores and the least similarity; returns each pose's track or None."""
+
+
+def confident_first(similarity: FloatArray, scores: FloatArray, threshold: float) -> list[int | None]:
+    """Let the most confident pose take the track most like it, then the next one (Lightweight OpenPose's way)."""
+    left = np.array(similarity, dtype=np.float64)
+    matches: list[int | None] = [None] * len(scores)
+    for pose in np.argsort(-scores, kind='stable').tolist():
+        track = int(left[:, pose].argmax())
+        if left[track, pose] >= threshold:
+            matches[pose] = track
+            left[track] = -np.inf
+    return matches
+
+
+def most_alike_first(similarity: FloatArray, scores: FloatArray, threshold: float) -> list[int | None]:
+    """Join the pose and track that are most alike, then the next pair (greedy matching, Xiao et al. 2018)."""
+    left = np.array(similarity, dtype=np.float64)
+    matches: list[int | None] = [None] * len(scores)
+    while True:
+        track, pose = divmod(int(left.argmax()), len(scores))
+        if left[track, pose] < threshold:
+            return matches
+        matches[pose] = track
+        left[track], left[:, pose] = -np.inf, -np.inf

@@ -10,11 +10,10 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.tracking.matching import Matching, confident_first
 from pose_estimation_ros.tracking.motion import Motion
 from pose_estimation_ros.tracking.one_euro import PUBLISHED_HZ, OneEuro
 from pose_estimation_ros.tracking.similarity import Similarity, closeness, count_similar_keypoints
-from pose_estimation_ros.tracking.track import Trace, Track, carried, most_similar
+from pose_estimation_ros.tracking.track import Matching, Trace, Track, carried, confident_first, most_similar
 
 PUBLISHED_THRESHOLD = 3.0
 

@@ -9,16 +9,13 @@ from pose_estimation_ros.core.arrays import BoolArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
 from pose_estimation_ros.data.datasets.collage import Collage
-from pose_estimation_ros.data.datasets.converted import InSkeleton
-from pose_estimation_ros.data.datasets.kept import Kept
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons
-from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
-from pose_estimation_ros.data.datasets.persons import Persons
 from pose_estimation_ros.data.datasets.portraits import Portraits
-from pose_estimation_ros.data.datasets.unlabelled import Unlabelled
+from pose_estimation_ros.data.datasets.synthetic_people import PICTURE, SyntheticPeople
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Kept, Persons, Unlabelled
 from pose_estimation_ros.data.transforms import (
     Compose,
     Transform,

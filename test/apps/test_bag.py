@@ -18,7 +18,7 @@ from pose_estimation_ros.apps.cli import main
 from pose_estimation_ros.apps.commands import bag as command
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.bags import Message, Topic, open_bag, picture_in, poses_in, written_bag
-from pose_estimation_ros.data.bags.contents import standard_types
+from pose_estimation_ros.data.bags.messages import standard_types
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 

@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from pose_estimation_ros.apps.commands import prepare
-from pose_estimation_ros.fetching.coco_parts import COCO_2017, pictures_part
+from pose_estimation_ros.fetching.coco import COCO_2017, pictures_part
 from pose_estimation_ros.fetching.imagenet import IMAGENET
 
 
@@ -107,7 +107,7 @@ SMALL = """
 import sys
 from pose_estimation_ros.apps import cli
 from pose_estimation_ros.apps.commands import prepare
-from pose_estimation_ros.fetching.coco_parts import pictures_part
+from pose_estimation_ros.fetching.coco import pictures_part
 prepare.COCO_2017 = (pictures_part('val2017', 3, 180_000),)
 sys.exit(cli.main(sys.argv[1:]))
 """

@@ -81,7 +81,7 @@ def test_infer_follows_people_by_similarity_unless_asked(cli, pan, expected, mod
 
 def picture_message(frame, stamp_ns):
     """Return a sensor_msgs/Image in CDR."""
-    from pose_estimation_ros.data.bags.contents import standard_types
+    from pose_estimation_ros.data.bags.messages import standard_types
 
     types, (sec, nanosec) = standard_types().types, divmod(stamp_ns, 10**9)
     header = types['std_msgs/msg/Header'](types['builtin_interfaces/msg/Time'](sec, nanosec), 'camera')

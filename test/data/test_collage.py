@@ -7,7 +7,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.collage import Collage
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.data.datasets.unlabelled import Unlabelled
+from pose_estimation_ros.data.datasets.wrappers import Unlabelled
 
 
 class Spots(KeypointDataset):

@@ -31,12 +31,11 @@ from pose_estimation_ros.data.datasets import (
     convert_joints,
     open_external,
 )
-from pose_estimation_ros.data.datasets.kept import Kept
+from pose_estimation_ros.data.datasets.wrappers import Kept
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
 from pose_estimation_ros.synthetic import SceneSettings
-from pose_estimation_ros.synthetic.appearance import TILES
-from pose_estimation_ros.synthetic.wardrobe import Wardrobe
+from pose_estimation_ros.synthetic.appearance import TILES, Wardrobe
 from pose_estimation_ros.training.recipe import Part
 from pose_estimation_ros.training.sources import open_part
 

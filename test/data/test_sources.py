@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import ImageError, SourceError
-from pose_estimation_ros.data import opening, sources
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data import source_names, sources
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import CameraSource
 from pose_estimation_ros.data.video import VideoWriter
 
@@ -344,7 +344,7 @@ def test_impossible_names(odd):
 
 
 def test_all_arguments_are_checked_before_any_is_opened(tmp_path, monkeypatch):
-    monkeypatch.setattr(opening, 'Capture', None)
+    monkeypatch.setattr(source_names, 'Capture', None)
     with pytest.raises(SourceError, match=r'no file or folder .*missing\.png'):
         open_sources(['0', str(save_video(tmp_path / 'a.mp4')), str(tmp_path / 'missing.png')])
 
@@ -410,7 +410,7 @@ class FakeCapture:
 @pytest.fixture
 def held(monkeypatch):
     monkeypatch.setattr(sources, 'Capture', FakeCapture)
-    monkeypatch.setattr(opening, 'Capture', FakeCapture)
+    monkeypatch.setattr(source_names, 'Capture', FakeCapture)
     FakeCapture.held.clear()
     return FakeCapture.held
 

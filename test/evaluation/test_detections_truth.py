@@ -10,9 +10,8 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample, boxes_of
 from pose_estimation_ros.evaluation.coco_score import coco_score
-from pose_estimation_ros.evaluation.detections import coco_detection, read_detections, write_detections
-from pose_estimation_ros.evaluation.given_boxes import read_boxes
-from pose_estimation_ros.evaluation.truth import coco_truth
+from pose_estimation_ros.evaluation.detections import coco_detection, read_boxes, read_detections, write_detections
+from pose_estimation_ros.evaluation.ground_truth import coco_truth
 
 
 def pose_of(skeleton, **placed):

@@ -10,7 +10,7 @@ import pytest
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.data.datasets.places import find_images
+from pose_estimation_ros.data.datasets.layout import find_images
 from pose_estimation_ros.evaluation.dataset import Dataset
 from pose_estimation_ros.evaluation.run import evaluate_pictures
 from pose_estimation_ros.inference.pipeline import Result, Timings

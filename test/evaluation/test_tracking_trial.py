@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.evaluation.tracking_trial import Fallible, run_trackers, total, trials
+from pose_estimation_ros.evaluation.tracking_comparison import Fallible, run_trackers, total, trials
 from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
 from pose_estimation_ros.tracking.flow import FlowSettings, flow_tracker
 from pose_estimation_ros.tracking.motion import OpticalFlow

@@ -16,9 +16,8 @@ import pytest
 
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, OutputError, SettingsError
 from pose_estimation_ros.fetching import coco, download
-from pose_estimation_ros.fetching.coco import CocoRequest, prepare_coco
-from pose_estimation_ros.fetching.coco_parts import CocoPart, pictures_part
-from pose_estimation_ros.fetching.outcome import MADE, THERE, Manner
+from pose_estimation_ros.fetching.coco import CocoPart, CocoRequest, pictures_part, prepare_coco
+from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ('person_keypoints_train2017.json', 'person_keypoints_val2017.json')
@@ -457,7 +456,7 @@ from pathlib import Path
 with open(sys.argv[1], 'rb') as file:
     request, known = pickle.load(file)
 from pose_estimation_ros.fetching.coco import prepare_coco
-from pose_estimation_ros.fetching.outcome import Manner
+from pose_estimation_ros.fetching.preparation import Manner
 left = int(sys.argv[2])
 count = 0
 def watch(event, arguments):

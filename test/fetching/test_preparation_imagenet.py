@@ -6,7 +6,7 @@ import pytest
 
 from pose_estimation_ros.core.errors import DatasetError, OutputError, SettingsError
 from pose_estimation_ros.fetching.imagenet import IMAGENET, ImageNetCounts, labels_yaml, prepare_imagenet
-from pose_estimation_ros.fetching.outcome import MADE, THERE, Manner
+from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner
 
 yaml = pytest.importorskip('yaml')
 

@@ -11,7 +11,7 @@ import torch
 
 from pose_estimation_ros import LightweightOpenPoseLearner
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.data.datasets.people import SyntheticPeople
+from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
 from pose_estimation_ros.models import embedded
 from pose_estimation_ros.models.embedded import embedded_model

@@ -16,9 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pose_estimation_ros import DatasetIterator, ExternalDataset, Image, KeypointDataset
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.data.datasets.people import PICTURE, SyntheticPeople
+from pose_estimation_ros.data.datasets.synthetic_people import PICTURE, SyntheticPeople
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
-from pose_estimation_ros.evaluation.truth import coco_truth
+from pose_estimation_ros.evaluation.ground_truth import coco_truth
 from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.methods.lightweight_openpose.network import build_network
@@ -150,7 +150,7 @@ INTERRUPTED = """
 import os, signal, sys
 import numpy as np
 from pose_estimation_ros import KeypointDataset, LightweightOpenPoseLearner
-from pose_estimation_ros.data.datasets.people import SyntheticPeople
+from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
 from pose_estimation_ros.data.transforms import published_lightweight_openpose
 
 class Interrupting(KeypointDataset):

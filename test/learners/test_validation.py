@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from pose_estimation_ros.data.datasets.people import SyntheticPeople
+from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
 from pose_estimation_ros.evaluation.coco_score import coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner

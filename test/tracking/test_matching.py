@@ -1,6 +1,6 @@
 import numpy as np
 
-from pose_estimation_ros.tracking.matching import confident_first, most_alike_first
+from pose_estimation_ros.tracking.track import confident_first, most_alike_first
 
 SIMILARITY = np.array([[0.9, 0.8, 0.2], [0.7, 0.1, 0.3]])  # (tracks, poses)
 

@@ -180,7 +180,7 @@ def _scored(
     table: str,
     wrap: Callable[[PeoplePipeline], PeoplePipeline],
 ) -> TableRow:
-    from pose_estimation_ros.data.datasets.places import find_images
+    from pose_estimation_ros.data.datasets.layout import find_images
     from pose_estimation_ros.evaluation.coco_score import coco_score
     from pose_estimation_ros.evaluation.run import evaluate_pictures
 

@@ -17,7 +17,7 @@ from pose_estimation_ros.apps.options.person_options import of_whole_pictures
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.files import make_folder
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.backends.backend import BACKENDS
 from pose_estimation_ros.inference.backends.opening import installed
 from pose_estimation_ros.inference.pipeline import ModelPipeline

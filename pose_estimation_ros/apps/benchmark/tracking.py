@@ -12,7 +12,7 @@ from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.evaluation.tracking_trial import TrackerRun, run_trackers, total, trials
+from pose_estimation_ros.evaluation.tracking_comparison import TrackerRun, run_trackers, total, trials
 from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
 from pose_estimation_ros.tracking.trackers import TRACKERS
 

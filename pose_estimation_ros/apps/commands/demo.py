@@ -27,8 +27,8 @@ from pose_estimation_ros.core.errors import SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder, written_whole
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 

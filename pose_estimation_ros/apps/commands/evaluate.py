@@ -135,7 +135,7 @@ def _run(settings: Namespace, write_results: Write) -> None:
 
 def _check(settings: Namespace) -> None:
     """Tell now, not after minutes, what cannot work."""
-    from pose_estimation_ros.evaluation.annotations import require_pycocotools
+    from pose_estimation_ros.evaluation.ground_truth import require_pycocotools
     from pose_estimation_ros.evaluation.report_plots import require_matplotlib
 
     require_pycocotools()
@@ -167,7 +167,7 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
 
 def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
     """Return the model's run over the pictures, and what it ran with."""
-    from pose_estimation_ros.data.datasets.places import find_images
+    from pose_estimation_ros.data.datasets.layout import find_images
     from pose_estimation_ros.evaluation.run import evaluate_pictures
 
     pictures = dataset.pictures(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)

@@ -9,7 +9,7 @@ from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.datasets.places import find_annotations, find_images
+from pose_estimation_ros.data.datasets.layout import find_annotations, find_images
 
 ANNOTATIONS = 'annot'
 """The folder beside the pictures where MPII's files are kept."""

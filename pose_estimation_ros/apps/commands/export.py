@@ -13,7 +13,7 @@ from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import written_whole
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 

@@ -23,8 +23,8 @@ from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.opening import open_sources
 from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source
 
 

@@ -12,11 +12,9 @@ from pose_estimation_ros.apps.options.json_option import Write, add_json_option,
 from pose_estimation_ros.apps.options.parser import PROGRAM, add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.tables import table_lines
-from pose_estimation_ros.fetching.coco import CocoRequest, prepare_coco
-from pose_estimation_ros.fetching.coco_parts import COCO_2017, COCO_URL, DEFAULT_PARTS
+from pose_estimation_ros.fetching.coco import COCO_2017, COCO_URL, DEFAULT_PARTS, CocoRequest, prepare_coco
 from pose_estimation_ros.fetching.imagenet import IMAGENET, LABELS, prepare_imagenet
-from pose_estimation_ros.fetching.outcome import THERE, Manner, Outcome
-from pose_estimation_ros.fetching.space import in_words
+from pose_estimation_ros.fetching.preparation import THERE, Manner, Outcome, in_words
 from pose_estimation_ros.fetching.synthetic import prepare_synthetic
 
 FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet'), 'synthetic': Path('data/synthetic')}

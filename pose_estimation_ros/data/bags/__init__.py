@@ -4,19 +4,23 @@
 `written_bag` writes a bag that is there as a whole or not at all.
 """
 
-from pose_estimation_ros.data.bags.contents import Message, Storage, Topic
-from pose_estimation_ros.data.bags.pictures import IMAGE_TYPES, BagPicture, picture_in
-from pose_estimation_ros.data.bags.reading import BagReader, open_bag
-from pose_estimation_ros.data.bags.skeletons import (
+from pose_estimation_ros.data.bags.messages import (
     ANNOTATED,
     DESCRIPTION,
+    IMAGE_TYPES,
     OWN_TOPICS,
     SKELETONS,
+    BagPicture,
+    Message,
+    Storage,
+    Topic,
     annotated_data,
     description_data,
+    picture_in,
     poses_in,
     skeletons_data,
 )
+from pose_estimation_ros.data.bags.reading import BagReader, open_bag
 from pose_estimation_ros.data.bags.writing import BagWriter, refuse_existing, written_bag
 
 __all__ = [

@@ -12,8 +12,7 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import Reader
 
 from pose_estimation_ros.core.errors import SettingsError, SourceError
-from pose_estimation_ros.data.bags.contents import Message, Storage, Topic
-from pose_estimation_ros.data.bags.pictures import IMAGE_TYPES
+from pose_estimation_ros.data.bags.messages import IMAGE_TYPES, Message, Storage, Topic
 from pose_estimation_ros.data.bags.salvage import McapScan, SqliteScan
 
 LOG = logging.getLogger(__name__)

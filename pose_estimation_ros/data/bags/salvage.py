@@ -17,7 +17,7 @@ from lz4.frame import LZ4FrameDecompressor
 from rosbags.rosbag2.metadata import parse_qos
 
 from pose_estimation_ros.core.errors import SourceError
-from pose_estimation_ros.data.bags.contents import Message, Topic
+from pose_estimation_ros.data.bags.messages import Message, Topic
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor

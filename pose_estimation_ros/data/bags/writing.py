@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import make_folder
-from pose_estimation_ros.data.bags.contents import Message, Storage, Topic, standard_types
+from pose_estimation_ros.data.bags.messages import Message, Storage, Topic, standard_types
 
 METADATA_VERSION: Literal[8] = 8
 """The last that Humble can read: 9 writes down QoS in another form."""

@@ -1,14 +1,13 @@
 """Datasets of annotated people behind one interface, `KeypointDataset`."""
 
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
-from pose_estimation_ros.data.datasets.converted import InSkeleton, convert_joints
 from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, open_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons
-from pose_estimation_ros.data.datasets.people import SyntheticPeople
-from pose_estimation_ros.data.datasets.persons import Persons
+from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Persons, convert_joints
 
 __all__ = [
     'CocoKeypoints',

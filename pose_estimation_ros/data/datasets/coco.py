@@ -9,7 +9,7 @@ import numpy as np
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.datasets.coco_files import Person, Picture, painted_mask, read_pictures
+from pose_estimation_ros.data.datasets.coco_annotations import Person, Picture, painted_mask, read_pictures
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 
 

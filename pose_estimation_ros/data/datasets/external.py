@@ -11,9 +11,9 @@ from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.image import Image, to_bgr
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints
-from pose_estimation_ros.data.datasets.coco_files import painted_mask, parse_person
+from pose_estimation_ros.data.datasets.coco_annotations import painted_mask, parse_person
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
-from pose_estimation_ros.data.datasets.places import find_annotations, find_images
+from pose_estimation_ros.data.datasets.layout import find_annotations, find_images
 
 
 class ExternalDataset:

@@ -1,14 +1,112 @@
-"""What every dataset of annotated people is: a number of pictures, each loaded by its index."""
+"""The interface of datasets of annotated people, and checks of what `load_sample` returns."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray
+from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray
+from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.datasets.checks import checked
-from pose_estimation_ros.data.sample import Sample
+from pose_estimation_ros.data.sample import NOT_LABELLED, Sample, boxes_of
+
+
+def checked(loaded: Any, skeleton: Skeleton, annotated: BoolArray, where: str) -> Sample:
+    """Return a sample; `where` is how errors (DatasetError) call the place that `loaded` comes from."""
+    if not isinstance(loaded, tuple) or len(loaded) != 4:
+        raise DatasetError(f'{where} must return the tuple (image, mask, joints, extras), got {_told(loaded)}')
+    image = _image(loaded[0], where)
+    mask = _mask(loaded[1], image.shape[:2], where)
+    joints = _joints(loaded[2], skeleton, where)
+    if not isinstance(loaded[3], dict):
+        raise DatasetError(f'{where}: extras must be a dict, got {_told(loaded[3])}; return {{}} where there are none')
+    boxes = _per_person(loaded[3], 'boxes', (len(joints), 4), where)
+    boxes = boxes_of(joints) if boxes is None else boxes
+    areas = _per_person(loaded[3], 'areas', (len(joints),), where)
+    areas = boxes[:, 2] * boxes[:, 3] if areas is None else areas
+    extras = {name: value for name, value in loaded[3].items() if name not in ('boxes', 'areas')}
+    return Sample(image, mask, joints, boxes, areas, _labelled(annotated, skeleton, where), extras)
+
+
+def _image(image: Any, where: str) -> ByteArray:
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        whole: ByteArray = image
+        if whole.size:
+            return whole
+    raise DatasetError(
+        f'{where}: image must be HxWx3 uint8 (BGR, as cv2.imread reads it), got {_told(image)}'
+        + ('; is its path right?' if image is None else '')
+    )
+
+
+def _mask(mask: Any, image_hw: tuple[int, ...], where: str) -> ByteArray:
+    if mask is None:
+        return np.ones(image_hw, np.uint8)
+    if not isinstance(mask, np.ndarray) or mask.dtype.kind not in 'buif' or mask.shape != image_hw:
+        raise DatasetError(
+            f'{where}: mask must be {image_hw[0]}x{image_hw[1]} like the image, 0 where nobody annotated and 1'
+            f' elsewhere, got {_told(mask)}; return None where all of the image is annotated'
+        )
+    return (mask > 0).astype(np.uint8)
+
+
+def _joints(joints: Any, skeleton: Skeleton, where: str) -> FloatArray:
+    shape = f'(people, {len(skeleton)}, 3) x, y, flag'
+    try:
+        array = np.asarray(joints, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f'{where}: joints must be numbers {shape}, got {_told(joints)}') from error
+    if array.size == 0 and array.shape[:1] == (0,):
+        return np.zeros((0, len(skeleton), 3))
+    if array.ndim != 3 or array.shape[1:] != (len(skeleton), 3):
+        raise DatasetError(
+            f'{where}: joints must be {shape} for the skeleton {skeleton.name}, got {_told(array)}; set the'
+            " class's `skeleton` if it is another"
+        )
+    flags = array[..., 2]
+    if not np.isin(flags, (0, 1, 2)).all():
+        wrong = flags[~np.isin(flags, (0, 1, 2))][0]
+        raise DatasetError(
+            f"{where}: the last column of joints must be COCO's flag (0 not labelled, 1 hidden, 2 visible), got {wrong}"
+        )
+    labelled = flags > NOT_LABELLED
+    broken = np.argwhere(labelled & ~np.isfinite(array[..., :2]).all(axis=-1))
+    if len(broken):
+        person, joint = broken[0]
+        raise DatasetError(
+            f'{where}: {skeleton.keypoints[joint]} of person {person} is labelled, but lies at'
+            f' {array[person, joint, :2].tolist()}; give it the flag 0'
+        )
+    return np.where(labelled[..., None], array, NOT_LABELLED)
+
+
+def _per_person(extras: dict[str, Any], name: str, shape: tuple[int, ...], where: str) -> FloatArray | None:
+    if extras.get(name) is None:
+        return None
+    try:
+        values = np.asarray(extras[name], dtype=float).reshape(shape)
+    except (TypeError, ValueError) as error:
+        got = _told(extras[name])
+        raise DatasetError(f"{where}: extras['{name}'] must be {shape}, one row a person, got {got}") from error
+    if not np.isfinite(values).all() or (values if values.ndim == 1 else values[:, 2:]).min(initial=0) < 0:
+        raise DatasetError(f"{where}: extras['{name}'] must be finite, and sizes not negative, got {values.tolist()}")
+    return values
+
+
+def _labelled(annotated: AnyArray, skeleton: Skeleton, where: str) -> BoolArray:
+    array = np.asarray(annotated)
+    if array.shape != (len(skeleton),) or array.dtype != bool:
+        raise DatasetError(
+            f"{where}: the dataset's `annotated` must be ({len(skeleton)},) bool, got {_told(annotated)}"
+        )
+    return array
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f'{value.shape} {value.dtype}'
+    return f'{type(value).__name__} of {len(value)}' if isinstance(value, tuple | list) else type(value).__name__
+
 
 Loaded = tuple[ByteArray, AnyArray | None, AnyArray, dict[str, Any]]
 

@@ -8,8 +8,8 @@ import numpy as np
 from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import Skeleton
-from pose_estimation_ros.data.datasets.converted import InSkeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton
 from pose_estimation_ros.data.sample import Sample
 
 

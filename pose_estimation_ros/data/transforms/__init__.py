@@ -25,9 +25,7 @@ from pose_estimation_ros.data.transforms.steps import (
     ShortestSide,
     Sometimes,
 )
-from pose_estimation_ros.data.transforms.transform import Compose, DropSmall, Transform
-from pose_estimation_ros.data.transforms.view import Step, View
-from pose_estimation_ros.data.transforms.warp import Warp
+from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Step, Transform, View, Warp
 
 __all__ = [
     'Blur',

@@ -15,8 +15,7 @@ from pose_estimation_ros.data.transforms.steps import (
     RandomTranslation,
     Sometimes,
 )
-from pose_estimation_ros.data.transforms.transform import Compose, DropSmall, Transform
-from pose_estimation_ros.data.transforms.warp import Warp
+from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Transform, Warp
 
 
 def published_lightweight_openpose(

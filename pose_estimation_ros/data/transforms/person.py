@@ -7,7 +7,7 @@ import numpy as np
 from pose_estimation_ros.core.boxes import PersonCrop
 from pose_estimation_ros.core.geometry import Affine
 from pose_estimation_ros.data.transforms.steps import require_range, require_share, require_size
-from pose_estimation_ros.data.transforms.view import View
+from pose_estimation_ros.data.transforms.warp import View
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.transforms.view import Step, View
+from pose_estimation_ros.data.transforms.warp import Step, View
 
 
 def require_range(name: str, values: tuple[float, float], least: float) -> None:

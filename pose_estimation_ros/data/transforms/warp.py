@@ -1,6 +1,7 @@
-"""Geometric steps, composed into one map of the plane."""
+"""Transforms of samples; geometric steps compose to one affine map, so that an image is resampled once."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -8,8 +9,106 @@ import numpy as np
 from pose_estimation_ros.core.arrays import AnyArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
-from pose_estimation_ros.data.transforms.view import Step, View
+
+
+class Transform(Protocol):
+    """Turns a sample into another; all chance comes from `rng`."""
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the changed sample; the one given stays as it is."""
+
+
+@dataclass(frozen=True)
+class Compose:
+    """One transform after another."""
+
+    transforms: tuple[Transform, ...]
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        for transform in self.transforms:
+            sample = transform(sample, rng)
+        return sample
+
+
+@dataclass(frozen=True)
+class DropSmall:
+    """Leaves out people who cover less than `area` square pixels; they stay in the picture, and in the mask."""
+
+    area: float
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        kept = sample.areas >= self.area
+        return replace(sample, joints=sample.joints[kept], boxes=sample.boxes[kept], areas=sample.areas[kept])
+
+
+IDENTITY = Affine(np.eye(2, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A frame of `hw` pixels laid over a sample's picture; `affine` maps the picture's pixels to the frame's."""
+
+    sample: Sample
+    affine: Affine
+    hw: tuple[int, int]
+    order: tuple[int, ...] = ()
+    """Which of the sample's joints each joint is, by a mirror; empty where each is itself."""
+
+    @classmethod
+    def whole(cls, sample: Sample) -> 'View':
+        """Return the picture as it is."""
+        return cls(sample, IDENTITY, (sample.image.shape[0], sample.image.shape[1]))
+
+    def then(self, affine: Affine, hw: tuple[int, int] | None = None) -> 'View':
+        """Return the view moved by another map, in a frame of another size if one is given."""
+        return replace(self, affine=affine @ self.affine, hw=hw or self.hw)
+
+    def resized(self, hw: tuple[int, int]) -> 'View':
+        """Return the view stretched to another size."""
+        return self.then(Affine.scaling(hw[1] / self.hw[1], hw[0] / self.hw[0]), hw)
+
+    def cut(self, left: float, top: float, hw: tuple[int, int]) -> 'View':
+        """Return a frame of another size whose top-left pixel is at `left` and `top` of this one, or outside."""
+        return self.then(Affine.translation(-left, -top), hw)
+
+    def flipped(self, skeleton: Skeleton) -> 'View':
+        """Return the view as in a mirror, where left joints are right ones; raises SettingsError."""
+        if len(skeleton) != self.sample.joints.shape[1]:
+            raise SettingsError(
+                f'people of {self.sample.joints.shape[1]} joints cannot be mirrored as {skeleton.name},'
+                f' which has {len(skeleton)}; give RandomFlip their skeleton'
+            )
+        order = tuple(self.order[joint] for joint in skeleton.flip) if self.order else skeleton.flip
+        mirror = Affine(np.array([[-1.0, 0.0, self.hw[1] - 1.0], [0.0, 1.0, 0.0]]))
+        return replace(self.then(mirror), order=order)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The frame's middle, x and y."""
+        return (self.hw[1] - 1) / 2, (self.hw[0] - 1) / 2
+
+    @property
+    def scale(self) -> float:
+        """Frame pixels a picture pixel."""
+        return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
+
+    @property
+    def main_box(self) -> FloatArray | None:
+        """Box (4,) of the first person in the picture's pixels, None where nobody has one of some height."""
+        if not len(self.sample.boxes) or self.sample.boxes[0, 2:].min() <= 0:
+            return None
+        box: FloatArray = self.sample.boxes[0]
+        return box
+
+
+class Step(Protocol):
+    """One geometric step; a chain of them becomes one map, and the picture is resampled once (see Warp)."""
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        """Return the view after this step; all chance comes from `rng`."""
+
 
 SHRINK_BELOW = 0.8
 """Scale from which on a picture is first shrunk by averaging, since sampling it would skip pixels."""

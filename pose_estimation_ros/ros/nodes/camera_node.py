@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.opening import open_sources
+from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr, to_compressed
 from pose_estimation_ros.ros.nodes.arguments import check_arguments
 from pose_estimation_ros.ros.nodes.ending import until_asked_to_end

@@ -1,4 +1,4 @@
-"""Synthetic people as a dataset: as many pictures as wanted, with exact truth."""
+"""Synthetic people as a dataset of any length, with exact ground truth."""
 
 from dataclasses import replace
 

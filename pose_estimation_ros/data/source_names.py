@@ -1,4 +1,4 @@
-"""From what a user writes to sources of pictures: files, folders, patterns, videos, cameras and streams."""
+"""Opens what a user names as sources of images: files, folders, patterns, videos, cameras and streams."""
 
 import codecs
 import contextlib

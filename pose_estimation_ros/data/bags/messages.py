@@ -1,17 +1,81 @@
-"""The messages that this package adds to a bag: skeletons, what their keypoints are, and annotated pictures."""
+"""Topics and serialised messages of a bag: images that are read, skeletons and annotated images that are written."""
 
+import functools
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
 from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import ImageError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
-from pose_estimation_ros.data.bags.contents import Message, Topic, standard_types
+from pose_estimation_ros.data.camera_messages import BrokenImageError, bgr_from_compressed, bgr_from_raw, seconds
 from pose_estimation_ros.data.skeleton_cloud import FLOAT32, INT32, POINT, from_points, read_points, to_points
+
+Storage = Literal['mcap', 'sqlite3']
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as one publisher offered it. `definition` and `digest` of the type are '' where the bag has none."""
+
+    name: str
+    msgtype: str
+    definition: str = ''
+    digest: str = ''
+    qos: tuple[Qos, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """A serialised message, and when it was recorded, in nanoseconds."""
+
+    topic: Topic
+    stamp_ns: int
+    data: bytes | memoryview
+
+
+@functools.cache
+def standard_types() -> Typestore:
+    """Return the types of the oldest distribution supported; those that are used here are the same in all."""
+    return get_typestore(Stores.ROS2_HUMBLE)
+
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPES = frozenset({IMAGE, COMPRESSED_IMAGE})
+
+
+@dataclass(frozen=True, eq=False)
+class BagPicture:
+    """A picture, the header of its message, and the header's time in seconds: None where the driver set none."""
+
+    image: ByteArray
+    header: Any
+    stamp: float | None
+
+
+def picture_in(message: Message) -> BagPicture:
+    """Return the picture of an Image or CompressedImage message; raises ImageError where it holds none."""
+    content = _deserialized(message)
+    image = bgr_from_raw(content) if message.topic.msgtype == IMAGE else bgr_from_compressed(content)
+    return BagPicture(image, content.header, seconds(content.header.stamp) or None)
+
+
+def _deserialized(message: Message) -> Any:
+    if message.topic.msgtype not in IMAGE_TYPES:
+        raise ImageError(f'pictures are in {" and ".join(sorted(IMAGE_TYPES))}, not in {message.topic.msgtype}')
+    try:
+        return standard_types().deserialize_cdr(message.data, message.topic.msgtype)
+    except Exception as error:  # whatever the bytes make of NumPy, struct and the text decoder
+        raise BrokenImageError(f'the message is no {message.topic.msgtype}: {error}') from error
+
 
 JPEG_QUALITY = 90
 JPEG_FORMAT = 'bgr8; jpeg compressed bgr8'

@@ -1,4 +1,4 @@
-"""Trackers side by side on people of whom everything is known, found by a detector as fallible as one wants."""
+"""Compares trackers on synthetic people, with detections of simulated quality."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Where in the folder of a dataset its pictures and its annotations are: the one rule for all uses."""
+"""Where images and annotations lie in the folder of a dataset."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reading COCO keypoint annotations: what the file says of each picture, checked."""
+"""Reads and checks COCO keypoint annotations."""
 
 import json
 import logging

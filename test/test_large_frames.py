@@ -1,5 +1,6 @@
 """Mosaics and sparse frames: pictures and annotations go through the same moves, and datasets come out whole."""
 
+import importlib.util
 import itertools
 import json
 import subprocess
@@ -11,15 +12,14 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import DatasetError
-from pose_estimation_ros.fetching.large_frames import (
-    Photographs,
-    as_coco,
-    enlarged,
-    mosaics,
-    sparse,
-)
 
-SCRIPT = Path(__file__).parents[2] / 'scripts' / 'make_large_frames.py'
+SCRIPT = Path(__file__).parents[1] / 'scripts' / 'make_large_frames.py'
+SPEC = importlib.util.spec_from_file_location('make_large_frames', SCRIPT)
+large_frames = importlib.util.module_from_spec(SPEC)
+sys.modules[SPEC.name] = large_frames  # dataclasses look their module up there
+SPEC.loader.exec_module(large_frames)
+Photographs, as_coco = large_frames.Photographs, large_frames.as_coco
+enlarged, mosaics, sparse = large_frames.enlarged, large_frames.mosaics, large_frames.sparse
 SIZES = [(480, 640), (427, 640), (640, 480), (640, 640), (333, 500), (540, 640), (200, 300)]
 SPOT = (100, 60)
 """Column and row of the white spot that is everybody's nose."""
