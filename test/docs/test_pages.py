@@ -61,7 +61,7 @@ def test_what_does_not_run_has_a_reason():
 @pytest.mark.parametrize('page', PAGES, ids=name)
 def test_markers_stand_before_blocks(page):
     marked = [block for block in blocks_of(page) if block.reason is not None]
-    assert page.read_text().count('not run:') == len(marked)
+    assert text_of(page).count('not run:') == len(marked)
     assert all(block.language in ('bash', 'python') for block in marked)
 
 
