@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import BackendError
+<<<<<<< HEAD
 from pose_estimation_ros.inference.backends import opening as backends
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs, probe_stride
+=======
+from pose_estimation_ros.inference.backends import opening
+from pose_estimation_ros.inference.backends.backend import (
+    BackendSettings,
+    Model,
+    pick_outputs,
+    probe_stride,
+    thread_count,
+)
+>>>>>>> 9850dcb (Keep ONNX Runtime and OpenVINO to OMP_NUM_THREADS, and refuse wrong inputs with one thread)
 from pose_estimation_ros.inference.backends.opening import open_backend
 
 CPU = BackendSettings(device='cpu')
@@ -44,15 +55,15 @@ def without(monkeypatch):
     """Function that hides a backend's package."""
 
     def hide(*names):
-        real = backends.installed
-        monkeypatch.setattr(backends, 'installed', lambda name: name not in names and real(name))
+        real = opening.installed
+        monkeypatch.setattr(opening, 'installed', lambda name: name not in names and real(name))
 
     return hide
 
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(backends, 'gpu_backends', lambda among=(): ())
+    monkeypatch.setattr(opening, 'gpu_backends', lambda among=(): ())
 
 
 @pytest.mark.parametrize('name', ['onnxruntime', 'openvino'])
@@ -75,6 +86,16 @@ def test_the_maps_of_the_last_stage_are_taken(tiny, batch):
     assert [(a == b.numpy()).all() for a, b in zip(backend(batch), stages[2:], strict=True)] == [True, True]
     swapped = open_backend(Model(CHANNELS[::-1], network=tiny), replace(CPU, backend='torch'))
     assert [each.shape[1] for each in swapped(batch)] == [38, 19]
+
+
+@pytest.mark.parametrize(
+    ('requested', 'limit', 'expected'), [(0, None, 0), (0, '2', 2), (3, '2', 3), (0, '2,1', 0), (0, '', 0)]
+)
+def test_omp_num_threads_limits_backends_that_do_not_read_it(monkeypatch, requested, limit, expected):
+    monkeypatch.delenv('OMP_NUM_THREADS')
+    if limit is not None:
+        monkeypatch.setenv('OMP_NUM_THREADS', limit)
+    assert thread_count(requested) == expected
 
 
 @pytest.mark.parametrize('name', ['torch', 'onnxruntime', 'openvino'])
@@ -232,9 +253,10 @@ def test_openvino_makes_fixed_models_flexible(fixed_onnx, tiny, batch):
     assert spread(backend(batch), expected) < 1e-4
 
 
+@pytest.mark.parametrize('threads', [1, 2])
 @pytest.mark.parametrize('name', ['onnxruntime', 'openvino'])
-def test_wrong_inputs_are_refused(name, omz_onnx):
-    backend = open_backend(omz_onnx, replace(CPU, backend=name))
+def test_wrong_inputs_are_refused(name, threads, omz_onnx):
+    backend = open_backend(omz_onnx, replace(CPU, backend=name, threads=threads))
     with pytest.raises(BackendError, match=r'lwop_omz\.onnx'):
         backend(np.zeros((1, 4, 64, 64), np.float32))
 

@@ -1,6 +1,7 @@
 """What a backend is: the protocol, its settings, and the model that it opens."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,12 @@ class BackendSettings:
             check_settings(self)
         except SettingsError as error:
             raise BackendError(str(error)) from error
+
+
+def thread_count(requested: int) -> int:
+    """Return the threads to ask a library for; OMP_NUM_THREADS, which it does not read itself, is the default."""
+    limit = os.environ.get('OMP_NUM_THREADS', '')
+    return requested or (int(limit) if limit.isdigit() else 0)
 
 
 @dataclass(frozen=True, eq=False)

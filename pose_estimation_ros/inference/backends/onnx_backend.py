@@ -9,7 +9,7 @@ import onnxruntime
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError
-from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs, thread_count
 
 LOG = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _open_session(
 ) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = settings.threads
+    options.intra_op_num_threads = thread_count(settings.threads)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own exceptions share no public base

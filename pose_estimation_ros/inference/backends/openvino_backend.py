@@ -7,7 +7,7 @@ import openvino
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError
-from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs
+from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs, thread_count
 
 HINTS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
 CAPABILITIES = {'fp16': 'FP16', 'bf16': 'BF16'}
@@ -26,12 +26,13 @@ class OpenVinoBackend:
         self._label = model.label
         graph = _read(core, model)
         self.fixed_hw = _make_dynamic(graph)
+        self._shape = graph.inputs[0].partial_shape
         channels = [_static(each.partial_shape, 1) for each in graph.outputs]
         self._outputs = pick_outputs(channels, model.channels, model.label)
         self.precision = 'int8' if _is_quantised(graph) else _supported(core, settings.precision)
         hints: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': HINTS[self._hint(settings)]}
-        if settings.threads:
-            hints['INFERENCE_NUM_THREADS'] = settings.threads
+        if threads := thread_count(settings.threads):
+            hints['INFERENCE_NUM_THREADS'] = threads
         try:
             self._request = core.compile_model(graph, 'CPU', hints).create_infer_request()
         except RuntimeError as error:
@@ -39,6 +40,9 @@ class OpenVinoBackend:
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
         """Run a batch; the maps returned are copies, since OpenVINO uses its memory again."""
+        if not self._shape.compatible(openvino.PartialShape(list(batch.shape))):
+            # With one thread OpenVINO does not complain: it returns maps without a cell.
+            raise BackendError(f'{self._label} takes inputs of {self._shape}, got {batch.shape}')
         try:
             self._request.infer({0: np.ascontiguousarray(batch, dtype=np.float32)})
         except RuntimeError as error:

@@ -11,8 +11,13 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes, suppressed
+<<<<<<< HEAD
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.settings import check_settings, setting
+=======
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.inference.backends.backend import thread_count
+>>>>>>> 9850dcb (Keep ONNX Runtime and OpenVINO to OMP_NUM_THREADS, and refuse wrong inputs with one thread)
 
 STRIDES = (8, 16, 32)
 PAD = 114
@@ -95,7 +100,7 @@ def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
         raise WeightsError(f'there is no detector at {path}; give an ONNX file, or run download detector first')
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = thread_count(threads)
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
     except Exception as error:  # ONNX Runtime's own exceptions share no public base
