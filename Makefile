@@ -10,18 +10,22 @@ READY := $(VENV)/.complete
 PYTHON ?=
 # Weights for demo and bench: a saved folder, a published .pth, .onnx or .xml; empty: what the program has.
 WEIGHTS ?=
-# More arguments for pytest, such as PYTEST_ARGS='-m "not slow"', and for the program that demo and bench start.
+# More arguments for pytest, such as PYTEST_ARGS='--durations=20', and for the program that demo and bench start.
 PYTEST_ARGS ?=
 ARGS ?=
+ARGS ?=
+# Processes that run tests at the same time, each with one thread.
+WORKERS ?= 2
 # Tests that train run in a process of their own: beside the native libraries of all others, torch crashed now and then.
 TRAINING := test/training test/learners/test_fit.py test/apps/test_train.py
+PYTEST := $(RUN) pytest -n $(WORKERS) --dist worksteal
 override weights := $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
-.PHONY: help env lint test demo bench docs lock clean
+.PHONY: help env lint quick check test demo bench docs lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'Settings: WEIGHTS=PATH (demo, bench), ARGS=... (demo, bench), PYTEST_ARGS=... (test), PYTHON=... (env)'
+	@echo 'Settings: WEIGHTS=PATH (demo, bench), ARGS=... (demo, bench), PYTEST_ARGS=..., WORKERS=2 (check, test), PYTHON=... (env)'
 
 env: $(READY) ## prepare .venv and nothing else
 
@@ -33,9 +37,14 @@ lint: $(READY) ## check formatting, style and types
 	$(RUN) ruff check .
 	$(RUN) mypy
 
-test: lint ## run the linters and every test, slow ones too
-	$(RUN) pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(TRAINING)) || [ $$? -eq 5 ]
-	$(RUN) pytest $(PYTEST_ARGS) $(TRAINING) || [ $$? -eq 5 ]
+quick: $(READY) ## run the quick tests
+	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
+
+check: lint quick ## run the linters and the quick tests
+
+test: lint ## run the linters and every test, slow ones too (WORKERS=2)
+	$(PYTEST) $(PYTEST_ARGS) $(addprefix --ignore=,$(TRAINING)) || [ $$? -eq 5 ]
+	$(PYTEST) $(PYTEST_ARGS) $(TRAINING) || [ $$? -eq 5 ]
 
 demo: $(READY) ## run the main job: annotated video, picture, skeletons as JSON, rates (WEIGHTS=PATH)
 	$(POSE) demo --output build/demo $(weights) $(ARGS)

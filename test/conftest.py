@@ -2,12 +2,21 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# One thread a process, children included: pytest runs several at once. Libraries read this when they are loaded.
+os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
+os.environ['OPENCV_FOR_THREADS_NUM'] = '1'
+# A shell starts background jobs with SIGINT ignored, and children inherit that; tests of Ctrl-C need the default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import cv2
 import numpy as np

@@ -20,10 +20,20 @@ import pytest
 
 from pose_estimation_ros.ros.nodes.middleware import own_domain
 
-# Before the first message type is imported: wrong types raise instead of turning into 0, and tests running elsewhere
-# on this machine stay unheard.
+
+def worker_domain() -> dict[str, str]:
+    """Return a free domain of this worker's own: those that start at the same time find the same ones free."""
+    worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+    count = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
+    while int((domain := own_domain())['ROS_DOMAIN_ID']) % count != worker:
+        pass
+    return domain
+
+
+# Before the first message type is imported: wrong types raise instead of turning into 0, and other tests on this
+# machine are not heard.
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
-os.environ.update(own_domain())
+os.environ.update(worker_domain())
 
 DEFINITIONS = Path(__file__).resolve().parent / 'interfaces'
 GENERATORS = ('rosidl_generator_py', 'rosidl_typesupport_fastrtps_c', 'ament_package', 'colcon_core')
