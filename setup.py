@@ -30,7 +30,7 @@ def shared(folder: str) -> list[tuple[str, list[str]]]:
 setup(
     name=NAME,
     version='0.1.0',
-    description="People's skeletons from a robot's camera: a learner library, a command line and ROS 2 nodes",
+    description='Human pose estimation for robots: ROS 2 nodes, a Python library and a command line',
     license='Apache-2.0',
     author='pose_estimation_ros maintainers',
     author_email='maintainers@example.org',

@@ -26,6 +26,7 @@ extensions = ['myst_parser']
 exclude_patterns = ['methods/template.md']
 myst_heading_anchors = 3
 nitpicky = True
+smartquotes = False
 html_theme = 'furo'
 html_title = f'{project} {release}'
 html_static_path = ['_static']

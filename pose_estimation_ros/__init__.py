@@ -1,4 +1,4 @@
-"""People's skeletons from a robot's camera: learners, a command line and ROS 2 nodes on one core."""
+"""Human pose estimation for robots: learners, a command line and ROS 2 nodes on one core."""
 
 import importlib
 from typing import TYPE_CHECKING

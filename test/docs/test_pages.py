@@ -177,3 +177,18 @@ def test_extras_exist(monkeypatch):
     }
     assert len(named) > 5
     assert named <= set(arguments['extras_require'])
+
+
+# --- what CONTRIBUTING.md says of the code ---
+
+
+def test_the_paths_that_contributing_names_exist():
+    named = re.findall(r'`([\w.<>*/-]+/[\w.<>*/-]*|[\w/]+\.\w+)`', text_of(REPOSITORY / 'CONTRIBUTING.md'))
+    paths = {path for path in named if '<' not in path and not path.startswith(('build/', '.', 'best'))}
+    assert len(paths) > 20
+    places = (
+        REPOSITORY,
+        REPOSITORY / 'pose_estimation_ros',
+        REPOSITORY / 'pose_estimation_ros/methods/simple_baseline',
+    )
+    assert {path for path in paths if not any((place / path).exists() for place in places)} == set()
