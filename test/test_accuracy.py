@@ -12,7 +12,6 @@ from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.inference.test_time import Flipped
 from pose_estimation_ros.methods.systems import find_method
 
 pytestmark = pytest.mark.slow
@@ -48,9 +47,9 @@ def precisions(request, assets, dataset):
     content = (assets / 'weights' / 'lwop_omz.onnx').read_bytes()
     settings = BackendSettings(backend='onnxruntime', device='cpu')
     backend = OnceABatch(open_backend(Model(METHOD.output_channels, onnx=content), settings))
-    pipeline = Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, request.param)
+    pipeline = Pipeline(backend, METHOD, base_size=request.param)
     ways = {name: pipeline.with_decoder(METHOD.decoder(name)) for name in ('fast', 'reference')}
-    ways['flip'] = Flipped(pipeline, METHOD)
+    ways['flip'] = pipeline.with_looks(flip=True)
     ways['evaluation'] = pipeline.with_decoder(METHOD.decoder('evaluation'))
     pictures = dataset.pictures(assets / 'coco' / 'train2017', dataset.image_ids())
     assert len(pictures) == 160

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
-from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.core.geometry import Affine, CentredAffine, centred_affine
 
 POSE_MARGIN = 0.1
 """How far beyond their keypoints people are taken to reach on each side, as a share of their box's greater side."""
@@ -153,8 +153,10 @@ class PersonCrop:
             factor: How much more of the picture is shown.
 
         """
-        height, width = network_hw
-        scale = width / (self.size[0] * factor)
-        x, y = self.centre
-        moved = Affine.translation(width / 2, height / 2) @ Affine.scaling(scale, pixel_centres=False)
-        return moved @ Affine.rotation(-degrees, (0.0, 0.0)) @ Affine.translation(-x, -y)
+        return centred_affine(self.centre, network_hw[1] / (self.size[0] * factor), network_hw, -degrees)
+
+    def placement(
+        self, image_hw: tuple[int, int], network_hw: tuple[int, int], label_offset: float = 0.0
+    ) -> CentredAffine:
+        """Return how the crop lies in a network's input; `label_offset` is CentredAffine's."""
+        return CentredAffine(image_hw, network_hw, self.to_network(network_hw), label_offset)

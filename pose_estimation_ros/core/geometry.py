@@ -1,15 +1,24 @@
-"""Maps between pixel grids.
+"""Maps between pixel grids, and how an image lies in a network's input.
 
-One rule for all of the package: coordinates count pixels from the *centre* of the top-left pixel. A picture enlarged
-by s therefore moves x to (x + 0.5) * s - 0.5. Published demo code multiplies and divides by s alone, which is half a
-cell off; where its numbers must be met, `Affine.scaling(..., pixel_centres=False)` says so.
+One rule for all of the package: coordinates count pixels from the *centre* of the top-left pixel. An image enlarged
+by s therefore moves x to (x + 0.5) * s - 0.5. Published code often multiplies and divides by s alone, which is half a
+cell off; where its numbers must be met, `pixel_centres=False` says so.
 """
 
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 
-from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+
+Interpolation = Literal['linear', 'cubic']
+
+MAX_ASPECT = 10
+"""An image more than so many times as wide as high is scaled down further, so that the network's input stays small."""
+
+WHOLE = (slice(None), slice(None))
 
 PIXEL_CORNER = 0.5
 """Coordinates that count from the corner of the top-left pixel (COCO, vision_msgs, hri_msgs) are this much greater."""
@@ -23,7 +32,7 @@ class Affine:
 
     @classmethod
     def scaling(cls, x: float, y: float | None = None, pixel_centres: bool = True) -> 'Affine':
-        """Enlarge a picture by x (and y); pixel centres stay pixel centres unless told otherwise."""
+        """Enlarge an image by x (and y); pixel centres stay pixel centres unless told otherwise."""
         y = x if y is None else y
         half = 0.5 if pixel_centres else 0.0
         return cls(np.array([[x, 0.0, half * x - half], [0.0, y, half * y - half]]))
@@ -59,44 +68,86 @@ class Affine:
         return Affine(np.array([[a, b, -a * x - b * y], [c, d, -c * x - d * y]]))
 
 
+class Placement(Protocol):
+    """How an image lies in a network's input: which affine map takes it there, and what lies around it."""
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Height and width of the image."""
+
+    @property
+    def network_hw(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+
+    @property
+    def scale(self) -> float:
+        """Network pixels per image pixel."""
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Rows and columns of the input that `resample` fills; the others are padded after normalisation."""
+
+    def image_to_network(self, pixel_centres: bool = True) -> Affine:
+        """Return the map from image pixels to network-input pixels."""
+
+    def map_to_image(self, stride: float, pixel_centres: bool = True) -> Affine:
+        """Return the map from cells of an output map with `stride` network pixels per cell to image pixels."""
+
+    def resample(self, image: AnyArray, interpolation: Interpolation = 'linear') -> AnyArray:
+        """Return the raw pixels (h, w, C) of the input's inner part: uint8, or float32 where cubic overshoots."""
+
+
 @dataclass(frozen=True)
 class Letterbox:
-    """How a picture lies in a network's input: resized by `scale`, then padded.
-
-    The rule is that of the published Lightweight OpenPose code: the input is at least as wide as `base_height`, both
-    sides are multiples of the network's stride, and the picture sits in the middle (odd pixels go right and below).
-    """
+    """An image resized by `scale`, then padded."""
 
     image_hw: tuple[int, int]
     scale: float
     resized_hw: tuple[int, int]
     pad: tuple[int, int, int, int]
     """top, left, bottom, right"""
+    border: int | None = None
+    """Raw pixel value of the padding; None pads after normalisation, with the preprocessing's own value."""
 
     @classmethod
     def fit(
         cls, image_hw: tuple[int, int], base_height: int, multiple: int, max_width: int | None = None
     ) -> 'Letterbox':
-        """Scale a picture to `base_height` rows, or less where it would become wider than `max_width`."""
+        """Scale an image to `base_height` rows, or less where it would become wider than `max_width`.
+
+        The rule is that of the published Lightweight OpenPose code: the input is at least as wide as `base_height`,
+        both sides are multiples of `multiple`, and the image sits in the middle (odd pixels go right and below).
+        """
         height, width = image_hw
         scale = base_height / height
         if max_width is not None and width * scale > max_width:
             scale = max_width / width
         resized = (max(1, round(height * scale)), max(1, round(width * scale)))
-        total_height = _round_up(base_height, multiple)
-        total_width = _round_up(max(base_height, resized[1]), multiple)
-        top, left = (total_height - resized[0]) // 2, (total_width - resized[1]) // 2
-        pad = (top, left, total_height - resized[0] - top, total_width - resized[1] - left)
-        return cls(image_hw, scale, resized, pad)
+        total = (round_up(base_height, multiple), round_up(max(base_height, resized[1]), multiple))
+        return cls(image_hw, scale, resized, _centred(resized, total))
 
     @classmethod
     def fit_inside(cls, image_hw: tuple[int, int], network_hw: tuple[int, int]) -> 'Letterbox':
-        """Scale a picture into a network input of fixed size."""
+        """Scale an image into a network input of fixed size, in the middle."""
         scale = min(network_hw[0] / image_hw[0], network_hw[1] / image_hw[1])
         resized = (max(1, round(image_hw[0] * scale)), max(1, round(image_hw[1] * scale)))
-        rows, columns = network_hw[0] - resized[0], network_hw[1] - resized[1]
-        pad = (rows // 2, columns // 2, rows - rows // 2, columns - columns // 2)
-        return cls(image_hw, scale, resized, pad)
+        return cls(image_hw, scale, resized, _centred(resized, network_hw))
+
+    @classmethod
+    def in_corner(cls, image_hw: tuple[int, int], network_hw: tuple[int, int], border: int = 127) -> 'Letterbox':
+        """Scale an image into an input of fixed size, padded below and on the right with raw pixels.
+
+        The rule is SuperGradients': sides are rounded half up, and resampled by the ratio of whole sizes.
+        """
+        scale = min(network_hw[0] / image_hw[0], network_hw[1] / image_hw[1])
+        resized = (max(1, int(image_hw[0] * scale + 0.5)), max(1, int(image_hw[1] * scale + 0.5)))
+        pad = (0, 0, network_hw[0] - resized[0], network_hw[1] - resized[1])
+        return cls(image_hw, scale, resized, pad, border)
+
+    @classmethod
+    def whole(cls, image_hw: tuple[int, int]) -> 'Letterbox':
+        """Return the placement of an image that is the network's input."""
+        return cls(image_hw, 1.0, image_hw, (0, 0, 0, 0))
 
     @property
     def network_hw(self) -> tuple[int, int]:
@@ -104,16 +155,117 @@ class Letterbox:
         top, left, bottom, right = self.pad
         return self.resized_hw[0] + top + bottom, self.resized_hw[1] + left + right
 
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Where the image lies in the input; all of it with a raw border."""
+        (top, left, _, _), (height, width) = self.pad, self.resized_hw
+        return WHOLE if self.border is not None else (slice(top, top + height), slice(left, left + width))
+
     def image_to_network(self, pixel_centres: bool = True) -> Affine:
         """Return the map from image pixels to network-input pixels."""
         top, left, _, _ = self.pad
         return Affine.translation(left, top) @ Affine.scaling(self.scale, pixel_centres=pixel_centres)
 
     def map_to_image(self, stride: float, pixel_centres: bool = True) -> Affine:
-        """Return the map from cells of an output map with `stride` network pixels a cell to image pixels."""
+        """Return the map from cells of an output map with `stride` network pixels per cell to image pixels."""
         map_to_network = Affine.scaling(stride, pixel_centres=pixel_centres)
         return self.image_to_network(pixel_centres).inverse() @ map_to_network
 
+    def resample(self, image: AnyArray, interpolation: Interpolation = 'linear') -> AnyArray:
+        """Return the resized image, with its border if that is raw."""
+        resized = self._resized(image, interpolation)
+        if self.border is None:
+            return resized
+        top, left, bottom, right = self.pad
+        colour = (self.border,) * 3
+        return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
 
-def _round_up(value: int, multiple: int) -> int:
+    def _resized(self, image: AnyArray, interpolation: Interpolation) -> AnyArray:
+        """Return an image (h, w, C); cubic interpolation works on floats, since it must not be cut to 0..255."""
+        if interpolation == 'cubic':
+            image = image.astype(np.float32)
+        if self.resized_hw == image.shape[:2]:
+            return image
+        flags = CV2_INTERPOLATION[interpolation]
+        (height, width), scale = self.image_hw, self.scale
+        if self.border is not None or (round(height * scale), round(width * scale)) != self.resized_hw:
+            return cv2.resize(image, self.resized_hw[::-1], interpolation=flags)
+        # Given the scale, OpenCV samples by it exactly, not by the ratio of the rounded sizes.
+        return cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=flags)
+
+
+@dataclass(frozen=True, eq=False)
+class CentredAffine:
+    """An image warped by a uniform affine map about a centre; what lies outside it is black before normalisation.
+
+    The published codes that do so have no rule for pixel centres: the map is the same with and without it.
+    """
+
+    image_hw: tuple[int, int]
+    network_hw: tuple[int, int]
+    affine: Affine
+    label_offset: float = 0.0
+    """How much the coordinates that the network learnt exceed this package's, in image pixels."""
+
+    @classmethod
+    def short_side(
+        cls, image_hw: tuple[int, int], size: int, scale: float = 1.0, least_scale: float = 1.0, multiple: int = 64
+    ) -> 'CentredAffine':
+        """Scale the short side to `size` times `scale`; both sides are multiples at the least of several scales.
+
+        The rule is that of HigherHRNet and DEKR: the image's rounded centre comes to half the input's sides, and the
+        longer side is padded or cut as the multiple wants.
+        """
+        short, long = min(image_hw), max(image_hw)
+        base = int((least_scale * size + multiple - 1) // multiple * multiple)
+        short_input = int(base * scale / least_scale)
+        long_input = int(int((base / short * long + multiple - 1) // multiple * multiple) * scale / least_scale)
+        network_hw = (short_input, long_input) if image_hw[0] <= image_hw[1] else (long_input, short_input)
+        centre = (int(image_hw[1] / 2 + 0.5), int(image_hw[0] / 2 + 0.5))
+        return cls(image_hw, network_hw, centred_affine(centre, short_input / short, network_hw))
+
+    @property
+    def scale(self) -> float:
+        """Network pixels per image pixel."""
+        return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """All of the input."""
+        return WHOLE
+
+    def image_to_network(self, pixel_centres: bool = True) -> Affine:
+        """Return the map from image pixels to network-input pixels, as the network learnt them."""
+        return self.affine @ Affine.translation(self.label_offset, self.label_offset)
+
+    def map_to_image(self, stride: float, pixel_centres: bool = True) -> Affine:
+        """Return the map from cells of an output map with `stride` network pixels per cell to image pixels."""
+        return self.image_to_network().inverse() @ Affine.scaling(stride, pixel_centres=pixel_centres)
+
+    def resample(self, image: AnyArray, interpolation: Interpolation = 'linear') -> AnyArray:
+        """Return the warped image."""
+        pixels = image.astype(np.float32) if interpolation == 'cubic' else image
+        return cv2.warpAffine(pixels, self.affine.matrix, self.network_hw[::-1], flags=CV2_INTERPOLATION[interpolation])
+
+
+CV2_INTERPOLATION = {'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
+
+
+def centred_affine(
+    centre: tuple[float, float], scale: float, network_hw: tuple[int, int], degrees: float = 0.0
+) -> Affine:
+    """Return the map that turns and scales about a centre (x, y), which comes to half the network input's sides."""
+    to_middle = Affine.translation(network_hw[1] / 2, network_hw[0] / 2)
+    scaled = to_middle @ Affine.scaling(scale, pixel_centres=False)
+    return scaled @ Affine.rotation(degrees, (0.0, 0.0)) @ Affine.translation(-centre[0], -centre[1])
+
+
+def round_up(value: int, multiple: int) -> int:
+    """Return the least multiple that is not smaller."""
     return -(-value // multiple) * multiple
+
+
+def _centred(inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the padding (top, left, bottom, right) around a frame in the middle of a larger one."""
+    rows, columns = outer[0] - inner[0], outer[1] - inner[1]
+    return rows // 2, columns // 2, rows - rows // 2, columns - columns // 2

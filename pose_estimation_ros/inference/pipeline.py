@@ -1,36 +1,34 @@
-"""From pictures to poses: preprocess, forward, decode, with the time that each took."""
+"""From images to poses: preprocess, forward, decode, with the time that each took."""
 
 import copy
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend, probe_stride
 from pose_estimation_ros.inference.preprocess import prepare
-from pose_estimation_ros.methods.method import Decoder, Preprocessing
+from pose_estimation_ros.methods.method import Decoder, InputSize, Look, Method, Preprocessing
 
 LOG = logging.getLogger(__name__)
-
-MAX_ASPECT = 10
-"""A picture more than so many times as wide as high is scaled down further, lest the input grow without bound."""
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds of one picture; of a batch each picture bears its share of the forward pass."""
+    """Milliseconds of one image; of a batch each image bears its share of the forward pass."""
 
-    preprocess_ms: float
-    forward_ms: float
-    decode_ms: float
+    preprocess_ms: float = 0.0
+    forward_ms: float = 0.0
+    decode_ms: float = 0.0
+    """Merging several looks included."""
     detect_ms: float = 0.0
     """Finding boxes around people first, by methods that need them."""
 
@@ -44,36 +42,41 @@ class Timings:
         return Timings(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def share(self, part: float) -> 'Timings':
-        """Return so large a part of every stage."""
+        """Return a part of every stage."""
         return Timings(*(stage * part for stage in astuple(self)))
+
+
+def milliseconds_since(start: float) -> float:
+    """Return the milliseconds since `time.perf_counter()` was `start`."""
+    return (time.perf_counter() - start) * 1e3
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What was found in one picture, in image pixels, and how long it took."""
+    """The people in one image, in image pixels, and how long each stage took."""
 
     poses: list[Pose]
     timings: Timings
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What a network makes of one picture: its maps, each (C, H, W), and how the picture lies in its input."""
+class NetworkOutput:
+    """A network's output for one image, merged over scales and mirror images, and the time until then."""
 
-    maps: list[FloatArray]
-    letterbox: Letterbox
+    maps: Sequence[FloatArray]
+    """(C, h, w) each, or what else the decoder's `merge` returns."""
+    placement: Placement
     timings: Timings
-    """Until now; `decode_ms` is what came after the forward pass."""
 
 
 class PeoplePipeline(Protocol):
-    """What turns pictures into poses, in whatever way."""
+    """Anything that turns images into poses."""
 
     def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
+        """Find the people in an (H, W, 3) BGR image."""
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures."""
+        """Find the people in several images."""
 
 
 class ModelPipeline(PeoplePipeline, Protocol):
@@ -85,137 +88,142 @@ class ModelPipeline(PeoplePipeline, Protocol):
 
     @property
     def stride(self) -> int:
-        """Input pixels a cell of the model's maps."""
+        """Network pixels per cell of the model's maps."""
 
     @property
-    def base_height(self) -> int:
-        """Rows that pictures, or the regions looked at last, are scaled to."""
+    def base_size(self) -> int:
+        """Pixels of the input's side that the method scales images by; of the second pass where there are two."""
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
-
-
-class PosePipeline(PeoplePipeline, Protocol):
-    """A pipeline that decodes maps: of one network, or one wrapped in flips or scales (test_time.py)."""
-
-    @property
-    def decoder(self) -> Decoder:
-        """What turns maps into poses."""
-
-    @property
-    def base_height(self) -> int:
-        """Rows that pictures are scaled to."""
-
-    def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
-        """Return what decoders take, of several pictures or of their mirrored inputs."""
-
-    def with_decoder(self, decoder: Decoder) -> 'PosePipeline':
-        """Return the same with another decoder."""
-
-    def with_height(self, base_height: int) -> 'PosePipeline':
-        """Return the same for pictures scaled to another height."""
-
-
-def decoded(decoder: Decoder, seen: Seen) -> Result:
-    """Decode one picture's maps."""
-    start = time.perf_counter()
-    poses = decoder(seen.maps, seen.letterbox)
-    decode_ms = (time.perf_counter() - start) * 1e3
-    return Result(poses, replace(seen.timings, decode_ms=seen.timings.decode_ms + decode_ms))
+        """Return the network's input (1, 3, H, W) for an image, as calibration wants it."""
 
 
 class Pipeline:
-    """Runs one network on pictures of any size."""
+    """Runs one network on images of any size, at one or more scales and, with `flip`, mirrored too."""
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
 
     def __init__(
-        self, backend: Backend, decoder: Decoder, preprocessing: Preprocessing, base_height: int = 256
+        self,
+        backend: Backend,
+        method: Method,
+        decoder: Decoder | None = None,
+        preprocessing: Preprocessing | None = None,
+        base_size: int = 256,
     ) -> None:
-        check_height(base_height)
-        self.backend = backend
-        self.decoder = decoder
-        self.preprocessing = preprocessing
-        self.stride = probe_stride(backend)
-        self.base_height = self._possible(base_height)
+        self.backend, self.method = backend, method
+        self.decoder = decoder or method.decoder(method.decoder_names()[0])
+        self.preprocessing = preprocessing or method.preprocessing
+        self.stride = probe_stride(backend, method.stride_output)
+        self.base_size = self._possible(base_size)
 
     def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
+        """Find the people in an (H, W, 3) BGR image."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures; those whose network inputs are of one size share a forward pass."""
-        return [decoded(self.decoder, seen) for seen in self.maps(images)]
+        """Find the people in several images; inputs of one size share a forward pass."""
+        return [self.decode(output) for output in self.forward(images)]
 
-    def maps(self, images: Sequence[ByteArray], mirrored: bool = False) -> list[Seen]:
-        """Return what the network makes of several pictures, or of their mirrored inputs, before decoding.
+    def decode(self, output: NetworkOutput) -> Result:
+        """Decode a network's output for one image."""
+        start = time.perf_counter()
+        poses = self.decoder(output.maps, output.placement)
+        return Result(poses, output.timings + Timings(decode_ms=milliseconds_since(start)))
 
-        Mirrored is the whole input with its padding, so that no odd pixel of padding comes between the two.
-        """
-        prepared = [self._prepare(image, mirrored) for image in images]
-        groups = defaultdict(list)
-        for index, (batch, _, _) in enumerate(prepared):
-            groups[batch.shape].append(index)
-        seen: dict[int, Seen] = {}
-        for members in groups.values():
-            start = time.perf_counter()
-            maps = self.backend(_stacked([prepared[index][0] for index in members]))
-            forward_ms = (time.perf_counter() - start) * 1e3 / len(members)
-            for place, index in enumerate(members):
-                _, letterbox, preprocess_ms = prepared[index]
-                seen[index] = Seen([each[place] for each in maps], letterbox, Timings(preprocess_ms, forward_ms, 0))
-        return [seen[index] for index in range(len(images))]
+    def forward(self, images: Sequence[ByteArray]) -> list[NetworkOutput]:
+        """Return the network's output for several images, before decoding."""
+        looks: list[list[Look]] = [[] for _ in images]
+        spent = [Timings()] * len(images)
+        for scale in self.scales:
+            for index, look, timings in self._looks(images, scale):
+                looks[index].append(look)
+                spent[index] += timings
+        return [self._merged(each, timings) for each, timings in zip(looks, spent, strict=True)]
 
     def with_decoder(self, decoder: Decoder) -> 'Pipeline':
         """Return the same pipeline with another decoder; they share the backend."""
-        other = copy.copy(self)
-        other.decoder = decoder
-        return other
+        return self._changed(decoder=decoder)
 
-    def with_height(self, base_height: int) -> 'Pipeline':
-        """Return the same pipeline for pictures scaled to another height; they share the backend."""
-        check_height(base_height)
-        other = copy.copy(self)
-        other.base_height = other._possible(base_height)
-        return other
+    def with_size(self, base_size: int) -> 'Pipeline':
+        """Return the same pipeline for images scaled to another size; they share the backend."""
+        return self._changed(base_size=self._possible(base_size))
 
-    def _possible(self, base_height: int) -> int:
-        """Return the height that the model takes, which is the one wanted unless the model insists on another."""
-        fixed = self.backend.fixed_hw[0] if self.backend.fixed_hw else None
-        if fixed is not None and fixed != base_height:
-            LOG.warning('the model takes pictures of %d rows only, not %d', fixed, base_height)
-        return fixed or base_height
+    def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'Pipeline':
+        """Return the same pipeline with other scales of its base size, and with or without mirrored inputs.
 
-    def letterbox(self, image_hw: tuple[int, int]) -> Letterbox:
-        """Return how a picture of this size lies in the network's input."""
+        Raises:
+            SettingsError: Scales are not above 0, lead to sizes out of range, or the model has one size only.
+
+        """
+        if not scales or not all(scale > 0 for scale in scales):
+            raise SettingsError(f'scales must be one or more numbers above 0, got {tuple(scales)}')
+        for scale in scales:
+            check_height(round(self.base_size * scale))
+            if scale != 1 and self.backend.fixed_hw:
+                raise SettingsError(f'the model takes images of {self.base_size} rows only; leave out other scales')
+        return self._changed(scales=tuple(scales), flip=flip)
+
+    def place(self, image_hw: tuple[int, int], scale: float = 1.0) -> Placement:
+        """Return how an image of this size lies in the network's input."""
         width = self.backend.fixed_hw[1] if self.backend.fixed_hw else None
-        if width is not None:
-            return Letterbox.fit_inside(image_hw, (self.base_height, width))
-        return Letterbox.fit(image_hw, self.base_height, self.stride, MAX_ASPECT * self.base_height)
+        fixed_hw = None if width is None else (self.base_size, width)
+        size = InputSize(self.base_size, self.stride, scale, min(self.scales), fixed_hw)
+        return self.method.place(image_hw, size)
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the network's input (1, 3, H, W) for a picture, as calibration wants it."""
-        return self._prepare(image)[0][None]
+        """Return the network's input (1, 3, H, W) for an image, as calibration wants it."""
+        placement = self.place((image.shape[0], image.shape[1]))
+        return prepare(image, placement, self.preprocessing, self.decoder.interpolation)[None]
 
-    def _prepare(self, image: ByteArray, mirrored: bool = False) -> tuple[FloatArray, Letterbox, float]:
+    def _looks(self, images: Sequence[ByteArray], scale: float) -> Iterator[tuple[int, Look, Timings]]:
+        """Yield the index of an image, a look at it, and the look's time."""
+        inputs, placements, prepare_ms = [], [], []
+        groups = defaultdict(list)
+        for index, image in enumerate(images):
+            start = time.perf_counter()
+            placements.append(self.place((image.shape[0], image.shape[1]), scale))
+            inputs.append(prepare(image, placements[-1], self.preprocessing, self.decoder.interpolation))
+            prepare_ms.append(milliseconds_since(start))
+            groups[inputs[-1].shape].append(index)
+        for members in groups.values():
+            start = time.perf_counter()
+            batch = inputs[members[0]][None] if len(members) == 1 else np.stack([inputs[each] for each in members])
+            passes = run_network(self.backend, self.method, batch, self.flip)
+            forward_ms = milliseconds_since(start) / len(members)
+            for row, index in enumerate(members):
+                timings = Timings(prepare_ms[index], forward_ms)
+                for mirrored, maps in enumerate(passes):
+                    yield index, Look([each[row] for each in maps], placements[index], scale, bool(mirrored)), timings
+                    timings = Timings()
+
+    def _merged(self, looks: Sequence[Look], timings: Timings) -> NetworkOutput:
         start = time.perf_counter()
-        height, width = image.shape[:2]
-        letterbox = self.letterbox((height, width))
-        prepared = prepare(image, letterbox, self.preprocessing, self.decoder.interpolation)
-        if mirrored:
-            prepared, letterbox = np.ascontiguousarray(prepared[..., ::-1]), mirrored_letterbox(letterbox)
-        return prepared, letterbox, (time.perf_counter() - start) * 1e3
+        merged = self.decoder.merge(looks)
+        return NetworkOutput(merged.maps, merged.placement, timings + Timings(decode_ms=milliseconds_since(start)))
+
+    def _changed(self, **changes: Any) -> 'Pipeline':
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
+
+    def _possible(self, base_size: int) -> int:
+        """Return the size that the model takes, which is the one wanted unless the model has one only."""
+        check_height(base_size)
+        fixed = self.backend.fixed_hw[0] if self.backend.fixed_hw else None
+        if fixed is not None and fixed != base_size:
+            LOG.warning('the model takes images of %d rows only, not %d', fixed, base_size)
+        return fixed or base_size
 
 
-def mirrored_letterbox(letterbox: Letterbox) -> Letterbox:
-    """Return how the mirrored picture lies in the mirrored input."""
-    top, left, bottom, right = letterbox.pad
-    return replace(letterbox, pad=(top, right, bottom, left))
+def run_network(backend: Backend, method: Method, batch: FloatArray, flip: bool) -> list[list[FloatArray]]:
+    """Return a network's maps (N, C, h, w) of a batch and, with `flip`, those of the mirrored batch."""
+    plain = backend(batch)
+    return [plain, backend(method.mirrored_input(batch))] if flip else [plain]
 
 
 def check_height(base_height: int) -> None:
-    """Raise SettingsError for heights that make no sense."""
+    """Raise SettingsError for input heights out of range."""
     if not isinstance(base_height, int | np.integer) or not 32 <= base_height <= 4320:
         raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height!r}')
-
-
-def _stacked(inputs: list[FloatArray]) -> FloatArray:
-    return inputs[0][None] if len(inputs) == 1 else np.stack(inputs)

@@ -8,8 +8,7 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result
-from pose_estimation_ros.inference.test_time import MultiScale
+from pose_estimation_ros.inference.pipeline import Pipeline, Result
 from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
@@ -181,7 +180,9 @@ class LightweightOpenPoseLearner(Learner):
         wanted = use_subset if val_subset is None else val_subset
         names = Names(images_folder_name, annotations_filename)
         pictures = chosen_pictures(dataset, names, subset_size if wanted else None, self.temp_path)
-        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(self._looking_twice(), pictures)
+        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(
+            self.pipeline().with_looks(self.training.scales), pictures
+        )
 
     def infer(
         self,
@@ -202,11 +203,6 @@ class LightweightOpenPoseLearner(Learner):
     def infer_batch(self, images: Sequence[ImageLike], upsample_ratio: int = 4) -> list[Result]:
         """Return the people in several unrelated pictures; those of equal size share a forward pass."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
-
-    def _looking_twice(self) -> PosePipeline:
-        """Return the pipeline, at several scales if `multiscale` or `scales` ask for it."""
-        scales = self.training.scales
-        return self.pipeline() if scales == (1.0,) else MultiScale(self.pipeline(), scales)
 
     def _published_backbone(self, verbose: bool) -> Path:
         """Fetch the backbone's ImageNet weights, from which training starts."""

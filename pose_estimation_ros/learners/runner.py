@@ -48,7 +48,7 @@ class Runner:
         if base_height is not None:
             self._holder.base_height = base_height
             if self._pipeline is not None:
-                self._pipeline = self._pipeline.with_height(base_height)
+                self._pipeline = self._pipeline.with_size(base_height)
 
     def close(self) -> None:
         """Forget the backend: the network's weights have changed in place."""
@@ -65,4 +65,4 @@ class Runner:
         backend = open_backend(model, settings)
         LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
         self._opened = model
-        return Pipeline(backend, decoder, self._holder.preprocessing, self._holder.base_height)
+        return Pipeline(backend, self._method, decoder, self._holder.preprocessing, self._holder.base_height)

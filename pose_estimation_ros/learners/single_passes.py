@@ -34,8 +34,8 @@ class SinglePasses:
             fields, _, _ = PublishedFinder(pipeline.backend, settings).fields(image)
             strength: FloatArray = np.where(fields < settings.threshold, 0, fields).sum(axis=0)
             return strength
-        height = pipeline.base_height if pipeline.backend.fixed_hw else self.passes.first_pass_height
-        heatmaps = pipeline.with_height(height).maps([image])[0].maps[0]
+        height = pipeline.base_size if pipeline.backend.fixed_hw else self.passes.first_pass_height
+        heatmaps = pipeline.with_size(height).forward([image])[0].maps[0]
         heat: FloatArray = heatmaps[: len(self.learner.method.skeleton)].max(axis=0)
         return heat
 
@@ -62,9 +62,9 @@ class SinglePasses:
         learner = self.learner
         if net is None:
             own = learner.pipeline()
-            return own.with_height(own.base_height)  # a copy
+            return own.with_size(own.base_size)  # a copy
         if hasattr(net, 'state_dict'):
             settings = learner.backend_settings
             where = BackendSettings('torch', device or settings.device, may_fall_back=settings.may_fall_back)
             net = open_backend(Model(learner.method.output_channels, network=net, label='net'), where)
-        return Pipeline(net, learner.method.decoder('fast'), learner.preprocessing, learner.base_height)
+        return Pipeline(net, learner.method, None, learner.preprocessing, learner.base_height)

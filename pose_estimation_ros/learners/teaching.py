@@ -16,7 +16,7 @@ from pose_estimation_ros.data.transforms import Compose, Transform, camera_like
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.methods.method import Method, Teachable
 from pose_estimation_ros.models.asked import Asked
 from pose_estimation_ros.models.content import read_graph
 from pose_estimation_ros.models.folder import find_model
@@ -51,7 +51,7 @@ def taught_subject(subject: 'Subject', recipe: Recipe, alone: bool = True) -> 'S
     from pose_estimation_ros.training.distillation.taught import MirrorTaught, Taught, UnlessTaught
 
     method = subject.method
-    if method.sees == 'person':
+    if not isinstance(method, Teachable):
         raise SettingsError(f'teacher.weights is for methods that see whole pictures, {method.name} sees persons')
     lessons = _lessons(recipe)
     if lessons.written() < lessons.count:
@@ -163,9 +163,9 @@ def open_teacher(method: Method, weights: Path, size: int, settings: BackendSett
     holder = ModelHolder(method, Asked(method.options(), size, method.preprocessing, frozenset({'base_height'})))
     holder.load(weights)
     backend = open_backend(holder.model(), settings)
-    pipeline = Pipeline(backend, method.decoder(method.decoder_names()[0]), holder.preprocessing, size)
+    pipeline = Pipeline(backend, method, None, holder.preprocessing, size)
 
     def teacher(pictures: Sequence[ByteArray]) -> list[list[FloatArray]]:
-        return [seen.maps for seen in pipeline.maps(pictures)]
+        return [list(output.maps) for output in pipeline.forward(pictures)]
 
     return teacher

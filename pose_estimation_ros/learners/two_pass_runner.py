@@ -7,8 +7,7 @@ from typing import Any, Literal
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result
-from pose_estimation_ros.inference.test_time import MultiScale
+from pose_estimation_ros.inference.pipeline import Pipeline, Result
 from pose_estimation_ros.inference.two_pass.finding import Finder, PeopleFinder, RegionSettings
 from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
 from pose_estimation_ros.inference.two_pass.published import PublishedFinder, PublishedSettings
@@ -83,7 +82,7 @@ class Passes:
 
         """
         model, has_one_size = _with_height(plain, self.second_pass_height), plain.backend.fixed_hw is not None
-        second: PosePipeline = model if scales == (1.0,) else MultiScale(model, scales)
+        second = model.with_looks(scales)
         whole = has_one_size or self.regions == 'published'
         look = SingleLook(second) if whole else PackedLook(second, plain.stride)
         finder = self._finder(_with_height(first, self.first_pass_height), method, decoding)
@@ -143,7 +142,7 @@ class TwoPassRunner:
 
 def _with_height(pipeline: Pipeline, height: int) -> Pipeline:
     """Return the same with another height, or as it is where its model takes no other."""
-    return pipeline if pipeline.backend.fixed_hw is not None else pipeline.with_height(height)
+    return pipeline if pipeline.backend.fixed_hw is not None else pipeline.with_size(height)
 
 
 def candidates_of(method: Method, decoding: Mapping[str, Any]) -> Decoder:

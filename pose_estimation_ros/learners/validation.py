@@ -67,9 +67,9 @@ class CocoValidation:
     def _pipeline(self, network: Any) -> Pipeline:
         device = next(network.parameters()).device
         model = Model(self.method.output_channels, network=network, label='the network in training')
-        decoder = self.method.decoder(self.decoder or self.method.decoder_names()[0])
+        decoder = self.method.decoder(self.decoder) if self.decoder else None
         backend = open_backend(model, BackendSettings('torch', str(device)))
-        return Pipeline(backend, decoder, self.preprocessing or self.method.preprocessing, self.height)
+        return Pipeline(backend, self.method, decoder, self.preprocessing, self.height)
 
 
 def coco_numbers(pictures: ScoredPictures, parts: Sequence[list[dict[str, Any]]]) -> dict[str, float]:

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
-from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
+
+BaseSide = Literal['height', 'short side', 'longest side']
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes a network's input: resize, (pixel - mean) * scale, pad."""
+    """How an image becomes a network's input: resize, (pixel - mean) * scale, pad."""
 
     mean: tuple[float, float, float] = (128.0, 128.0, 128.0)
     scale: tuple[float, float, float] = (1 / 256, 1 / 256, 1 / 256)
@@ -32,26 +34,49 @@ class GraphFacts:
     outputs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class InputSize:
+    """Which network input an image is to be placed in."""
+
+    base: int
+    """Pixels, at scale 1, of the side that the method's `base_side` names."""
+    stride: int
+    """Network pixels per cell of the output maps."""
+    scale: float = 1.0
+    least_scale: float = 1.0
+    """The least of the scales that one image is shown at."""
+    fixed_hw: tuple[int, int] | None = None
+    """The only height and width that the network takes, None where it takes any."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a network returned for one input: an image at one scale, or its mirror image."""
+
+    maps: Sequence[FloatArray]
+    """(C, h, w) each, in the order of the method's `output_channels`. Merging may put other arrays here."""
+    placement: Placement
+    """How the image, before mirroring, lies in the network's input."""
+    scale: float = 1.0
+    mirrored: bool = False
+
+
 class Decoder(Protocol):
-    """Turns a network's maps into poses of what the network was shown: a whole picture, or the crop of one person."""
+    """Turns a network's outputs into the poses of an image, or of the one person that a crop shows."""
 
     @property
     def name(self) -> str:
         """What users call it."""
 
     @property
-    def interpolation(self) -> Literal['linear', 'cubic']:
-        """How pictures must be resized for this decoding to give its published numbers."""
+    def interpolation(self) -> Interpolation:
+        """How images must be resized for this decoding to give its published numbers."""
 
-    @property
-    def averaged_on(self) -> Literal['largest', 'picture']:
-        """Where maps of several scales are averaged: on the grid of the largest, or enlarged to the picture's size."""
+    def merge(self, looks: Sequence[Look]) -> Look:
+        """Return what is decoded of one or more looks at one image; a single plain look stays as it is."""
 
-    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
-        """Decode one picture's maps, each (C, H, W), in the order of the method's `output_channels`.
-
-        Of a method that sees persons the crop is the picture: it decodes to one pose, in the crop's pixels, or to none.
-        """
+    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
+        """Decode what `merge` returned into poses in image pixels; for a person's crop one pose or none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +154,24 @@ class Method(Protocol):
 
     @property
     def sees(self) -> Literal['picture', 'person']:
-        """What its network is shown: a whole picture (bottom-up), or the crop of one person (top-down).
+        """What its network is shown: a whole image (bottom-up), or the crop of one person (top-down).
 
         The options of a network that sees persons have `input_hw`, the crop's height and width.
         """
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures enter its networks, as published."""
+        """How pixels enter its networks, as published."""
+
+    @property
+    def base_side(self) -> BaseSide:
+        """Which side of the network's input `InputSize.base` is."""
+
+    def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
+        """Return how an image lies in the network's input."""
+
+    def mirrored_input(self, batch: FloatArray) -> FloatArray:
+        """Return inputs (N, 3, H, W) as the network is shown them mirrored."""
 
     @property
     def scoring(self) -> Mapping[str, Any]:
@@ -145,6 +180,10 @@ class Method(Protocol):
     @property
     def output_channels(self) -> tuple[int, ...]:
         """Channels of the maps that decoders take; the last output of a network with as many channels is meant."""
+
+    @property
+    def stride_output(self) -> int:
+        """Index of the one of these outputs whose cells have the network's stride."""
 
     def options(self, values: Mapping[str, Any] | None = None) -> Options:
         """Return a network's options by name, published values for the rest; raises SettingsError for others."""
@@ -191,8 +230,10 @@ class Method(Protocol):
     def decoder_names(self) -> tuple[str, ...]:
         """Return the decoders' names, the default first."""
 
-    def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return the maps (..., C, H, W) of a mirrored input as maps of the input itself: left and right swapped."""
+
+@runtime_checkable
+class Teachable(Protocol):
+    """What a method offers besides, whose networks can learn from another network's maps."""
 
     def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
         """Return maps (..., C, H, W) of an input as what the mirrored input is to be taught."""

@@ -1,4 +1,4 @@
-"""One rule for pixel centres: pictures through OpenCV and points through our maps land together."""
+"""One rule for pixel centres: images through OpenCV and points through our maps land together."""
 
 import math
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.core.geometry import Affine, Letterbox
+from pose_estimation_ros.core.geometry import Affine, CentredAffine, Letterbox, centred_affine
 
 POINTS = np.array([[0, 0], [10, 3], [-4.5, 7.25], [639, 479]], dtype=float)
 MAPS = {
@@ -169,3 +169,101 @@ def test_a_wide_picture_is_scaled_down_further_and_no_more_than_needed():
     assert wider.scale == 1.28
     assert wider.resized_hw == (128, 2560)
     assert wider.pad == (64, 0, 64, 0)
+
+
+PLACEMENTS = {
+    'letterbox': lambda hw: Letterbox.fit(hw, 250, 8),
+    'fixed letterbox': lambda hw: Letterbox.fit_inside(hw, (256, 456)),
+    'corner': lambda hw: Letterbox.in_corner(hw, (320, 320)),
+    'short side': lambda hw: CentredAffine.short_side(hw, 256),
+    'crop': lambda hw: CentredAffine(hw, (256, 192), centred_affine((40.3, 61.8), 1.3, (256, 192), -12)),
+}
+
+
+@pytest.mark.parametrize('image_hw', [(300, 420), (301, 203), (97, 97)])
+@pytest.mark.parametrize('placement', PLACEMENTS)
+def test_placements_take_points_there_and_back(placement, image_hw):
+    placed = PLACEMENTS[placement](image_hw)
+    for pixel_centres in (True, False):
+        there = placed.image_to_network(pixel_centres)
+        assert placed.map_to_image(1, pixel_centres)(there(POINTS)) == pytest.approx(POINTS)
+        cells = Affine.scaling(4, pixel_centres=pixel_centres).inverse()(there(POINTS))
+        assert placed.map_to_image(4, pixel_centres)(cells) == pytest.approx(POINTS)
+
+
+@pytest.mark.parametrize('interpolation', ['linear', 'cubic'])
+@pytest.mark.parametrize('placement', PLACEMENTS)
+def test_a_white_pixel_lands_where_the_placement_says(placement, interpolation):
+    """The spot is blurred, since shrinking samples few pixels; the inner part lies at its offset in the input."""
+    placed = PLACEMENTS[placement]((120, 90))
+    spot = cv2.GaussianBlur(white_pixel(120, 90, 41, 63) * 255 * 60, (0, 0), 3).clip(0, 255).astype(np.uint8)
+    canvas = np.zeros(placed.network_hw)
+    canvas[placed.inner] = placed.resample(np.dstack([spot] * 3), interpolation)[..., 0]
+    if placement == 'corner':
+        canvas[placed.resized_hw[0] :], canvas[:, placed.resized_hw[1] :] = 0, 0
+    centres = placement in ('letterbox', 'fixed letterbox', 'corner')
+    assert centroid(canvas) == pytest.approx(placed.image_to_network(centres)(np.array([41, 63])), abs=0.1)
+
+
+def test_what_lies_around_an_image_is_raw():
+    image = np.full((60, 40, 3), 200, np.uint8)
+    corner = Letterbox.in_corner((60, 40), (120, 120), border=127).resample(image)
+    assert corner.shape == (120, 120, 3)
+    assert (corner[:, :80] == 200).all()
+    assert (corner[:, 80:] == 127).all()
+    warped = CentredAffine.short_side((60, 40), 64).resample(image)
+    assert warped.shape == (128, 64, 3)
+    assert set(np.unique(warped[[0, -1]])) == {0}
+    assert (warped[64, 2:-2] == 200).all()
+
+
+def test_a_label_offset_moves_points_and_no_pixels():
+    affine = centred_affine((20, 30), 2.0, (64, 48))
+    plain, moved = (CentredAffine((60, 40), (64, 48), affine, offset) for offset in (0.0, 0.5))
+    assert moved.map_to_image(4)(POINTS) == pytest.approx(plain.map_to_image(4)(POINTS) - 0.5)
+    image = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
+    assert (plain.resample(image) == moved.resample(image)).all()
+
+
+def test_short_side_sizes_are_the_reference_codes(golden):
+    rows = golden('sizes_bottomup')['sizes']
+    assert len(rows) == 90
+    for height, width, size, scale, least, columns, lines, x, y, across, _ in rows:
+        placed = CentredAffine.short_side((int(height), int(width)), int(size), scale, least)
+        assert placed.network_hw == (lines, columns)
+        factor = columns / (across * 200)
+        expected = [[factor, 0, columns / 2 - factor * x], [0, factor, lines / 2 - factor * y]]
+        assert placed.affine.matrix == pytest.approx(np.array(expected), rel=1e-12, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ('name', 'case', 'least'),
+    [
+        ('pipeline_higherhrnet', 'ss', 1.0),
+        ('pipeline_higherhrnet', 'ssf', 1.0),
+        ('pipeline_higherhrnet_multiscale', 'ms', 0.5),
+        ('pipeline_dekr', 'ssf', 1.0),
+        ('pipeline_dekr_multiscale', 'ms', 1.0),
+    ],
+)
+def test_short_side_inputs_are_the_reference_codes(golden, name, case, least):
+    arrays = golden(name)
+    image, size = arrays[f'{case}_image'], int(arrays[f'{case}_input_size'])
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    for scale in arrays[f'{case}_scales'].tolist():
+        placed = CentredAffine.short_side(image.shape[:2], size, scale, least)
+        tensor = ((placed.resample(image) / 255 - mean) / deviation).transpose(2, 0, 1)
+        expected = arrays[f'{case}_x{scale:g}_tensor_every4']
+        # One grey level for a few pixels on another version of OpenCV.
+        assert tensor[:, ::4, ::4] == pytest.approx(expected, abs=2e-2)
+        assert np.abs(tensor[:, ::4, ::4] - expected).mean() < 1e-4
+
+
+@pytest.mark.parametrize('case', ['a', 'b'])
+def test_corner_inputs_are_the_reference_codes(golden, case):
+    arrays = golden('pipeline_dekr_sg')
+    image, size = arrays[f'{case}_image_bgr'], int(arrays[f'{case}_input_size'])
+    raw = Letterbox.in_corner(image.shape[:2], (size, size)).resample(image)
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    tensor = ((raw / 255 - mean) / deviation).transpose(2, 0, 1)
+    assert tensor[:, ::4, ::4] == pytest.approx(arrays[f'{case}_tensor_every4'], abs=2e-5)

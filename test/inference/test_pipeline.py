@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import MAX_ASPECT
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.pipeline import MAX_ASPECT, Pipeline, Timings
+from pose_estimation_ros.inference.pipeline import Pipeline, Timings
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
 from pose_estimation_ros.methods.systems import find_method
 
@@ -49,14 +50,14 @@ def spotted(height, width, x, y, radius=6):
     return image
 
 
-def spot_pipeline(base_height=256, **backend):
-    return Pipeline(SpotBackend(**backend), METHOD.decoder('fast'), METHOD.preprocessing, base_height)
+def spot_pipeline(base_size=256, **backend):
+    return Pipeline(SpotBackend(**backend), METHOD, base_size=base_size)
 
 
 @pytest.fixture(scope='module')
 def pipeline(omz_onnx):
     backend = open_backend(omz_onnx, BackendSettings(backend='onnxruntime', device='cpu'))
-    return Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, 256)
+    return Pipeline(backend, METHOD)
 
 
 def xy_of(poses):
@@ -70,13 +71,13 @@ def same(poses, others, tolerance=1e-3):
     )
 
 
-@pytest.mark.parametrize('base_height', [250, 368])
+@pytest.mark.parametrize('base_size', [250, 368])
 @pytest.mark.parametrize(
     ('height', 'width', 'x', 'y'), [(480, 640, 300, 200), (500, 333, 120, 317), (720, 1280, 1000, 400)]
 )
 @pytest.mark.parametrize('fixed_hw', [None, (256, 456)])
-def test_a_spot_in_the_picture_is_where_the_pose_is(height, width, x, y, base_height, fixed_hw):
-    pipeline = spot_pipeline(base_height, fixed_hw=fixed_hw)
+def test_a_spot_in_the_picture_is_where_the_pose_is(height, width, x, y, base_size, fixed_hw):
+    pipeline = spot_pipeline(base_size, fixed_hw=fixed_hw)
     (pose,) = pipeline(spotted(height, width, x, y, radius=9)).poses
     assert pose['neck'][:2] == pytest.approx([x, y], abs=height / 250)
 
@@ -160,10 +161,10 @@ def test_a_very_wide_picture_does_not_make_a_huge_input():
 def test_a_model_of_fixed_size(fixed_onnx):
     model = Model(METHOD.output_channels, onnx=fixed_onnx(1, 3, 64, 96))
     backend = open_backend(model, BackendSettings(backend='onnxruntime', device='cpu'))
-    pipeline = Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing)
+    pipeline = Pipeline(backend, METHOD)
     assert pipeline.stride == 8
     images = [np.full((*hw, 3), 90, np.uint8) for hw in ((480, 640), (100, 30), (7, 500))]
-    assert [pipeline.letterbox(image.shape[:2]).network_hw for image in images] == [(64, 96)] * 3
+    assert [pipeline.place(image.shape[:2]).network_hw for image in images] == [(64, 96)] * 3
     assert len(pipeline.batch(images)) == 3
 
 

@@ -158,7 +158,7 @@ def test_settings_are_checked(network, changes, words):
 def test_a_model_of_one_size_says_the_size_of_crops(network):
     network.fixed_hw = (128, 96)
     estimator = top_down(network)
-    assert (estimator.base_height, estimator.stride) == (128, 4)
+    assert (estimator.base_size, estimator.stride) == (128, 4)
     assert estimator.prepare(spotted()).shape == (1, 3, 128, 96)
 
 

@@ -12,8 +12,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.pipeline import Pipeline, Seen
-from pose_estimation_ros.inference.test_time import Flipped, MultiScale
+from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings
 from pose_estimation_ros.inference.two_pass.finding import (
     PeopleFinder,
     RegionSettings,
@@ -21,7 +20,7 @@ from pose_estimation_ros.inference.two_pass.finding import (
     around_heat,
     around_people,
 )
-from pose_estimation_ros.inference.two_pass.looking import NO_TIME, PackedLook, SingleLook, part_of
+from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook, part_of
 from pose_estimation_ros.inference.two_pass.merging import deduplicated
 from pose_estimation_ros.inference.two_pass.packing import GAP, LEAST_SIDE, TALLEST, laid_out, painted
 from pose_estimation_ros.inference.two_pass.region import Region, box_of, merged
@@ -83,12 +82,12 @@ def picture(*bars, hw=(1080, 1920)):
     return image
 
 
-def two_pass(backend=None, first=360, wrap=lambda pipeline: pipeline, **settings):
+def two_pass(backend=None, first=360, scales=(1.0,), flip=False, **settings):
     backend = backend or FigureBackend()
     settings = RegionSettings(**settings)
-    base = Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, first)
+    base = Pipeline(backend, METHOD, base_size=first)
     finder = PeopleFinder(base, METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18)
-    return TwoPass(base, finder, PackedLook(wrap(base), 8), settings)
+    return TwoPass(base, finder, PackedLook(base.with_looks(scales, flip), 8), settings)
 
 
 def assert_standing_at(poses, expected, tolerance):
@@ -249,7 +248,7 @@ def test_pipelines_take_canvases_as_they_are(size):
     layout = laid_out([Region(0, 0, size[1], size[0], 1.0)], 8)
     (hw,) = layout.canvases_hw
     assert min(hw) >= LEAST_SIDE
-    letterbox = Pipeline(FigureBackend(), METHOD.decoder('fast'), METHOD.preprocessing, hw[0]).letterbox(hw)
+    letterbox = Pipeline(FigureBackend(), METHOD, base_size=hw[0]).place(hw)
     assert letterbox.scale == 1
     assert letterbox.network_hw == hw
 
@@ -290,7 +289,7 @@ def test_a_pixel_and_a_keypoint_land_together(scale):
 def test_keypoints_come_back_to_where_they_are_in_the_picture(look, scale):
     image = picture((700, 300, 160), (1500, 500, 240))
     regions = [Region(610, 241, 803, 520, scale), Region(1390, 431, 1622, 800, scale)]
-    base = Pipeline(FigureBackend(), METHOD.decoder('fast'), METHOD.preprocessing, 256)
+    base = Pipeline(FigureBackend(), METHOD)
     looked = (look(base, 8) if look is PackedLook else look(base))([image], [regions])[0]
     assert_standing_at(looked.poses, [(700, 300, 160), (1500, 500, 240)], tolerance=4 / scale)
     assert looked.timings.forward_ms > 0
@@ -298,7 +297,7 @@ def test_keypoints_come_back_to_where_they_are_in_the_picture(look, scale):
 
 def test_regions_of_several_pictures_share_a_forward_pass():
     backend = FigureBackend()
-    base = Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, 256)
+    base = Pipeline(backend, METHOD)
     images = [picture((700, 300, 160)), picture((200, 600, 200)), picture()]
     regions = [[Region(610, 241, 803, 520, 1.0)], [Region(80, 540, 320, 860, 1.0)], []]
     backend.shapes.clear()
@@ -310,18 +309,11 @@ def test_regions_of_several_pictures_share_a_forward_pass():
 
 
 @pytest.mark.parametrize(
-    'wrap',
-    [
-        lambda pipeline: Flipped(pipeline, METHOD),
-        lambda pipeline: MultiScale(pipeline, (1.0, 2.0)),
-        lambda pipeline: MultiScale(pipeline, (0.5, 1.0, 1.5)),
-        lambda pipeline: Flipped(MultiScale(pipeline, (1.0, 1.3)), METHOD),
-    ],
-    ids=['flip', '1-2', '0.5-1-1.5', 'flip 1.3'],
+    ('scales', 'flip'), [((1.0,), True), ((1.0, 2.0), False), ((0.5, 1.0, 1.5), False), ((1.0, 1.3), True)]
 )
-def test_the_second_pass_may_be_wrapped_in_flips_and_scales(wrap):
+def test_the_second_pass_may_use_flips_and_scales(scales, flip):
     people = [(700, 300, 120), (1500, 500, 140)]
-    assert_standing_at(two_pass(wrap=wrap)(picture(*people)).poses, people, tolerance=4)
+    assert_standing_at(two_pass(scales=scales, flip=flip)(picture(*people)).poses, people, tolerance=4)
 
 
 def test_parts_of_maps_of_different_strides_belong_together():
@@ -330,9 +322,9 @@ def test_parts_of_maps_of_different_strides_belong_together():
     maps = [
         np.arange(hw[0] // step * (hw[1] // step), dtype=np.float32).reshape(1, hw[0] // step, -1) for step in (4, 8)
     ]
-    seen = Seen(maps, Letterbox(hw, 1.0, hw, (0, 0, 0, 0)), NO_TIME)
+    output = NetworkOutput(maps, Letterbox.whole(hw), Timings())
     for slot in layout.slots:
-        fine, coarse = part_of(seen, slot).maps
+        fine, coarse = part_of(output, slot)[0]
         assert fine.shape[1:] == (2 * coarse.shape[1], 2 * coarse.shape[2])
         assert fine[0, 0, 0] == maps[0][0, slot.row // 4, slot.column // 4]
         assert coarse[0, 0, 0] == maps[1][0, slot.row // 8, slot.column // 8]
@@ -381,7 +373,7 @@ def test_everybody_is_told_once_and_in_place(people):
 
 def test_a_closer_look_places_keypoints_more_precisely():
     people = [(961, 411, 131)]
-    first_only = Pipeline(FigureBackend(), METHOD.decoder('fast'), METHOD.preprocessing, 360)(picture(*people))
+    first_only = Pipeline(FigureBackend(), METHOD, base_size=360)(picture(*people))
     both = two_pass()(picture(*people))
     truth = STANDING * 131 + (961, 411)
     first, second = (
@@ -520,16 +512,16 @@ def test_people_whom_the_first_pass_misses_are_found_where_they_were():
 
 def test_small_people_in_a_large_picture_are_found(omz_onnx, photo):
     backend = open_backend(omz_onnx, BackendSettings(backend='onnxruntime', device='cpu', threads=1))
-    base = Pipeline(backend, METHOD.decoder('fast'), METHOD.preprocessing, 256)
+    base = Pipeline(backend, METHOD)
     large = np.full((1080, 1920, 3), 128, np.uint8)
     crop = cv2.resize(photo[160:416, 406:854], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     large[500 : 500 + 512, 100 : 100 + 896] = crop
     settings = RegionSettings()
     finder = PeopleFinder(
-        base.with_height(360), METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18
+        base.with_size(360), METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18
     )
     found = TwoPass(base, finder, PackedLook(base, 8), settings)(large).poses
-    truth = [pose for pose in base.with_height(512)(crop).poses if len(pose.found) >= 12 and stature(pose) > 90]
+    truth = [pose for pose in base.with_size(512)(crop).poses if len(pose.found) >= 12 and stature(pose) > 90]
     assert truth
     for person in truth:
         expected = person.keypoints[:, :2] + (100, 500)

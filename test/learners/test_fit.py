@@ -110,7 +110,7 @@ def test_fit_returns_losses_and_scores_and_leaves_a_better_model(make, external,
     fresh = LightweightOpenPoseLearner(**SMALL)
     fresh.load(folder / 'checkpoint_iter_6.pth')
     picture = people.sample(0).image
-    maps, ours = (each.pipeline().maps([picture])[0].maps for each in (fresh, learner))
+    maps, ours = (each.pipeline().forward([picture])[0].maps for each in (fresh, learner))
     np.testing.assert_allclose(maps[0], ours[0], atol=1e-5)
 
 

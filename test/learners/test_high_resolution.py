@@ -130,7 +130,7 @@ def test_is_a_learner_of_its_own():
 
 def test_people_are_where_one_pass_at_full_height_sees_them(learner, large):
     poses = clear(learner.infer(large, track=False))
-    full = clear(learner._plain.pipeline().with_height(480)(large).poses)
+    full = clear(learner._plain.pipeline().with_size(480)(large).poses)
     assert len(full) >= 2
     for person in full:
         assert distance(person, poses) < 6

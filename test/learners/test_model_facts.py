@@ -43,7 +43,7 @@ def test_a_model_of_fixed_height_and_free_width_runs(small, tmp_path, backend, c
     learner.load(tmp_path / 'model.onnx')
     assert learner.infer(GREY) == []
     if backend == 'onnxruntime':  # OpenVINO frees the height
-        assert learner.pipeline().base_height == 64
+        assert learner.pipeline().base_size == 64
         assert '64 rows only' in caplog.text
 
 
@@ -52,10 +52,10 @@ def test_optimize_frees_the_size_of_a_fixed_model(small, tmp_path):
     export_with_free_width(small.network, tmp_path / 'model.onnx')
     learner = LightweightOpenPoseLearner(device='cpu', backend='onnxruntime', base_height=96, temp_path=tmp_path)
     learner.load(tmp_path / 'model.onnx')
-    assert learner.pipeline().base_height == 64
+    assert learner.pipeline().base_size == 64
     learner.optimize()
     assert learner.infer(GREY) == []
-    assert learner.pipeline().base_height == 96
+    assert learner.pipeline().base_size == 96
 
 
 def test_optimizing_again_starts_from_the_source(small):
@@ -157,9 +157,9 @@ def test_tuning_changes_all_or_nothing(small):
     small.infer(GREY)
     with pytest.raises(SettingsError, match='height'):
         small.tune(base_height=5, max_persons=3)
-    assert small.base_height == small.pipeline().base_height == 64
+    assert small.base_height == small.pipeline().base_size == 64
     small.tune(base_height=96, max_persons=3)
-    assert small.pipeline().base_height == 96
+    assert small.pipeline().base_size == 96
     assert small.pipeline().decoder.settings.max_persons == 3
 
 

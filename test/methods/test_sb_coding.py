@@ -13,6 +13,7 @@ from pose_estimation_ros.methods.simple_baseline.decoding import highest_cells, 
 from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
 from pose_estimation_ros.methods.simple_baseline.loss import joints_mse_loss
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
+from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
 
 CROP_HW = (256, 192)
 WHOLE_CROP = Letterbox(CROP_HW, 1.0, CROP_HW, (0, 0, 0, 0))
@@ -153,7 +154,7 @@ def test_a_mirrored_crop_comes_back_within_a_quarter_of_a_cell():
     objective = SIMPLE_BASELINE.objective(SIMPLE_BASELINE.options())
     mirrored = np.column_stack([191 - xy[list(COCO_17.flip), 0], xy[list(COCO_17.flip), 1]])
     there, back = (objective.encode(annotation_of(person(each, flags)))[0] for each in (xy, mirrored))
-    (returned,) = SIMPLE_BASELINE.mirror_maps([back])
+    (returned,) = mirror_maps([back], SIMPLE_BASELINE.skeleton)
     np.testing.assert_array_equal(highest_cells(returned)[0], highest_cells(there)[0])
     assert returned.shape == back.shape
 

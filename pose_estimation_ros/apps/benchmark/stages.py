@@ -192,7 +192,7 @@ def _row(
         backend=configuration.backend,
         precision=configuration.precision,
         decode=configuration.decode,
-        height=configuration.pipeline.base_height,
+        height=configuration.pipeline.base_size,
         source=source,
         people=medians[4],
         preprocess_ms=medians[0],

@@ -20,11 +20,9 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.inference.detectors.person_detector import WholeImage
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, PosePipeline
-from pose_estimation_ros.inference.test_time import Flipped, MultiScale
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
-from pose_estimation_ros.methods.method import Method
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -177,14 +175,14 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     learner = make_learner(settings)
     check_boxes(settings, learner)
     plain = learner.scoring_pipeline(settings.upsample_ratio)
-    pipeline, boxes = pipeline_and_boxes(plain, learner.method, settings, scales, dataset.truth)
+    pipeline, boxes = pipeline_and_boxes(plain, settings, scales, dataset.truth)
     found = evaluate_pictures(
         pipeline.batch, pictures, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
     )
     backend = plain.backend
     used = {name: value for name, value in settings.as_dict().items() if name not in ('detections', 'verbose')}
     ran = {'backend': backend.name, 'device': backend.device, 'precision': backend.precision}
-    return found, {**used, **ran, 'height': plain.base_height, 'stride': plain.stride, 'scales': list(scales) or None}
+    return found, {**used, **ran, 'height': plain.base_size, 'stride': plain.stride, 'scales': list(scales) or None}
 
 
 def parse_scales(text: str | None) -> tuple[float, ...]:
@@ -201,7 +199,7 @@ def parse_scales(text: str | None) -> tuple[float, ...]:
 
 
 def pipeline_and_boxes(
-    plain: Any, method: Method, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
+    plain: TopDown | TwoPass | Pipeline, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
 ) -> tuple[PeoplePipeline, dict[int, Boxes] | None]:
     """Return the pipeline for --flip, --scales and --boxes, and the boxes by image if they are known."""
     if isinstance(plain, TopDown):
@@ -213,17 +211,7 @@ def pipeline_and_boxes(
         if source == 'whole_image':
             plain = plain.with_detector(WholeImage())
         return plain.with_settings(flip=settings.flip), boxes_for(source, truth)
-    return with_test_time(plain, scales, method if settings.flip else None), None
-
-
-def with_test_time(plain: PosePipeline | TwoPass, scales: tuple[float, ...], flips: Method | None) -> PeoplePipeline:
-    """Return a pipeline that averages over scales and mirrored images, in the second pass if there are two."""
-
-    def wrapped(pipeline: PosePipeline) -> PosePipeline:
-        pipeline = MultiScale(pipeline, scales) if scales else pipeline
-        return Flipped(pipeline, flips) if flips else pipeline
-
-    return plain.with_second_pass(wrapped) if isinstance(plain, TwoPass) else wrapped(plain)
+    return plain.with_looks(scales or (1.0,), settings.flip), None
 
 
 def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:

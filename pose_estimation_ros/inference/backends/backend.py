@@ -106,8 +106,8 @@ def pick_outputs(channels: Sequence[int | None], wanted: Sequence[int], label: s
     return picked[::-1]
 
 
-def probe_stride(backend: Backend) -> int:
-    """Run a small input and return how many input pixels a cell of the maps covers."""
+def probe_stride(backend: Backend, output: int = 0) -> int:
+    """Run a small input and return how many input pixels a cell of one of the outputs covers."""
     height, width = (side or PROBE_SIDE for side in backend.fixed_hw or (None, None))
     maps = backend(np.zeros((1, 3, height, width), dtype=np.float32))
-    return round(height / int(maps[0].shape[2]))
+    return round(height / int(maps[output].shape[2]))

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.geometry import Affine, Letterbox
+from pose_estimation_ros.core.geometry import Affine, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.settings import check_settings, setting
-from pose_estimation_ros.inference.pipeline import PosePipeline, Seen, Timings
+from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings, milliseconds_since
 from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, grown, merged
 from pose_estimation_ros.inference.two_pass.stature import stature
 from pose_estimation_ros.methods.method import Decoder
@@ -70,7 +70,7 @@ class Finder(Protocol):
 class PeopleFinder:
     """Looks at the whole picture, and cuts a region around everybody that it shows too small."""
 
-    pipeline: PosePipeline
+    pipeline: Pipeline
     """The first pass."""
     candidates: Decoder
     """Tells doubtful people from its maps too; what they are, the second pass decides."""
@@ -80,26 +80,26 @@ class PeopleFinder:
 
     def __call__(self, images: Sequence[ByteArray]) -> list[Findings]:
         """Return what is to be looked at in each of several pictures."""
-        return [self.of(seen) for seen in self.pipeline.maps(images)]
+        return [self.of(output) for output in self.pipeline.forward(images)]
 
-    def of(self, seen: Seen) -> Findings:
+    def of(self, output: NetworkOutput) -> Findings:
         """Return what the first pass leaves to the second in one picture."""
         start = time.perf_counter()
-        people = Sized.all(self.candidates(seen.maps, seen.letterbox))
-        sharp = self.settings.sharp_enough * self.settings.person_height / seen.letterbox.scale
+        people = Sized.all(self.candidates(output.maps, output.placement))
+        sharp = self.settings.sharp_enough * self.settings.person_height / output.placement.scale
         settled = []
         if any(person.height >= sharp for person in people):
-            decoded = Sized.all(self.pipeline.decoder(seen.maps, seen.letterbox))
+            decoded = Sized.all(self.pipeline.decoder(output.maps, output.placement))
             settled = [person.pose for person in decoded if person.height >= sharp]
         regions = around_people(
-            [person for person in people if person.height < sharp], seen.letterbox.image_hw, self.settings
+            [person for person in people if person.height < sharp], output.placement.image_hw, self.settings
         )
-        regions += around_heat(self._heat(seen), seen.letterbox, people, self.settings)
+        regions += around_heat(self._heat(output), output.placement, people, self.settings)
         merged_regions = merged(regions, self.settings.tolerance)
-        return Findings(settled, merged_regions, seen.timings + Timings(0.0, 0.0, (time.perf_counter() - start) * 1e3))
+        return Findings(settled, merged_regions, output.timings + Timings(decode_ms=milliseconds_since(start)))
 
-    def _heat(self, seen: Seen) -> FloatArray:
-        heat: FloatArray = seen.maps[0][: self.keypoints].max(axis=0)
+    def _heat(self, output: NetworkOutput) -> FloatArray:
+        heat: FloatArray = output.maps[0][: self.keypoints].max(axis=0)
         return heat
 
 
@@ -135,13 +135,13 @@ def around_people(people: Sequence[Sized], image_hw: tuple[int, int], settings: 
 
 
 def around_heat(
-    heat: FloatArray, letterbox: Letterbox, people: Sequence[Sized], settings: RegionSettings
+    heat: FloatArray, placement: Placement, people: Sequence[Sized], settings: RegionSettings
 ) -> list[Region]:
     """Return regions, not merged, around heat that is no part of the people known.
 
     Args:
         heat: (h, w), the highest of the keypoints' heatmaps.
-        letterbox: How the picture lies in the input that the heat is of.
+        placement: How the picture lies in the input that the heat is of.
         people: Whoever was told from it.
         settings: How to cut.
 
@@ -149,15 +149,15 @@ def around_heat(
     hot = (heat > settings.heat_threshold).astype(np.uint8)
     if not hot.any():
         return []
-    to_image = letterbox.map_to_image(letterbox.network_hw[0] / heat.shape[0])
+    to_image = placement.map_to_image(placement.network_hw[0] / heat.shape[0])
     for person in people:
         _put_out(hot, person.box(EXPLAINED * person.height), to_image.inverse())
-    scale = min(settings.largest_scale, settings.person_height / settings.heat_height * letterbox.scale)
+    scale = min(settings.largest_scale, settings.person_height / settings.heat_height * placement.scale)
     regions = []
     for cells in _islands(hot):
         reach = settings.heat_cells + 0.5
         corners = to_image(np.array(grown(cells, reach, reach)).reshape(2, 2))
-        regions.append(Region.around(box_of(corners), scale, letterbox.image_hw))
+        regions.append(Region.around(box_of(corners), scale, placement.image_hw))
     return [region for region in regions if region is not None]
 
 

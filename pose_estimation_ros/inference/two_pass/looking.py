@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import PosePipeline, Seen, Timings
+from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings, milliseconds_since
 from pose_estimation_ros.inference.two_pass.packing import Slot, laid_out, painted
 from pose_estimation_ros.inference.two_pass.region import Region
 
@@ -27,7 +28,7 @@ class Look(Protocol):
     """What looks at regions."""
 
     @property
-    def pipeline(self) -> PosePipeline:
+    def pipeline(self) -> Pipeline:
         """What runs and decodes the network; its height does not matter."""
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Looked]:
@@ -38,7 +39,7 @@ class Look(Protocol):
 class PackedLook:
     """Lays all regions on one canvas, or a few, and looks at that."""
 
-    pipeline: PosePipeline
+    pipeline: Pipeline
     """Takes inputs of any size."""
     multiple: int
     """Of what the sides of its inputs are multiples."""
@@ -47,19 +48,18 @@ class PackedLook:
         """Return who is in each picture's regions."""
         flat = [(number, region) for number, several in enumerate(regions) for region in several]
         if not flat:
-            return [Looked([], NO_TIME) for _ in images]
+            return [Looked([], Timings()) for _ in images]
         start = time.perf_counter()
         layout = laid_out([region for _, region in flat], self.multiple)
         canvases = painted(layout, [region.of(images[number]) for number, region in flat])
-        preprocess_ms = (time.perf_counter() - start) * 1e3
-        seen = [self.pipeline.with_height(canvas.shape[0]).maps([canvas])[0] for canvas in canvases]
+        spent = Timings(milliseconds_since(start))
+        outputs = [self.pipeline.with_size(canvas.shape[0]).forward([canvas])[0] for canvas in canvases]
         start = time.perf_counter()
         poses: list[list[Pose]] = [[] for _ in images]
         for (number, region), slot in zip(flat, layout.slots, strict=True):
-            part = part_of(seen[slot.canvas], slot)
-            poses[number] += moved(self.pipeline.decoder(part.maps, part.letterbox), region)
-        spent = sum((each.timings for each in seen), NO_TIME)
-        spent += Timings(preprocess_ms, 0.0, (time.perf_counter() - start) * 1e3)
+            maps, placement = part_of(outputs[slot.canvas], slot)
+            poses[number] += moved(self.pipeline.decoder(maps, placement), region)
+        spent = sum((each.timings for each in outputs), spent) + Timings(decode_ms=milliseconds_since(start))
         return [Looked(own, spent.share(len(several) / len(flat))) for own, several in zip(poses, regions, strict=True)]
 
 
@@ -67,7 +67,7 @@ class PackedLook:
 class SingleLook:
     """Looks at one region after the other, scaled and padded by the pipeline's own rule."""
 
-    pipeline: PosePipeline
+    pipeline: Pipeline
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Looked]:
         """Return who is in each picture's regions."""
@@ -75,38 +75,38 @@ class SingleLook:
 
     def _one(self, image: ByteArray, regions: Sequence[Region]) -> Looked:
         poses: list[Pose] = []
-        spent = NO_TIME
+        spent = Timings()
         for region in regions:
             rows = max(SMALLEST_HEIGHT, round(region.hw[0] * region.scale))
-            result = self.pipeline.with_height(rows)(region.of(image))
+            result = self.pipeline.with_size(rows)(region.of(image))
             poses += moved(result.poses, region)
             spent += result.timings
         return Looked(poses, spent)
 
 
-NO_TIME = Timings(0.0, 0.0, 0.0)
+def part_of(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Placement]:
+    """Return the maps of one slot of a canvas, and how the slot lies in their input.
 
-
-def part_of(seen: Seen, slot: Slot) -> Seen:
-    """Return what a pipeline saw of one slot of a canvas.
-
-    Where it looked at the canvas at another size (several scales), a slot may begin within a cell; the letterbox then
+    Where the canvas was shown at another size (several scales), a slot may begin within a cell; its placement then
     says where, to a whole pixel.
     """
-    whole = seen.letterbox
+    whole = output.placement
     factor = whole.scale
-    starts = (slot.row * factor + whole.pad[0], slot.column * factor + whole.pad[1])
-    coarsest = max(round(whole.network_hw[0] / each.shape[-2]) for each in seen.maps)
+    rows, columns = whole.inner
+    starts = (slot.row * factor + (rows.start or 0), slot.column * factor + (columns.start or 0))
+    coarsest = max(round(whole.network_hw[0] / each.shape[-2]) for each in output.maps)
     first = [int(start // coarsest) for start in starts]
     room = (side - cell * coarsest for side, cell in zip(whole.network_hw, first, strict=True))
     wanted = (int(-(-side * factor // coarsest)) * coarsest for side in slot.letterbox.network_hw)
     height, width = (min(side, space) for side, space in zip(wanted, room, strict=True))
-    rows, columns = (round(side * factor) for side in slot.letterbox.resized_hw)
+    resized = [round(side * factor) for side in slot.letterbox.resized_hw]
     top, left = (round(start - cell * coarsest) for start, cell in zip(starts, first, strict=True))
-    pad = (top, left, height - rows - top, width - columns - left)
-    letterbox = replace(slot.letterbox, scale=slot.letterbox.scale * factor, resized_hw=(rows, columns), pad=pad)
+    pad = (top, left, height - resized[0] - top, width - resized[1] - left)
+    placement = replace(
+        slot.letterbox, scale=slot.letterbox.scale * factor, resized_hw=(resized[0], resized[1]), pad=pad
+    )
     count = (height // coarsest, width // coarsest)
-    return Seen([_cut(each, first, count, whole.network_hw, coarsest) for each in seen.maps], letterbox, NO_TIME)
+    return [_cut(each, first, count, whole.network_hw, coarsest) for each in output.maps], placement
 
 
 def _cut(

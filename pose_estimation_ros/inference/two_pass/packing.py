@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray
-from pose_estimation_ros.core.geometry import Letterbox
-from pose_estimation_ros.inference.pipeline import MAX_ASPECT
+from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, round_up
 from pose_estimation_ros.inference.two_pass.region import Region
 
 GAP = 16
@@ -76,7 +75,7 @@ def _letterbox(region: Region, multiple: int) -> Letterbox:
     """Return how a region fills its slot: in the upper left corner, with the gap to the next one."""
     height, width = region.hw
     resized = (max(1, round(height * region.scale)), max(1, round(width * region.scale)))
-    slot = [_round_up(side + GAP, multiple) for side in resized]
+    slot = [round_up(side + GAP, multiple) for side in resized]
     return Letterbox(region.hw, region.scale, resized, (0, 0, slot[0] - resized[0], slot[1] - resized[1]))
 
 
@@ -86,7 +85,7 @@ def _packed(
     """Return (canvas, row, column) of every size (height, width), and the canvases' sizes, in rows of equal heights."""
     total = sum(width for _, width in sizes)
     widest = max([LEAST_SIDE, *(width for _, width in sizes)])
-    candidates = {_round_up(round(each), multiple) for each in np.linspace(widest, max(total, widest), WIDTHS)}
+    candidates = {round_up(round(each), multiple) for each in np.linspace(widest, max(total, widest), WIDTHS)}
     packings = [_shelves(sizes, width, multiple) for width in sorted(candidates)]
     return min(packings, key=lambda packing: sum(height * width for height, width in packing[1]))
 
@@ -112,9 +111,5 @@ def _shelves(
 
 def _allowed(height: int, width: int, multiple: int) -> tuple[int, int]:
     """Return a canvas's size such that a pipeline takes it as it is: no taller than wide, nor far wider than tall."""
-    height = max(height, _round_up(LEAST_SIDE, multiple), _round_up(-(-width // MAX_ASPECT), multiple))
+    height = max(height, round_up(LEAST_SIDE, multiple), round_up(-(-width // MAX_ASPECT), multiple))
     return height, max(width, height)
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple

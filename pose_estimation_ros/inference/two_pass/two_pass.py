@@ -1,15 +1,15 @@
 """A pipeline of two: the first pass finds where people are, the second looks there closely."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend
-from pose_estimation_ros.inference.pipeline import Pipeline, PosePipeline, Result, Timings
+from pose_estimation_ros.inference.pipeline import Pipeline, Result, Timings, milliseconds_since
 from pose_estimation_ros.inference.two_pass.finding import Finder, Findings, RegionSettings, Sized, around_people
-from pose_estimation_ros.inference.two_pass.looking import NO_TIME, PackedLook, SingleLook
+from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
 from pose_estimation_ros.inference.two_pass.merging import deduplicated
 from pose_estimation_ros.inference.two_pass.region import merged
 
@@ -38,17 +38,17 @@ class TwoPass:
         return self.model.stride
 
     @property
-    def base_height(self) -> int:
-        """The second pass's height."""
-        return self.model.base_height
+    def base_size(self) -> int:
+        """The second pass's input height."""
+        return self.model.base_size
 
     def prepare(self, image: ByteArray) -> FloatArray:
         """Return the second pass's input (1, 3, H, W) for a picture as a whole."""
         return self.model.prepare(image)
 
-    def with_second_pass(self, wrap: Callable[[PosePipeline], PosePipeline]) -> 'TwoPass':
-        """Return the same with the second pass wrapped, in flips or scales."""
-        return replace(self, look=replace(self.look, pipeline=wrap(self.look.pipeline)))
+    def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TwoPass':
+        """Return the same whose second pass sees every region at other scales, and mirrored too."""
+        return replace(self, look=replace(self.look, pipeline=self.look.pipeline.with_looks(scales, flip)))
 
     def __call__(self, image: ByteArray) -> Result:
         """Find the people in an (H, W, 3) BGR picture."""
@@ -73,7 +73,7 @@ class TwoPass:
         start = time.perf_counter()
         height, width = image.shape[:2]
         regions = merged(around_people(Sized.all(people), (height, width), self.settings), self.settings.tolerance)
-        return Findings([], regions, Timings(0.0, 0.0, (time.perf_counter() - start) * 1e3))
+        return Findings([], regions, Timings(decode_ms=milliseconds_since(start)))
 
     def _closely(self, images: Sequence[ByteArray], found: Sequence[Findings]) -> list[Result]:
         looked = self.look(images, [each.regions for each in found])
@@ -81,8 +81,8 @@ class TwoPass:
         for first, second in zip(found, looked, strict=True):
             start = time.perf_counter()
             poses = self._best(deduplicated([*first.settled, *second.poses]))
-            merging = Timings(0.0, 0.0, (time.perf_counter() - start) * 1e3)
-            results.append(Result(poses, sum((first.timings, second.timings, merging), NO_TIME)))
+            merging = Timings(decode_ms=milliseconds_since(start))
+            results.append(Result(poses, first.timings + second.timings + merging))
         return results
 
     def _best(self, poses: list[Pose]) -> list[Pose]:

@@ -1,14 +1,14 @@
-"""The three decodings of Lightweight OpenPose, from a network's maps to poses of the picture."""
+"""The three decodings of Lightweight OpenPose, from a network's maps to poses of the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.settings import check_settings
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
@@ -16,6 +16,9 @@ from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.lightweight_openpose import fast, reference
 from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCORE, GroupingSettings, Peaks
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
+from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
+from pose_estimation_ros.methods.merging import mean_on_image, mean_on_largest
+from pose_estimation_ros.methods.method import Look
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,18 @@ class FastDecoder:
 
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'fast'
-    interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
-    averaged_on: ClassVar[Literal['largest', 'picture']] = 'largest'
+    interpolation: ClassVar[Interpolation] = 'linear'
 
-    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+    def merge(self, looks: Sequence[Look]) -> Look:
+        """Average on the grid of the largest input."""
+        return mean_on_largest(looks, mirror_maps)
+
+    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
         heatmaps, pafs = _checked(maps)
         peak_settings = fast.PeakSettings(self.settings.keypoint_threshold, subcells=self.settings.upsample_ratio)
         peaks, people = fast.decode(heatmaps, pafs, peak_settings, self.settings.grouping)
-        to_image = letterbox.map_to_image(_stride(heatmaps, letterbox))
+        to_image = placement.map_to_image(_stride(heatmaps, placement))
         return _poses(replace(peaks, xy=to_image(peaks.xy)), people, self.settings.max_persons)
 
 
@@ -55,32 +61,38 @@ class ReferenceDecoder:
 
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'reference'
-    interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
-    averaged_on: ClassVar[Literal['largest', 'picture']] = 'largest'
+    interpolation: ClassVar[Interpolation] = 'linear'
 
-    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+    def merge(self, looks: Sequence[Look]) -> Look:
+        """Average on the grid of the largest input."""
+        return mean_on_largest(looks, mirror_maps)
+
+    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
         heatmaps, pafs = _checked(maps)
         ratio = self.settings.upsample_ratio
         enlarged = reference.enlarge(heatmaps, ratio), reference.enlarge(pafs, ratio)
         peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
-        to_image = letterbox.map_to_image(_stride(heatmaps, letterbox) / ratio, pixel_centres=False)
+        to_image = placement.map_to_image(_stride(heatmaps, placement) / ratio, pixel_centres=False)
         return _poses(replace(peaks, xy=to_image(peaks.xy)), people, self.settings.max_persons)
 
 
 @dataclass(frozen=True)
 class EvaluationDecoder:
-    """The published COCO evaluation: maps enlarged to the picture's own size. Exact and slow."""
+    """The published COCO evaluation: maps enlarged to the image's own size. Exact and slow."""
 
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'evaluation'
-    interpolation: ClassVar[Literal['linear', 'cubic']] = 'cubic'
-    averaged_on: ClassVar[Literal['largest', 'picture']] = 'picture'
+    interpolation: ClassVar[Interpolation] = 'cubic'
 
-    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
+    def merge(self, looks: Sequence[Look]) -> Look:
+        """Average at the image's own size."""
+        return mean_on_image(looks, mirror_maps)
+
+    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
         heatmaps, pafs = _checked(maps)
-        enlarged = _to_image_size(heatmaps, letterbox), _to_image_size(pafs, letterbox)
+        enlarged = _to_image_size(heatmaps, placement), _to_image_size(pafs, placement)
         peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
         return _poses(replace(peaks, xy=peaks.xy.astype(float)), people, self.settings.max_persons)
 
@@ -88,13 +100,13 @@ class EvaluationDecoder:
 DECODERS = {decoder.name: decoder for decoder in (FastDecoder, ReferenceDecoder, EvaluationDecoder)}
 
 
-def _to_image_size(maps: FloatArray, letterbox: Letterbox) -> FloatArray:
-    """Enlarge (C, H, W) maps to the network's input, cut its padding off, and resize to the picture (H, W, C)."""
-    top, left, bottom, right = letterbox.pad
-    height, width = letterbox.image_hw
-    enlarged = reference.enlarge(maps, round(_stride(maps, letterbox)))
-    inner = enlarged[top : enlarged.shape[0] - bottom, left : enlarged.shape[1] - right]
-    return cv2.resize(inner, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32, copy=False)
+def _to_image_size(maps: FloatArray, placement: Placement) -> FloatArray:
+    """Enlarge (C, H, W) maps to the network's input, cut its padding off, and resize to the image (H, W, C)."""
+    height, width = placement.image_hw
+    enlarged = reference.enlarge(maps, round(_stride(maps, placement)))
+    return cv2.resize(enlarged[placement.inner], (width, height), interpolation=cv2.INTER_CUBIC).astype(
+        np.float32, copy=False
+    )
 
 
 def _checked(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -110,8 +122,8 @@ def _finite(maps: FloatArray) -> FloatArray:
     return maps if clean else np.nan_to_num(maps, posinf=0, neginf=0)
 
 
-def _stride(maps: FloatArray, letterbox: Letterbox) -> float:
-    return float(letterbox.network_hw[0] / maps.shape[-2])
+def _stride(maps: FloatArray, placement: Placement) -> float:
+    return float(placement.network_hw[0] / maps.shape[-2])
 
 
 def _poses(peaks: Peaks, people: FloatArray, max_persons: int) -> list[Pose]:

@@ -6,15 +6,17 @@ from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
-from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps, mirror_targets
+from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_targets
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
-from pose_estimation_ros.methods.method import Decoder, GraphFacts, Objective, Preprocessing
+from pose_estimation_ros.methods.merging import mirrored_input
+from pose_estimation_ros.methods.method import BaseSide, Decoder, GraphFacts, InputSize, Objective, Preprocessing
 
 
 class LightweightOpenPose:
@@ -25,7 +27,20 @@ class LightweightOpenPose:
     sees: Literal['picture', 'person'] = 'picture'
     preprocessing: Preprocessing = Preprocessing()
     scoring: ClassVar[Mapping[str, Any]] = {}
+    base_side: BaseSide = 'height'
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
+    stride_output: int = 0
+
+    def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
+        """Return the published letterbox: an image in the middle, both sides multiples of the stride."""
+        if size.fixed_hw:
+            return Letterbox.fit_inside(image_hw, size.fixed_hw)
+        rows = round(size.base * size.scale)
+        return Letterbox.fit(image_hw, rows, size.stride, MAX_ASPECT * rows)
+
+    def mirrored_input(self, batch: FloatArray) -> FloatArray:
+        """Return inputs with their columns reversed."""
+        return mirrored_input(batch)
 
     def options(self, values: Mapping[str, Any] | None = None) -> NetworkOptions:
         """Return a network's options; `values` are fields of NetworkOptions."""
@@ -82,10 +97,6 @@ class LightweightOpenPose:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
         decoder: Decoder = DECODERS[name](settings_from(DecodingSettings, settings, 'decoding settings'))
         return decoder
-
-    def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return heatmaps and fields of a mirrored input as those of the input itself."""
-        return mirror_maps(maps)
 
     def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
         """Return them mirrored, and fields where the published encoding draws them."""

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.settings import check_settings
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.methods import shared_settings
+from pose_estimation_ros.methods.merging import mean_on_largest
+from pose_estimation_ros.methods.method import Look
+from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
 
 SEEN = 0.2
 """Keypoints above this make up a pose's score, as published (in_vis_thre)."""
@@ -31,28 +34,28 @@ class DecodingSettings:
 
 @dataclass(frozen=True)
 class PublishedDecoder:
-    """One pose a crop; keypoints are crop pixels, a cell's being its number times the stride, as published."""
+    """One pose per crop; a cell lies at its index times the stride, without regard to pixel centres, as published."""
 
     skeleton: Skeleton = COCO_17
     settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'published'
-    interpolation: ClassVar[Literal['linear', 'cubic']] = 'linear'
-    averaged_on: ClassVar[Literal['largest', 'picture']] = 'largest'
+    interpolation: ClassVar[Interpolation] = 'linear'
 
-    def __call__(self, maps: Sequence[FloatArray], letterbox: Letterbox) -> list[Pose]:
-        """Decode the heatmaps (K, h, w) of one person to one pose, or to none where no keypoint shows.
+    def merge(self, looks: Sequence[Look]) -> Look:
+        """Return the mean of a crop and its mirror image."""
+        return mean_on_largest(looks, lambda maps: mirror_maps(maps, self.skeleton))
 
-        `letterbox` says how the crop lies in the network's input, which is as a whole where cropping made it.
-        """
+    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
+        """Decode the heatmaps (K, h, w) of one person to one pose, or to none where no keypoint is found."""
         heatmaps = np.nan_to_num(np.asarray(maps[0], dtype=np.float32), posinf=0, neginf=0)
         cells, scores = highest_cells(heatmaps)
         if self.settings.upsample_ratio > 1:
             cells = moved_by_quarter(cells, heatmaps)
-        to_crop = letterbox.map_to_image(letterbox.network_hw[0] / heatmaps.shape[-2], pixel_centres=False)
+        to_image = placement.map_to_image(placement.network_hw[0] / heatmaps.shape[-2], pixel_centres=False)
         found = scores > self.settings.keypoint_threshold
         if not found.any():
             return []
-        xy = np.where(found[:, None], to_crop(cells), np.nan)
+        xy = np.where(found[:, None], to_image(cells), np.nan)
         seen = scores[found & (scores > SEEN)]
         score = float(seen.mean()) if len(seen) else 0.0
         return [Pose(np.column_stack([xy, np.where(found, scores, 0)]), score, self.skeleton)]

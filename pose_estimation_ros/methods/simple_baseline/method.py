@@ -1,17 +1,21 @@
 """SimpleBaselines as one object: what its targets, loss, decoder and pipelines need to know of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
 from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.boxes import PersonCrop
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
-from pose_estimation_ros.methods.method import Decoder, GraphFacts, Objective, Preprocessing
+from pose_estimation_ros.methods.merging import mirrored_input
+from pose_estimation_ros.methods.method import BaseSide, Decoder, GraphFacts, InputSize, Objective, Preprocessing
 from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS, DecodingSettings
-from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
 from pose_estimation_ros.methods.simple_baseline.objective import SimpleBaselineObjective
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 
@@ -43,11 +47,24 @@ class SimpleBaseline:
     sees: Literal['picture', 'person'] = 'person'
     preprocessing: Preprocessing = PUBLISHED
     scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
+    base_side: BaseSide = 'height'
+    stride_output: int = 0
 
     @property
     def output_channels(self) -> tuple[int, ...]:
         """A heatmap for each joint."""
         return (len(self.skeleton),)
+
+    def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
+        """Return the crop of one person who fills an image."""
+        height, width = image_hw
+        box = np.array([-0.5, -0.5, width, height])
+        network_hw = size.fixed_hw or self.default_options.input_hw
+        return PersonCrop.around(box, network_hw, 1.0).placement(image_hw, network_hw)
+
+    def mirrored_input(self, batch: FloatArray) -> FloatArray:
+        """Return crops with their columns reversed."""
+        return mirrored_input(batch)
 
     @property
     def published_options(self) -> PoseResNetOptions:
@@ -114,14 +131,6 @@ class SimpleBaseline:
         if name not in DECODERS:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
         return DECODERS[name](self.skeleton, settings_from(DecodingSettings, settings, 'decoding settings'))
-
-    def mirror_maps(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return the heatmaps of a mirrored crop as those of the crop itself."""
-        return mirror_maps(maps, self.skeleton)
-
-    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return what `mirror_maps` does, which serves both ways."""
-        return self.mirror_maps(maps)
 
 
 SIMPLE_BASELINE = SimpleBaseline()

@@ -66,8 +66,7 @@ class PictureLog(Callback):
         for place, (epoch, index) in enumerate(few.keys.tolist()):
             image = few.images[place].cpu().numpy()
             height, width = image.shape[:2]
-            letterbox = Letterbox((height, width), 1.0, (height, width), (0, 0, 0, 0))
-            poses = self._decoder([each[place] for each in maps], letterbox)
+            poses = self._decoder([each[place] for each in maps], Letterbox.whole((height, width)))
             people = draw_people(image, self._items.sample((epoch, index)), poses)
             sums = [self._summed(each[0][place]) for each in (targets, maps)]
             rows.append(np.hstack([people, *(_heat(each, sums[0].max(), (height, width)) for each in sums)]))
