@@ -6,10 +6,6 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import BackendError
-<<<<<<< HEAD
-from pose_estimation_ros.inference.backends import opening as backends
-from pose_estimation_ros.inference.backends.backend import BackendSettings, Model, pick_outputs, probe_stride
-=======
 from pose_estimation_ros.inference.backends import opening
 from pose_estimation_ros.inference.backends.backend import (
     BackendSettings,
@@ -18,7 +14,6 @@ from pose_estimation_ros.inference.backends.backend import (
     probe_stride,
     thread_count,
 )
->>>>>>> 9850dcb (Keep ONNX Runtime and OpenVINO to OMP_NUM_THREADS, and refuse wrong inputs with one thread)
 from pose_estimation_ros.inference.backends.opening import open_backend
 
 CPU = BackendSettings(device='cpu')

@@ -11,13 +11,9 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes, suppressed
-<<<<<<< HEAD
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.settings import check_settings, setting
-=======
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.inference.backends.backend import thread_count
->>>>>>> 9850dcb (Keep ONNX Runtime and OpenVINO to OMP_NUM_THREADS, and refuse wrong inputs with one thread)
 
 STRIDES = (8, 16, 32)
 PAD = 114
