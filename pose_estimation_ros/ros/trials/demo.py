@@ -160,8 +160,8 @@ def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
 def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]']:
     """Run one of the package's nodes as a process, and end it as Ctrl-C would."""
     values = [part for key, value in parameters.items() for part in ('-p', f'{key}:={json.dumps(value)}')]
-    command = [sys.executable, '-m', f'pose_estimation_ros.ros.{name}', '--ros-args', '--log-level', 'warn', *values]
-    process = subprocess.Popen(command)
+    command = [sys.executable, '-m', f'pose_estimation_ros.ros.nodes.{name}', '--ros-args', '--log-level', 'warn']
+    process = subprocess.Popen([*command, *values])
     try:
         yield process
     finally:
