@@ -1,7 +1,7 @@
 """Play a bag into the pose node, on the bag's own time, once the node is active.
 
-`ros2 launch pose_estimation_ros bag_replay.launch.py bag:=my_bag image:=/camera/image_raw`; ends with the bag. What
-pose_estimation.launch.py takes, this takes as well.
+`ros2 launch pose_estimation_ros bag_replay.launch.py bag:=my_bag image:=/camera/image_raw`; ends with the bag. All
+arguments of pose_estimation.launch.py are accepted as well.
 """
 
 from launch.actions import (
@@ -25,9 +25,9 @@ CLOCK_HZ = '200'
 
 ARGUMENTS = {
     'bag': (None, 'Folder or file of the bag.'),
-    'image': ('image', "Topic of the bag's pictures."),
-    'play_rate': ('1.0', 'Speed of playing, as a multiple of the real one.'),
-    'delay': ('1.0', 'Seconds from the node being active to the beginning of the bag, in which player and node meet.'),
+    'image': ('image', "Image topic in the bag."),
+    'play_rate': ('1.0', 'Playback speed; 1.0 is real time.'),
+    'delay': ('1.0', 'Seconds between activation of the node and the start of the bag, for discovery.'),
 }
 
 
@@ -50,7 +50,7 @@ def generate_launch_description() -> LaunchDescription:
     )
 
     def go_on(event: ProcessExited, context: LaunchContext) -> list[Action]:
-        """Play once the node is active; end with the bag, or with a node that could not start."""
+        """Play once the node is active; end with the bag, or if the node could not start."""
         return [player] if event.action is waiting and event.returncode == 0 else [Shutdown()]
 
     return LaunchDescription([*arguments, pose_node, RegisterEventHandler(OnProcessExit(on_exit=go_on)), waiting])

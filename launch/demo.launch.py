@@ -1,6 +1,6 @@
 """A camera and the pose node: `ros2 launch pose_estimation_ros demo.launch.py model:=lwop.onnx`.
 
-What pose_estimation.launch.py takes, this takes as well.
+All arguments of pose_estimation.launch.py are accepted as well.
 """
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
@@ -17,9 +17,9 @@ POSE_NODE = PathJoinSubstitution([FindPackageShare(PACKAGE), 'launch', 'pose_est
 
 ARGUMENTS = {
     'namespace': ('', 'Namespace of both nodes.'),
-    'source': ('synthetic', 'Video, folder of pictures, camera (0, /dev/video0), stream, or synthetic people.'),
-    'rate': ('0', "Pictures a second; 0: the source's own."),
-    'loop': ('true', 'Whether to begin again at the end.'),
+    'source': ('synthetic', 'Video, folder of images, camera (0, /dev/video0), stream, or synthetic for drawn people.'),
+    'rate': ('0', "Frames per second; 0: the source's own rate."),
+    'loop': ('true', 'Start again at the end of the source.'),
 }
 
 

@@ -15,13 +15,13 @@ PROFILE = PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'fastdds.xm
 
 ARGUMENTS = {
     'namespace': ('', 'Namespace of the node.'),
-    'image': ('image', 'Topic of the pictures; with image_transport: compressed, what comes before /compressed.'),
-    'params_file': (PARAMS_FILE, 'YAML file of parameters.'),
-    'method': ('', 'Published system to run; empty: what params_file says.'),
-    'model': ('', 'Weights: a saved folder, .pth, .onnx or .xml; empty: what params_file says.'),
+    'image': ('image', 'Image topic; with image_transport: compressed, without the suffix /compressed.'),
+    'params_file': (PARAMS_FILE, 'YAML file of node parameters.'),
+    'method': ('', 'Published system to run; overrides params_file.'),
+    'model': ('', 'Weights: a saved folder, .pth, .onnx or .xml; overrides params_file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
-    'middleware_profile': ('true', 'Whether Fast DDS gets memory for large images; your own settings stand.'),
-    'use_sim_time': ('false', 'Whether time comes from /clock, as when a bag is played.'),
+    'middleware_profile': ('true', 'Enlarge the shared memory of Fast DDS for large images, unless the environment sets a profile.'),
+    'use_sim_time': ('false', 'Take the time from /clock, for bag replay and simulation.'),
 }
 PARAMETER_OF_ARGUMENT = {'method': 'method', 'model': 'model_path'}
 FASTDDS, HUMBLES_NAME = 'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'
@@ -34,7 +34,7 @@ ENVIRONMENT = {
 
 
 def pose_node(context: LaunchContext) -> list[Node]:
-    """Return the node, where arguments that were given count more than params_file."""
+    """Return the node; launch arguments override params_file."""
     values = {
         parameter: ParameterValue(context.launch_configurations[argument], value_type=str)
         for argument, parameter in PARAMETER_OF_ARGUMENT.items()
