@@ -25,7 +25,7 @@ CLOCK_HZ = '200'
 
 ARGUMENTS = {
     'bag': (None, 'Folder or file of the bag.'),
-    'image': ('image', "Image topic in the bag."),
+    'image': ('image', 'Image topic in the bag.'),
     'play_rate': ('1.0', 'Playback speed; 1.0 is real time.'),
     'delay': ('1.0', 'Seconds between activation of the node and the start of the bag, for discovery.'),
 }

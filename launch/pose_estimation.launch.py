@@ -20,7 +20,7 @@ ARGUMENTS = {
     'method': ('', 'Published system to run; overrides params_file.'),
     'model': ('', 'Weights: a saved folder, .pth, .onnx or .xml; overrides params_file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
-    'middleware_profile': ('true', 'Enlarge the shared memory of Fast DDS for large images, unless the environment sets a profile.'),
+    'middleware_profile': ('true', 'Enlarge the shared memory of Fast DDS for large images, unless a profile is set.'),
     'use_sim_time': ('false', 'Take the time from /clock, for bag replay and simulation.'),
 }
 PARAMETER_OF_ARGUMENT = {'method': 'method', 'model': 'model_path'}
