@@ -36,20 +36,26 @@ class RemoteFile:
 
 
 def fetch_all(
-    base_url: str, files: list[RemoteFile], folder: Path, *, progress: bool = True, timeout: float = 30
+    base_url: str, files: list[RemoteFile], folder: Path, *, verbose: bool = True, timeout: float = 30
 ) -> list[Path]:
-    """Fetch files of one server into a folder; return where they are, in the order given. Raises as `fetch` does."""
+    """Fetch files of one server into a folder; return their paths in the order given. Raises as `fetch` does.
+
+    With `verbose` it shows progress and prints the paths.
+    """
     base = base_url.rstrip('/')
-    return [
+    paths = [
         fetch(
             f'{base}/{file.path_on_server.lstrip("/")}',
             folder / file.name,
             sha256=file.sha256,
-            progress=progress,
+            progress=verbose,
             timeout=timeout,
         )
         for file in files
     ]
+    if verbose:
+        print('\n'.join(map(str, paths)))
+    return paths
 
 
 def fetch(

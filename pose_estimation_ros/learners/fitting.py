@@ -5,7 +5,7 @@ import math
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.data.transforms import Transform, published_lightweight_openpose
+from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.evaluation.coco_score import CocoScore
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.evaluating import published_numbers
@@ -70,8 +70,6 @@ class Fitting:
     backend: BackendSettings
     temp_path: Path
     request: FitRequest
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    weight_decay: float = OptimizerSettings.weight_decay
 
     @property
     def places(self) -> Places:
@@ -83,10 +81,10 @@ class Fitting:
     @property
     def settings(self) -> Settings:
         """The engine's settings for the published arguments."""
-        training, request = self.training, self.request
+        training, request, published = self.training, self.request, self.method.training
         return Settings(
-            optimizer=OptimizerSettings(lr=training.lr, weight_decay=self.weight_decay),
-            schedule=self.schedule,
+            optimizer=OptimizerSettings(lr=training.lr, weight_decay=published.weight_decay),
+            schedule=ScheduleSettings(milestones=published.milestones, gamma=published.gamma),
             trainer=TrainerSettings(
                 max_epochs=training.epochs if request.epochs is None else request.epochs,
                 batch_size=training.batch_size,
@@ -153,7 +151,7 @@ class Fitting:
                 preprocessing=model.preprocessing,
                 verbose=self.request.tells,
             )
-        augment = transform or published_lightweight_openpose(skeleton=self.method.skeleton)
+        augment = transform or self.method.augmentation(model.options)
         return published_result(self.train(model, pictures, augment, validation))
 
     def train(

@@ -14,16 +14,16 @@ from pose_estimation_ros.inference.two_pass.resized import Resized
 from pose_estimation_ros.inference.two_pass.second_pass import Enlarged
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.inference.two_pass.watching import Watch
-from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.first_pass import FirstPass
 from pose_estimation_ros.learners.given import remembers_given
 from pose_estimation_ros.learners.learner import Exported, Learner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.learners.pictures import Names
-from pose_estimation_ros.learners.published_files import OPENDR_URL
 from pose_estimation_ros.learners.single_passes import SinglePasses
 from pose_estimation_ros.learners.two_pass_runner import Passes, TwoPassRunner
+from pose_estimation_ros.methods.high_resolution.published import HIGH_RESOLUTION_URL, fetch_test_image
+from pose_estimation_ros.methods.lightweight_openpose.published import OPENDR_URL
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -309,6 +309,6 @@ class HighResolutionPoseEstimationLearner(Learner):
         """
         if mode == 'test_data':
             folder = Path(path) if path is not None else self.temp_path
-            url = published_files.HIGH_RESOLUTION_URL if url == OPENDR_URL else url
-            return published_files.fetch_high_resolution(self._img_resol or 1080, folder, url, verbose)
+            url = HIGH_RESOLUTION_URL if url == OPENDR_URL else url
+            return fetch_test_image(self._img_resol or 1080, folder, url, verbose)
         return self._plain.download(path, mode, verbose, url)

@@ -9,7 +9,6 @@ from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.pipeline import Pipeline, Result
-from pose_estimation_ros.learners import published_files
 from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting
 from pose_estimation_ros.learners.given import remembers_given
@@ -19,6 +18,7 @@ from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.learners.whole_picture_asked import whole_picture_holder
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.published import OPENDR_URL, fetch_published
 from pose_estimation_ros.methods.lightweight_openpose.system import SYSTEM
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.models.holder import announce
@@ -256,7 +256,7 @@ class LightweightOpenPoseLearner(Learner):
         path: str | Path | None = None,
         mode: str = 'pretrained',
         verbose: bool = False,
-        url: str = published_files.OPENDR_URL,
+        url: str = OPENDR_URL,
     ) -> list[Path]:
         """Fetch published files and return where they are.
 
@@ -264,4 +264,4 @@ class LightweightOpenPoseLearner(Learner):
         the other arguments are Learner.download's.
         """
         folder = Path(path) if path is not None else self.temp_path
-        return published_files.fetch_published(mode, self._backbone, folder, url, verbose)
+        return fetch_published(mode, self._backbone, folder, url, verbose)

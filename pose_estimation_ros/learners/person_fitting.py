@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.data.transforms import Transform, published_simple_baseline
+from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting, published_scores
 from pose_estimation_ros.learners.person_datasets import PersonValidation
@@ -14,19 +14,13 @@ from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.top_down_runner import person_network
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.models.holder import ModelHolder
-from pose_estimation_ros.training.settings import ScheduleSettings
-
-SCHEDULE = ScheduleSettings(milestones=(90, 120), gamma=0.1)
-WEIGHT_DECAY = 0.0
-AUGMENTATION = {'simple_baseline': (0.3, 40.0), 'simple_baseline_mpii': (0.25, 30.0)}
-"""Published shares of scale and degrees of rotation."""
 
 
 def person_fitting(
     method: Method, training: TrainingSettings, backend: BackendSettings, temp_path: Path, request: FitRequest
 ) -> Fitting:
     """Return one `fit` of a top-down learner, with the published schedule unless the learner was given another."""
-    return Fitting(method, training, backend, temp_path, request, SCHEDULE, WEIGHT_DECAY)
+    return Fitting(method, training, backend, temp_path, request)
 
 
 def fit_persons(
@@ -42,8 +36,7 @@ def fit_persons(
     if scored is not None:
         network = replace(wanted, label_corner=False)
         validation = PersonValidation(method, scored, network, verbose=fitting.request.tells)
-    scale, rotation = AUGMENTATION[method.name]
-    augment = transform or published_simple_baseline(wanted.input_hw, method.skeleton, scale, rotation)
+    augment = transform or method.augmentation(model.options or model.asked_options)
     try:
         result = fitting.train(model, people, augment, validation)
     finally:  # weights have changed, however training ended

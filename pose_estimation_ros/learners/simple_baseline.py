@@ -11,7 +11,6 @@ from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
-from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest
 from pose_estimation_ros.learners.following import Following
@@ -26,6 +25,7 @@ from pose_estimation_ros.learners.settings import backend_settings, normalisatio
 from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SimpleBaseline
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+from pose_estimation_ros.methods.simple_baseline.published import fetch_published
 from pose_estimation_ros.models.holder import ModelHolder, announce
 from pose_estimation_ros.models.optimized import calibration_inputs
 from pose_estimation_ros.tracking.tracker import Tracker
@@ -293,4 +293,4 @@ class SimpleBaselineLearner(Learner):
         """
         folder = Path(path) if path is not None else self.temp_path
         size = self._model.asked_options.input_hw
-        return person_files.fetch_published(mode, self._asked.backbone, size, folder, url, verbose)
+        return fetch_published(mode, self._asked.backbone, size, folder, url, verbose)

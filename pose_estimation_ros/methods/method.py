@@ -9,6 +9,7 @@ from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
+from pose_estimation_ros.data.transforms import Transform
 
 BaseSide = Literal['height', 'short side', 'longest side']
 
@@ -122,6 +123,16 @@ class Objective(Protocol):
         """Return the published parameter groups for a torch optimizer; every trainable parameter is in exactly one."""
 
 
+@dataclass(frozen=True)
+class PublishedTraining:
+    """How the published networks were trained: what `fit` does unless it is told otherwise."""
+
+    weight_decay: float
+    milestones: tuple[int, ...]
+    """Epochs, counted from 0, at whose beginning the learning rate is multiplied by `gamma`."""
+    gamma: float
+
+
 class Options(Protocol):
     """A network's dials, a frozen dataclass whose fields users may set by name."""
 
@@ -193,6 +204,16 @@ class Method(Protocol):
 
     def objective(self, options: Any, **settings: Any) -> Objective:
         """Return what a network of `options` is trained towards; settings are those of its targets."""
+
+    @property
+    def training(self) -> PublishedTraining:
+        """The published schedule."""
+
+    def augmentation(self, options: Any, photometric: tuple[Transform, ...] = (), **settings: Any) -> Transform:
+        """Return the published augmentation to inputs of a network of `options`, and what changes colours after it.
+
+        Settings are those of the augmentation, such as the size of inputs where the network takes any.
+        """
 
     def read_checkpoint(self, path: Path, hint: Any = None, trust: bool = False) -> tuple[Mapping[str, Any], Any]:
         """Return the state_dict of a published container and the options of the network that it is of.

@@ -21,8 +21,6 @@ from pose_estimation_ros.data.transforms import (
     Transform,
     camera_like,
     letterboxed,
-    published_lightweight_openpose,
-    published_simple_baseline,
     varied,
     whole_picture,
 )
@@ -141,8 +139,7 @@ def make_transform(settings: TransformSettings, method: Method, options: Any) ->
     if method.sees == 'person':
         if settings.kind != 'published':
             raise SettingsError(f'transform.kind must be published for {method.name}, got {settings.kind}')
-        scale, rotation = settings.person_scale, settings.person_rotation
-        return published_simple_baseline(options.input_hw, skeleton, scale, rotation, colours)
+        return method.augmentation(options, colours, scale=settings.person_scale, rotation=settings.person_rotation)
     if settings.size % options.stride:
         raise SettingsError(
             f'transform.size must be a multiple of the stride {options.stride} of the network, got {settings.size}'
@@ -153,4 +150,4 @@ def make_transform(settings: TransformSettings, method: Method, options: Any) ->
         return Compose((varied(settings.size, skeleton, settings.scale), *colours))
     if settings.kind == 'whole_picture':
         return Compose((whole_picture(settings.size, skeleton), *colours))
-    return published_lightweight_openpose(settings.size, skeleton, colours)
+    return method.augmentation(options, colours, size=settings.size)

@@ -33,7 +33,7 @@ from pose_estimation_ros.data.datasets import (
 )
 from pose_estimation_ros.data.datasets.wrappers import Kept
 from pose_estimation_ros.data.sample import Sample
-from pose_estimation_ros.data.transforms import published_lightweight_openpose
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.synthetic import SceneSettings
 from pose_estimation_ros.synthetic.appearance import TILES, Wardrobe
 from pose_estimation_ros.training.recipe import Part
@@ -667,7 +667,7 @@ def test_datasets_work_in_other_processes(assets, method):
     leeds.sample(0)
     paths = assets / 'coco/train2017', assets / 'coco/annotations/person_keypoints_train2017.json'
     dataset = Mixture([leeds, CocoMainPersons(*paths), SyntheticPeople(5, (64, 64))], length=12, skeleton=OPENPOSE_18)
-    chain = published_lightweight_openpose(64)
+    chain = published_augmentation(64)
     here = [chain(dataset.sample(index), np.random.default_rng(index)) for index in range(12)]
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(2, context, initializer=cv2.setNumThreads, initargs=(0,)) as pool:

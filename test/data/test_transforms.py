@@ -36,9 +36,9 @@ from pose_estimation_ros.data.transforms import (
     Warp,
     camera_like,
     letterboxed,
-    published_lightweight_openpose,
     supergradients_style,
 )
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 
 SPOT = Skeleton('spot', ('nose',), ('nose',), (), (0.1,))
 STEPS = {
@@ -104,7 +104,7 @@ def test_spot_and_joint_stay_together(name, seed):
 @pytest.mark.parametrize('seed', range(8))
 @pytest.mark.parametrize('xy', [(142.3, 97.6), (60.0, 150.5)])
 def test_spot_and_joint_stay_together_through_the_published_chain(seed, xy):
-    (warp,) = published_lightweight_openpose(200, SPOT).transforms
+    (warp,) = published_augmentation(200, SPOT).transforms
     moved = replace(warp, image_pad=0)(spotted(xy=xy), np.random.default_rng(seed))
     assert moved.image.max() > 100
     assert apart(moved) < 0.03
@@ -150,7 +150,7 @@ def test_picture_is_resampled_once(monkeypatch):
     calls = []
     warp = cv2.warpAffine
     monkeypatch.setattr(cv2, 'warpAffine', lambda *args, **named: calls.append(1) or warp(*args, **named))
-    published_lightweight_openpose(64, COCO_17)(people(), np.random.default_rng(0))
+    published_augmentation(64, COCO_17)(people(), np.random.default_rng(0))
     assert len(calls) == 1
 
 
@@ -223,7 +223,7 @@ def test_padding_is_grey_and_counts_as_asked(mask_pad):
 def test_mask_follows_the_picture():
     sample = spotted((211, 300), (142.3, 97.6), 14.0)
     sample = replace(sample, mask=(sample.image[..., 0] < 127).astype(np.uint8))
-    (warp,) = published_lightweight_openpose(200, SPOT).transforms
+    (warp,) = published_augmentation(200, SPOT).transforms
     for seed in range(5):
         moved = replace(warp, image_pad=0)(sample, np.random.default_rng(seed))
         assert set(np.unique(moved.mask)) == {0, 1}
@@ -234,7 +234,7 @@ def test_mask_follows_the_picture():
 def test_published_chain_scales_and_crops_by_the_first_person():
     heights, centres = [], []
     for seed in range(200):
-        moved = published_lightweight_openpose()(people(skeleton=OPENPOSE_18), np.random.default_rng(seed))
+        moved = published_augmentation()(people(skeleton=OPENPOSE_18), np.random.default_rng(seed))
         assert moved.image.shape == (368, 368, 3)
         heights.append(84 * np.sqrt(moved.areas[0] / 4000))
         centres.append(moved.boxes[0, :2] + moved.boxes[0, 2:] / 2 - 183.5)
@@ -248,7 +248,7 @@ def test_published_chain_turns_at_most_forty_degrees_and_mirrors_half():
     for seed in range(200):
         sample = people(skeleton=OPENPOSE_18)
         sample.joints[0, 0], sample.joints[0, 1] = (40, 60, 2), (80, 60, 2)
-        moved = published_lightweight_openpose()(sample, np.random.default_rng(seed)).joints[0, :2, :2]
+        moved = published_augmentation()(sample, np.random.default_rng(seed)).joints[0, :2, :2]
         x, y = moved[1] - moved[0]
         mirrored += x < 0
         angles.append(np.degrees(np.arctan2(y, abs(x))))
@@ -261,7 +261,7 @@ def test_published_chain_takes_pictures_without_people():
     empty = replace(sample, joints=sample.joints[:0], boxes=sample.boxes[:0], areas=sample.areas[:0])
     flat = replace(sample, boxes=np.zeros((2, 4)))
     for each in (empty, flat):
-        moved = published_lightweight_openpose(128)(each, np.random.default_rng(1))
+        moved = published_augmentation(128)(each, np.random.default_rng(1))
         assert moved.image.shape == (128, 128, 3)
         assert (moved.image != 128).mean() > 0.2
         assert len(moved.joints) == len(each.joints)
@@ -327,7 +327,7 @@ def test_colour_does_what_it_says():
 
 
 def test_same_seed_gives_the_same_sample():
-    chain = Compose((published_lightweight_openpose(96), *camera_like()))
+    chain = Compose((published_augmentation(96), *camera_like()))
     first, second = (chain(people(skeleton=OPENPOSE_18), np.random.default_rng([7, 1])) for _ in range(2))
     assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.joints, second.joints)
@@ -336,7 +336,7 @@ def test_same_seed_gives_the_same_sample():
 
 
 def test_chains_can_be_pickled():
-    chain = Compose((published_lightweight_openpose(96), *camera_like(), supergradients_style(64, OPENPOSE_18)))
+    chain = Compose((published_augmentation(96), *camera_like(), supergradients_style(64, OPENPOSE_18)))
     copy = pickle.loads(pickle.dumps(chain))
     assert copy == chain
     assert copy(people(skeleton=OPENPOSE_18), np.random.default_rng(0)).image.shape == (64, 64, 3)

@@ -377,7 +377,7 @@ def test_a_full_disk(url, target):
 
 def test_several_files(site, url, tmp_path):
     wanted = [RemoteFile('models/net.bin', 'a/net.bin', HASH), RemoteFile('/data/image.jpg', 'image.jpg')]
-    paths = fetch_all(url.removesuffix('models/net.bin'), wanted, tmp_path, progress=False)
+    paths = fetch_all(url.removesuffix('models/net.bin'), wanted, tmp_path, verbose=False)
     assert paths == [tmp_path / 'a' / 'net.bin', tmp_path / 'image.jpg']
     assert all(path.read_bytes() == CONTENT for path in paths)
 

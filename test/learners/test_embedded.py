@@ -12,7 +12,7 @@ import torch
 from pose_estimation_ros import LightweightOpenPoseLearner
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
-from pose_estimation_ros.data.transforms import published_lightweight_openpose
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.models import embedded
 from pose_estimation_ros.models.embedded import embedded_model
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
@@ -90,7 +90,7 @@ def test_training_starts_from_it(tmp_path):
     learner.load()
     with pytest.raises(WeightsError, match='no torch network'):
         _ = learner.network
-    data = SyntheticPeople(2, (96, 96), seed=1), published_lightweight_openpose(96)
+    data = SyntheticPeople(2, (96, 96), seed=1), published_augmentation(96)
     losses = learner.fit(data[0], epochs=1, transform=data[1], silent=True)
     assert np.isfinite(losses['paf_losses']).all()
     assert learner.options.backbone == 'efficientnet_lite'

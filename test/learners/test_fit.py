@@ -17,10 +17,10 @@ from pose_estimation_ros import DatasetIterator, ExternalDataset, Image, Keypoin
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.synthetic_people import PICTURE, SyntheticPeople
-from pose_estimation_ros.data.transforms import published_lightweight_openpose
 from pose_estimation_ros.evaluation.ground_truth import coco_truth
 from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 
@@ -38,7 +38,7 @@ SMALL = {
     'val_after': 2,
     'log_after': 1,
 }
-TRAINING = {'transform': published_lightweight_openpose(96), 'images_folder_name': 'drawn', 'epochs': 1}
+TRAINING = {'transform': published_augmentation(96), 'images_folder_name': 'drawn', 'epochs': 1}
 FILES = {'annotations_filename': 'people.json'}
 VALIDATION = {'val_images_folder_name': 'drawn', 'val_annotations_filename': 'people.json'}
 
@@ -151,7 +151,7 @@ import os, signal, sys
 import numpy as np
 from pose_estimation_ros import KeypointDataset, LightweightOpenPoseLearner
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
-from pose_estimation_ros.data.transforms import published_lightweight_openpose
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 
 class Interrupting(KeypointDataset):
     skeleton = SyntheticPeople.skeleton
@@ -171,7 +171,7 @@ learner = LightweightOpenPoseLearner(
 )
 learner.init_model()
 try:
-    learner.fit(Interrupting(), epochs=1, transform=published_lightweight_openpose(96), silent=True)
+    learner.fit(Interrupting(), epochs=1, transform=published_augmentation(96), silent=True)
 except KeyboardInterrupt as error:
     learner.save(sys.argv[1] + '/kept')
     print(len(Interrupting.seen), error)

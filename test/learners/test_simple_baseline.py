@@ -15,9 +15,9 @@ from pose_estimation_ros.core.errors import DownloadError, PoseEstimationError, 
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
 from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
 from pose_estimation_ros.inference.backends.backend import BackendSettings
-from pose_estimation_ros.learners import person_files
 from pose_estimation_ros.learners.teaching import taught_subject
 from pose_estimation_ros.learners.top_down_runner import open_detector
+from pose_estimation_ros.methods.simple_baseline import published
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 from pose_estimation_ros.training.recipe import DataSettings, Part, Recipe, TeacherSettings
@@ -281,7 +281,7 @@ def test_create_learner_knows_it():
 def test_downloads_say_what_they_fetch_and_check_the_hash_in_the_name(tmp_path, serve, monkeypatch):
     content = b'weights'
     name = f'resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth'
-    monkeypatch.setitem(person_files.IMAGENET, 'resnet18', name)
+    monkeypatch.setitem(published.IMAGENET, 'resnet18', name)
     (tmp_path / 'server').mkdir()
     for each in (name, 'yolox_nano.onnx', 'pose_resnet_18_64x64.pth.tar'):
         (tmp_path / 'server' / each).write_bytes(content)

@@ -3,8 +3,6 @@
 from pose_estimation_ros.data.transforms.builders import (
     camera_like,
     letterboxed,
-    published_lightweight_openpose,
-    published_simple_baseline,
     supergradients_style,
     varied,
     whole_picture,
@@ -57,8 +55,6 @@ __all__ = [
     'Warp',
     'camera_like',
     'letterboxed',
-    'published_lightweight_openpose',
-    'published_simple_baseline',
     'supergradients_style',
     'varied',
     'whole_picture',

@@ -1,7 +1,6 @@
 """Whole chains of transforms, with published numbers or with those of this package's own recipes."""
 
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18, Skeleton
-from pose_estimation_ros.data.transforms.person import CropAroundPerson, CutOutPerson, RotateExpanding, ScaleToPerson
 from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
 from pose_estimation_ros.data.transforms.steps import (
     FitInside,
@@ -16,38 +15,6 @@ from pose_estimation_ros.data.transforms.steps import (
     Sometimes,
 )
 from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Transform, Warp
-
-
-def published_lightweight_openpose(
-    size: int = 368, skeleton: Skeleton = OPENPOSE_18, photometric: tuple[Transform, ...] = ()
-) -> Compose:
-    """Return the published augmentation: scale by the main person, turn, crop about them, mirror.
-
-    The published crop is 368 pixels; at other sizes the jitter of its centre (40 pixels) goes with it. Publication
-    changes no colours; `photometric` may.
-    """
-    steps = (
-        ScaleToPerson(size, multiplier=(0.5, 1.1), target=0.6),
-        RotateExpanding(40),
-        CropAroundPerson(size, size, jitter=40 * size / 368),
-        RandomFlip(skeleton, 0.5),
-    )
-    return Compose((Warp(steps, image_pad=128, mask_pad=1), *photometric))
-
-
-def published_simple_baseline(
-    size: tuple[int, int] = (256, 192),
-    skeleton: Skeleton = COCO_17,
-    scale: float = 0.3,
-    rotation: float = 40.0,
-    photometric: tuple[Transform, ...] = (),
-) -> Compose:
-    """Return SimpleBaselines' augmentation to crops of height and width: COCO's numbers; MPII has 0.25 and 30.
-
-    Publication changes no colours; `photometric` may.
-    """
-    steps = (CutOutPerson(*size, scale=scale, rotation=rotation), RandomFlip(skeleton, 0.5))
-    return Compose((Warp(steps, image_pad=0, mask_pad=1), *photometric))
 
 
 def letterboxed(size: int | tuple[int, int] = 368, image_pad: int = 128) -> Compose:

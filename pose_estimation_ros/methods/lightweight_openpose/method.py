@@ -9,6 +9,8 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import AugmentationSettings, published_augmentation
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
@@ -16,7 +18,15 @@ from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_ta
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.merging import mirrored_input
-from pose_estimation_ros.methods.method import BaseSide, Decoder, GraphFacts, InputSize, Objective, Preprocessing
+from pose_estimation_ros.methods.method import (
+    BaseSide,
+    Decoder,
+    GraphFacts,
+    InputSize,
+    Objective,
+    Preprocessing,
+    PublishedTraining,
+)
 
 
 class LightweightOpenPose:
@@ -30,6 +40,7 @@ class LightweightOpenPose:
     base_side: BaseSide = 'height'
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
     stride_output: int = 0
+    training: PublishedTraining = PublishedTraining(weight_decay=5e-4, milestones=(100, 200, 260), gamma=0.333)
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
         """Return the published letterbox: an image in the middle, both sides multiples of the stride."""
@@ -55,6 +66,13 @@ class LightweightOpenPose:
     def objective(self, options: NetworkOptions, **settings: Any) -> Objective:
         """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
         return LightweightOpenPoseObjective.of(options, **settings)
+
+    def augmentation(
+        self, options: NetworkOptions, photometric: tuple[Transform, ...] = (), **settings: Any
+    ) -> Transform:
+        """Return the published augmentation; settings are the fields of AugmentationSettings."""
+        wanted = settings_from(AugmentationSettings, settings, 'settings of the augmentation')
+        return published_augmentation(wanted.size, self.skeleton, photometric)
 
     def read_checkpoint(
         self, path: Path, hint: NetworkOptions | None = None, trust: bool = False

@@ -1,7 +1,7 @@
 """SimpleBaselines as one object: what its targets, loss, decoder and pipelines need to know of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,8 +13,19 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
+from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.methods.merging import mirrored_input
-from pose_estimation_ros.methods.method import BaseSide, Decoder, GraphFacts, InputSize, Objective, Preprocessing
+from pose_estimation_ros.methods.method import (
+    BaseSide,
+    Decoder,
+    GraphFacts,
+    InputSize,
+    Objective,
+    Preprocessing,
+    PublishedTraining,
+)
+from pose_estimation_ros.methods.simple_baseline import augmentation
+from pose_estimation_ros.methods.simple_baseline.augmentation import AugmentationSettings, published_augmentation
 from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.simple_baseline.objective import SimpleBaselineObjective
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
@@ -49,6 +60,8 @@ class SimpleBaseline:
     scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
     base_side: BaseSide = 'height'
     stride_output: int = 0
+    training: ClassVar[PublishedTraining] = PublishedTraining(weight_decay=0.0, milestones=(90, 120), gamma=0.1)
+    augmented: AugmentationSettings = augmentation.COCO
 
     @property
     def output_channels(self) -> tuple[int, ...]:
@@ -84,6 +97,14 @@ class SimpleBaseline:
     def objective(self, options: PoseResNetOptions, **settings: Any) -> Objective:
         """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
         return SimpleBaselineObjective.of(options, **settings)
+
+    def augmentation(
+        self, options: PoseResNetOptions, photometric: tuple[Transform, ...] = (), **settings: Any
+    ) -> Transform:
+        """Return the published augmentation to crops; settings are the fields of AugmentationSettings."""
+        values = {**asdict(self.augmented), **settings}
+        wanted = settings_from(AugmentationSettings, values, 'settings of the augmentation')
+        return published_augmentation(options.input_hw, self.skeleton, wanted, photometric)
 
     def read_checkpoint(
         self, path: Path, hint: PoseResNetOptions | None = None, trust: bool = False
@@ -136,5 +157,11 @@ class SimpleBaseline:
 SIMPLE_BASELINE = SimpleBaseline()
 """COCO's 17 joints; crops of 256x192 unless a network's options say otherwise."""
 
-SIMPLE_BASELINE_MPII = SimpleBaseline('simple_baseline_mpii', MPII_16, MPII_OPTIONS, published_label_corner=False)
+SIMPLE_BASELINE_MPII = SimpleBaseline(
+    'simple_baseline_mpii',
+    MPII_16,
+    MPII_OPTIONS,
+    published_label_corner=False,
+    augmented=augmentation.MPII,
+)
 """MPII's 16 joints; crops of 256x256."""

@@ -1,4 +1,4 @@
-"""Which files are published for top-down estimation, and fetching them."""
+"""The files that are published for SimpleBaselines and its person detector."""
 
 from pathlib import Path
 
@@ -52,7 +52,4 @@ def fetch_published(
         file, base = RemoteFile(name, name), url
     else:
         raise SettingsError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
-    paths = fetch_all(base, [file], folder, progress=verbose)
-    if verbose:
-        print('\n'.join(f'{path}' for path in paths))
-    return paths
+    return fetch_all(base, [file], folder, verbose=verbose)

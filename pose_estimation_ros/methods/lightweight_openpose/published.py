@@ -1,15 +1,11 @@
-"""Which files OpenDR publishes for Lightweight OpenPose, and fetching them. No hashes are published for them."""
+"""The files that OpenDR publishes for Lightweight OpenPose; no hashes are published for them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.fetching.download import RemoteFile, fetch_all
 
 OPENDR_URL = 'ftp://opendrdata.csd.auth.gr/perception/pose_estimation/lightweight_open_pose/'
-HIGH_RESOLUTION_URL = OPENDR_URL.replace('lightweight_open_pose', 'high_resolution_pose_estimation')
-HIGH_RESOLUTION_ROWS = (1080, 1440)
-"""Sizes in which the picture for the high-resolution learner is published."""
 
 PRETRAINED = tuple(
     RemoteFile(f'openpose_default/openpose_default.{suffix}', f'openpose_default/openpose_default.{suffix}')
@@ -25,7 +21,7 @@ MODES = ('pretrained', 'weights', 'test_data')
 
 
 def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
-    """Return the files of a mode; raises SettingsError naming the modes there are."""
+    """Return the files of a mode; raises SettingsError naming the modes."""
     if mode == 'pretrained':
         if backbone != 'mobilenet':
             raise SettingsError(f'a pretrained model is published for the mobilenet backbone only, not for {backbone}')
@@ -45,18 +41,4 @@ def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
 
 def fetch_published(mode: str, backbone: str, folder: Path, url: str, verbose: bool) -> list[Path]:
     """Fetch the files of a mode into `folder` and return where they are."""
-    return _fetch(published_files(mode, backbone), folder, url, verbose)
-
-
-def fetch_high_resolution(rows: int, folder: Path, url: str, verbose: bool) -> list[Path]:
-    """Fetch the annotated picture of so many rows, or of 1080, into `folder` and return where the files are."""
-    size = rows if rows in HIGH_RESOLUTION_ROWS else HIGH_RESOLUTION_ROWS[0]
-    names = ('dataset/annotation.json', f'dataset/image/000000000785_{size}.jpg')
-    return _fetch([RemoteFile(name, name) for name in names], folder, url, verbose)
-
-
-def _fetch(files: Sequence[RemoteFile], folder: Path, url: str, verbose: bool) -> list[Path]:
-    paths = fetch_all(url, list(files), folder, progress=verbose)
-    if verbose:
-        print('\n'.join(f'{path}' for path in paths))
-    return paths
+    return fetch_all(url, list(published_files(mode, backbone)), folder, verbose=verbose)

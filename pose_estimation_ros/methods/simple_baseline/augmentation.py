@@ -1,0 +1,34 @@
+"""The published augmentation of SimpleBaselines."""
+
+from dataclasses import dataclass
+
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.data.transforms import Compose, CutOutPerson, RandomFlip, Transform, Warp
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """The numbers published for COCO."""
+
+    scale: float = 0.3
+    """Share by which the size of crops varies."""
+    rotation: float = 40.0
+    """Degrees."""
+
+
+COCO = AugmentationSettings()
+MPII = AugmentationSettings(0.25, 30.0)
+
+
+def published_augmentation(
+    size: tuple[int, int] = (256, 192),
+    skeleton: Skeleton = COCO_17,
+    settings: AugmentationSettings = COCO,
+    photometric: tuple[Transform, ...] = (),
+) -> Compose:
+    """Return the published augmentation to crops of height and width.
+
+    The published training changes no colours; `photometric` may.
+    """
+    steps = (CutOutPerson(*size, scale=settings.scale, rotation=settings.rotation), RandomFlip(skeleton, 0.5))
+    return Compose((Warp(steps, image_pad=0, mask_pad=1), *photometric))
