@@ -1,16 +1,16 @@
-"""What can go wrong and a user can do something about. Each message says what was expected, what came, what to do."""
+"""Errors that a user can act on. Each message states what was expected, what was given and what to do."""
 
 
 class PoseEstimationError(Exception):
-    """Base of all errors that the command line turns into one sentence and exit code 2."""
+    """Base class; the command line prints the message as one line and exits with code 2."""
 
 
 class ImageError(PoseEstimationError):
-    """A picture cannot be read or is not of a supported kind."""
+    """An image cannot be read or has an unsupported format."""
 
 
 class SourceError(PoseEstimationError):
-    """A video, folder or camera cannot be opened or holds nothing to read."""
+    """A video, folder, camera or bag cannot be opened or contains no images."""
 
 
 class WeightsError(PoseEstimationError):
@@ -18,28 +18,28 @@ class WeightsError(PoseEstimationError):
 
 
 class BackendError(PoseEstimationError):
-    """An inference backend, device or precision is not available here."""
+    """An inference backend, device or precision is not available on this machine."""
 
 
 class SettingsError(PoseEstimationError):
-    """A setting has a value outside its range, or settings contradict each other."""
+    """A setting is out of range, or settings contradict each other."""
 
 
 class OutputError(PoseEstimationError):
-    """A result cannot be written."""
+    """An output file or folder cannot be written."""
 
 
 class DownloadError(PoseEstimationError):
-    """A file cannot be fetched, or is not the file it should be."""
+    """A file cannot be downloaded, or is not the expected file."""
 
 
 class TrainingError(PoseEstimationError):
-    """Training cannot go on; what was written before stays."""
+    """Training cannot continue; files written before are kept."""
 
 
 class DatasetError(PoseEstimationError):
-    """A dataset's pictures or annotations are missing, or not what they should be."""
+    """Images or annotations of a data set are missing or malformed."""
 
 
 class EvaluationError(PoseEstimationError):
-    """Detections do not fit the truth that they are to be scored against."""
+    """Detections do not match the annotations that they are scored against."""

@@ -200,7 +200,7 @@ def test_running_again_replaces_what_is_there(tmp_path, random_model, capsys):
     old = record(tmp_path / 'old', tiny())
     assert run(old, '--output', tmp_path / 'new', '--annotate', *random_model) == 0
     assert run(tmp_path / 'new', '--output', tmp_path / 'newer', *random_model) == 0
-    assert 'has skeletons already; they are replaced' in capsys.readouterr().err
+    assert 'already contains skeletons; they are replaced' in capsys.readouterr().err
     assert messages_of(tmp_path / 'newer') == [each for each in messages_of(tmp_path / 'new') if each[0] != ANNOTATED]
 
 
@@ -255,7 +255,7 @@ def test_pictures_that_cannot_be_read_are_left_out_with_one_warning(tmp_path, fa
     assert run(old, '--output', tmp_path / 'new') == 0
     output = capsys.readouterr()
     assert output.err.count("got 'bayer_rggb12'") == 1
-    assert '3 frames, 0 poses, 0 tracks, 3 unreadable and left out' in output.out
+    assert '3 frames, 0 poses, 0 tracks, 3 unreadable and skipped' in output.out
     assert len(learner.stamps) == len(on(tmp_path / 'new', SKELETONS)) == 3
     assert len(on(tmp_path / 'new', CAMERA.name)) == 6
 
@@ -311,8 +311,8 @@ def bad_pictures(path):
         (lambda path: path.mkdir(), 'holds no bag'),
         (lambda path: path.write_text('x'), 'is no bag'),
         (no_images, 'has no image topic, only /a'),
-        (no_pictures, 'there is no picture on /camera/image_raw: there is no message'),
-        (bad_pictures, 'there is no picture on /camera/compressed: of 3 messages none can be read'),
+        (no_pictures, 'no image on /camera/image_raw: the topic has no messages'),
+        (bad_pictures, 'no image on /camera/compressed: none of 3 messages can be read'),
     ],
 )
 def test_what_holds_no_pictures_is_refused(tmp_path, fake, capsys, prepare, says):

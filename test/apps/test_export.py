@@ -34,12 +34,15 @@ def poses_of(cli, picture):
 
 @pytest.fixture
 def export(cli, seeing):
-    """Function that exports the seer and returns by how many percent of their spread the maps differ."""
+    """Function that exports the seer and returns by how many percent of their standard deviation the maps differ."""
 
     def run(output, *options):
         outcome = cli('export', output, *options, *seeing)
         assert outcome.code == 0, outcome
-        said = re.search(r'^wrote (.*); its maps differ from the source by ([\d.]+)% of their spread$', outcome.out)
+        said = re.search(
+            r'^wrote (.*); its maps differ from the source by ([\d.]+)% of their standard deviation \(RMS\)$',
+            outcome.out,
+        )
         assert said[1] == str(output)
         return float(said[2])
 

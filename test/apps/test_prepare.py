@@ -41,14 +41,14 @@ def test_coco(cli, archives, small, tmp_path):
     assert re.search(
         r'part +files +size +state +where\nval2017 +3 +175\.8 KiB +made now +d/images/val2017', outcome.out
     )
-    assert 'all is in place' in outcome.out
+    assert 'complete; evaluation needs' in outcome.out
     assert 'unpacking val2017: 100%' in outcome.err
     table = json.loads((tmp_path / 'here' / 't.json').read_text())
     row = {'name': 'val2017', 'path': 'd/images/val2017', 'files': 3, 'bytes': 180_000, 'state': 'made now'}
     assert table == [row]
     again = cli(*arguments)
     assert again.code == 0
-    assert 'nothing was to be done' in again.out
+    assert 'nothing to do' in again.out
     assert 'there already' in again.out
 
 

@@ -28,24 +28,24 @@ LOG = logging.getLogger(__name__)
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
+    """Add the options of this command."""
     parser.add_argument(
         'input', type=Path, metavar='IN', help='A ROS 2 bag: a folder with metadata.yaml, an .mcap or a .db3 file.'
     )
     parser.add_argument(
         '--output', type=Path, required=True, metavar='OUT',
-        help='Folder for the new bag: the messages of the old one, and /pose_estimation/skeletons.',
+        help='Folder for the new bag: all messages of the input and /pose_estimation/skeletons.',
     )  # fmt: skip
-    parser.add_argument('--topic', type=str | None, help='Of the images; needed where a bag has several.')
-    add_flag(parser, '--annotate', 'Add annotated pictures too, as /pose_estimation/image_annotated/compressed.')
+    parser.add_argument('--topic', type=str | None, help='Image topic; required if the bag has several.')
+    add_flag(parser, '--annotate', 'Also add annotated images as /pose_estimation/image_annotated/compressed.')
     add_json_option(parser, 'the poses')
-    add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
+    add_flag(parser, '--no-smooth', 'Do not smooth tracked keypoints.')
     add_tracker_option(parser)
     add_model_options(parser)
 
 
 def run(settings: Namespace) -> int:
-    """Find the people in the pictures of a bag, and write all into a new one."""
+    """Add the skeletons of the people in a bag's images to a copy of the bag."""
     if importlib.util.find_spec('rosbags') is None:
         raise SourceError('reading bags needs the package rosbags: pip install "pose_estimation_ros[bag]"')
     from pose_estimation_ros.data.bags import OWN_TOPICS, open_bag, refuse_existing
@@ -55,7 +55,7 @@ def run(settings: Namespace) -> int:
         refuse_existing(settings.output, bag.storage)
         _refuse_inside(settings)
         learner = make_learner(settings)
-        learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
+        learner.pipeline(settings.upsample_ratio)  # fails before anything is written
         started = time.perf_counter()
         estimator = Estimator(learner, topic, settings)
         _process(bag, estimator, settings, stdout)
@@ -67,7 +67,7 @@ def run(settings: Namespace) -> int:
 
 
 class Estimator:
-    """Poses of the pictures on one topic, by the stamps in their headers."""
+    """Estimates the poses in the images of one topic, at the stamps of their headers."""
 
     def __init__(self, learner: Any, topic: str, settings: Namespace) -> None:
         self.skeleton = learner.method.skeleton
@@ -79,12 +79,12 @@ class Estimator:
         self._unstamped = False
 
     def __str__(self) -> str:
-        skipped = f', {self._skipped} unreadable and left out' if self._skipped else ''
+        skipped = f', {self._skipped} unreadable and skipped' if self._skipped else ''
         counts = {'frame': self.pictures, 'pose': self._poses, 'track': len(self._ids)}
         return ', '.join(counted(count, what) for what, count in counts.items()) + skipped
 
     def estimate(self, message: 'Message') -> tuple['BagPicture', float, list[Pose]] | None:
-        """Return picture, stamp and poses; None where the message is another topic's or cannot be read."""
+        """Return image, stamp and poses; None for a message of another topic or an unreadable one."""
         from pose_estimation_ros.data.bags import picture_in
 
         if message.topic.name != self._topic:
@@ -102,28 +102,28 @@ class Estimator:
         return picture, stamp, poses
 
     def check(self) -> None:
-        """Raise SourceError where there was no picture at all."""
+        """Raise SourceError if there was no image at all."""
         if not self.pictures:
-            unread = f'of {counted(self._skipped, "message")} none can be read'
-            reason = unread if self._skipped else 'there is no message'
-            raise SourceError(f'there is no picture on {self._topic}: {reason}')
+            unread = f'none of {counted(self._skipped, "message")} can be read'
+            reason = unread if self._skipped else 'the topic has no messages'
+            raise SourceError(f'no image on {self._topic}: {reason}')
 
     def _skip(self, error: ImageError) -> None:
         if not self._skipped:
-            LOG.warning('a picture on %s is left out, as others like it will be: %s', self._topic, error)
+            LOG.warning('skipping an image on %s, and all others like it: %s', self._topic, error)
         self._skipped += 1
 
     def _stamp(self, picture: 'BagPicture', message: 'Message') -> float:
         if picture.stamp is not None:
             return picture.stamp
         if not self._unstamped:
-            LOG.warning('pictures on %s have no stamp; the time of recording is used', self._topic)
+            LOG.warning('images on %s have no stamp; the time of recording is used', self._topic)
             self._unstamped = True
         return message.stamp_ns * 1e-9
 
 
 def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout: TextIO | None) -> None:
-    """Copy the bag with what the estimator finds, and write the poses down as JSON if wanted."""
+    """Copy the bag, add what the estimator finds, and write the poses as JSON if requested."""
     from pose_estimation_ros.data.bags import DESCRIPTION, Message, description_data, written_bag
 
     with contextlib.ExitStack() as stack:
@@ -147,12 +147,12 @@ def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout
 
 
 def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
-    """Yield the messages of a bag after copying them, under a progress bar; results of an earlier run are left out."""
+    """Copy and yield the messages of a bag under a progress bar, without results of an earlier run."""
     from pose_estimation_ros.data.bags import OWN_TOPICS
 
     kept = [topic for topic in bag.topics if topic.name not in OWN_TOPICS]
     if len(kept) < len(bag.topics):
-        LOG.warning('%s has skeletons already; they are replaced', bag.path)
+        LOG.warning('%s already contains skeletons; they are replaced', bag.path)
     for topic in kept:
         writer.add_topic(topic)
     for message in tqdm(bag.messages(), total=bag.count, desc=bag.path.name, unit='message', leave=False):
@@ -164,7 +164,7 @@ def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
 def _found(
     message: 'Message', picture: 'BagPicture', poses: list[Pose], estimator: Estimator, annotate: bool
 ) -> Iterator['Message']:
-    """Yield what goes beside a picture, recorded when it was."""
+    """Yield the messages to add for an image, with its time of recording."""
     from pose_estimation_ros.data.bags import ANNOTATED, SKELETONS, Message, annotated_data, skeletons_data
 
     yield Message(SKELETONS, message.stamp_ns, skeletons_data(poses, picture.header, estimator.skeleton))
@@ -174,7 +174,7 @@ def _found(
 
 
 def _refuse_inside(settings: Namespace) -> None:
-    """Raise OutputError where the JSON would go into the bag's folder, which comes into being at the end."""
+    """Raise OutputError if the JSON would go into the bag's folder, which is created at the end."""
     if settings.json in (None, STDOUT):
         return
     if settings.output.absolute() in (settings.json.absolute(), *settings.json.absolute().parents):

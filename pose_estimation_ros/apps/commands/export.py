@@ -21,24 +21,24 @@ CALIBRATION_LIMIT = 128
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
+    """Add the options of this command."""
     parser.add_argument(
-        'output', type=Path, metavar='OUTPUT', help='FILE.onnx, or a folder to save the model and its description in.'
+        'output', type=Path, metavar='OUTPUT', help='FILE.onnx, or a folder for the model and its description.'
     )
     parser.add_argument(
         '--to', type=Literal['fp32', 'fp16', 'int8'], default='fp32', help='Precision of the exported model.'
     )
     parser.add_argument(
         '--calibration', nargs='+', default=[], metavar='SOURCE',
-        help=f'For int8: pictures or videos like those it will see; {CALIBRATION_LIMIT} frames are taken, evenly.',
+        help=f'For int8: images or videos similar to the later input; {CALIBRATION_LIMIT} frames, evenly spaced.',
     )  # fmt: skip
     add_model_options(parser)
 
 
 def run(settings: Namespace) -> int:
-    """Export, write, and say how far the result is from its source."""
+    """Export, write, and print how much the maps differ from the source's."""
     if settings.to == 'int8' and not settings.calibration:
-        raise SettingsError('--to int8 needs --calibration SOURCE: pictures that look like what it will see')
+        raise SettingsError('--to int8 needs --calibration SOURCE: images or videos similar to the later input')
     learner = make_learner(settings)
     before = learner.pipeline().backend
     pictures = _frames(settings.calibration)
@@ -48,18 +48,18 @@ def run(settings: Namespace) -> int:
         learner.optimize(do_constant_folding=True, precision=settings.to, calibration=pictures)
     content = learner.optimized_content()
     after = open_backend(Model(learner.method.output_channels, onnx=content), BackendSettings('onnxruntime'))
-    spread = f'{_difference(before, after, batch):.2%} of their spread'
+    difference = f'{_difference(before, after, batch):.2%}'
     if settings.output.suffix == '.onnx':
         with written_whole(settings.output) as temporary:
             temporary.write_bytes(content)
     else:
         learner.save(settings.output)
-    say(f'wrote {settings.output}; its maps differ from the source by {spread}')
+    say(f'wrote {settings.output}; its maps differ from the source by {difference} of their standard deviation (RMS)')
     return 0
 
 
 def _frames(sources: list[str]) -> list[ByteArray]:
-    """Return at most CALIBRATION_LIMIT frames, evenly from all of the sources."""
+    """Return at most CALIBRATION_LIMIT frames, evenly spaced over all sources."""
     if not sources:
         return []
     opened = open_sources(sources)
@@ -74,12 +74,12 @@ def _frames(sources: list[str]) -> list[ByteArray]:
 
 
 def _patches() -> ByteArray:
-    """Return a picture of coloured patches, to compare models on where there is none."""
+    """Return an image of coloured patches, to compare models if there are no calibration images."""
     patches = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
     return patches.repeat(16, axis=0).repeat(16, axis=1)
 
 
 def _difference(before: Backend, after: Backend, batch: FloatArray) -> float:
-    """Return the largest root mean square difference of two models' maps, as a share of their spread."""
+    """Return the largest RMS difference of two models' maps, relative to the standard deviation of the maps."""
     pairs = zip(before(batch), after(batch), strict=True)
     return max(float(np.sqrt(np.mean((a - b) ** 2)) / max(a.std(), 1e-9)) for a, b in pairs)

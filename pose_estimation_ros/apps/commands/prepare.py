@@ -23,16 +23,16 @@ OWN_OPTIONS: dict[str, dict[str, Any]] = {
     'imagenet': {'archive': None},
     'synthetic': {'count': 100, 'seed': 0},
 }
-"""Options of one dataset alone, with what they are unless given."""
+"""Options that belong to one data set, with their defaults."""
 RECIPE = 'config/train/lightweight_openpose.yaml'
 COLUMNS = ('part', 'files', 'size', 'state', 'where')
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
+    """Add the options of this command."""
     parser.add_argument(
         'what', type=Literal['coco', 'imagenet', 'synthetic'],
-        help="COCO 2017, ImageNet (ILSVRC 2012), or drawn people in COCO's layout.",
+        help="COCO 2017, ImageNet (ILSVRC 2012), or synthetic people in COCO's layout.",
     )  # fmt: skip
     parser.add_argument(
         '--output', type=Path | None, metavar='DIR',
@@ -41,25 +41,25 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--url', type=str | None, help=f'For coco: server with zips/ and annotations/ ({COCO_URL}).')
     parser.add_argument(
         '--archives', type=Path | None, metavar='FOLDER',
-        help='For coco: take the zip files from here, fetch nothing, and leave them there.',
+        help='For coco: unpack the zip files in this folder instead of downloading; they are kept.',
     )  # fmt: skip
     parser.add_argument(
         '--parts', type=str | None, metavar='NAMES',
-        help=f'For coco: some of train2017,val2017,test2017,annotations (default: {",".join(DEFAULT_PARTS)}).',
+        help=f'For coco: parts out of train2017,val2017,test2017,annotations (default: {",".join(DEFAULT_PARTS)}).',
     )  # fmt: skip
-    add_flag(parser, '--keep-archives', 'For coco: keep the fetched zip files, in DIR/archives.')
+    add_flag(parser, '--keep-archives', 'For coco: keep the downloaded zip files in DIR/archives.')
     parser.add_argument(
         '--archive', type=Path | None, metavar='ZIP',
-        help='For imagenet: the archive imagenet-object-localization-challenge.zip, from Kaggle for registered users.',
+        help='For imagenet: imagenet-object-localization-challenge.zip, which needs a Kaggle account.',
     )  # fmt: skip
-    parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: pictures to draw.')
-    parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: another one draws other people.')
-    add_flag(parser, '--dry-run', 'Only say what would be done.')
+    parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: number of images.')
+    parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: random seed.')
+    add_flag(parser, '--dry-run', 'Print what would be done, and do nothing.')
     add_json_option(parser, 'the table')
 
 
 def run(settings: Namespace) -> int:
-    """Prepare, going on where an earlier run was interrupted, and show what is there."""
+    """Prepare a data set, resuming an interrupted run, and print a table of its parts."""
     _refuse_foreign(settings)
     with json_results(settings.json, indent=2) as write_results:
         _run(settings, write_results)
@@ -72,7 +72,7 @@ def _run(settings: Namespace, write_results: Write) -> None:
     try:
         outcome = _prepare(settings, output, manner)
     except KeyboardInterrupt:
-        print(f'\n{PROGRAM}: what came is kept, run the same command again to continue', file=sys.stderr)
+        print(f'\n{PROGRAM}: finished parts are kept; run the same command again to continue', file=sys.stderr)
         raise
     _show(outcome)
     write_results([{**asdict(part), 'path': str(part.path)} for part in outcome.parts])
@@ -92,7 +92,7 @@ def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:
 
 
 def _refuse_foreign(settings: Namespace) -> None:
-    """Raise SettingsError where an option belongs to another dataset."""
+    """Raise SettingsError for an option of another data set."""
     for other, options in OWN_OPTIONS.items():
         for name, absent in options.items():
             if other != settings.what and settings[name] != absent:
@@ -111,10 +111,10 @@ def _show(outcome: Outcome) -> None:
 
 
 def _next(what: str, output: Path, outcome: Outcome) -> str:
-    """Say whether anything was done, and what to type next."""
-    done = 'nothing was to be done' if all(part.state == THERE for part in outcome.parts) else 'all is in place'
+    """Return the result and the command to run next."""
+    done = 'nothing to do' if all(part.state == THERE for part in outcome.parts) else 'complete'
     if what == 'imagenet':
-        return f'{done}; the names of the classes are in {output / LABELS}'
+        return f'{done}; class names are in {output / LABELS}'
     if what == 'synthetic':
         return f'{done}; next: python -m pose_estimation_ros evaluate --dataset {output}'
     names = {part.name for part in outcome.parts}

@@ -14,16 +14,16 @@ Write = Callable[[Any], None]
 
 
 def add_json_option(parser: Any, what: str) -> None:
-    """Add the option; `what` goes to the file."""
+    """Add the option; `what` names the results."""
     parser.add_argument(
         '--json', type=Path | None, metavar='FILE',
-        help=f'File for {what}, for programs to read; - is standard output, and all else goes to standard error then.',
+        help=f'JSON file of {what}; - prints the JSON to standard output and everything else to standard error.',
     )  # fmt: skip
 
 
 @contextlib.contextmanager
 def stdout_for_json(file: Path | None) -> Iterator[TextIO | None]:
-    """Yield standard output where JSON goes there, None otherwise; what is printed meanwhile goes to standard error."""
+    """Yield standard output if JSON goes there, otherwise None; everything else is printed to standard error then."""
     if file != STDOUT:
         yield None
         return
@@ -34,7 +34,7 @@ def stdout_for_json(file: Path | None) -> Iterator[TextIO | None]:
 
 @contextlib.contextmanager
 def json_results(file: Path | None, indent: int = 1) -> Iterator[Write]:
-    """Yield what writes results down where they are wanted; whatever else is printed leaves JSON alone."""
+    """Yield a function that writes the results as JSON to the file or to standard output."""
 
     def write(results: Any) -> None:
         if stdout:
