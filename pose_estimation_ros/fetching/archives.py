@@ -1,4 +1,4 @@
-"""Zip archives of strangers: looked through before anything is written, and unpacked so that it can be continued."""
+"""Zip archives: checked before anything is written, and unpacked so that an interrupted run can continue."""
 
 import contextlib
 import re
@@ -57,7 +57,7 @@ class Archive:
         places = {item.place for item in items}
         if len(places) < len(items):
             twice = counted(len(items) - len(places), 'file')
-            raise ArchiveError(f'{self.path} has {twice} twice; get another copy of it')
+            raise ArchiveError(f'{self.path} contains {twice} twice; get another copy of it')
         return items
 
     def text(self, name: str) -> str:
@@ -123,7 +123,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise OutputError(f'cannot write {path}: {reason}; what is there is kept, run again to continue') from error
+        raise OutputError(f'cannot write {path}: {reason}; finished files are kept, run again to continue') from error
 
 
 def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:

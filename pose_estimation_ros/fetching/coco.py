@@ -166,7 +166,7 @@ def _make(request: CocoRequest, part: CocoPart, manner: Manner) -> None:
         if path != request.fetched(part):
             raise
         path.unlink()
-        raise ArchiveError(f'{error}; it was removed, run again to fetch it anew') from error
+        raise ArchiveError(f'{error}; it was removed, run again to download it') from error
     _put_away(request, part)
 
 

@@ -1,4 +1,4 @@
-"""Explicit downloads: continued when interrupted, checked, and there as a whole or not at all."""
+"""Downloads that resume, are checked, and never leave a partial file under the final name."""
 
 import contextlib
 import hashlib
@@ -67,7 +67,7 @@ def fetch(
     progress: bool = True,
     timeout: float = 30,
 ) -> Path:
-    """Fetch an http(s), ftp or file URL and return `target`. A target that is there already is kept if it is right.
+    """Fetch an http(s), ftp or file URL and return `target`. An existing target is kept if it is right.
 
     Data go to `<target>.part`, which an interrupted download leaves behind and the next one continues, provided that
     the file on the server is still the same. Where neither the server nor the caller knows the size and no hash is
@@ -133,7 +133,7 @@ class _Job:
                 return False
             size = self.target.stat().st_size
             right = _sha256(self.target).startswith(self.sha256) if self.sha256 else self.size in (None, size)
-        self.say(f'{self.target} is there already' + ('' if right else ', but is another file; fetching it again'))
+        self.say(f'{self.target} already exists' + ('' if right else ', but is a different file; downloading it again'))
         return right
 
     def run(self) -> None:
@@ -146,7 +146,7 @@ class _Job:
             except _DroppedError as drop:
                 if not attempts_left:
                     raise DownloadError(
-                        f'the connection to {self.name} broke after {drop}; what came is kept, run again to resume'
+                        f'lost the connection to {self.name} after {drop}; run again to resume the partial file'
                     ) from drop
                 self.say(f'connection lost after {drop}, trying again')
                 time.sleep(PAUSE_S)
@@ -186,8 +186,8 @@ class _Job:
                 return
             self.part.unlink()
         raise DownloadError(
-            f'{self.name} should have the SHA-256 {self.sha256}, but what came has {actual} and was removed; '
-            f'run again, or fetch the file elsewhere and copy it to {self.target}'
+            f'{self.name}: expected SHA-256 {self.sha256}, got {actual}; the file was removed; '
+            f'run again, or download it on another machine and copy it to {self.target}'
         )
 
     def _open(self) -> Stream:
@@ -203,15 +203,15 @@ class _Job:
     def _connect(self, offset: int) -> Stream:
         scheme = self.url.partition(':')[0].lower()
         if scheme not in OPENERS:
-            raise DownloadError(f'an address must begin with {", ".join(OPENERS)}, got {self.name}')
+            raise DownloadError(f'a URL must begin with {", ".join(OPENERS)}, got {self.name}')
         try:
             return OPENERS[scheme](self.url, offset, self.version, self.timeout)
         except (http.client.RemoteDisconnected, ConnectionResetError, EOFError) as error:
             raise _DroppedError(f'{offset} bytes') from error
         except (*NETWORK_ERRORS, ValueError) as error:
             raise DownloadError(
-                f'cannot fetch {self.name}: {describe(error, self.timeout)}; try again, or fetch the file on another '
-                f'machine and copy it to {self.target}'
+                f'cannot fetch {self.name}: {describe(error, self.timeout)}; try again, or download the file on '
+                f'another machine and copy it to {self.target}'
             ) from error
 
     def _refuse_web_page(self, stream: Stream, head: bytes) -> None:
@@ -219,8 +219,8 @@ class _Job:
         page = head.lstrip(b'\xef\xbb\xbf \t\r\n').lower().startswith((b'<!doctype html', b'<html'))
         if page and not stream.offset and self.target.suffix.lower() not in WEB_PAGE_SUFFIXES:
             raise DownloadError(
-                f'cannot fetch {self.name}: the server sent a web page in place of the file (a login, a proxy?); '
-                f'see it in a browser, or fetch the file on another machine and copy it to {self.target}'
+                f'cannot fetch {self.name}: the server sent a web page instead of the file (a login page, a proxy?); '
+                f'open it in a browser, or download the file on another machine and copy it to {self.target}'
             )
 
     def _store(self, stream: Stream, head: bytes, total: int | None) -> int:

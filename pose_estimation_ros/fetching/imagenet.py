@@ -79,8 +79,8 @@ def labels_yaml(synsets: str) -> str:
 def _required(archive: Path | None) -> Path:
     if archive is None:
         raise SettingsError(
-            f'ImageNet can only be downloaded with an account: get imagenet-object-localization-challenge.zip from '
-            f'{KAGGLE} and name it with --archive'
+            f'downloading ImageNet needs an account: get imagenet-object-localization-challenge.zip from '
+            f'{KAGGLE} and pass it with --archive'
         )
     return archive
 
@@ -90,7 +90,7 @@ def _make_from(
 ) -> tuple[str, ...]:
     """Make what is missing; in a dry run say what would be made, after looking through the archive."""
     if not path.is_file():
-        raise DatasetError(f'there is no archive {path}; name the zip file that Kaggle gave you with --archive')
+        raise DatasetError(f'there is no archive {path}; pass the zip file from Kaggle with --archive')
     if manner.progress:
         tqdm.write(f'reading the table of contents of {path}', file=sys.stderr)
     with opened(path) as archive:
@@ -121,7 +121,7 @@ def _labels(archive: Archive, counts: ImageNetCounts) -> str:
 
 def _train_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
     items = archive.items(rf'{counts.pictures}/train/(n\d+/[^/]+\.JPEG)', lambda match: match[1])
-    expect_count(archive.path, 'training pictures', len(items), counts.train)
+    expect_count(archive.path, 'training images', len(items), counts.train)
     _refuse_bomb(archive, items, counts)
     return items
 
@@ -132,10 +132,10 @@ def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
     items = archive.items(
         rf'{counts.pictures}/val/(([^/]+)\.JPEG)', lambda match: f'{wnid_of.get(match[2], "")}/{match[1]}'
     )
-    expect_count(archive.path, 'validation pictures', len(items), counts.val)
+    expect_count(archive.path, 'validation images', len(items), counts.val)
     unknown = [item.place for item in items if item.place.startswith('/')]
     if unknown:
-        raise ArchiveError(f'{counts.val_solution} in {archive.path} does not say what {unknown[0][1:]} shows')
+        raise ArchiveError(f'{counts.val_solution} in {archive.path} has no class for {unknown[0][1:]}')
     _refuse_bomb(archive, items, counts)
     return items
 

@@ -23,8 +23,8 @@ def require_space(folder: Path, needed: int, free: FreeSpace) -> None:
     there = free(folder)
     if there < needed:
         raise OutputError(
-            f'{folder} needs {in_words(needed)}, but {in_words(there)} are free; '
-            'make room, or choose a folder on another disk with --output'
+            f'{folder} needs {in_words(needed)}, but only {in_words(there)} are free; '
+            'free some space, or choose a folder on another disk with --output'
         )
 
 
@@ -46,9 +46,9 @@ class Manner:
     """How to go about it."""
 
     progress: bool = True
-    """Show bars and notes on stderr."""
+    """Show progress bars and notes on stderr."""
     dry_run: bool = False
-    """Only say what would be done."""
+    """Report what would be done, and do nothing."""
     free: FreeSpace = free_bytes
 
 

@@ -1,4 +1,4 @@
-"""Drawn people as a dataset in COCO's layout, for `evaluate` and other programs."""
+"""Synthetic people as a dataset in COCO's layout, for `evaluate` and other programs."""
 
 import json
 from dataclasses import asdict
@@ -53,7 +53,7 @@ def prepare_synthetic(
         write_json(make_folder(output) / MARK, info)
         _draw(output, count, seed, scene, info, manner.progress)
     if not whole and manner.dry_run:
-        return Outcome((), (f'{counted(count, "picture")} would be drawn into {output}',))
+        return Outcome((), (f'{counted(count, "image")} would be drawn into {output}',))
     return Outcome(_parts(output, THERE if whole else MADE))
 
 
@@ -61,7 +61,7 @@ def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[
     folder = make_folder(output / IMAGES)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, object]] = []
-    for number in tqdm(range(count), desc='synthetic people', unit='picture', disable=not progress):
+    for number in tqdm(range(count), desc='synthetic people', unit='image', disable=not progress):
         frame = generate_image(seed_of(seed, number), scene)
         name = f'{number:012d}.jpg'
         with written_whole(folder / name) as temporary:
@@ -80,7 +80,7 @@ def _info(path: Path) -> Any:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise SettingsError(f'{path} cannot be read; remove the folder to have it drawn again') from error
+        raise SettingsError(f'{path} cannot be read; remove the folder to draw it again') from error
 
 
 def _parts(output: Path, state: str) -> tuple[Prepared, ...]:

@@ -83,7 +83,7 @@ def test_a_second_time_nothing_is_fetched(cli, site):
         file.unlink()
     outcome = cli('download', 'test_data', '--url', url)
     assert outcome.code == 0
-    assert outcome.err.count('is there already') == 2
+    assert outcome.err.count('already exists') == 2
 
 
 def test_files_of_a_folder(cli, site):
@@ -117,12 +117,12 @@ def test_a_login_page_in_place_of_the_file(cli, site):
     url, folder = site
     (folder / 'shufflenet.pth.tar').write_text('<!DOCTYPE html><html>Log in</html>')
     sentence = cli('download', 'weights', '--backbone', 'shufflenet', '--url', url).sentence()
-    assert 'a web page in place of the file' in sentence
+    assert 'a web page instead of the file' in sentence
     assert files_under('.') == []
 
 
 def test_no_address(cli):
-    assert 'an address must begin with' in cli('download', 'pretrained', '--url', 'example').sentence()
+    assert 'a URL must begin with' in cli('download', 'pretrained', '--url', 'example').sentence()
 
 
 def test_a_backbone_without_pretrained_model(cli):

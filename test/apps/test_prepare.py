@@ -88,7 +88,7 @@ def test_dry_run_of_the_published_dataset(cli, tmp_path):
     ('arguments', 'sentence'),
     [
         (['mpii'], 'WHAT must be one of coco, imagenet'),
-        (['imagenet'], 'can only be downloaded with an account'),
+        (['imagenet'], 'downloading ImageNet needs an account'),
         (['imagenet', '--archive', 'none.zip'], r'there is no archive none\.zip'),
         (['imagenet', '--url', 'http://x'], '--url is for prepare coco, not for prepare imagenet'),
         (['imagenet', '--keep-archives'], '--keep-archives is for prepare coco'),
@@ -187,7 +187,7 @@ def test_seeds_share_no_picture(cli):
 
 
 def test_synthetic_people_in_a_dry_run_and_with_foreign_options(cli):
-    assert '5 pictures would be drawn' in cli('prepare', 'synthetic', '--count', 5, '--dry-run').out
+    assert '5 images would be drawn' in cli('prepare', 'synthetic', '--count', 5, '--dry-run').out
     assert not Path('data').exists()
     assert (
         '--url is for prepare coco, not for prepare synthetic' in cli('prepare', 'synthetic', '--url', 'u').sentence()

@@ -94,7 +94,9 @@ def files(target):
 def break_off(site, url, target, at=HALF):
     """Leave the part of a download whose connections all broke, `at` bytes in the end."""
     site.drops = [at, 0, 0]
-    with pytest.raises(DownloadError, match=f'broke after {at} of {len(site.content)} bytes.*run again to resume'):
+    with pytest.raises(
+        DownloadError, match=f'lost the connection.* after {at} of {len(site.content)} bytes.*run again to resume'
+    ):
         fetch(url, target)
     assert files(target) == ['net.bin.part']
     assert target.with_name('net.bin.part').read_bytes() == CONTENT[:at]
@@ -224,7 +226,7 @@ def test_a_file_that_is_there_is_kept_and_said_so(site, url, target, expected, c
     target.write_bytes(CONTENT)
     assert fetch(url, target, **expected) == target
     assert site.asked == []
-    assert f'{target} is there already' in capsys.readouterr().err
+    assert f'{target} already exists' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('expected', [{'sha256': HASH}, {'size': len(CONTENT)}])
@@ -238,7 +240,7 @@ def test_a_wrong_file_that_is_there_is_replaced_and_only_by_the_right_one(site, 
     site.status = None
     fetch(url, target, **expected)
     assert target.read_bytes() == CONTENT
-    assert 'another file' in capsys.readouterr().err
+    assert 'a different file' in capsys.readouterr().err
 
 
 def test_not_found(site, url, target):

@@ -271,7 +271,7 @@ class TestBadArchives:
     def test_a_file_twice(self, request_of, output, archives):
         with pytest.warns(UserWarning, match='Duplicate'), zipfile.ZipFile(archives / 'val2017.zip', 'a') as file:
             file.writestr('val2017/000000000001.jpg', b'evil')
-        self.assert_refused(request_of(), output, 'has 1 file twice')
+        self.assert_refused(request_of(), output, 'contains 1 file twice')
 
     @pytest.mark.parametrize('count', [0, 2, 4])
     def test_a_wrong_count(self, request_of, output, archives, count):
@@ -303,7 +303,7 @@ class TestBadArchives:
 
 class TestDisk:
     def test_too_little_room_is_told_before_anything_is_written(self, request_of, output):
-        with pytest.raises(OutputError, match=r'COCO needs 5\d\.\d KiB, but 1000 bytes are free; make room'):
+        with pytest.raises(OutputError, match=r'COCO needs 5\d\.\d KiB, but only 1000 bytes are free; free some space'):
             prepare(request_of(), Manner(progress=False, free=lambda folder: 1000))
         assert [path.name for path in output.rglob('*') if path.is_file()] == ['lock']
 
@@ -340,7 +340,7 @@ class TestDisk:
         place = output / '.preparing' / 'val2017' / '000000000001.jpg'
         place.parent.mkdir(parents=True)
         place.symlink_to('/dev/full')
-        with pytest.raises(OutputError, match='No space left on device; what is there is kept'):
+        with pytest.raises(OutputError, match='No space left on device; finished files are kept'):
             prepare(request_of())
         assert not (output / 'images' / 'val2017').exists()
         place.unlink()
@@ -432,7 +432,7 @@ class TestFromAServer:
         good = (archives / 'val2017.zip').read_bytes()
         (archives / 'val2017.zip').write_bytes(good[:5000])
         wanted = request_of(archives=None, url=url)
-        with pytest.raises(DatasetError, match=r'damaged.*it was removed, run again to fetch it anew'):
+        with pytest.raises(DatasetError, match=r'damaged.*it was removed, run again to download it'):
             prepare(wanted)
         assert_nothing_half_done(output)
         (archives / 'val2017.zip').write_bytes(good)

@@ -96,7 +96,7 @@ def test_what_is_missing_is_made(pack, output):
 
 
 def test_no_archive(output):
-    with pytest.raises(SettingsError, match=r'with an account: get imagenet-object.*\.zip from https://www\.kaggle'):
+    with pytest.raises(SettingsError, match=r'needs an account: get imagenet-object.*\.zip from https://www\.kaggle'):
         prepare(output, None)
     with pytest.raises(DatasetError, match=r'there is no archive none\.zip'):
         prepare(output, Path('none.zip'))
@@ -113,7 +113,7 @@ def test_dry_run(pack, output):
 
 
 def test_too_little_room(pack, output):
-    with pytest.raises(OutputError, match='but 99 bytes are free'):
+    with pytest.raises(OutputError, match='but only 99 bytes are free'):
         prepare(output, pack(), Manner(progress=False, free=lambda folder: 99))
     assert not output.exists()
 
@@ -131,16 +131,16 @@ VAL_1 = f'{ROOM}/val/ILSVRC2012_val_00000001.JPEG'
 @pytest.mark.parametrize(
     ('changes', 'match'),
     [
-        ({VAL_1: None}, 'has 3 validation pictures, expected 4'),
-        ({f'{ROOM}/train/n01440764/more.JPEG': 'x'}, 'has 7 training pictures, expected 6'),
+        ({VAL_1: None}, 'has 3 validation images, expected 4'),
+        ({f'{ROOM}/train/n01440764/more.JPEG': 'x'}, 'has 7 training images, expected 6'),
         ({'LOC_synset_mapping.txt': None}, r'has no LOC_synset_mapping\.txt'),
         ({'LOC_synset_mapping.txt': SYNSETS + 'n3 third'}, 'has 3 classes'),
         ({'LOC_synset_mapping.txt': 'n01440764\nn01484850\n'}, 'has a line without a name'),
         ({'LOC_synset_mapping.txt': b'\xff\xfe\xff'}, 'is damaged'),
         ({'LOC_synset_mapping.txt': SYNSETS.replace('n01440764', 'n00000001')}, 'classes of .* do not match: n0'),
-        ({'LOC_val_solution.csv': SOLUTION[:-40]}, r'does not say what ILSVRC2012_val_00000004\.JPEG shows'),
+        ({'LOC_val_solution.csv': SOLUTION[:-40]}, r'has no class for ILSVRC2012_val_00000004\.JPEG'),
         ({'LOC_val_solution.csv': SOLUTION.replace('n01484850', 'n09999999')}, 'do not match: n09999999'),
-        ({'LOC_val_solution.csv': ''}, 'does not say what'),
+        ({'LOC_val_solution.csv': ''}, 'has no class for'),
         ({'../../evil.JPEG': 'x'}, 'outside its folder'),
         ({VAL_1: 'x' * 20_000}, 'would unpack to 20.* KiB, expected at most 9.8 KiB'),
     ],
