@@ -14,7 +14,8 @@ import torch
 
 from pose_estimation_ros import LightweightOpenPoseLearner
 from pose_estimation_ros.core.errors import OutputError, PoseEstimationError
-from pose_estimation_ros.models.embedded import FOLDER, NAMES
+from pose_estimation_ros.methods.lightweight_openpose.system import SYSTEM
+from pose_estimation_ros.models.embedded import FOLDER
 
 HEIGHT = 256
 LIMIT = 9e6
@@ -30,7 +31,7 @@ def write(source: Path, folder: Path) -> None:
         for name, value in learner.network.state_dict().items()
     }
     learner.network.load_state_dict(state)
-    name = NAMES['lightweight_openpose']
+    name = SYSTEM.embedded
     torch_folder = folder / f'{name}_torch'
     learner.save(torch_folder)
     content = io.BytesIO()

@@ -21,7 +21,7 @@ from pose_estimation_ros.learners.pictures import ScoredPictures
 from pose_estimation_ros.learners.settings import TrainingSettings
 from pose_estimation_ros.learners.validation import CocoValidation
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.models.holder import ModelHolder
+from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.training.places import Places
 from pose_estimation_ros.training.settings import (
     LoggingSettings,
@@ -115,7 +115,7 @@ class Fitting:
             raise SettingsError(f'checkpoint_load_iter names {path}, which is not there; there are: {there}')
         return path
 
-    def prepare(self, model: ModelHolder, fetch_backbone: Callable[[], Path]) -> None:
+    def prepare(self, model: ModelStore, fetch_backbone: Callable[[], Path]) -> None:
         """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone.
 
         `fetch_backbone` returns a file of the backbone's weights; it is called where there is nothing else.
@@ -133,7 +133,7 @@ class Fitting:
             LOG.info(self.method.load_backbone(model.network, backbone))
 
     def run(
-        self, model: ModelHolder, pictures: KeypointDataset, transform: Transform | None, scored: ScoredPictures | None
+        self, model: ModelStore, pictures: KeypointDataset, transform: Transform | None, scored: ScoredPictures | None
     ) -> dict[str, Any]:
         """Train the holder's network in place and return what OpenDR's `fit` returns.
 
@@ -147,15 +147,15 @@ class Fitting:
             validation = CocoValidation(
                 self.method,
                 scored,
-                model.base_height,
-                preprocessing=model.preprocessing,
+                model.loaded.base_height,
+                preprocessing=model.loaded.preprocessing,
                 verbose=self.request.tells,
             )
         augment = transform or self.method.augmentation(model.options)
         return published_result(self.train(model, pictures, augment, validation))
 
     def train(
-        self, model: ModelHolder, pictures: KeypointDataset, augment: Transform, validation: 'Validation | None'
+        self, model: ModelStore, pictures: KeypointDataset, augment: Transform, validation: 'Validation | None'
     ) -> 'TrainingResult':
         """Train the holder's network in place and return what came of it; raises KeyboardInterrupt as `run` does."""
         from pose_estimation_ros.training.parts import Subject
@@ -170,7 +170,7 @@ class Fitting:
             pictures=pictures,
             transform=augment,
             lr_schedule=schedule if callable(schedule) else None,
-            preprocessing=model.preprocessing,
+            preprocessing=model.loaded.preprocessing,
         )
         if self.request.tells:
             print(f'training on {counted(len(pictures), "picture")}; checkpoints go to {self.places.checkpoints}')
@@ -180,7 +180,7 @@ class Fitting:
                 result = train(subject, self.settings, self.places, validation, resume, lambda: stop.asked)
         finally:
             network.cpu().eval()
-            model.forget_optimized()
+            model.discard_export()
         if result.stopped and stop.terminated:
             sys.exit(TERMINATED)
         if result.stopped:

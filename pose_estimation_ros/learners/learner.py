@@ -1,15 +1,24 @@
-"""What all learners offer."""
+"""What all learners offer, composed of a model, a runner and a tracker."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pose_estimation_ros.core.image import ImageLike
+from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
+from pose_estimation_ros.learners.runner import PipelineKind, Runner
+from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.export import calibration_inputs
+from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.tracking.tracker import Tracker
+
+LOG = logging.getLogger(__name__)
 
 Exported = Literal['fp32', 'fp16', 'int8']
 """Precisions that a model can be exported in."""
@@ -18,24 +27,24 @@ Exported = Literal['fp32', 'fp16', 'int8']
 class Learner(ABC):
     """A pose estimator that can be trained, evaluated, loaded, run, made faster and saved.
 
-    The methods from `fit` to `download` are the published API; command line and node use the others as well.
-    Arguments that learners have in common are told here, the others where they are.
+    The methods from `fit` to `download` are the published API; command line and node use the others as well. A subclass
+    has a constructor, `fit`, `eval` and `download`. Arguments that learners share are documented here.
 
     Args:
         lr: Learning rate of Adam.
         epochs: Of training.
-        batch_size: Items a training step.
+        batch_size: Samples a training step.
         device: auto, cpu, cuda or cuda:N; 'cuda' where there is none warns and runs on the CPU.
-        backbone: The network's body.
+        backbone: Network that extracts the features.
         lr_schedule: A function of the optimizer in the place of the published schedule.
-        temp_path: Folder for checkpoints, downloads and other files that come up.
+        temp_path: Folder for checkpoints, downloads and exported models.
         checkpoint_after_iter: Steps between checkpoints.
         checkpoint_load_iter: Checkpoint to begin with.
         val_after: Steps between validations.
         log_after: Steps between log entries.
         batches_per_iter: Batches whose gradients are added up.
         experiment_name: Of checkpoints' folder and logs.
-        num_workers: Processes that load pictures.
+        num_workers: Processes that load images.
         weights_only: Take weights alone from a checkpoint, not the training's state.
         output_name: File of `eval` for what it found.
         visualize: Show what `eval` finds.
@@ -47,45 +56,66 @@ class Learner(ABC):
         providers: ONNX Runtime's execution providers by name, in order.
         threads: CPU threads, 0 for the backend's own choice.
         channels_last: Memory layout of the torch backend.
-        tracker: Who owns ids and smoothing, such as flow_tracker(); None for the default.
-        require_device: Refuse to run on the CPU where a CUDA device is asked for and not there.
+        tracker: Owns ids and smoothing, such as flow_tracker(); None for the default.
+        require_device: Raise where the CUDA device that is asked for is missing, instead of running on the CPU.
 
     """
 
-    tracker: Tracker
-    temp_path: Path
+    takes_boxes: ClassVar[bool] = False
+    """Whether it looks at people in boxes (top-down) rather than at whole images."""
+    explicit: frozenset[str] = frozenset()
+    """Names of the constructor's arguments that the caller passed."""
+
+    def __init__(self, arguments: Mapping[str, Any], model: ModelStore, kind: PipelineKind[Any]) -> None:
+        """Compose a learner of its constructor's arguments by name, a model without weights, and a kind of pipeline."""
+        self.temp_path = Path(arguments['temp_path'])
+        self.training = training_settings(arguments)
+        self.backend_settings = backend_settings(arguments)
+        self.tracker: Tracker = arguments.get('tracker') or Tracker()
+        self._model = model
+        self._runner: Runner[Any] = Runner(model, self.backend_settings, kind, arguments.get('decoding') or {})
 
     @property
-    @abstractmethod
     def method(self) -> Method:
         """The published system, in the skeleton of the model that is loaded."""
+        return self._model.method
+
+    @property
+    def network(self) -> Any:
+        """The torch module; raises WeightsError where there is none."""
+        return self._model.network
+
+    @property
+    def options(self) -> Any:
+        """The network's options, None where a model file does not declare them."""
+        return self._model.options
 
     @abstractmethod
     def fit(self, dataset: Any, val_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Train on a dataset, from the weights loaded or, where none are, from the backbone's ImageNet weights.
+        """Train on a dataset, from the loaded weights or, without any, from the backbone's ImageNet weights.
 
         Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
 
         Args:
             dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            val_dataset: What the network is scored on every `val_after` iterations and at the end; None does not.
+            val_dataset: Validation set, used every `val_after` iterations and at the end; None for no validation.
             logging_path: Folder for TensorBoard's files; None or '' writes none.
-            logging_flush_secs: How often these are brought up to date.
+            logging_flush_secs: Seconds between writing them to disk.
             silent: Print nothing, show no bar.
-            verbose: Print scores on the way, besides the bar.
-            epochs: In place of the constructor's.
-            images_folder_name: Folder of pictures in the dataset's.
+            verbose: Print validation scores as well.
+            epochs: Overrides the constructor's.
+            images_folder_name: Folder of the images in the dataset's folder.
             annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
             val_images_folder_name: The same for val_dataset.
             val_annotations_filename: The same for val_dataset.
             transform: Augmentation to network inputs of one size; None for the published one.
-            seed: Of weights, order and augmentation.
+            seed: Of random weights, order and augmentation.
 
         Returns:
             heatmap_losses by iteration, eval_results_list with a dictionary like `eval`'s each.
 
         Raises:
-            DatasetError: Pictures or annotations are missing or broken.
+            DatasetError: Images or annotations are missing or broken.
             WeightsError: A checkpoint or the backbone's weights cannot be read, or not be fetched.
 
         """
@@ -98,66 +128,13 @@ class Learner(ABC):
             dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
             silent: Print nothing, show no bar.
             verbose: Print COCO's table.
-            images_folder_name: Folder of pictures in the dataset's.
+            images_folder_name: Folder of the images in the dataset's folder.
             annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
 
         Returns:
             average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
 
         """
-
-    @abstractmethod
-    def infer(self, img: ImageLike, *args: Any, **kwargs: Any) -> list[Pose]:
-        """Return the people in a picture, [] when there are none.
-
-        Args:
-            img: An Image, an (H, W, 3) BGR array or the path of a picture.
-            upsample_ratio: How much finer than the network's maps keypoints are placed.
-            track: Give ids that last from picture to picture; `reset()` forgets them.
-            smooth: Smooth keypoints over time; only with `track`.
-            stamp: When the picture was taken, in seconds; None takes this machine's clock.
-
-        """
-
-    @abstractmethod
-    def save(self, path: str | Path, verbose: bool = False) -> None:
-        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
-
-    @abstractmethod
-    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
-        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
-
-        Args:
-            path: The folder or file; the model that comes with the package unless given.
-            verbose: Print what was loaded.
-            trust: Let a .pth file that needs it build any Python object. It can run any code: own files only.
-
-        Raises:
-            WeightsError: It cannot be read or does not fit, or none of this method comes with the package.
-
-        """
-
-    @abstractmethod
-    def optimize(
-        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
-    ) -> None:
-        """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
-
-        Crops keep their height and width.
-
-        Args:
-            do_constant_folding: Calculate at export what depends on constants alone.
-            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
-            calibration: For int8, some dozens of typical pictures, of one person each for methods that see persons.
-
-        Raises:
-            BackendError: A package is missing, or the model has no form that can be exported.
-
-        """
-
-    @abstractmethod
-    def reset(self) -> None:
-        """Forget the people of earlier pictures: ids start at 0 again, smoothing afresh."""
 
     @abstractmethod
     def download(
@@ -168,38 +145,135 @@ class Learner(ABC):
         Args:
             path: Folder to write to; None is the learner's temp_path.
             mode: What to fetch.
-            verbose: Show progress and say where files went.
+            verbose: Show progress and print where files went.
             url: Server and folder to fetch from, in the place of the publisher's.
 
         """
 
-    @abstractmethod
-    def pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
-        """Return what turns pictures into poses, opening the backend on the first call."""
+    def infer(
+        self,
+        img: ImageLike,
+        upsample_ratio: int = 4,
+        track: bool = True,
+        smooth: bool = True,
+        *,
+        stamp: float | None = None,
+        boxes: Boxes | None = None,
+    ) -> list[Pose]:
+        """Return the people in an image, [] when there are none.
 
-    @abstractmethod
-    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4) -> Result:
-        """Return the people in one picture, untracked, with the milliseconds of each stage."""
+        Args:
+            img: An Image, an (H, W, 3) BGR array or the path of an image.
+            upsample_ratio: How much finer than the network's maps keypoints are placed.
+            track: Treat images as a video: ids last from image to image; `reset()` forgets them.
+            smooth: Smooth keypoints over time; only with `track`.
+            stamp: When the image was taken, in seconds; None takes this machine's clock.
+            boxes: Where people are, for learners that take boxes; None lets their detector look.
 
-    def infer_next(self, img: ImageLike, upsample_ratio: int = 4, *, stamp: float | None = None) -> Result:
-        """Return the same for the next picture of a video, whose people the caller then tells `tracker` of.
-
-        Who can make use of knowing them, or of when the picture was taken (`stamp`, in seconds), does.
         """
-        return self.infer_timed(img, upsample_ratio)
+        image = to_bgr(img)
+        if not track:
+            return self.infer_timed(image, upsample_ratio, boxes).poses
+        poses = self.infer_next(image, upsample_ratio, boxes, stamp=stamp).poses
+        return self.tracker.update(poses, stamp, smooth, image)
 
-    @abstractmethod
-    def infer_batch(self, images: Sequence[ImageLike], upsample_ratio: int = 4) -> list[Result]:
-        """Return the people in several unrelated pictures."""
+    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
+        """Return the people in one image, untracked, with the milliseconds of each stage."""
+        self._refuse_boxes(boxes)
+        return self.pipeline(upsample_ratio)(to_bgr(img))
+
+    def infer_next(
+        self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
+    ) -> Result:
+        """Return the same for the next image of a video; the caller then updates `tracker` with the people.
+
+        Learners that can look where people were, or need to know when the image was taken (`stamp`), do.
+        """
+        return self.infer_timed(img, upsample_ratio, boxes)
+
+    def infer_batch(
+        self, images: Sequence[ImageLike], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
+    ) -> list[Result]:
+        """Return the people in several unrelated images, which share forward passes where they can."""
+        self._refuse_boxes(boxes)
+        return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
+
+    def _refuse_boxes(self, boxes: object) -> None:
+        if boxes is not None and not self.takes_boxes:
+            raise SettingsError(f'{type(self).__name__} takes no boxes: it finds people in whole images')
+
+    def pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
+        """Return what turns images into poses; the first call opens the backend."""
+        pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio)
+        return pipeline
 
     def scoring_pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
-        """Return what evaluations run: the same, unless a method gives out fewer keypoints than it is scored by."""
-        return self.pipeline(upsample_ratio)
+        """Return what evaluations run: the same, unless a system is scored by more keypoints than `infer` returns."""
+        pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio, self.method.scoring)
+        return pipeline
 
-    @abstractmethod
-    def tune(self, base_height: int | None = None, **decoding: Any) -> None:
-        """Change while running what needs no new model: the height, and settings of the decoder by name."""
+    def tune(self, base_height: int | None = None, **settings: Any) -> None:
+        """Change while running what needs no new model: the input height, and settings of the decoder by name."""
+        self._runner.tune(base_height, **settings)
 
-    @abstractmethod
+    def reset(self) -> None:
+        """Forget the people of earlier images: ids start at 0 again, smoothing afresh."""
+        self.tracker.reset()
+
+    def init_model(self) -> None:
+        """Build the network of this learner's options with random weights, for training."""
+        self._model.build()
+        self.reset()
+
+    def count_parameters(self) -> int:
+        """Return the number of trainable values of the network."""
+        return sum(each.numel() for each in self.network.parameters() if each.requires_grad)
+
+    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
+        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
+
+        Args:
+            path: The folder or file; None for the model that comes with the package.
+            verbose: Print what was loaded.
+            trust: Let a .pth file that needs it build any Python object. It can run arbitrary code: use it only for
+                files you trust.
+
+        Raises:
+            WeightsError: It cannot be read or does not fit, or none of this system comes with the package.
+
+        """
+        in_torch = self.backend_settings.backend == 'torch'
+        text = self._model.load(None if path is None else Path(path), trust, in_torch)
+        self.reset()
+        LOG.info(text)
+        if verbose:
+            print(text)
+
+    def save(self, path: str | Path, verbose: bool = False) -> None:
+        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
+        written = self._model.save(Path(path))
+        if verbose:
+            print(f'saved {written}')
+
+    def optimize(
+        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
+    ) -> None:
+        """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
+
+        Crops keep their height and width.
+
+        Args:
+            do_constant_folding: Calculate at export what depends on constants alone.
+            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
+            calibration: For int8, some dozens of typical images, of one person each for learners that take boxes.
+
+        Raises:
+            BackendError: A package is missing, or the model has no form that can be exported.
+
+        """
+        inputs = calibration_inputs(calibration, self._runner.pipeline)
+        self._model.export(self.temp_path, precision, inputs, do_constant_folding)
+
     def optimized_content(self) -> bytes:
         """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
+        return self._model.exported_content()

@@ -8,12 +8,12 @@ from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.fitting import FitRequest, Fitting, published_scores
+from pose_estimation_ros.learners.person_crops import person_network
 from pose_estimation_ros.learners.person_datasets import PersonValidation
 from pose_estimation_ros.learners.pictures import ScoredPictures
 from pose_estimation_ros.learners.settings import TrainingSettings
-from pose_estimation_ros.learners.top_down_runner import person_network
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.models.holder import ModelHolder
+from pose_estimation_ros.models.store import ModelStore
 
 
 def person_fitting(
@@ -25,7 +25,7 @@ def person_fitting(
 
 def fit_persons(
     fitting: Fitting,
-    model: ModelHolder,
+    model: ModelStore,
     people: KeypointDataset,
     scored: ScoredPictures | None,
     transform: Transform | None,
@@ -36,10 +36,10 @@ def fit_persons(
     if scored is not None:
         network = replace(wanted, label_corner=False)
         validation = PersonValidation(method, scored, network, verbose=fitting.request.tells)
-    augment = transform or method.augmentation(model.options or model.asked_options)
+    augment = transform or method.augmentation(model.options or model.arguments.options)
     try:
         result = fitting.train(model, people, augment, validation)
     finally:  # weights have changed, however training ended
-        model.learnt(label_corner=False)
+        model.set_options(label_corner=False)
     scores = [published_scores(each) for each in result.evaluations]
     return {'heatmap_losses': result.losses['heatmaps_loss'], 'eval_results_list': scores}

@@ -1,68 +1,98 @@
-"""Running a learner's model: the backend that is open, and the decoder's settings."""
+"""Runs a learner's model: opens its backend when it is first needed, and holds the settings that may change."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.pipeline import Pipeline, check_height
-from pose_estimation_ros.methods.method import Decoder, Method
-from pose_estimation_ros.models.holder import ModelHolder
+from pose_estimation_ros.inference.pipeline import ModelPipeline, Pipeline, check_height
+from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.store import ModelStore
 
 LOG = logging.getLogger(__name__)
 
+P = TypeVar('P', bound=ModelPipeline)
+P_co = TypeVar('P_co', bound=ModelPipeline, covariant=True)
 
-class Runner:
+Configure = Callable[[Mapping[str, Any]], P_co]
+"""Returns a pipeline with settings by name, at little cost."""
+
+
+class PipelineKind(Protocol[P_co]):
+    """How a system's images become poses: of what its pipelines are made, and which settings they have."""
+
+    def check(self, method: Method, settings: Mapping[str, Any]) -> None:
+        """Raise SettingsError for settings that there are not."""
+
+    def open(self, backend: Backend, model: ModelStore) -> Configure[P_co]:
+        """Return what makes pipelines of a model that a backend runs."""
+
+
+@dataclass(frozen=True)
+class WholeImages:
+    """The network sees whole images (bottom-up); the settings are those of its decoder."""
+
+    decode: str
+    """Name of the decoder."""
+
+    def check(self, method: Method, settings: Mapping[str, Any]) -> None:
+        """Raise SettingsError for settings that the decoder does not have."""
+        method.decoder(self.decode, **settings)
+
+    def open(self, backend: Backend, model: ModelStore) -> Configure[Pipeline]:
+        """Return what makes pipelines of one pass."""
+        method, loaded = model.method, model.loaded
+        pipeline = Pipeline(backend, method, None, loaded.preprocessing, loaded.base_height)
+        return lambda settings: pipeline.with_decoder(method.decoder(self.decode, **settings))
+
+
+class Runner(Generic[P]):
     """Opens a backend when it is first needed, and again when the model has changed."""
 
     def __init__(
-        self,
-        method: Method,
-        holder: ModelHolder,
-        backend: BackendSettings,
-        decode: str,
-        decoding: Mapping[str, Any],
+        self, model: ModelStore, backend: BackendSettings, kind: PipelineKind[P], settings: Mapping[str, Any]
     ) -> None:
-        self._method, self._holder, self._backend = method, holder, backend
-        self._decode, self._decoding = decode, dict(decoding)
-        if 'upsample_ratio' in self._decoding:
-            raise SettingsError('upsample_ratio is an argument of infer, not a setting of decoding')
-        self.decoder()  # wrong settings are told now, not at the first picture
-        self._pipeline: Pipeline | None = None
+        self.model, self.settings = model, dict(settings)
+        self._backend_settings, self._kind = backend, kind
+        self._check(self.settings)  # now, not at the first image
         self._opened: Model | None = None
+        self._configure: Configure[P] | None = None
 
-    def pipeline(self, **changes: Any) -> Pipeline:
-        """Return what turns pictures into poses; `changes` are settings of the decoder for this once."""
-        if self._pipeline is None or self._opened is not self._holder.model():
-            self._pipeline = self._open(self.decoder(**changes))
-        return self._pipeline.with_decoder(self.decoder(**changes))
+    def pipeline(self, upsample_ratio: int = 4, defaults: Mapping[str, Any] | None = None) -> P:
+        """Return what turns images into poses; `defaults` are for settings that the user has not set."""
+        model = self.model.model
+        if self._opened is not model:
+            self._backend, self._opened, self._configure = self._open(model), model, None
+        if self._configure is None:
+            self._configure = self._kind.open(self._backend, self.model)
+        return self._configure({**(defaults or {}), **self.settings, 'upsample_ratio': upsample_ratio})
 
-    def tune(self, base_height: int | None = None, **decoding: Any) -> None:
+    def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change what needs no new model; raises SettingsError before anything has changed."""
-        self.decoder(**decoding)
-        check_height(self._holder.base_height if base_height is None else base_height)
-        self._decoding = {**self._decoding, **decoding}
+        changed = {**self.settings, **settings}
+        self._check(changed)
         if base_height is not None:
-            self._holder.base_height = base_height
-            if self._pipeline is not None:
-                self._pipeline = self._pipeline.with_size(base_height)
+            check_height(base_height)
+            self.model.set_height(base_height)
+            self._configure = None
+        self.settings = changed
 
     def close(self) -> None:
         """Forget the backend: the network's weights have changed in place."""
-        self._pipeline = self._opened = None
+        self._opened = self._configure = None
 
-    def decoder(self, **changes: Any) -> Decoder:
-        """Return the decoder, with `changes` to its settings."""
-        return self._method.decoder(self._decode, **{**self._decoding, **changes})
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        if 'upsample_ratio' in settings:
+            raise SettingsError('upsample_ratio is an argument of infer, not a setting of decoding')
+        self._kind.check(self.model.method, settings)
 
-    def _open(self, decoder: Decoder) -> Pipeline:
-        settings, model = self._backend, self._holder.model()
-        if self._holder.runs_optimized and settings.backend == 'torch':
+    def _open(self, model: Model) -> Backend:
+        settings = self._backend_settings
+        if self.model.is_exported and settings.backend == 'torch':
             settings = replace(settings, backend='auto')  # torch runs no ONNX
         backend = open_backend(model, settings)
         LOG.info('runs on %s, %s, %s', backend.name, backend.device, backend.precision)
-        self._opened = model
-        return Pipeline(backend, self._method, decoder, self._holder.preprocessing, self._holder.base_height)
+        return backend

@@ -1,36 +1,56 @@
-"""The published constructors' arguments that all learners share: of training, of the input, and where a model runs."""
+"""The constructor arguments that all learners share: of training, of the input, and of the backend."""
 
-from collections.abc import Callable, Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.methods.method import Preprocessing
-from pose_estimation_ros.models.content import three_numbers
 
 MULTISCALE = (0.5, 1.0, 1.5, 2.0)
+
+Init = TypeVar('Init', bound=Callable[..., None])
+
+
+def records_explicit(init: Init) -> Init:
+    """Let a constructor know which arguments its caller passed: their names are in `self.explicit` before it runs.
+
+    The published constructors have defaults of their own, and a weights file may declare other values: explicit
+    arguments override the file, defaults do not.
+    """
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        passed = signature.bind(self, *args, **kwargs).arguments
+        self.explicit = frozenset(passed) - {'self'}
+        init(self, *args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """How `fit` and `eval` work; `Learner` says what each field is."""
 
-    lr: float
-    epochs: int
-    batch_size: int
-    lr_schedule: str | Callable[[Any], Any]
-    checkpoint_after_iter: int
-    checkpoint_load_iter: int
-    val_after: int
-    log_after: int
-    batches_per_iter: int
-    experiment_name: str
-    num_workers: int
-    weights_only: bool
-    output_name: str
-    scales: tuple[float, ...]
-    visualize: bool
+    lr: float = 1e-3
+    epochs: int = 100
+    batch_size: int = 32
+    lr_schedule: str | Callable[[Any], Any] = ''
+    checkpoint_after_iter: int = 5000
+    checkpoint_load_iter: int = 0
+    val_after: int = 5000
+    log_after: int = 100
+    batches_per_iter: int = 1
+    experiment_name: str = 'default'
+    num_workers: int = 8
+    weights_only: bool = True
+    output_name: str = 'detections.json'
+    scales: tuple[float, ...] = (1.0,)
+    visualize: bool = False
 
     def __post_init__(self) -> None:
         for name in ('lr', 'epochs', 'batch_size', 'batches_per_iter', 'val_after', 'log_after'):
@@ -48,30 +68,39 @@ class TrainingSettings:
 
 def training_settings(arguments: Mapping[str, Any]) -> TrainingSettings:
     """Return what a constructor's arguments, by name, say of training; without `multiscale` and `scales` it is one."""
-    names = {field.name for field in fields(TrainingSettings)} - {'scales'}
+    names = {field.name for field in fields(TrainingSettings)} & arguments.keys() - {'scales'}
     scales = MULTISCALE if arguments.get('multiscale') else tuple(arguments.get('scales') or (1.0,))
     return TrainingSettings(scales=scales, **{name: arguments[name] for name in names})
+
+
+def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:
+    """Return what a constructor's arguments, by name, say of where and how a model runs."""
+    half = arguments.get('half_precision', False)
+    return BackendSettings(
+        backend=arguments.get('backend', 'auto'),
+        device=arguments.get('device', 'cuda'),
+        precision='fp16' if half else arguments.get('precision', 'fp32'),
+        providers=tuple(arguments.get('providers', ())),
+        threads=arguments.get('threads', 0),
+        channels_last=arguments.get('channels_last', False),
+        half_on_gpu_only=half,
+        may_fall_back=not arguments.get('require_device', False),
+    )
 
 
 def normalisation(published: Preprocessing, arguments: Mapping[str, Any]) -> Preprocessing:
     """Return a method's preprocessing with what the published arguments, those that there are, say of it."""
     fields_of_arguments = {'img_mean': 'mean', 'img_scale': 'scale', 'pad_value': 'pad_value'}
-    given = {
-        field: three_numbers(name, arguments[name]) for name, field in fields_of_arguments.items() if name in arguments
+    changes = {
+        field: _three_numbers(name, arguments[name]) for name, field in fields_of_arguments.items() if name in arguments
     }
     channel_order = arguments.get('channel_order', published.channel_order)
-    return replace(published, channel_order=channel_order, **given)
+    return replace(published, channel_order=channel_order, **changes)
 
 
-def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:
-    """Return what a constructor's arguments, by name, say of where and how a model runs."""
-    return BackendSettings(
-        backend=arguments['backend'],
-        device=arguments['device'],
-        precision='fp16' if arguments['half_precision'] else arguments['precision'],
-        providers=tuple(arguments['providers']),
-        threads=arguments['threads'],
-        channels_last=arguments['channels_last'],
-        half_on_gpu_only=arguments['half_precision'],
-        may_fall_back=not arguments['require_device'],
-    )
+def _three_numbers(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
+    """Return one number thrice, or three as they are; raises SettingsError for other counts."""
+    values = [float(value)] * 3 if isinstance(value, int | float) else [float(each) for each in value]
+    if len(values) != 3:
+        raise SettingsError(f'{name} must be one number or three, got {len(values)}')
+    return values[0], values[1], values[2]

@@ -1,64 +1,82 @@
-"""The learner of SimpleBaselines: a network for one person's crop, and what finds the people."""
+"""The published learner API of SimpleBaselines: a network for one person's crop, and a detector that finds people."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
-from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.detectors.person_detector import PersonDetector
+from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest
 from pose_estimation_ros.learners.following import Following
-from pose_estimation_ros.learners.given import remembers_given
-from pose_estimation_ros.learners.learner import Exported, Learner
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
-from pose_estimation_ros.learners.person_asked import METHOD_OF_SKELETON, PersonAsked
-from pose_estimation_ros.learners.person_datasets import GROUND_TRUTH, BoxSource, boxes_for, training_persons
+from pose_estimation_ros.learners.person_crops import PersonCrops, open_detector
+from pose_estimation_ros.learners.person_datasets import (
+    DETECTOR,
+    GROUND_TRUTH,
+    WHOLE_IMAGE,
+    BoxSource,
+    boxes_for,
+    training_persons,
+)
 from pose_estimation_ros.learners.person_fitting import fit_persons, person_fitting
 from pose_estimation_ros.learners.pictures import Names, scored_pictures
-from pose_estimation_ros.learners.settings import backend_settings, normalisation, training_settings
-from pose_estimation_ros.learners.top_down_runner import TopDownRunner, open_detector
-from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SimpleBaseline
-from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+from pose_estimation_ros.learners.runner import Runner
+from pose_estimation_ros.learners.settings import backend_settings, normalisation, records_explicit
+from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
+from pose_estimation_ros.methods.simple_baseline.options import DEPTHS
 from pose_estimation_ros.methods.simple_baseline.published import fetch_published
-from pose_estimation_ros.models.holder import ModelHolder, announce
-from pose_estimation_ros.models.optimized import calibration_inputs
+from pose_estimation_ros.models.arguments import ModelArguments
+from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.tracking.tracker import Tracker
+
+METHOD_OF_SKELETON = {'coco': SIMPLE_BASELINE, 'mpii': SIMPLE_BASELINE_MPII}
+BACKBONES = {f'resnet{depth}': depth for depth in DEPTHS}
+
+FIELDS_OF_ARGUMENT = {
+    'backbone': ('depth',),
+    'input_size': ('input_height', 'input_width'),
+    'img_mean': ('mean',),
+    'img_scale': ('scale',),
+}
+"""Constructor arguments whose fields of options or preprocessing have other names."""
 
 
 class SimpleBaselineLearner(Learner):
-    """Top-down 2D poses (Xiao et al. 2018): each person is cut out by a box and looked at alone.
+    """Top-down 2D poses (Xiao et al. 2018): one pose for the crop around each person's box.
 
-    Boxes come from a detector, from the caller, or from the whole picture where there is no detector. What a weights
-    file says of its network counts where the caller did not name the argument; the skeleton, 17 joints of COCO or 16
-    of MPII, is then the file's too. Arguments that are not told here are Learner's.
+    Boxes come from a detector, from the caller, or from the whole image where there is no detector. Explicit arguments
+    override what a weights file declares of its network; unless it is passed, the skeleton (17 joints of COCO or 16 of
+    MPII) is the file's too. Arguments that are not documented here are Learner's.
 
     Args:
         lr: Learning rate of Adam; it falls to a tenth at epochs 90 and 120.
-        batch_size: Persons a training step.
+        batch_size: Persons per training step.
         backbone: resnet18, resnet34, resnet50, resnet101 or resnet152.
         skeleton: coco or mpii.
         input_size: Height and width of a crop; 256x192 for COCO and 256x256 for MPII unless given.
         channel_order: bgr as published, or rgb as most others train it.
-        detector: A YOLOX file (ONNX) or a PersonDetector; None or 'whole_image' takes every picture for one person.
+        detector: A YOLOX file (ONNX) or a PersonDetector; None or 'whole_image' takes every image for one person.
         detector_settings: Of an ONNX file: score_threshold (0.3), nms_threshold (0.45, an IoU) and max_persons.
-        flip: See each crop mirrored too.
+        flip: Average the maps of each crop and of its mirror image.
         decode: published.
-        tracker: Who owns ids and smoothing; None for the default. With flow_tracker(), people whom the detector misses
-            in one picture of a video are looked at where the flow has carried them.
+        tracker: Owns ids and smoothing; None for the default. With flow_tracker(), people whom the detector misses in
+            an image of a video are looked for where the optical flow has carried them.
         decoding: keypoint_threshold (0.2 for `infer`, 0 where poses are scored), nms_threshold, min_keypoints,
             min_mean_score, max_persons, padding, crops_at_once.
 
     """
 
-    given: frozenset[str]
+    takes_boxes: ClassVar[bool] = True
+    _runner: Runner[TopDown]
 
-    @remembers_given
+    @records_explicit
     def __init__(
         self,
         lr: float = 1e-3,
@@ -99,36 +117,9 @@ class SimpleBaselineLearner(Learner):
         require_device: bool = False,
     ) -> None:
         arguments = dict(locals())
-        self.temp_path = Path(temp_path)
-        self.training = training_settings(arguments)
-        self.backend_settings = backend_settings(arguments)
-        preprocessing = normalisation(SIMPLE_BASELINE.preprocessing, arguments)
-        self._asked = PersonAsked(backbone, skeleton, input_size, preprocessing, self.given)
-        found = open_detector(detector, self.backend_settings, detector_settings or {})
-        method = METHOD_OF_SKELETON[skeleton]
-        model = self._asked.holder(method)
-        self._runner = TopDownRunner(method, model, self.backend_settings, found, decode, decoding or {}, flip)
-        self.tracker = tracker or Tracker()
-        self._following = Following()
-
-    @property
-    def method(self) -> SimpleBaseline:
-        return self._runner.method
-
-    @property
-    def _model(self) -> ModelHolder:
-        return self._runner.holder
-
-    @property
-    def options(self) -> PoseResNetOptions | None:
-        """The network's, None where a model file says nothing of them."""
-        options: PoseResNetOptions | None = self._model.options
-        return options
-
-    @property
-    def network(self) -> Any:
-        """The torch module; raises WeightsError where there is none."""
-        return self._model.network
+        found = open_detector(detector, backend_settings(arguments), detector_settings or {})
+        super().__init__(arguments, network_model(arguments, self.explicit), PersonCrops(decode, found, flip))
+        self._detects, self._following = found is not None, Following()
 
     def fit(
         self,
@@ -148,9 +139,9 @@ class SimpleBaselineLearner(Learner):
         transform: Transform | None = None,
         seed: int = 0,
     ) -> dict[str, Any]:
-        """Train on the persons of a dataset, and score the network on true boxes.
+        """Train on the persons of a dataset, and validate on true boxes.
 
-        Arguments and result are Learner.fit's; pictures to score on are the published choice of `val_subset_size`, or
+        Arguments and result are Learner.fit's; images to validate on are the published choice of `val_subset_size`, or
         all for 0, and `transform` makes crops of the network's size.
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
@@ -181,9 +172,9 @@ class SimpleBaselineLearner(Learner):
         `subset_size` is as in `fit`; `boxes`: ground_truth, whole_image, detector, or a file of COCO's detections.
         """
         pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
-        given = boxes_for(boxes, pictures.truth)
-        pipeline = self._runner.scoring_on(boxes)
-        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, pictures, given)
+        known = boxes_for(boxes, pictures.truth)
+        pipeline = self._scored_on(boxes)
+        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, pictures, known)
 
     def eval_mpii(
         self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0
@@ -191,106 +182,97 @@ class SimpleBaselineLearner(Learner):
         """Return PCKh in percent on MPII's persons in their annotated boxes: `PCKh@0.5`, `PCKh@0.1`, each joint's.
 
         Args:
-            images: Folder of MPII's pictures.
+            images: Folder of MPII's images.
             annotations: The published valid.json.
             head_boxes: The published gt_valid.mat.
             silent: Show no bar.
-            limit: The first so many persons; 0 for all.
+            limit: Use only the first N persons; 0 for all.
 
         """
         require_mpii(self.method)
         mpii = MpiiPeople.open(Path(images), Path(annotations), Path(head_boxes), limit)
         return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
 
-    def infer(
-        self,
-        img: ImageLike,
-        upsample_ratio: int = 4,
-        track: bool = True,
-        smooth: bool = True,
-        *,
-        stamp: float | None = None,
-        boxes: Boxes | None = None,
-    ) -> list[Pose]:
-        """Return the people in a picture, [] when there are none; arguments that are not told here are Learner.infer's.
-
-        Args:
-            upsample_ratio: 1 leaves keypoints at the highest cell, more refines them by a quarter cell.
-            track: Take pictures for a video: give ids that last, and look where a flow tracker expects people as well.
-            boxes: Where people are; None lets the detector look.
-
-        """
-        image = to_bgr(img)
-        if not track:
-            return self.infer_timed(image, upsample_ratio, boxes).poses
-        poses = self.infer_next(image, upsample_ratio, boxes, stamp=stamp).poses
-        return self.tracker.update(poses, stamp, smooth, image)
+    def _scored_on(self, boxes: BoxSource) -> TopDown:
+        """Return what `eval` scores, on boxes of this source; raises SettingsError where nothing finds people."""
+        if boxes == DETECTOR and not self._detects:
+            raise SettingsError(
+                "boxes='detector' needs one, and this learner has none; give its constructor detector=PATH"
+            )
+        pipeline = self.scoring_pipeline()
+        return pipeline.with_detector(WholeImage()) if boxes == WHOLE_IMAGE else pipeline
 
     def infer_timed(self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
-        """Return the people in one picture, untracked, with the milliseconds of each stage."""
+        """Return the people in one image, untracked, with the milliseconds of each stage.
+
+        An `upsample_ratio` of 1 leaves keypoints at the highest cell, more refines them by a quarter cell.
+        """
         return self.pipeline(upsample_ratio)(to_bgr(img), boxes)
 
     def infer_next(
         self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
     ) -> Result:
-        """Return the same for the next picture of a video, looking also where a flow tracker expects people."""
+        """Return the same for the next image of a video, looking also where a flow tracker expects people."""
         return self._following(self.pipeline(upsample_ratio), to_bgr(img), self.tracker, boxes, stamp)
 
     def infer_batch(
         self, images: Sequence[ImageLike], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
     ) -> list[Result]:
-        """Return the people in several unrelated pictures; all of them share forward passes."""
+        """Return the people in several unrelated images; all of them share forward passes."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images], boxes)
 
     def pipeline(self, upsample_ratio: int = 4) -> TopDown:
+        """Return what turns images into poses; the first call opens the backend."""
         return self._runner.pipeline(upsample_ratio)
 
     def scoring_pipeline(self, upsample_ratio: int = 4) -> TopDown:
         """Return the same with every keypoint, as published evaluations want it."""
-        return self._runner.pipeline(upsample_ratio, scoring=True)
+        return self._runner.pipeline(upsample_ratio, self.method.scoring)
 
-    def tune(self, base_height: int | None = None, **decoding: Any) -> None:
+    def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change settings of `decoding` while running; the height of crops belongs to the network."""
-        self._runner.tune(base_height, **decoding)
+        if base_height is not None:
+            raise SettingsError('the height of crops cannot change: load a network for another input_size')
+        super().tune(**settings)
 
     def reset(self) -> None:
-        self.tracker.reset()
+        """Forget the people of earlier images: ids start at 0 again, smoothing and optical flow afresh."""
+        super().reset()
         self._following.reset()
-
-    def init_model(self) -> None:
-        """Build the network of this learner's options with random weights, for training."""
-        self._model.build()
-        self.reset()
-
-    def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
-        """Read a model of COCO's or MPII's joints, as Learner.load does; it must be named, since none comes along."""
-        method, model, text = self._asked.load(None if path is None else Path(path), trust, self.method)
-        self._runner = self._runner.on(method, model)
-        self.reset()
-        announce(text, verbose)
-
-    def save(self, path: str | Path, verbose: bool = False) -> None:
-        written = self._model.save(Path(path), self._asked.backbone)
-        if verbose:
-            print(f'saved {written}')
-
-    def optimize(
-        self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
-    ) -> None:
-        inputs = calibration_inputs(calibration, self.pipeline)
-        self._model.optimize(self.temp_path, precision, inputs, do_constant_folding)
-
-    def optimized_content(self) -> bytes:
-        return self._model.optimized_content()
 
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''
     ) -> list[Path]:
-        """Fetch published files and return where they are; arguments that are not told here are Learner.download's.
+        """Fetch published files and return where they are; other arguments are Learner.download's.
 
         `mode` is 'weights' (ImageNet's of the backbone), 'detector' (YOLOX), or 'pretrained' (a pose network, which its
         publisher keeps where only a browser gets it: then `url` must say where to fetch it).
         """
-        folder = Path(path) if path is not None else self.temp_path
-        size = self._model.asked_options.input_hw
-        return fetch_published(mode, self._asked.backbone, size, folder, url, verbose)
+        folder, options = Path(path) if path is not None else self.temp_path, self._model.arguments.options
+        return fetch_published(mode, options.backbone, options.input_hw, folder, url, verbose)
+
+
+def network_model(arguments: Mapping[str, Any], explicit: frozenset[str]) -> ModelStore:
+    """Return a model without weights for a constructor's arguments, of which the caller passed those in `explicit`.
+
+    A file may be of the other skeleton where the caller did not pass one; raises SettingsError for wrong values.
+    """
+    skeleton, size = arguments['skeleton'], arguments['input_size']
+    for name, choices in (('skeleton', METHOD_OF_SKELETON), ('backbone', BACKBONES), ('channel_order', ('bgr', 'rgb'))):
+        if arguments[name] not in choices:
+            raise SettingsError(f'{name} must be one of {", ".join(choices)}, got {arguments[name]!r}')
+    if size is not None and len(size) != 2:
+        raise SettingsError(f'input_size must be height and width, got {list(size)}')
+    wanted: dict[str, Any] = {'depth': BACKBONES[arguments['backbone']]}
+    if size is not None:
+        wanted |= {'input_height': int(size[0]), 'input_width': int(size[1])}
+    preprocessing = normalisation(SIMPLE_BASELINE.preprocessing, arguments)
+    named = frozenset(field for name in explicit for field in FIELDS_OF_ARGUMENT.get(name, (name,)))
+
+    def choices_of_method() -> Iterator[ModelArguments]:
+        methods = sorted(METHOD_OF_SKELETON.items(), key=lambda item: item[0] != skeleton)
+        for _, method in methods[:1] if 'skeleton' in explicit else methods:
+            options = method.published_options.changed(wanted)  # files of others declare nothing else
+            yield ModelArguments(method, options, options.input_height, preprocessing, named)
+
+    return ModelStore(*choices_of_method())

@@ -17,10 +17,9 @@ from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.methods.method import Method, Teachable
-from pose_estimation_ros.models.asked import Asked
-from pose_estimation_ros.models.content import read_graph
-from pose_estimation_ros.models.folder import find_model
-from pose_estimation_ros.models.holder import ModelHolder
+from pose_estimation_ros.models.arguments import ModelArguments
+from pose_estimation_ros.models.folder import find_model, read_bytes
+from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.training.recipe import Part, Recipe, TransformSettings
 from pose_estimation_ros.training.sources import make_transform, mixed
 
@@ -125,9 +124,9 @@ def _geometry(recipe: Recipe, method: Method) -> Transform:
 
 def fingerprint(path: Path) -> str:
     """Return what tells a model file from all others, whatever it is called; an OpenVINO file with its weights."""
-    digest = hashlib.sha256(read_graph(path))
+    digest = hashlib.sha256(read_bytes(path))
     if path.suffix == '.xml':
-        digest.update(read_graph(path.with_suffix('.bin')))
+        digest.update(read_bytes(path.with_suffix('.bin')))
     return digest.hexdigest()
 
 
@@ -160,10 +159,11 @@ def _write(lessons: 'Lessons', subject: 'Subject', recipe: Recipe) -> None:
 
 def open_teacher(method: Method, weights: Path, size: int, settings: BackendSettings) -> 'Teacher':
     """Return what gives a model's maps of square pictures; raises WeightsError or BackendError."""
-    holder = ModelHolder(method, Asked(method.options(), size, method.preprocessing, frozenset({'base_height'})))
-    holder.load(weights)
-    backend = open_backend(holder.model(), settings)
-    pipeline = Pipeline(backend, method, None, holder.preprocessing, size)
+    explicit = frozenset({'base_height'})
+    model = ModelStore(ModelArguments(method, method.options(), size, method.preprocessing, explicit))
+    model.load(weights)
+    backend = open_backend(model.model, settings)
+    pipeline = Pipeline(backend, method, None, model.loaded.preprocessing, size)
 
     def teacher(pictures: Sequence[ByteArray]) -> list[list[FloatArray]]:
         return [list(output.maps) for output in pipeline.forward(pictures)]

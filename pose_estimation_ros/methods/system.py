@@ -16,6 +16,8 @@ class System:
     """One for each skeleton that it was published for, the default first."""
     learner: str
     """Its learner as 'module:Class'. It is imported when it is needed, since learners stand above methods."""
+    embedded: str = ''
+    """Folder in embedded/ of the model that comes with the package, '' for none."""
     settings: tuple[type[Any], ...] = ()
     """Frozen dataclasses whose fields command line, node and recipes offer for this system."""
 

@@ -3,30 +3,30 @@
 from pathlib import Path
 
 from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.methods.systems import SYSTEMS
 
 FOLDER = Path(__file__).resolve().parent.parent / 'embedded'
-NAMES = {'lightweight_openpose': 'efficientnet_lite', 'high_resolution': 'efficientnet_lite'}
-"""Of each method's model; others have none."""
 
 
-def has_embedded(method: str) -> bool:
-    """Return whether a model of a method comes with the package."""
-    return method in NAMES
+def has_embedded(system: str) -> bool:
+    """Return whether a model of a system comes with the package."""
+    return system in SYSTEMS and bool(SYSTEMS[system].embedded)
 
 
-def embedded_model(method: str, torch: bool = False) -> Path:
-    """Return a method's model as ONNX, or the same weights as a torch network, which can be trained and changed.
+def embedded_model(system: str, torch: bool = False) -> Path:
+    """Return a system's model as ONNX, or the same weights as a torch network, which can be trained and changed.
 
     Raises:
-        WeightsError: The method has none, or the installation lacks its files.
+        WeightsError: The system has none, or the installation lacks its files.
 
     """
-    if not has_embedded(method):
+    if not has_embedded(system):
         raise WeightsError(
-            f'no weights are given, and none of {method} come with this package: give a saved folder or a published'
+            f'no weights are given, and none of {system} come with this package: give a saved folder or a published'
             ' file (`python -m pose_estimation_ros download` fetches some)'
         )
-    folder = FOLDER / (f'{NAMES[method]}_torch' if torch else NAMES[method])
+    name = SYSTEMS[system].embedded
+    folder = FOLDER / (f'{name}_torch' if torch else name)
     if not folder.is_dir():
         raise WeightsError(f'{folder} is missing from this installation; install the package again')
     return folder

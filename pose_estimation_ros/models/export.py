@@ -1,28 +1,89 @@
-"""ONNX models: half precision, int8, dynamic sizes, and metadata on the input that a model expects."""
+"""Exporting a model to ONNX, in fp32, fp16 or int8."""
 
 import contextlib
 import io
-import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import BackendError
-from pose_estimation_ros.inference.backends.tracing import INPUT_NAME, require_onnx
-from pose_estimation_ros.methods.method import GraphFacts
+from pose_estimation_ros.core.errors import BackendError, SettingsError
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.image import ImageLike, to_bgr
+from pose_estimation_ros.inference.backends.backend import Model
+from pose_estimation_ros.inference.backends.tracing import INPUT_NAME, export_onnx, require_onnx
+from pose_estimation_ros.inference.pipeline import ModelPipeline
+from pose_estimation_ros.models.onnx_file import parsed, precision_of, with_dynamic_sizes, with_metadata
 
-METADATA_KEY = 'pose_estimation_ros'
+PRECISIONS = ('fp32', 'fp16', 'int8')
+
+TEMPORARY_NAME = 'onnx_model_temp.onnx'
+"""Where OpenDR's learner leaves its optimised model, in its temp_path."""
 
 PERCENTILE = 99.999
 """Of activations that int8 must represent. On 160 COCO images (40 of them for calibration, height 256, fp32 0.314 AP)
 this gave 0.302, the full range 0.271, 99.99 gave 0.230 and the entropy method 0.262."""
+
+
+def export_model(
+    model: Model,
+    folder: Path,
+    metadata: dict[str, Any],
+    precision: str,
+    calibration: Iterable[FloatArray] | None,
+    fold_constants: bool,
+) -> bytes:
+    """Return a model as ONNX, with its metadata, and leave a copy in `folder`.
+
+    Raises:
+        SettingsError: There is no such precision, or int8 lacks its calibration images.
+        BackendError: The model has no form that can be exported.
+
+    """
+    if precision not in PRECISIONS:
+        raise SettingsError(f'precision must be fp32, fp16 or int8, got {precision!r}')
+    if precision == 'int8' and calibration is None:
+        raise SettingsError('int8 needs calibration pictures: some dozens that look like what it will see')
+    content = _as_onnx(model, fold_constants)
+    before = precision_of(content)
+    if before not in ('fp32', precision):
+        raise SettingsError(f'{model.label} is {before} already, it cannot become {precision}; start from fp32')
+    if before != precision:
+        content = to_half(content) if precision == 'fp16' else to_int8(content, calibration or ())
+    content = with_metadata(content, metadata, precision)
+    with written_whole(folder / TEMPORARY_NAME) as temporary:
+        temporary.write_bytes(content)
+    return content
+
+
+def checkpoint(network: Any) -> bytes:
+    """Return a network in the published container."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({'state_dict': {name: value.cpu() for name, value in network.state_dict().items()}}, buffer)
+    return buffer.getvalue()
+
+
+def calibration_inputs(
+    pictures: Iterable[ImageLike], pipeline: Callable[[], ModelPipeline]
+) -> Iterator[FloatArray] | None:
+    """Return pictures as the network takes them, one by one as they are asked for; None where there are none."""
+    images = [to_bgr(each) for each in pictures]
+    return (pipeline().prepare(each) for each in images) if images else None
+
+
+def _as_onnx(model: Model, fold_constants: bool) -> bytes:
+    if model.network is not None:
+        return export_onnx(model.network, fold_constants=fold_constants)
+    if model.onnx is not None:
+        return with_dynamic_sizes(model.onnx)
+    raise BackendError(f'{model.label} is an OpenVINO model, which cannot be turned into ONNX; load the .pth or .onnx')
 
 
 def to_half(model: bytes) -> bytes:
@@ -32,7 +93,7 @@ def to_half(model: bytes) -> bytes:
 
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # it warns of every weight below fp16's smallest number
-        half = convert_float_to_float16(_parsed(onnx, model), keep_io_types=True)
+        half = convert_float_to_float16(parsed(onnx, model), keep_io_types=True)
     return bytes(half.SerializeToString())
 
 
@@ -86,98 +147,6 @@ class _Reader:
         if item is None:
             raise StopIteration
         return item
-
-
-def with_metadata(model: bytes, metadata: dict[str, object], precision: str) -> bytes:
-    """Write into an ONNX model what it needs to be run right."""
-    onnx = require_onnx()
-    proto = _parsed(onnx, model)
-    written = {entry.key: entry.value for entry in proto.metadata_props}
-    onnx.helper.set_model_props(proto, {**written, METADATA_KEY: json.dumps(metadata), 'precision': precision})
-    return bytes(proto.SerializeToString())
-
-
-NO_GRAPH = GraphFacts('', ())
-
-
-@dataclass(frozen=True)
-class OnnxFacts:
-    """What an ONNX model says of itself."""
-
-    metadata: dict[str, Any]
-    """What `with_metadata` wrote, {} where there is nothing."""
-    channels: list[int | None]
-    """Of each output, None where it is not fixed."""
-    graph: GraphFacts = NO_GRAPH
-
-
-def read_facts(model: bytes) -> OnnxFacts:
-    """Return what an ONNX model says of itself; raises BackendError where it is none."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
-        about = session.get_modelmeta()
-        written = json.loads(about.custom_metadata_map.get(METADATA_KEY) or '{}')
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base
-        raise BackendError(f'not an ONNX model that can be used: {str(error).splitlines()[0][:200]}') from error
-    shapes = [each.shape for each in session.get_outputs()]
-    channels = [shape[1] if len(shape) == 4 and isinstance(shape[1], int) else None for shape in shapes]
-    graph = GraphFacts(about.graph_name, tuple(each.name for each in session.get_outputs()))
-    return OnnxFacts(dict(written) if isinstance(written, dict) else {}, channels, graph)
-
-
-def precision_of(model: bytes) -> str:
-    """Return in what an ONNX model calculates: fp32, fp16 or int8."""
-    onnx = require_onnx()
-    proto = _parsed(onnx, model)
-    if any(node.op_type in ('QuantizeLinear', 'QLinearConv') for node in proto.graph.node):
-        return 'int8'
-    halves = any(each.data_type == onnx.TensorProto.FLOAT16 for each in proto.graph.initializer)
-    return 'fp16' if halves else 'fp32'
-
-
-def with_dynamic_sizes(model: bytes) -> bytes:
-    """Return an ONNX model whose batch, height and width are free; raises BackendError where it cannot be so."""
-    onnx = require_onnx()
-    proto = _parsed(onnx, model)
-    shape = proto.graph.input[0].type.tensor_type.shape
-    if len(shape.dim) != 4:
-        raise BackendError('the model takes no pictures: its input has not four dimensions')
-    if all(not shape.dim[axis].HasField('dim_value') for axis in (0, 2, 3)):
-        return model
-    for tensor in (proto.graph.input[0], *proto.graph.output):
-        for axis, name in ((0, 'batch'), (2, 'height'), (3, 'width')):
-            tensor.type.tensor_type.shape.dim[axis].dim_param = f'{name}_{tensor.name}'
-    del proto.graph.value_info[:]
-    freed = bytes(proto.SerializeToString())
-    _try_sizes(freed)
-    return freed
-
-
-def _try_sizes(model: bytes) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
-        source = session.get_inputs()[0]
-        kind = np.float16 if source.type == 'tensor(float16)' else np.float32
-        for shape in ((1, 3, 64, 96), (2, 3, 96, 64)):
-            session.run(None, {source.name: np.zeros(shape, dtype=kind)})
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base
-        raise BackendError('the model works for the size that it was exported for only; start from the .pth') from error
-
-
-def _parsed(onnx: Any, model: bytes) -> Any:
-    try:
-        return onnx.load_from_string(model)
-    except Exception as error:  # protobuf's own exceptions
-        raise BackendError('not an ONNX model that can be converted') from error
 
 
 @contextlib.contextmanager

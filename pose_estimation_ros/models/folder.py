@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.methods.method import Preprocessing
 
 Kind = Literal['pth', 'onnx', 'xml']
 
@@ -31,7 +32,26 @@ class ModelFile:
     kind: Kind
     metadata: dict[str, Any] = field(default_factory=dict)
     optimized: bool = False
-    """Whether the folder says that the model is the result of `optimize`."""
+    """Whether the folder declares that the model is the result of `optimize`."""
+
+    def preprocessing(self) -> Preprocessing | None:
+        """Return what the metadata declare of the input, None where they declare nothing; raises WeightsError."""
+        declared = self.metadata.get('preprocessing')
+        if not isinstance(declared, dict):
+            return None
+        plain: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in declared.items()}
+        try:
+            return Preprocessing(**plain)
+        except TypeError as error:
+            raise WeightsError(f'{self.path}: its description of the input is not understood ({error})') from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a model file; raises WeightsError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f'cannot read {path}: {error.strerror}') from error
 
 
 def find_model(path: Path) -> ModelFile:

@@ -52,9 +52,9 @@ def test_two_passes_are_the_same_over_the_node(parsed, seer, command, options):
     settings = parsed(command, *TWO_PASSES, '--weights', seer, *options)
     node, plain = of_the_node(settings), of_the_command(settings)
     assert node.passes == plain.passes
-    assert node._runner.watch._interval == plain._runner.watch._interval
-    given = {'keypoint_threshold', 'min_keypoints', 'max_persons'} & plain._runner.decoding.keys()
-    assert {name: node._runner.decoding[name] for name in given} == plain._runner.decoding
+    assert node._watch._interval == plain._watch._interval
+    given = {'keypoint_threshold', 'min_keypoints', 'max_persons'} & plain._runner.settings.keys()
+    assert {name: node._runner.settings[name] for name in given} == plain._runner.settings
 
 
 @pytest.mark.parametrize('weights', ['seer', 'tiny'])

@@ -12,9 +12,11 @@ from pose_estimation_ros import ExternalDataset, HighResolutionPoseEstimationLea
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
+from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
 from pose_estimation_ros.inference.two_pass.published import PublishedFinder, active_box, pooled
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.tracking.flow import flow_tracker
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -130,7 +132,7 @@ def test_is_a_learner_of_its_own():
 
 def test_people_are_where_one_pass_at_full_height_sees_them(learner, large):
     poses = clear(learner.infer(large, track=False))
-    full = clear(learner._plain.pipeline().with_size(480)(large).poses)
+    full = clear(learner._runner.pipeline().with_size(480)(large).poses)
     assert len(full) >= 2
     for person in full:
         assert distance(person, poses) < 6
@@ -389,17 +391,19 @@ def test_without_weights_it_says_so(tmp_path):
         learner_of(tmp_path).infer(np.zeros((64, 64, 3), np.uint8))
 
 
-def test_fit_passes_everything_on_and_forgets_people(tmp_path, monkeypatch):
-    learner = learner_of(tmp_path, epochs=3, lr=1e-3)
-    called = {}
-    monkeypatch.setattr(learner._plain, 'fit', lambda *args, **kwargs: called.update(args=args, **kwargs) or {'paf': 1})
+def test_fit_trains_the_network_of_both_passes_and_forgets_people(tmp_path):
+    learner = learner_of(tmp_path, epochs=3, lr=1e-3, batch_size=2, num_workers=0, num_refinement_stages=0)
+    learner.init_model()
+    before = {name: value.clone() for name, value in learner.network.state_dict().items()}
     person = Pose(np.column_stack([np.arange(18), np.arange(18), np.ones(18)]), 9.0)
     learner.tracker.update([person], 5.0)
     assert learner.tracker.people
-    assert learner.fit('data', None, silent=True) == {'paf': 1}
+    transform = published_augmentation(96)
+    losses = learner.fit(SyntheticPeople(2, (96, 96), seed=1), None, silent=True, epochs=1, transform=transform)
+    assert len(losses['paf_losses']) == 1
     assert learner.tracker.people == []
-    assert called == {'args': ('data', None), 'silent': True}
-    assert (learner._plain.training.epochs, learner._plain.training.lr) == (3, 1e-3)
+    assert any((before[name] != value).any() for name, value in learner.network.state_dict().items())
+    assert (learner.training.epochs, learner.training.lr) == (3, 1e-3)
 
 
 @pytest.mark.parametrize('resolution', [None, 540])

@@ -133,7 +133,7 @@ def test_making_a_learner_touches_nothing(tmp_path, monkeypatch):
         ({'scales': [0.5, -1]}, 'scales'),
         ({'img_mean': (1, 2)}, 'img_mean must be one number or three, got 2'),
         ({'decode': 'slow'}, 'decode must be one of fast, reference, evaluation'),
-        ({'decoding': {'keypoint_threshold': 2}}, 'keypoint_threshold must be from 0 to 1'),
+        ({'decoding': {'keypoint_threshold': 2}}, 'keypoint_threshold must be a number from 0 to 1'),
         ({'device': 'gpu'}, 'device must be'),
         ({'backend': 'tensorrt'}, 'backend must be'),
         ({'precision': 'int8'}, 'precision must be'),

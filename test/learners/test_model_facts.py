@@ -9,8 +9,8 @@ import torch
 
 from pose_estimation_ros import LightweightOpenPoseLearner
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
-from pose_estimation_ros.models.export import read_facts
 from pose_estimation_ros.models.folder import find_model
+from pose_estimation_ros.models.onnx_file import read_facts
 
 GREY = np.full((90, 160, 3), 128, np.uint8)
 

@@ -15,8 +15,8 @@ from pose_estimation_ros.core.errors import DownloadError, PoseEstimationError, 
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
 from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
 from pose_estimation_ros.inference.backends.backend import BackendSettings
+from pose_estimation_ros.learners.person_crops import open_detector
 from pose_estimation_ros.learners.teaching import taught_subject
-from pose_estimation_ros.learners.top_down_runner import open_detector
 from pose_estimation_ros.methods.simple_baseline import published
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
@@ -102,10 +102,10 @@ def test_a_network_made_by_mxnet_is_fed_red_first_unless_named_otherwise(weights
     path = weights / 'simplepose_ultralight.onnx'
     learner = SimpleBaselineLearner(device='cpu')
     learner.load(path)
-    assert learner._model.preprocessing.channel_order == 'rgb'
+    assert learner._model.loaded.preprocessing.channel_order == 'rgb'
     named = SimpleBaselineLearner(device='cpu', channel_order='bgr')
     named.load(path)
-    assert named._model.preprocessing.channel_order == 'bgr'
+    assert named._model.loaded.preprocessing.channel_order == 'bgr'
 
 
 def test_a_file_of_the_other_skeleton_changes_the_learners_unless_named(tmp_path):

@@ -200,7 +200,7 @@ def test_settings_reach_the_learner():
     decoding = {'keypoint_threshold': 0.3, 'person_threshold': 0.4, 'min_keypoints': 5, 'max_persons': 6}
     method, options = learner_options(settings_from({**values, **decoding, 'device': 'cpu', 'backbone': 'mobilenet'}))
     learner = create_learner(method, **options)
-    assert learner.given >= {'backbone', 'num_refinement_stages', 'mobilenet_use_stride', 'base_height'}
+    assert learner.explicit >= {'backbone', 'num_refinement_stages', 'mobilenet_use_stride', 'base_height'}
     assert learner.options.use_stride
     assert learner.options.num_refinement_stages == 0
     assert learner.base_height == 300

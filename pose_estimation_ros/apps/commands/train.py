@@ -122,13 +122,13 @@ def _finish(
 
 def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -> Path:
     """Save a trained network as a folder that every command and learner loads."""
-    from pose_estimation_ros.models.asked import Asked
-    from pose_estimation_ros.models.holder import ModelHolder
+    from pose_estimation_ros.models.arguments import ModelArguments
+    from pose_estimation_ros.models.store import ModelStore
 
     method = subject.method
     options: Any = method.options(recipe.network)
     height = options.input_hw[0] if method.sees == 'person' else recipe.validation.height
-    model = ModelHolder(method, Asked(options, height, method.preprocessing))
+    model = ModelStore(ModelArguments(method, options, height, method.preprocessing))
     model.adopt(network)
-    model.save(folder, str(options.to_dict().get('backbone', '')))
+    model.save(folder)
     return folder

@@ -7,4 +7,5 @@ SYSTEM = System(
     name='high_resolution',
     methods=LIGHTWEIGHT_OPENPOSE.methods,
     learner='pose_estimation_ros.learners.high_resolution:HighResolutionPoseEstimationLearner',
+    embedded='efficientnet_lite',
 )

@@ -7,4 +7,5 @@ SYSTEM = System(
     name='lightweight_openpose',
     methods=(LightweightOpenPose(),),
     learner='pose_estimation_ros.learners.lightweight_openpose:LightweightOpenPoseLearner',
+    embedded='efficientnet_lite',
 )

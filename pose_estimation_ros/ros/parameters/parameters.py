@@ -10,7 +10,7 @@ from typing import Any
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backends.backend import BACKENDS
 from pose_estimation_ros.learners.create import takes
-from pose_estimation_ros.learners.two_pass_runner import REGIONS
+from pose_estimation_ros.learners.two_pass import REGIONS
 from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters.parameter import Parameter, Value
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS

@@ -1,21 +1,20 @@
-"""What the high-resolution learner looks with: two passes over one model, and what may change while it runs."""
+"""How the high-resolution learner composes two passes: heights, regions, and the pipelines of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from pose_estimation_ros.core.arrays import ByteArray
+import numpy as np
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import Pipeline, Result
+from pose_estimation_ros.core.skeleton import OPENPOSE_18
+from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.inference.two_pass.finding import Finder, PeopleFinder, RegionSettings
 from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
 from pose_estimation_ros.inference.two_pass.published import PublishedFinder, PublishedSettings
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
-from pose_estimation_ros.inference.two_pass.watching import Watch
-from pose_estimation_ros.learners.first_pass import FirstPass
-from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
-from pose_estimation_ros.learners.settings import MULTISCALE
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.method import Decoder, Method
@@ -102,42 +101,24 @@ class Passes:
         )
 
 
-class TwoPassRunner:
-    """Looks twice: with a learner's model or, in the first pass, with another's."""
+def check_first_pass(learner: Learner) -> None:
+    """Raise SettingsError unless a learner can make the first pass of two."""
+    if learner.takes_boxes or learner.method.skeleton is not OPENPOSE_18:
+        raise SettingsError(
+            f'first_pass must be a learner that sees whole pictures and finds the {len(OPENPOSE_18)} keypoints of'
+            f' Lightweight OpenPose, got one of {learner.method.name}'
+        )
 
-    def __init__(
-        self,
-        plain: LightweightOpenPoseLearner,
-        first: FirstPass,
-        passes: Passes,
-        watch: Watch,
-        decoding: Mapping[str, Any],
-    ) -> None:
-        self.passes = passes
-        self.watch = watch
-        self.decoding = dict(decoding)
-        self._plain, self._first = plain, first
 
-    def pipeline(self, upsample_ratio: int = 4, multiscale: bool | None = None) -> TwoPass:
-        """Return what turns pictures into poses; `multiscale` None sees regions at the learner's own scales."""
-        model, first = self._plain.pipeline(upsample_ratio), self._first.pipeline(upsample_ratio)
-        own = self._plain.training.scales
-        scales = own if multiscale is None else MULTISCALE if multiscale else (1.0,)
-        return self.passes.over(model, first, self._first.learner.method, self.decoding, scales)
-
-    def next(self, pipeline: TwoPass, image: ByteArray, people: Sequence[Pose]) -> Result:
-        """Return the people in the next picture of a video, given those of the last."""
-        if self.passes.regions == 'published':  # which knows one box only, and finds it anew in every picture
-            return pipeline(image)
-        return self.watch(pipeline, image, people)
-
-    def tune(
-        self, base_height: int | None, first_pass_height: int | None, second_pass_height: int | None, **decoding: Any
-    ) -> None:
-        """Change what needs no new model; raises SettingsError before anything has changed."""
-        passes = self.passes.with_heights(first_pass_height, second_pass_height)
-        self._plain.tune(base_height, **decoding)
-        self.passes, self.decoding = passes, {**self.decoding, **decoding}
+def first_pipeline(learner: Learner, upsample_ratio: int) -> Pipeline:
+    """Return a learner's pipeline as the first pass; raises SettingsError where that is one of two passes itself."""
+    pipeline = learner.pipeline(upsample_ratio)
+    if not isinstance(pipeline, Pipeline):
+        raise SettingsError(
+            f'first_pass must look at pictures once, got {type(learner).__name__}; give the learner of its model, such'
+            ' as LightweightOpenPoseLearner'
+        )
+    return pipeline
 
 
 def _with_height(pipeline: Pipeline, height: int) -> Pipeline:
@@ -155,3 +136,16 @@ def candidates_of(method: Method, decoding: Mapping[str, Any]) -> Decoder:
         min_mean_score=score / 2,
         min_keypoints=min(CANDIDATE_KEYPOINTS, decoding.get('min_keypoints', CANDIDATE_KEYPOINTS)),
     )
+
+
+def people_map(pipeline: Pipeline, passes: Passes, image: ByteArray, keypoints: int) -> FloatArray:
+    """Return a map (h, w) of where people are in an image, by the first pass over a model of so many keypoints."""
+    if passes.regions == 'published':
+        settings = passes.published()
+        fields, _, _ = PublishedFinder(pipeline.backend, settings).fields(image)
+        strength: FloatArray = np.where(fields < settings.threshold, 0, fields).sum(axis=0)
+        return strength
+    height = pipeline.base_size if pipeline.backend.fixed_hw else passes.first_pass_height
+    heatmaps = pipeline.with_size(height).forward([image])[0].maps[0]
+    heat: FloatArray = heatmaps[:keypoints].max(axis=0)
+    return heat

@@ -1,0 +1,75 @@
+"""Top-down estimation by a learner: pipelines that crop the people of an image, and the detector that finds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import settings_from
+from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings
+from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
+from pose_estimation_ros.inference.detectors.yolox import YoloxDetector, YoloxSettings
+from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown, TopDownSettings
+from pose_estimation_ros.learners.runner import Configure
+from pose_estimation_ros.methods.method import Decoder, Method
+from pose_estimation_ros.models.store import ModelStore
+
+NO_DETECTOR = 'no detector is given: pictures without boxes are taken for one person each'
+CROP_SETTINGS = {field.name for field in fields(TopDownSettings)} - {'flip'}
+
+
+@dataclass(frozen=True, eq=False)
+class PersonCrops:
+    """The network sees one person's crop (top-down); the settings are TopDownSettings' and those of its decoder."""
+
+    decode: str
+    """Name of the decoder."""
+    detector: PersonDetector | None
+    flip: bool = False
+    """Average the maps of each crop and of its mirror image."""
+
+    def check(self, method: Method, settings: Mapping[str, Any]) -> None:
+        """Raise SettingsError for settings that neither crops nor the decoder have."""
+        TopDownSettings(**_of_crops(settings))
+        self._decoder(method, settings)
+
+    def open(self, backend: Backend, model: ModelStore) -> Configure[TopDown]:
+        """Return what makes top-down pipelines."""
+        method, detector = model.method, self.detector or WholeImage(NO_DETECTOR)
+        pipeline = TopDown(backend, method, self._decoder(method, {}), person_network(model), detector)
+        pipeline = pipeline.with_settings(flip=self.flip)
+
+        def configured(settings: Mapping[str, Any]) -> TopDown:
+            return pipeline.with_settings(**_of_crops(settings)).with_decoder(self._decoder(method, settings))
+
+        return configured
+
+    def _decoder(self, method: Method, settings: Mapping[str, Any]) -> Decoder:
+        return method.decoder(self.decode, **{name: settings[name] for name in settings.keys() - CROP_SETTINGS})
+
+
+def _of_crops(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name in CROP_SETTINGS}
+
+
+def person_network(model: ModelStore) -> PersonNetwork:
+    """Return how a learner's model wants its crops; what a file does not declare is as the constructor has it."""
+    options = model.options or model.arguments.options
+    return PersonNetwork(model.loaded.preprocessing, options.input_hw, options.label_corner)
+
+
+def open_detector(
+    detector: 'PersonDetector | str | Path | None', backend: BackendSettings, settings: Mapping[str, Any]
+) -> PersonDetector | None:
+    """Return a detector as it is, or open the ONNX file that is named, with its settings; None for none."""
+    is_file = isinstance(detector, str | Path) and str(detector) != 'whole_image'
+    if settings and not is_file:
+        raise SettingsError(f'detector_settings are for an ONNX file, got {detector!r} as detector; leave them out')
+    if not isinstance(detector, str | Path):
+        return detector
+    if not is_file:
+        return WholeImage()
+    providers = backend.providers or ('CPUExecutionProvider',)
+    chosen = settings_from(YoloxSettings, settings, 'detector_settings')
+    return YoloxDetector(detector, chosen, providers, backend.threads)
