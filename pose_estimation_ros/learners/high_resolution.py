@@ -12,16 +12,16 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_height
-from pose_estimation_ros.inference.two_pass.published import pooled
-from pose_estimation_ros.inference.two_pass.resized import Resized
-from pose_estimation_ros.inference.two_pass.second_pass import Enlarged, enlarged_maps
+from pose_estimation_ros.inference.two_pass.enlarged_maps import Enlarged, enlarged_maps
+from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
+from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
-from pose_estimation_ros.inference.two_pass.watching import Watch
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import NetworkLearner
 from pose_estimation_ros.learners.settings import MULTISCALE, normalisation, records_explicit
 from pose_estimation_ros.learners.two_pass import Passes, check_first_pass, first_pipeline, people_map
 from pose_estimation_ros.methods.high_resolution.published import HIGH_RESOLUTION_URL, fetch_test_image
+from pose_estimation_ros.methods.high_resolution.published_region import pooled
 from pose_estimation_ros.methods.lightweight_openpose.published import OPENDR_URL
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -103,7 +103,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         if first_pass is not None:
             check_first_pass(first_pass)
         self.passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
-        self._first, self._watch, self._img_resol = first_pass, Watch(newcomers_interval), img_resol
+        self._first, self._watch, self._img_resol = first_pass, FirstPassSchedule(newcomers_interval), img_resol
 
     def pipeline(self, upsample_ratio: int = 4) -> TwoPass:
         """Return what turns images into poses, at the constructor's scales; the first call opens the backend."""
@@ -122,7 +122,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     def _scored(self, upsample_ratio: int) -> PeoplePipeline:
         """Return the pipeline that `eval` scores. With `img_resol` images are scaled to that height first."""
         pipeline = self.pipeline(upsample_ratio)
-        return pipeline if self._img_resol is None else Resized(pipeline, self._img_resol)
+        return pipeline if self._img_resol is None else ResizedInput(pipeline, self._img_resol)
 
     def infer(
         self,

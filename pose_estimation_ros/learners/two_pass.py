@@ -10,12 +10,13 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.inference.two_pass.finding import Finder, PeopleFinder, RegionSettings
-from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
-from pose_estimation_ros.inference.two_pass.published import PublishedFinder, PublishedSettings
+from pose_estimation_ros.inference.two_pass.first_pass import PeopleFinder, RegionFinder, RegionSettings
+from pose_estimation_ros.inference.two_pass.one_region import OneRegionFinder
+from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
+from pose_estimation_ros.methods.high_resolution.published_region import PublishedRegion
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.method import Decoder, Method
 
@@ -37,11 +38,11 @@ class Passes:
     second_pass_height: int = 540
     regions: Literal['people', 'published'] = 'people'
     region_settings: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of RegionSettings, or of PublishedSettings, that are to be other than they are."""
+    """Fields of RegionSettings, or of PublishedRegion, that are to be other than they are."""
 
     def __post_init__(self) -> None:
         TwoPassSettings(self.first_pass_height, self.second_pass_height, self.regions)  # checks them
-        settings = RegionSettings if self.regions == 'people' else PublishedSettings
+        settings = RegionSettings if self.regions == 'people' else PublishedRegion
         known = {each.name for each in fields(settings)} - HEIGHTS
         unknown = self.region_settings.keys() - known
         if unknown:
@@ -58,9 +59,9 @@ class Passes:
         own = self.region_settings if self.regions == 'people' else {}
         return RegionSettings(**{'person_height': PERSON_SHARE * self.second_pass_height, **own})
 
-    def published(self) -> PublishedSettings:
+    def published(self) -> PublishedRegion:
         """Return the published rule's numbers."""
-        return PublishedSettings(self.first_pass_height, self.second_pass_height, **self.region_settings)
+        return PublishedRegion(self.first_pass_height, self.second_pass_height, **self.region_settings)
 
     def over(
         self,
@@ -83,13 +84,13 @@ class Passes:
         model, has_one_size = _with_height(plain, self.second_pass_height), plain.backend.fixed_hw is not None
         second = model.with_looks(scales)
         whole = has_one_size or self.regions == 'published'
-        look = SingleLook(second) if whole else PackedLook(second, plain.stride)
+        look = SingleRegions(second) if whole else PackedRegions(second, plain.stride)
         finder = self._finder(_with_height(first, self.first_pass_height), method, decoding)
         return TwoPass(model, finder, look, self.cutting(), decoding.get('max_persons', 0))
 
-    def _finder(self, first: Pipeline, method: Method, decoding: Mapping[str, Any]) -> Finder:
+    def _finder(self, first: Pipeline, method: Method, decoding: Mapping[str, Any]) -> RegionFinder:
         if self.regions == 'published':
-            return PublishedFinder(first.backend, self.published())
+            return OneRegionFinder(first.backend, self.published())
         return PeopleFinder(first, candidates_of(method, decoding), self.cutting(), len(method.skeleton))
 
     def with_heights(self, first_pass_height: int | None, second_pass_height: int | None) -> 'Passes':
@@ -142,7 +143,7 @@ def people_map(pipeline: Pipeline, passes: Passes, image: ByteArray, keypoints: 
     """Return a map (h, w) of where people are in an image, by the first pass over a model of so many keypoints."""
     if passes.regions == 'published':
         settings = passes.published()
-        fields, _, _ = PublishedFinder(pipeline.backend, settings).fields(image)
+        fields, _, _ = OneRegionFinder(pipeline.backend, settings).fields(image)
         strength: FloatArray = np.where(fields < settings.threshold, 0, fields).sum(axis=0)
         return strength
     height = pipeline.base_size if pipeline.backend.fixed_hw else passes.first_pass_height

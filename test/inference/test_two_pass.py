@@ -13,20 +13,20 @@ from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings
-from pose_estimation_ros.inference.two_pass.finding import (
+from pose_estimation_ros.inference.two_pass.body_height import body_height
+from pose_estimation_ros.inference.two_pass.duplicates import without_duplicates
+from pose_estimation_ros.inference.two_pass.first_pass import (
     PeopleFinder,
     RegionSettings,
-    Sized,
+    SizedPose,
     around_heat,
     around_people,
 )
-from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook, part_of
-from pose_estimation_ros.inference.two_pass.merging import deduplicated
 from pose_estimation_ros.inference.two_pass.packing import GAP, LEAST_SIDE, TALLEST, laid_out, painted
 from pose_estimation_ros.inference.two_pass.region import Region, box_of, merged
-from pose_estimation_ros.inference.two_pass.stature import stature
+from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
+from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions, part_of
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
-from pose_estimation_ros.inference.two_pass.watching import Watch
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
 from pose_estimation_ros.methods.systems import find_method
 
@@ -87,7 +87,7 @@ def two_pass(backend=None, first=360, scales=(1.0,), flip=False, **settings):
     settings = RegionSettings(**settings)
     base = Pipeline(backend, METHOD, base_size=first)
     finder = PeopleFinder(base, METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18)
-    return TwoPass(base, finder, PackedLook(base.with_looks(scales, flip), 8), settings)
+    return TwoPass(base, finder, PackedRegions(base.with_looks(scales, flip), 8), settings)
 
 
 def assert_standing_at(poses, expected, tolerance):
@@ -142,32 +142,32 @@ def test_regions_that_do_not_overlap_stay_apart_however_near():
 
 @pytest.mark.parametrize('height', [30, 200, 900])
 def test_the_stature_of_a_whole_person(height):
-    assert stature(standing(50, 60, height)) == pytest.approx(height, rel=0.2)
+    assert body_height(standing(50, 60, height)) == pytest.approx(height, rel=0.2)
 
 
 @pytest.mark.parametrize(
     'seen', [(0, 1, 2, 3, 5, 6), (2, 5, 8, 11), (8, 9, 10, 11, 12, 13)], ids=['upper body', 'torso', 'legs']
 )
 def test_the_stature_of_somebody_half_seen_is_told_from_the_half(seen):
-    assert stature(standing(0, 0, 300, seen=seen)) == pytest.approx(300, rel=0.3)
+    assert body_height(standing(0, 0, 300, seen=seen)) == pytest.approx(300, rel=0.3)
 
 
 def test_a_single_keypoint_tells_no_stature():
-    assert stature(standing(0, 0, 300, seen=(0,))) == 0
+    assert body_height(standing(0, 0, 300, seen=(0,))) == 0
 
 
 @pytest.mark.parametrize('skeleton', [COCO_17, MPII_16])
 def test_statures_do_not_depend_on_the_skeleton(skeleton):
     pose = standing(0, 0, 400)
     other = Pose(OPENPOSE_18.convert(pose.keypoints, skeleton), 1.0, skeleton)
-    assert stature(other) == pytest.approx(stature(pose), rel=0.1)
+    assert body_height(other) == pytest.approx(body_height(pose), rel=0.1)
 
 
 # Finding
 
 
 def test_people_are_shown_as_tall_as_the_second_pass_wants_them():
-    people = Sized.all([standing(300, 100, 400), standing(1000, 100, 150)])
+    people = SizedPose.all([standing(300, 100, 400), standing(1000, 100, 150)])
     regions = around_people(people, (1080, 1920), RegionSettings(person_height=200, largest_scale=2))
     for person, region in zip(people, regions, strict=True):
         assert person.height * region.scale == pytest.approx(200)
@@ -177,12 +177,12 @@ def test_people_are_shown_as_tall_as_the_second_pass_wants_them():
 
 
 def test_nothing_is_enlarged_beyond_the_largest_scale():
-    people = Sized.all([standing(300, 100, 20)])
+    people = SizedPose.all([standing(300, 100, 20)])
     assert around_people(people, (1080, 1920), RegionSettings(largest_scale=1.5))[0].scale == 1.5
 
 
 def test_people_without_a_stature_have_no_region():
-    assert around_people(Sized.all([standing(30, 10, 300, seen=(0,))]), (480, 640), RegionSettings()) == []
+    assert around_people(SizedPose.all([standing(30, 10, 300, seen=(0,))]), (480, 640), RegionSettings()) == []
 
 
 def seen_heat(spots, hw=(1080, 1920), rows=360):
@@ -195,7 +195,7 @@ def seen_heat(spots, hw=(1080, 1920), rows=360):
 
 
 def test_one_warm_cell_is_the_middle_of_its_region():
-    (region,) = around_heat(*seen_heat([(40, 20)]), Sized.all([standing(1800, 900, 100)]), RegionSettings())
+    (region,) = around_heat(*seen_heat([(40, 20)]), SizedPose.all([standing(1800, 900, 100)]), RegionSettings())
     # Cell 40 is centred on network pixel 323.5, which at a third of the size is image pixel 971.5.
     assert (region.left + region.right - 1) / 2 == pytest.approx((323.5 + 0.5) * 3 - 0.5, abs=1)
     assert (region.top + region.bottom - 1) / 2 == pytest.approx((163.5 + 0.5) * 3 - 0.5, abs=1)
@@ -203,17 +203,17 @@ def test_one_warm_cell_is_the_middle_of_its_region():
 
 def test_neighbouring_heat_is_one_region_and_distant_heat_another():
     spots = [(40, 20), (41, 20), (42, 22), (10, 10)]
-    assert len(around_heat(*seen_heat(spots), Sized.all([standing(1800, 900, 100)]), RegionSettings())) == 2
+    assert len(around_heat(*seen_heat(spots), SizedPose.all([standing(1800, 900, 100)]), RegionSettings())) == 2
 
 
 def test_heat_of_people_who_are_known_is_explained():
     person = standing(971, 450, 200)
     spots = [(round((x / 3 - 3.5) / 8), round((y / 3 - 3.5) / 8)) for x, y in person.keypoints[:, :2]]
-    assert around_heat(*seen_heat(spots), Sized.all([person]), RegionSettings()) == []
+    assert around_heat(*seen_heat(spots), SizedPose.all([person]), RegionSettings()) == []
 
 
 def test_cold_maps_leave_nothing_to_look_at():
-    assert around_heat(*seen_heat([]), Sized.all([standing(9, 9, 99)]), RegionSettings()) == []
+    assert around_heat(*seen_heat([]), SizedPose.all([standing(9, 9, 99)]), RegionSettings()) == []
 
 
 @pytest.mark.parametrize(
@@ -285,12 +285,12 @@ def test_a_pixel_and_a_keypoint_land_together(scale):
 
 
 @pytest.mark.parametrize('scale', [0.5, 1.0, 1.7])
-@pytest.mark.parametrize('look', [PackedLook, SingleLook])
+@pytest.mark.parametrize('look', [PackedRegions, SingleRegions])
 def test_keypoints_come_back_to_where_they_are_in_the_picture(look, scale):
     image = picture((700, 300, 160), (1500, 500, 240))
     regions = [Region(610, 241, 803, 520, scale), Region(1390, 431, 1622, 800, scale)]
     base = Pipeline(FigureBackend(), METHOD)
-    looked = (look(base, 8) if look is PackedLook else look(base))([image], [regions])[0]
+    looked = (look(base, 8) if look is PackedRegions else look(base))([image], [regions])[0]
     assert_standing_at(looked.poses, [(700, 300, 160), (1500, 500, 240)], tolerance=4 / scale)
     assert looked.timings.forward_ms > 0
 
@@ -301,7 +301,7 @@ def test_regions_of_several_pictures_share_a_forward_pass():
     images = [picture((700, 300, 160)), picture((200, 600, 200)), picture()]
     regions = [[Region(610, 241, 803, 520, 1.0)], [Region(80, 540, 320, 860, 1.0)], []]
     backend.shapes.clear()
-    looked = PackedLook(base, 8)(images, regions)
+    looked = PackedRegions(base, 8)(images, regions)
     assert len(backend.shapes) == 1
     assert_standing_at(looked[0].poses, [(700, 300, 160)], tolerance=4)
     assert_standing_at(looked[1].poses, [(200, 600, 200)], tolerance=4)
@@ -335,17 +335,17 @@ def test_parts_of_maps_of_different_strides_belong_together():
 
 def test_the_same_person_seen_twice_is_told_once_by_the_better_pose():
     worse, better = standing(100, 100, 200, score=5), standing(103, 101, 200, score=9)
-    assert deduplicated([worse, better]) == [better]
+    assert without_duplicates([worse, better]) == [better]
 
 
 def test_a_fragment_at_a_region_s_border_is_part_of_the_whole():
     whole, fragment = standing(100, 100, 200, score=9), standing(101, 102, 200, score=2, seen=(2, 3, 4))
-    assert deduplicated([fragment, whole]) == [whole]
+    assert without_duplicates([fragment, whole]) == [whole]
 
 
 def test_people_side_by_side_are_both_told():
     people = [standing(100, 100, 200), standing(160, 100, 200), standing(100, 320, 60)]
-    assert deduplicated(people) == people
+    assert without_duplicates(people) == people
 
 
 # Both passes
@@ -454,29 +454,29 @@ def watched(watch, pipeline, known, frames, hw=(90, 160)):
 
 def test_newcomers_are_looked_for_at_the_interval():
     people = [standing(9, 9, 50)]
-    calls = watched(Watch(4), Recorded(people), people, 9)
+    calls = watched(FirstPassSchedule(4), Recorded(people), people, 9)
     assert calls == ['first', 'follow', 'follow', 'follow', 'first', 'follow', 'follow', 'follow', 'first']
 
 
 def test_the_first_pass_runs_on_every_picture_while_nobody_is_known():
-    assert watched(Watch(4), Recorded([]), [], 3) == ['first'] * 3
+    assert watched(FirstPassSchedule(4), Recorded([]), [], 3) == ['first'] * 3
 
 
 def test_the_first_pass_runs_again_once_somebody_was_lost():
-    pipeline = Recorded([standing(9, 9, 50)])
-    assert watched(Watch(9), pipeline, [standing(9, 9, 50), standing(80, 9, 50)], 4) == ['first', 'follow'] * 2
+    known = [standing(9, 9, 50), standing(80, 9, 50)]
+    assert watched(FirstPassSchedule(9), Recorded(known[:1]), known, 4) == ['first', 'follow'] * 2
 
 
 def test_pictures_of_another_size_are_looked_at_afresh():
     people = [standing(9, 9, 50)]
-    watch, pipeline = Watch(9), Recorded(people)
+    watch, pipeline = FirstPassSchedule(9), Recorded(people)
     watched(watch, pipeline, people, 2)
     assert watched(watch, pipeline, people, 2, hw=(80, 160)) == ['first', 'follow', 'first', 'follow']
 
 
 def test_a_reset_watch_begins_with_a_first_pass():
     people = [standing(9, 9, 50)]
-    watch, pipeline = Watch(9), Recorded(people)
+    watch, pipeline = FirstPassSchedule(9), Recorded(people)
     watched(watch, pipeline, people, 2)
     watch.reset()
     assert watched(watch, pipeline, people, 1)[-1] == 'first'
@@ -485,7 +485,7 @@ def test_a_reset_watch_begins_with_a_first_pass():
 @pytest.mark.parametrize('interval', [0, -1])
 def test_an_interval_below_one_is_refused(interval):
     with pytest.raises(SettingsError, match=f'newcomers_interval must be 1 .* or more, got {interval}'):
-        Watch(interval)
+        FirstPassSchedule(interval)
 
 
 def test_people_who_moved_a_little_are_followed_without_a_first_pass():
@@ -520,10 +520,10 @@ def test_small_people_in_a_large_picture_are_found(omz_onnx, photo):
     finder = PeopleFinder(
         base.with_size(360), METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18
     )
-    found = TwoPass(base, finder, PackedLook(base, 8), settings)(large).poses
-    truth = [pose for pose in base.with_size(512)(crop).poses if len(pose.found) >= 12 and stature(pose) > 90]
+    found = TwoPass(base, finder, PackedRegions(base, 8), settings)(large).poses
+    truth = [pose for pose in base.with_size(512)(crop).poses if len(pose.found) >= 12 and body_height(pose) > 90]
     assert truth
     for person in truth:
         expected = person.keypoints[:, :2] + (100, 500)
         errors = [np.nanmean(np.linalg.norm(pose.keypoints[:, :2] - expected, axis=1)) for pose in found]
-        assert np.nanmin(errors) < 0.06 * stature(person)
+        assert np.nanmin(errors) < 0.06 * body_height(person)

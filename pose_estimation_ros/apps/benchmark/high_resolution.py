@@ -24,7 +24,7 @@ from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.inference.backends.opening import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
-from pose_estimation_ros.inference.two_pass.resized import Resized
+from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
 from pose_estimation_ros.models.folder import find_model
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
@@ -170,7 +170,7 @@ def _as_it_is(pipeline: PeoplePipeline) -> PeoplePipeline:
 
 
 def _at_1080(pipeline: PeoplePipeline) -> PeoplePipeline:
-    return Resized(pipeline, ROWS)
+    return ResizedInput(pipeline, ROWS)
 
 
 def _scored(

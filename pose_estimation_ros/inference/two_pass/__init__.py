@@ -1,1 +1,1 @@
-"""Looking twice: the whole picture at low cost, then closely where people are."""
+"""Two passes: the whole image at low resolution, then regions around people at a higher one."""

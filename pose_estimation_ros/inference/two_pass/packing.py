@@ -1,4 +1,4 @@
-"""Laying regions of pictures side by side on canvases, so that one forward pass sees them all."""
+"""Laying regions of images side by side on canvases, so that one forward pass sees them all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, round_up
 from pose_estimation_ros.inference.two_pass.region import Region
 
 GAP = 16
-"""Network pixels between neighbours, at least: keypoints of one must not be taken for the other's."""
+"""Minimum gap between neighbours in network pixels, so that keypoints of one are not assigned to the other."""
 LEAST_SIDE = 64
 TALLEST = 2048
-"""Rows of a canvas at most; more regions go to another."""
+"""Maximum rows of a canvas; more regions go to another."""
 WIDTHS = 24
 """Widths that are tried for a canvas."""
 GREY = 128
@@ -32,14 +32,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies, and how large the canvases are."""
+    """Where all regions lie, and how large the canvases are."""
 
     slots: tuple[Slot, ...]
     canvases_hw: tuple[tuple[int, int], ...]
 
 
 def laid_out(regions: Sequence[Region], multiple: int) -> Layout:
-    """Find room for regions on as little canvas as is easily found; sides and places are multiples of `multiple`."""
+    """Pack regions on little canvas; sides, rows and columns are multiples of `multiple`."""
     if not regions:
         return Layout((), ())
     letterboxes = [_letterbox(region, multiple) for region in regions]
@@ -50,24 +50,24 @@ def laid_out(regions: Sequence[Region], multiple: int) -> Layout:
     )
 
 
-def painted(layout: Layout, pictures: Sequence[ByteArray]) -> list[ByteArray]:
+def painted(layout: Layout, images: Sequence[ByteArray]) -> list[ByteArray]:
     """Return the canvases with the regions' pixels (H, W, 3) on them, each scaled as its slot says."""
     canvases = [np.full((*hw, 3), GREY, np.uint8) for hw in layout.canvases_hw]
-    for slot, picture in zip(layout.slots, pictures, strict=True):
+    for slot, image in zip(layout.slots, images, strict=True):
         height, width = slot.letterbox.resized_hw
-        scaled = _scaled(picture, slot.letterbox)
+        scaled = _scaled(image, slot.letterbox)
         canvases[slot.canvas][slot.row : slot.row + height, slot.column : slot.column + width] = scaled
     return canvases
 
 
-def _scaled(picture: ByteArray, letterbox: Letterbox) -> ByteArray:
-    if letterbox.resized_hw == picture.shape[:2]:
-        return picture
+def _scaled(image: ByteArray, letterbox: Letterbox) -> ByteArray:
+    if letterbox.resized_hw == image.shape[:2]:
+        return image
     scale = letterbox.scale
     interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-    scaled = cv2.resize(picture, (0, 0), fx=scale, fy=scale, interpolation=interpolation)
+    scaled = cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=interpolation)
     if scaled.shape[:2] != letterbox.resized_hw:
-        scaled = cv2.resize(picture, letterbox.resized_hw[::-1], interpolation=interpolation)
+        scaled = cv2.resize(image, letterbox.resized_hw[::-1], interpolation=interpolation)
     return scaled.astype(np.uint8, copy=False)
 
 

@@ -1,10 +1,8 @@
-"""Parts of a picture, and how large each is to be shown to a network."""
+"""Parts of an image, and the scale at which a network sees each."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 
@@ -12,12 +10,12 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom in image pixels; as everywhere, 0 is the centre of the first pixel."""
 
 CALL_COST = 4096.0
-"""What one region more costs besides its pixels, in network pixels: its borders, and decoding."""
+"""Cost of a region besides its pixels, in network pixels: its borders, and decoding."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Whole pixels of a picture, the right and bottom ones excluded, and network pixels an image pixel."""
+    """Whole pixels of an image, the right and bottom ones excluded, and network pixels per image pixel."""
 
     left: int
     top: int
@@ -27,7 +25,7 @@ class Region:
 
     @classmethod
     def around(cls, box: Box, scale: float, image_hw: tuple[int, int]) -> 'Region | None':
-        """Return the pixels that a box touches, as far as they are in the picture; None where there are none."""
+        """Return the image's pixels that a box touches; None where there are none."""
         height, width = image_hw
         left, top = max(0, math.floor(box[0] + 0.5)), max(0, math.floor(box[1] + 0.5))
         right, bottom = min(width, math.floor(box[2] + 0.5) + 1), min(height, math.floor(box[3] + 0.5) + 1)
@@ -40,28 +38,18 @@ class Region:
 
     @property
     def cost(self) -> float:
-        """What looking here costs, in network pixels."""
+        """Cost of running the network here, in network pixels."""
         height, width = self.hw
         return height * width * self.scale**2 + CALL_COST
 
     def of(self, image: ByteArray) -> ByteArray:
-        """Return these pixels of a picture, not copied."""
+        """Return these pixels of an image, not copied."""
         return image[self.top : self.bottom, self.left : self.right]
 
     def overlaps(self, other: 'Region') -> bool:
         """Whether both have a pixel in common."""
         return max(self.left, other.left) < min(self.right, other.right) and max(self.top, other.top) < min(
             self.bottom, other.bottom
-        )
-
-    def holds(self, xy: FloatArray) -> bool:
-        """Whether all points (N, 2) lie within."""
-        low, high = xy.min(axis=0), xy.max(axis=0)
-        return bool(
-            low[0] >= self.left - 0.5
-            and low[1] >= self.top - 0.5
-            and high[0] <= self.right - 0.5
-            and high[1] <= self.bottom - 0.5
         )
 
     def united(self, other: 'Region') -> 'Region':
@@ -76,11 +64,11 @@ class Region:
 
 
 def merged(regions: Sequence[Region], tolerance: float = 1.0) -> list[Region]:
-    """Unite overlapping regions for as long as one look costs no more than two.
+    """Unite overlapping regions for as long as one region costs no more than two.
 
     Args:
         regions: In any order.
-        tolerance: How many times as much one look may cost.
+        tolerance: How many times as much one region may cost.
 
     """
     left = list(regions)
@@ -95,7 +83,7 @@ def merged(regions: Sequence[Region], tolerance: float = 1.0) -> list[Region]:
         if saving < 0:
             return left
         both = left[i].united(left[j])
-        left = [each for place, each in enumerate(left) if place not in (i, j)] + [both]
+        left = [each for index, each in enumerate(left) if index not in (i, j)] + [both]
 
 
 def box_of(xy: FloatArray) -> Box:
@@ -105,10 +93,5 @@ def box_of(xy: FloatArray) -> Box:
 
 
 def grown(box: Box, x: float, y: float) -> Box:
-    """Return a box that reaches x and y pixels further on every side."""
+    """Return a box grown by x and y pixels on every side."""
     return box[0] - x, box[1] - y, box[2] + x, box[3] + y
-
-
-def centre(box: Box) -> FloatArray:
-    """Return a box's middle (2,)."""
-    return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])

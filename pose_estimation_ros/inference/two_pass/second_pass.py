@@ -1,44 +1,103 @@
-"""The second pass as the published code has it: enlarged maps of one crop."""
+"""The second pass: regions of images, at the scale that their people need."""
 
-from typing import NamedTuple
-
-import cv2
-import numpy as np
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Letterbox
-from pose_estimation_ros.inference.pipeline import Pipeline, check_height
-from pose_estimation_ros.inference.preprocess import prepare
-from pose_estimation_ros.inference.two_pass.published import WIDEST
+from pose_estimation_ros.core.geometry import Placement
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Result, Timings, milliseconds_since
+from pose_estimation_ros.inference.two_pass.packing import Slot, laid_out, painted
+from pose_estimation_ros.inference.two_pass.region import Region
+
+SMALLEST_HEIGHT = 32
+"""Rows that a pipeline scales images to at least."""
 
 
-class Enlarged(NamedTuple):
-    """What decoding starts from."""
+@dataclass(frozen=True, eq=False)
+class PackedRegions:
+    """Lays all regions on one canvas, or a few, so that they share a forward pass."""
 
-    heatmaps: FloatArray
-    """(H, W, 19), enlarged."""
-    pafs: FloatArray
-    """(H, W, 38)."""
-    scale: float
-    """Network-input pixels a pixel of the crop."""
-    pad: tuple[int, int, int, int]
-    """Top, left, bottom, right; network-input pixels."""
+    pipeline: Pipeline
+    """Its network takes inputs of any size."""
+    multiple: int
+    """Sides of its inputs are multiples of it."""
+
+    def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Result]:
+        """Return the people in each image's regions; a person seen in several regions comes several times."""
+        flat = [(number, region) for number, several in enumerate(regions) for region in several]
+        if not flat:
+            return [Result([], Timings()) for _ in images]
+        start = time.perf_counter()
+        layout = laid_out([region for _, region in flat], self.multiple)
+        canvases = painted(layout, [region.of(images[number]) for number, region in flat])
+        spent = Timings(milliseconds_since(start))
+        outputs = [self.pipeline.with_size(canvas.shape[0]).forward([canvas])[0] for canvas in canvases]
+        start = time.perf_counter()
+        poses: list[list[Pose]] = [[] for _ in images]
+        for (number, region), slot in zip(flat, layout.slots, strict=True):
+            maps, placement = part_of(outputs[slot.canvas], slot)
+            poses[number] += moved(self.pipeline.decoder(maps, placement), region)
+        spent = sum((each.timings for each in outputs), spent) + Timings(decode_ms=milliseconds_since(start))
+        return [Result(own, spent.share(len(several) / len(flat))) for own, several in zip(poses, regions, strict=True)]
 
 
-def enlarged_maps(pipeline: Pipeline, crop: ByteArray, rows: int, max_width: int, upsample_ratio: int) -> Enlarged:
-    """Return the maps of a crop scaled to so many rows, or to `max_width` where it is very wide, and enlarged."""
-    if upsample_ratio < 1:
-        raise SettingsError(f'upsample_ratio must be 1 or more, got {upsample_ratio}')
-    check_height(rows)
-    height, width = crop.shape[:2]
-    letterbox = Letterbox.fit((height, width), rows, pipeline.stride, max_width if width / height > WIDEST else None)
-    inputs = prepare(crop, letterbox, pipeline.preprocessing, pipeline.decoder.interpolation)
-    heatmaps, pafs = (_enlarged(each[0], upsample_ratio) for each in pipeline.backend(inputs[None]))
-    return Enlarged(heatmaps, pafs, letterbox.scale, letterbox.pad)
+@dataclass(frozen=True, eq=False)
+class SingleRegions:
+    """Runs one region after the other, scaled and padded by the pipeline's own rule."""
+
+    pipeline: Pipeline
+
+    def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Result]:
+        """Return the people in each image's regions; a person seen in several regions comes several times."""
+        return [self._one(image, several) for image, several in zip(images, regions, strict=True)]
+
+    def _one(self, image: ByteArray, regions: Sequence[Region]) -> Result:
+        poses: list[Pose] = []
+        spent = Timings()
+        for region in regions:
+            rows = max(SMALLEST_HEIGHT, round(region.hw[0] * region.scale))
+            result = self.pipeline.with_size(rows)(region.of(image))
+            poses += moved(result.poses, region)
+            spent += result.timings
+        return Result(poses, spent)
 
 
-def _enlarged(maps: FloatArray, ratio: int) -> FloatArray:
-    channels_last = np.ascontiguousarray(maps.transpose(1, 2, 0))
-    enlarged = cv2.resize(channels_last, (0, 0), fx=ratio, fy=ratio, interpolation=cv2.INTER_CUBIC)
-    return enlarged.astype(np.float32, copy=False)
+def part_of(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Placement]:
+    """Return the maps of one slot of a canvas, and how the slot lies in their input.
+
+    Where the canvas was shown at another size (several scales), a slot may begin within a cell; its placement then
+    says where, to a whole pixel.
+    """
+    whole = output.placement
+    factor = whole.scale
+    rows, columns = whole.inner
+    starts = (slot.row * factor + (rows.start or 0), slot.column * factor + (columns.start or 0))
+    coarsest = max(round(whole.network_hw[0] / each.shape[-2]) for each in output.maps)
+    first = [int(start // coarsest) for start in starts]
+    room = (side - cell * coarsest for side, cell in zip(whole.network_hw, first, strict=True))
+    wanted = (int(-(-side * factor // coarsest)) * coarsest for side in slot.letterbox.network_hw)
+    height, width = (min(side, space) for side, space in zip(wanted, room, strict=True))
+    resized = [round(side * factor) for side in slot.letterbox.resized_hw]
+    top, left = (round(start - cell * coarsest) for start, cell in zip(starts, first, strict=True))
+    pad = (top, left, height - resized[0] - top, width - resized[1] - left)
+    placement = replace(
+        slot.letterbox, scale=slot.letterbox.scale * factor, resized_hw=(resized[0], resized[1]), pad=pad
+    )
+    count = (height // coarsest, width // coarsest)
+    return [_cut(each, first, count, whole.network_hw, coarsest) for each in output.maps], placement
+
+
+def _cut(
+    maps: FloatArray, first: Sequence[int], count: tuple[int, int], network_hw: tuple[int, int], coarsest: int
+) -> FloatArray:
+    """Return a part (C, h, w) of maps, given in the cells of the coarsest of them."""
+    finer = coarsest * maps.shape[-2] // network_hw[0]
+    (top, left), (height, width) = (each * finer for each in first), (each * finer for each in count)
+    return maps[..., top : top + height, left : left + width].copy()
+
+
+def moved(poses: Sequence[Pose], region: Region) -> list[Pose]:
+    """Return poses of a region as those of the image."""
+    return [pose.moved(pose.keypoints[:, :2] + (region.left, region.top)) for pose in poses]

@@ -1,4 +1,4 @@
-"""A pipeline of two: the first pass finds where people are, the second looks there closely."""
+"""A pipeline of two passes: the first finds where people are, the second estimates their poses there."""
 
 import time
 from collections.abc import Sequence
@@ -8,24 +8,30 @@ from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.pipeline import Pipeline, Result, Timings, milliseconds_since
-from pose_estimation_ros.inference.two_pass.finding import Finder, Findings, RegionSettings, Sized, around_people
-from pose_estimation_ros.inference.two_pass.looking import PackedLook, SingleLook
-from pose_estimation_ros.inference.two_pass.merging import deduplicated
+from pose_estimation_ros.inference.two_pass.duplicates import without_duplicates
+from pose_estimation_ros.inference.two_pass.first_pass import (
+    FirstPassResult,
+    RegionFinder,
+    RegionSettings,
+    SizedPose,
+    around_people,
+)
 from pose_estimation_ros.inference.two_pass.region import merged
+from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions
 
 
 @dataclass(frozen=True, eq=False)
 class TwoPass:
-    """Looks at whole pictures, then at their people. Where nobody is found, the first pass is all that is paid."""
+    """Runs whole images, then regions around their people. With nobody in view only the first pass runs."""
 
     model: Pipeline
-    """The second pass's, bare of flips and scales."""
-    finder: Finder
-    look: PackedLook | SingleLook
+    """The second pass's, without flips and scales."""
+    finder: RegionFinder
+    second_pass: PackedRegions | SingleRegions
     settings: RegionSettings
     """How regions are cut around people who are known already."""
     max_persons: int = 0
-    """The best so many of a picture, 0 for all."""
+    """Maximum number of people, best first; 0 for no limit."""
 
     @property
     def backend(self) -> Backend:
@@ -34,7 +40,7 @@ class TwoPass:
 
     @property
     def stride(self) -> int:
-        """Input pixels a cell of the second pass's maps."""
+        """Network pixels per cell of the second pass's maps."""
         return self.model.stride
 
     @property
@@ -43,44 +49,46 @@ class TwoPass:
         return self.model.base_size
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the second pass's input (1, 3, H, W) for a picture as a whole."""
+        """Return the second pass's input (1, 3, H, W) for a whole image."""
         return self.model.prepare(image)
 
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TwoPass':
         """Return the same whose second pass sees every region at other scales, and mirrored too."""
-        return replace(self, look=replace(self.look, pipeline=self.look.pipeline.with_looks(scales, flip)))
+        return replace(
+            self, second_pass=replace(self.second_pass, pipeline=self.second_pass.pipeline.with_looks(scales, flip))
+        )
 
     def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
+        """Find the people in an (H, W, 3) BGR image."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures; they share forward passes."""
+        """Find the people in several images, which share forward passes."""
         return self._closely(images, self.finder(images))
 
     def with_known(self, image: ByteArray, people: Sequence[Pose]) -> Result:
-        """Find the people in the next picture of a video, looking also where they were in the last one."""
+        """Find the people in the next frame of a video, also where they were in the last one."""
         found = self.finder([image])[0]
         around = self._around(image, people)
         regions = merged([*found.regions, *around.regions], self.settings.tolerance)
-        return self._closely([image], [Findings(found.settled, regions, found.timings + around.timings)])[0]
+        return self._closely([image], [FirstPassResult(found.poses, regions, found.timings + around.timings)])[0]
 
     def follow(self, image: ByteArray, people: Sequence[Pose]) -> Result:
-        """Find people again who were in the last picture of a video; nobody else is looked for."""
+        """Find the people of a video's last frame in the next one, and nobody else."""
         return self._closely([image], [self._around(image, people)])[0]
 
-    def _around(self, image: ByteArray, people: Sequence[Pose]) -> Findings:
+    def _around(self, image: ByteArray, people: Sequence[Pose]) -> FirstPassResult:
         start = time.perf_counter()
         height, width = image.shape[:2]
-        regions = merged(around_people(Sized.all(people), (height, width), self.settings), self.settings.tolerance)
-        return Findings([], regions, Timings(decode_ms=milliseconds_since(start)))
+        regions = merged(around_people(SizedPose.all(people), (height, width), self.settings), self.settings.tolerance)
+        return FirstPassResult([], regions, Timings(decode_ms=milliseconds_since(start)))
 
-    def _closely(self, images: Sequence[ByteArray], found: Sequence[Findings]) -> list[Result]:
-        looked = self.look(images, [each.regions for each in found])
+    def _closely(self, images: Sequence[ByteArray], found: Sequence[FirstPassResult]) -> list[Result]:
+        looked = self.second_pass(images, [each.regions for each in found])
         results = []
         for first, second in zip(found, looked, strict=True):
             start = time.perf_counter()
-            poses = self._best(deduplicated([*first.settled, *second.poses]))
+            poses = self._best(without_duplicates([*first.poses, *second.poses]))
             merging = Timings(decode_ms=milliseconds_since(start))
             results.append(Result(poses, first.timings + second.timings + merging))
         return results

@@ -1,4 +1,4 @@
-"""How tall people are in a picture, told from whatever of them is seen."""
+"""How tall people are in an image, estimated from the keypoints found."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -18,30 +18,30 @@ PARTS: Mapping[tuple[str, str], float] = {
     ('nose', 'shoulder'): 0.20,
     ('eye', 'ear'): 0.06,
 }
-"""Lengths of parts of the body seen from the side on which they are longest, as shares of the stature."""
+"""Lengths of parts of the body seen from the side on which they are longest, as shares of the height."""
 BREADTHS: Mapping[str, float] = {'shoulder': 0.21, 'hip': 0.12, 'ear': 0.09}
 """Distances between left and right."""
 ENOUGH = 3
-"""Parts whose longest answers agree on a stature: perspective only shortens, but noise lengthens single ones."""
+"""Which of the longest estimates counts: perspective only shortens parts, but noise lengthens single ones."""
 
 
-def stature(pose: Pose) -> float:
-    """Return about how many pixels tall the person would stand; 0 where nothing tells.
+def body_height(pose: Pose) -> float:
+    """Return about how many pixels tall the person would stand; 0 if it is unknown.
 
-    The third largest of the parts' answers, or the smallest of fewer, and at least the keypoints' extent.
+    It is the third largest of the parts' estimates, or the smallest of fewer, and at least the keypoints' extent.
     """
     first, second, share = _measures(pose.skeleton)
     xy = pose.keypoints[:, :2].astype(float)
     lengths = np.linalg.norm(xy[first] - xy[second], axis=1) / share
-    seen = np.sort(lengths[np.isfinite(lengths)])[::-1]
+    estimates = np.sort(lengths[np.isfinite(lengths)])[::-1]
     _, _, width, height = pose.bbox
-    told = float(seen[:ENOUGH][-1]) if len(seen) else 0.0
-    return max(told, width, height)
+    estimate = float(estimates[:ENOUGH][-1]) if len(estimates) else 0.0
+    return max(estimate, width, height)
 
 
 @cache
 def _measures(skeleton: Skeleton) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return where the parts begin and end, and what share of the stature each is."""
+    """Return where the parts begin and end, and what share of the height each is."""
     rows = []
     for (a, b), share in PARTS.items():
         for side in ('left_', 'right_'):

@@ -1,4 +1,4 @@
-"""One pose for each person, although several looks saw them."""
+"""One pose for each person, although several regions show them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.two_pass.stature import stature
+from pose_estimation_ros.inference.two_pass.body_height import body_height
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,13 @@ class MergeSettings:
     """When two poses are one person's."""
 
     least_similarity: float = 0.4
-    """Mean similarity, 0 to 1, of the keypoints that both have."""
+    """Minimum mean similarity, 0 to 1, of the keypoints that both have."""
     least_shared: float = 0.5
-    """Of the keypoints of the pose that has fewer, how many both must have."""
+    """Minimum share of shared keypoints among those of the pose that has fewer."""
 
 
-def deduplicated(poses: Sequence[Pose], settings: MergeSettings | None = None) -> list[Pose]:
-    """Return the poses without those that show somebody again, of whom the one with the higher score is kept.
-
-    The order is that of the poses given.
-    """
+def without_duplicates(poses: Sequence[Pose], settings: MergeSettings | None = None) -> list[Pose]:
+    """Return each person once, with the pose of the highest score; the order stays."""
     settings = settings or MergeSettings()
     if len(poses) < 2:
         return list(poses)
@@ -41,7 +38,7 @@ def _same_person(poses: Sequence[Pose], settings: MergeSettings) -> FloatArray:
     """Return a matrix (P, P): whether two poses show one person."""
     xy = np.stack([pose.keypoints[:, :2] for pose in poses]).astype(float)  # (P, K, 2)
     found = np.isfinite(xy[..., 0])  # (P, K)
-    size = np.array([max(stature(pose), 1.0) for pose in poses])
+    size = np.array([max(body_height(pose), 1.0) for pose in poses])
     # COCO's areas are about a quarter of a standing person's height squared.
     area = np.maximum(size[:, None], size[None]) ** 2 / 4
     similarity = keypoint_similarity(xy, xy, area, np.array(poses[0].skeleton.sigmas))

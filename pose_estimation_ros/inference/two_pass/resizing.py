@@ -1,4 +1,4 @@
-"""Pictures that are scaled before anything looks at them."""
+"""Images that are scaled to one height before a pipeline sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
 
 
 @dataclass(frozen=True, eq=False)
-class Resized:
-    """Shows a pipeline every picture at so many rows, and tells where people are in the picture as it was."""
+class ResizedInput:
+    """Scales images to so many rows for a pipeline, and poses back to the images."""
 
     pipeline: PeoplePipeline
     rows: int
 
     def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR picture."""
+        """Find the people in an (H, W, 3) BGR image."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several pictures; scaling them is not counted."""
+        """Find the people in several images; scaling them is not counted as time."""
         results = self.pipeline.batch([self._scaled(image) for image in images])
         return [_back(result, image.shape[0] / self.rows) for result, image in zip(results, images, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Looking twice in a video: at the people known in every picture, for newcomers now and then."""
+"""When the first pass runs in a video: known people are followed in every frame, newcomers found now and then."""
 
 from collections.abc import Sequence
 
@@ -9,34 +9,34 @@ from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 
 
-class Watch:
-    """Decides which pictures of a video are worth a first pass.
+class FirstPassSchedule:
+    """Decides which frames of a video get a first pass.
 
-    Those are every `interval`-th, and at once when nobody is known, when somebody who was looked for was not found,
-    and when pictures change their size.
+    It runs in every `interval`-th frame, and at once when nobody is known, when a known person was lost, and when the
+    size of frames changes.
     """
 
     def __init__(self, interval: int) -> None:
         if not isinstance(interval, int) or interval < 1:
             raise SettingsError(
-                f'newcomers_interval must be 1 (look for newcomers in every picture) or more, got {interval!r}'
+                f'newcomers_interval must be 1 (look for newcomers in every frame) or more, got {interval!r}'
             )
         self._interval = interval
         self.reset()
 
     def reset(self) -> None:
-        """Forget the video: the next picture gets a first pass."""
+        """Forget the video: the next frame gets a first pass."""
         self._followed = 0
         self._is_due = True
         self._image_hw = (0, 0)
 
     def __call__(self, pipeline: TwoPass, image: ByteArray, people: Sequence[Pose]) -> Result:
-        """Find the people in the next picture.
+        """Find the people in the next frame.
 
         Args:
-            pipeline: What looks.
+            pipeline: Both passes.
             image: (H, W, 3) BGR.
-            people: Those of the last picture, as a tracker knows them.
+            people: Those of the last frame, as a tracker knows them.
 
         """
         image_hw = (image.shape[0], image.shape[1])

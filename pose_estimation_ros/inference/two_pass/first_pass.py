@@ -1,4 +1,4 @@
-"""Where to look closely: regions from what the first pass, or a tracker, knows of people."""
+"""The first pass: regions for the second one, from the people that it finds or that a tracker knows."""
 
 import math
 import time
@@ -14,12 +14,12 @@ from pose_estimation_ros.core.geometry import Affine, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings, milliseconds_since
+from pose_estimation_ros.inference.two_pass.body_height import body_height
 from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, grown, merged
-from pose_estimation_ros.inference.two_pass.stature import stature
 from pose_estimation_ros.methods.method import Decoder
 
 EXPLAINED = 0.15
-"""Of a person's height: heat so near their keypoints is taken for theirs."""
+"""Share of a person's height: heat so near their keypoints counts as theirs."""
 
 
 @dataclass(frozen=True)
@@ -51,52 +51,53 @@ class RegionSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
-    """Who need not be looked at again, where to look for the others, and how long it took to know."""
+class FirstPassResult:
+    """What the first pass found in one image, and the time it took."""
 
-    settled: list[Pose]
+    poses: list[Pose]
+    """People large enough to keep their first-pass pose."""
     regions: list[Region]
     timings: Timings
 
 
-class Finder(Protocol):
-    """What finds out where to look closely."""
+class RegionFinder(Protocol):
+    """Anything that chooses the regions of the second pass."""
 
-    def __call__(self, images: Sequence[ByteArray]) -> list[Findings]:
-        """Return what is to be looked at in each of several pictures."""
+    def __call__(self, images: Sequence[ByteArray]) -> list[FirstPassResult]:
+        """Return the regions of each of several images."""
 
 
 @dataclass(frozen=True, eq=False)
 class PeopleFinder:
-    """Looks at the whole picture, and cuts a region around everybody that it shows too small."""
+    """Runs a network on the whole image, and cuts a region around everybody who is too small in it."""
 
     pipeline: Pipeline
     """The first pass."""
     candidates: Decoder
-    """Tells doubtful people from its maps too; what they are, the second pass decides."""
+    """Decoder with lower limits than the pipeline's: the second pass decides whether candidates are people."""
     settings: RegionSettings
     keypoints: int
-    """How many of the first maps are heatmaps of keypoints; one of background or centre may follow."""
+    """Number of heatmaps of keypoints in the first maps; one of the background or centre may follow."""
 
-    def __call__(self, images: Sequence[ByteArray]) -> list[Findings]:
-        """Return what is to be looked at in each of several pictures."""
+    def __call__(self, images: Sequence[ByteArray]) -> list[FirstPassResult]:
+        """Return the regions of each of several images."""
         return [self.of(output) for output in self.pipeline.forward(images)]
 
-    def of(self, output: NetworkOutput) -> Findings:
-        """Return what the first pass leaves to the second in one picture."""
+    def of(self, output: NetworkOutput) -> FirstPassResult:
+        """Return one image's regions and the people who keep their pose."""
         start = time.perf_counter()
-        people = Sized.all(self.candidates(output.maps, output.placement))
+        people = SizedPose.all(self.candidates(output.maps, output.placement))
         sharp = self.settings.sharp_enough * self.settings.person_height / output.placement.scale
-        settled = []
+        kept = []
         if any(person.height >= sharp for person in people):
-            decoded = Sized.all(self.pipeline.decoder(output.maps, output.placement))
-            settled = [person.pose for person in decoded if person.height >= sharp]
+            decoded = SizedPose.all(self.pipeline.decoder(output.maps, output.placement))
+            kept = [person.pose for person in decoded if person.height >= sharp]
         regions = around_people(
             [person for person in people if person.height < sharp], output.placement.image_hw, self.settings
         )
         regions += around_heat(self._heat(output), output.placement, people, self.settings)
         merged_regions = merged(regions, self.settings.tolerance)
-        return Findings(settled, merged_regions, output.timings + Timings(decode_ms=milliseconds_since(start)))
+        return FirstPassResult(kept, merged_regions, output.timings + Timings(decode_ms=milliseconds_since(start)))
 
     def _heat(self, output: NetworkOutput) -> FloatArray:
         heat: FloatArray = output.maps[0][: self.keypoints].max(axis=0)
@@ -104,24 +105,24 @@ class PeopleFinder:
 
 
 @dataclass(frozen=True, eq=False)
-class Sized:
-    """A person, and about how tall they would stand in image pixels; 0 where nothing tells."""
+class SizedPose:
+    """A person, and about how tall they would stand in image pixels; 0 where it is unknown."""
 
     pose: Pose
     height: float
 
     @classmethod
-    def all(cls, poses: Sequence[Pose]) -> 'list[Sized]':
-        """Measure everybody."""
-        return [cls(pose, stature(pose)) for pose in poses]
+    def all(cls, poses: Sequence[Pose]) -> 'list[SizedPose]':
+        """Return people with their heights."""
+        return [cls(pose, body_height(pose)) for pose in poses]
 
     def box(self, margin: float) -> Box:
-        """Return a box around the keypoints with so many pixels on every side."""
+        """Return a box around the keypoints with a margin in pixels on every side."""
         return grown(box_of(self.pose.found[:, :2]), margin, margin)
 
 
-def around_people(people: Sequence[Sized], image_hw: tuple[int, int], settings: RegionSettings) -> list[Region]:
-    """Return a region for each person, not merged; those of whom nothing tells how tall they are have none."""
+def around_people(people: Sequence[SizedPose], image_hw: tuple[int, int], settings: RegionSettings) -> list[Region]:
+    """Return a region for each person whose height is known, not merged."""
     regions = [
         Region.around(
             person.box(settings.margin * person.height),
@@ -135,14 +136,14 @@ def around_people(people: Sequence[Sized], image_hw: tuple[int, int], settings: 
 
 
 def around_heat(
-    heat: FloatArray, placement: Placement, people: Sequence[Sized], settings: RegionSettings
+    heat: FloatArray, placement: Placement, people: Sequence[SizedPose], settings: RegionSettings
 ) -> list[Region]:
-    """Return regions, not merged, around heat that is no part of the people known.
+    """Return regions, not merged, around heat outside of known people.
 
     Args:
         heat: (h, w), the highest of the keypoints' heatmaps.
-        placement: How the picture lies in the input that the heat is of.
-        people: Whoever was told from it.
+        placement: How the image lies in the input of the heat.
+        people: Those decoded from it.
         settings: How to cut.
 
     """
@@ -151,29 +152,29 @@ def around_heat(
         return []
     to_image = placement.map_to_image(placement.network_hw[0] / heat.shape[0])
     for person in people:
-        _put_out(hot, person.box(EXPLAINED * person.height), to_image.inverse())
+        _clear(hot, person.box(EXPLAINED * person.height), to_image.inverse())
     scale = min(settings.largest_scale, settings.person_height / settings.heat_height * placement.scale)
     regions = []
-    for cells in _islands(hot):
+    for cells in _clusters(hot):
         reach = settings.heat_cells + 0.5
         corners = to_image(np.array(grown(cells, reach, reach)).reshape(2, 2))
         regions.append(Region.around(box_of(corners), scale, placement.image_hw))
     return [region for region in regions if region is not None]
 
 
-def _put_out(hot: ByteArray, box: Box, to_map: Affine) -> None:
-    """Clear the cells within a box of the picture, those at its border included."""
+def _clear(hot: ByteArray, box: Box, to_map: Affine) -> None:
+    """Clear the cells within a box of the image, those at its border included."""
     (left, top), (right, bottom) = to_map(np.array(box).reshape(2, 2)).tolist()
     rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom) + 1))
     hot[rows, max(0, math.floor(left)) : max(0, math.ceil(right) + 1)] = 0
 
 
-def _islands(hot: ByteArray) -> list[Box]:
-    """Return the boxes, in cells, of what hangs together, diagonals and gaps of one cell included."""
+def _clusters(hot: ByteArray) -> list[Box]:
+    """Return the boxes, in cells, of connected cells; diagonals and gaps of one cell connect too."""
     closed = cv2.dilate(hot, np.ones((3, 3), np.uint8))
     _, labels = cv2.connectedComponents(closed, connectivity=8)
     rows, columns = np.nonzero(hot)
-    islands = labels[rows, columns]
+    labelled = labels[rows, columns]
     return [
-        box_of(np.column_stack([columns[islands == island], rows[islands == island]])) for island in np.unique(islands)
+        box_of(np.column_stack([columns[labelled == label], rows[labelled == label]])) for label in np.unique(labelled)
     ]

@@ -2,14 +2,12 @@
 
 Kept as it was published so that its numbers compare, quirks included: the first pass sees pixels from 0 to 1 although
 the network was trained on -0.5 to 0.5; the box is scaled back by whole numbers; a margin that would cross a border is
-left out altogether. Not kept are two plain faults: values above 255 that wrap around or not depending on the machine
-(they saturate), and offsets that are added although the whole picture is taken. A crop more than ten times as wide as
-high is scaled further down, as any picture is.
+left out altogether. Two faults are not kept: values above 255 that wrap around or not depending on the machine (they
+saturate), and offsets that are added although the whole image is taken. A crop more than ten times as wide as high is
+scaled further down, as any image is.
 """
 
 import math
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,20 +16,16 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
-from pose_estimation_ros.inference.backends.backend import Backend
-from pose_estimation_ros.inference.pipeline import Timings
-from pose_estimation_ros.inference.two_pass.finding import Findings
-from pose_estimation_ros.inference.two_pass.region import Region
 
 WIDEST = 6
-"""A crop so many times as wide as high is scaled by its width instead."""
+"""A crop more than so many times as wide as high is scaled by its width instead."""
 SMALLEST_CROP = 40
 BLUR = (5, 5)
 
 
 @dataclass(frozen=True)
-class PublishedSettings:
-    """The published numbers."""
+class PublishedRegion:
+    """The published numbers, and the region of the second pass by them."""
 
     first_pass_height: int = 360
     second_pass_height: int = 540
@@ -43,56 +37,37 @@ class PublishedSettings:
     def __post_init__(self) -> None:
         check_settings(self)
 
+    def inputs(self, image: ByteArray) -> tuple[FloatArray, int]:
+        """Return the first pass's input (1, 3, h, w), and by how much it is smaller than the image."""
+        kernel = image.shape[0] // self.first_pass_height
+        if kernel:
+            return pooled(image, kernel), kernel
+        # Images lower than the first pass were fed as they are, from 0 to 255.
+        return np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)[None]), 1
 
-@dataclass(frozen=True, eq=False)
-class PublishedFinder:
-    """Cuts one region around all that the fields of the first pass show."""
-
-    backend: Backend
-    settings: PublishedSettings
-
-    def __call__(self, images: Sequence[ByteArray]) -> list[Findings]:
-        """Return the region of each picture, if there is one."""
-        return [self._one(image) for image in images]
-
-    def fields(self, image: ByteArray) -> tuple[FloatArray, int, Timings]:
-        """Return the fields (38, h, w) of the first pass, by how much it made the picture smaller, and its time."""
-        start = time.perf_counter()
-        kernel = image.shape[0] // self.settings.first_pass_height
-        # Pictures lower than the first pass were fed as they are, from 0 to 255.
-        inputs = pooled(image, kernel) if kernel else image.astype(np.float32).transpose(2, 0, 1)[None]
-        prepared = time.perf_counter()
-        fields = self.backend(np.ascontiguousarray(inputs))[-1][0]
-        ended = time.perf_counter()
-        return fields, max(1, kernel), Timings((prepared - start) * 1e3, (ended - prepared) * 1e3, 0.0)
-
-    def _one(self, image: ByteArray) -> Findings:
-        fields, kernel, timings = self.fields(image)
-        start = time.perf_counter()
-        box = active_box(fields, self.settings.threshold)
-        regions = []
-        if box is not None:
-            pooled_hw = (image.shape[0] // kernel, image.shape[1] // kernel)
-            ratios = [pixels // cells * kernel for pixels, cells in zip(pooled_hw, fields.shape[-2:], strict=True)]
-            regions = [self._region(box, ratios, (image.shape[0], image.shape[1]))]
-        return Findings([], regions, timings + Timings(0.0, 0.0, (time.perf_counter() - start) * 1e3))
-
-    def _region(self, box: tuple[int, int, int, int], ratios: Sequence[int], image_hw: tuple[int, int]) -> Region:
+    def box_and_scale(
+        self, fields: FloatArray, kernel: int, image_hw: tuple[int, int]
+    ) -> tuple[tuple[int, int, int, int], float] | None:
+        """Return left, top, right, bottom of the region and its scale, None where fields (38, h, w) show nobody."""
+        box = active_box(fields, self.threshold)
+        if box is None:
+            return None
         height, width = image_hw
-        left, right = _widened(box[0] * ratios[1], box[2] * ratios[1], width, self.settings.margin)
-        top, bottom = _widened(box[1] * ratios[0], box[3] * ratios[0], height, self.settings.margin)
+        ratios = [side // kernel // cells * kernel for side, cells in zip(image_hw, fields.shape[-2:], strict=True)]
+        left, right = _widened(box[0] * ratios[1], box[2] * ratios[1], width, self.margin)
+        top, bottom = _widened(box[1] * ratios[0], box[3] * ratios[0], height, self.margin)
         if right - left <= SMALLEST_CROP or bottom - top <= SMALLEST_CROP:
             left, top, right, bottom = 0, 0, width, height
-        scale = self.settings.second_pass_height / (bottom - top)
+        scale = self.second_pass_height / (bottom - top)
         if (right - left) / (bottom - top) > WIDEST:
             scale = width / (right - left)
-        return Region(left, top, right, bottom, scale)
+        return (left, top, right, bottom), scale
 
 
 def pooled(image: ByteArray, kernel: int) -> FloatArray:
     """Return the means of blocks of kernel x kernel pixels (1, 3, H // kernel, W // kernel), from 0 to 1.
 
-    Raises SettingsError where a block does not fit into the picture.
+    Raises SettingsError where a block does not fit into the image.
     """
     if not 1 <= kernel <= min(image.shape[:2]):
         raise SettingsError(f'kernel must be from 1 to {min(image.shape[:2])}, the shorter side, got {kernel}')
