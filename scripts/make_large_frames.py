@@ -44,7 +44,7 @@ SYNTHETIC_HEIGHT = (0.12, 0.45)
 
 @dataclass(frozen=True, eq=False)
 class LargeFrame:
-    """A picture and the people in it, COCO annotations without ids."""
+    """An image and the people in it, COCO annotations without ids."""
 
     image: ByteArray
     people: list[Annotation]
@@ -52,29 +52,29 @@ class LargeFrame:
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """COCO keypoint annotations and the folder of their pictures."""
+    """COCO keypoint annotations and the folder of their images."""
 
     truth: Mapping[str, Any]
     folder: Path
 
     def people(self) -> dict[int, list[Annotation]]:
-        """Return the annotations of every picture, [] for those that show nobody."""
+        """Return the annotations of every image, [] for those that show nobody."""
         by_image: dict[int, list[Annotation]] = {image['id']: [] for image in self.truth['images']}
         for annotation in self.truth['annotations']:
             by_image[annotation['image_id']].append(annotation)
         return by_image
 
     def read(self, image_id: int) -> ByteArray:
-        """Return a picture; raises DatasetError where it is missing."""
+        """Return an image; raises DatasetError where it is missing."""
         name = next(image['file_name'] for image in self.truth['images'] if image['id'] == image_id)
         path = self.folder / name
         if not path.is_file():
-            raise DatasetError(f'{path} is missing; name the folder of the pictures that the annotations are of')
+            raise DatasetError(f'{path} is missing; name the folder of the images that the annotations are of')
         return read_image(path)
 
 
 def mosaics(photographs: Photographs) -> Iterator[LargeFrame]:
-    """Yield frames of six pictures each, in the file's order; those too large for a cell are scaled down."""
+    """Yield frames of six images each, in the file's order; those too large for a cell are scaled down."""
     rows, columns = GRID
     people = photographs.people()
     ids = list(people)
@@ -90,7 +90,7 @@ def mosaics(photographs: Photographs) -> Iterator[LargeFrame]:
 
 
 def enlarged(photographs: Photographs, rows: int) -> Iterator[LargeFrame]:
-    """Yield every picture that shows people, scaled to so many rows."""
+    """Yield every image that shows people, scaled to so many rows."""
     for image_id, people in photographs.people().items():
         if people:
             image = photographs.read(image_id)
@@ -135,7 +135,7 @@ def _is_sparse(people: Sequence[Annotation]) -> bool:
 def _in_front_of(
     background: ByteArray, image: ByteArray, people: Sequence[Annotation], rows: int, rng: np.random.Generator
 ) -> LargeFrame:
-    """Return a frame filled with one picture that has another somewhere in it."""
+    """Return a frame filled with one image that has another somewhere in it."""
     width = rows * 16 // 9
     scale = max(rows / background.shape[0], width / background.shape[1])
     covering = cv2.resize(background, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
@@ -162,7 +162,7 @@ def _paste(
     corner: tuple[int, int],
     room: tuple[int, int],
 ) -> None:
-    """Lay a picture, scaled, in the middle of a room (width, height) at a corner (x, y) of a frame."""
+    """Lay an image, scaled, in the middle of a room (width, height) at a corner (x, y) of a frame."""
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     scaled = image if scale == 1 else cv2.resize(image, size, interpolation=interpolation)
@@ -234,7 +234,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('kinds', nargs='*', metavar='KIND', help=f'Some of {", ".join(KINDS)}; all if not given.')
     parser.add_argument('--coco', type=Path, required=True, metavar='DIR', help='Folder of a dataset like COCO.')
-    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of pictures in it.')
+    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of images in it.')
     parser.add_argument('--annotations', default=ANNOTATIONS, metavar='NAME', help='Annotations in it.')
     parser.add_argument('--output', type=Path, required=True, metavar='DIR', help='Folder for the datasets.')
     parser.add_argument('--count', type=int, default=40, metavar='N', help='Sparse frames of each size.')

@@ -51,7 +51,7 @@ def precisions(request, assets, dataset):
     ways = {name: pipeline.with_decoder(METHOD.decoder(name)) for name in ('fast', 'reference')}
     ways['flip'] = pipeline.with_looks(flip=True)
     ways['evaluation'] = pipeline.with_decoder(METHOD.decoder('evaluation'))
-    pictures = dataset.pictures(assets / 'coco' / 'train2017', dataset.image_ids())
+    pictures = dataset.image_files(assets / 'coco' / 'train2017', dataset.image_ids())
     assert len(pictures) == 160
     backend.runs = 0
     detections = {name: [] for name in ways}

@@ -1,4 +1,4 @@
-"""Mosaics and sparse frames: pictures and annotations go through the same moves, and datasets come out whole."""
+"""Mosaics and sparse frames: images and annotations go through the same moves, and datasets come out whole."""
 
 import importlib.util
 import itertools
@@ -27,7 +27,7 @@ SPOT = (100, 60)
 
 @pytest.fixture
 def coco(tmp_path):
-    """Seven pictures of which the last shows nobody, each with a white spot where its person's nose is."""
+    """Seven images of which the last shows nobody, each with a white spot where its person's nose is."""
     folder = tmp_path / 'coco'
     (folder / 'val2017').mkdir(parents=True)
     images, annotations = [], []
@@ -138,7 +138,7 @@ def test_the_script_makes_datasets_that_evaluation_reads(coco, tmp_path):
     assert outcome.returncode == 0, outcome
     assert '1 frame, 6 people' in outcome.stdout
     dataset = Dataset.open(tmp_path / 'out' / 'mosaics_1080', 'person_keypoints_val2017.json')
-    pictures = dataset.pictures(tmp_path / 'out' / 'mosaics_1080' / 'val2017', dataset.image_ids())
+    pictures = dataset.image_files(tmp_path / 'out' / 'mosaics_1080' / 'val2017', dataset.image_ids())
     assert cv2.imread(str(pictures[0][1])).shape == (1080, 1920, 3)
 
 

@@ -122,15 +122,15 @@ def keep_unlike(likeness: FloatArray, threshold: float) -> IntArray:
 
 @dataclass(frozen=True)
 class PersonCrop:
-    """The part of a picture that is shown to a top-down network: what lies around a box, in the network's shape.
+    """The part of an image that is shown to a top-down network: what lies around a box, in the network's shape.
 
     The published rule: the box grows about its middle to the shape of the network's input, and then by `padding`.
     """
 
     centre: tuple[float, float]
-    """x and y in picture pixels."""
+    """x and y in image pixels."""
     size: tuple[float, float]
-    """Width and height in picture pixels."""
+    """Width and height in image pixels."""
 
     @classmethod
     def around(cls, box: FloatArray, network_hw: tuple[int, int], padding: float = 1.25) -> 'PersonCrop':
@@ -142,15 +142,15 @@ class PersonCrop:
         return cls(centre, (width * padding, height * padding))
 
     def to_network(self, network_hw: tuple[int, int], degrees: float = 0.0, factor: float = 1.0) -> Affine:
-        """Return the published map from picture pixels to those of a network's input.
+        """Return the published map from image pixels to those of a network's input.
 
         The box's middle comes to lie at half the input's sides, without regard to pixel centres: the published
         networks learnt it so, and their keypoints come back by the inverse.
 
         Args:
             network_hw: Height and width of the input.
-            degrees: How far the picture is turned counter-clockwise, as seen on a screen.
-            factor: How much more of the picture is shown.
+            degrees: How far the image is turned counter-clockwise, as seen on a screen.
+            factor: How much more of the image is shown.
 
         """
         return centred_affine(self.centre, network_hw[1] / (self.size[0] * factor), network_hw, -degrees)

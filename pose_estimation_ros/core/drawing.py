@@ -1,4 +1,4 @@
-"""Drawing skeletons on BGR pictures."""
+"""Drawing skeletons on BGR images."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def draw(img: AnyArray, pose: Pose) -> None:
 
 
 def draw_poses(image: AnyArray, poses: list[Pose], boxes: bool = False) -> AnyArray:
-    """Return a copy with every skeleton: limbs coloured by body side, ids as labels, sizes that fit the picture."""
+    """Return a copy with every skeleton: limbs coloured by body side, ids as labels, sizes that fit the image."""
     annotated = np.array(image, copy=True, order='C')
     unit = max(1.0, min(image.shape[:2]) / 360)
     for pose in sorted(poses, key=lambda pose: pose.bbox[3]):

@@ -1,4 +1,4 @@
-"""Pictures: OpenDR's `Image` and a reader that does not pass off half a file as a whole one."""
+"""Images: OpenDR's `Image` and a reader that does not pass off half a file as a whole one."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.
 
 
 class Image:
-    """A colour picture, in the form of OpenDR's `engine.data.Image`.
+    """A colour image, in the form of OpenDR's `engine.data.Image`.
 
     Given (H, W, 3) it takes the array for OpenCV's BGR, given (3, H, W) for RGB, given (H, W) for grey.
     `data` is (3, H, W) RGB, `opencv()` a (H, W, 3) BGR copy that may be drawn on.
@@ -33,7 +33,7 @@ class Image:
 
     @classmethod
     def open(cls, path: str | Path) -> 'Image':
-        """Read a picture file; raises ImageError where it is none, or only part of one."""
+        """Read an image file; raises ImageError where it is none, or only part of one."""
         return cls(read_image(Path(path)))
 
     @property
@@ -65,7 +65,7 @@ class Image:
 
 
 def as_bgr(array: AnyArray) -> ByteArray:
-    """Return an (H, W, 3) uint8 picture from BGR, BGRA or grey, 8 or 16 bits; raises ImageError for others."""
+    """Return an (H, W, 3) uint8 image from BGR, BGRA or grey, 8 or 16 bits; raises ImageError for others."""
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.dtype == np.uint16:
@@ -81,7 +81,7 @@ def as_bgr(array: AnyArray) -> ByteArray:
 
 
 def to_bgr(image: 'Image | AnyArray | str | Path') -> ByteArray:
-    """Return the (H, W, 3) uint8 BGR pixels of whatever a user passes as a picture, without copying where possible."""
+    """Return the (H, W, 3) uint8 BGR pixels of whatever a user passes as an image, without copying where possible."""
     if isinstance(image, str | Path):
         return read_image(Path(image))
     if isinstance(image, Image):
@@ -101,7 +101,7 @@ def read_image(path: Path) -> ByteArray:
 
 
 def decode_image(content: bytes, name: str) -> ByteArray:
-    """Decode the bytes of a picture file; `name` is how errors call it."""
+    """Decode the bytes of an image file; `name` is how errors call it."""
     if not content:
         raise ImageError(f'{name} is empty')
     if _is_cut_off(content):
@@ -111,7 +111,7 @@ def decode_image(content: bytes, name: str) -> ByteArray:
     except cv2.error as error:
         raise ImageError(f'{name} cannot be decoded: {error.err or error}') from error
     if image is None:
-        raise ImageError(f'{name} is not a picture that OpenCV can read')
+        raise ImageError(f'{name} is not an image that OpenCV can read')
     return as_bgr(image)
 
 

@@ -1,4 +1,4 @@
-"""One person's skeleton in one picture."""
+"""One person's skeleton in one image."""
 
 from dataclasses import dataclass, replace
 

@@ -1,1 +1,1 @@
-"""Where pictures come from: files, cameras, synthetic people, downloads."""
+"""Where images come from: files, cameras, synthetic people, downloads."""

@@ -19,7 +19,7 @@ class UnsupportedEncodingError(ImageError):
 
 
 class BrokenImageError(ImageError):
-    """A message does not hold the picture that it promises; the next one may."""
+    """A message does not hold the image that it promises; the next one may."""
 
 
 class RawImage(Protocol):
@@ -73,7 +73,7 @@ def bgr_from_compressed(message: EncodedImage) -> ByteArray:
     Raises UnsupportedEncodingError or BrokenImageError, the latter also for files that are cut off.
     """
     content = bytes(message.data)
-    if not _is_picture(message.format, content):
+    if not _is_supported(message.format, content):
         raise UnsupportedEncodingError(f'a compressed image must be a JPEG or PNG, got format {message.format!r}')
     try:
         bgr = decode_image(content, f'the compressed image ({message.format})')
@@ -170,7 +170,7 @@ def _title(message: RawImage) -> str:
     return f'an image of {message.width}x{message.height} in {message.encoding}'
 
 
-def _is_picture(name: str, content: bytes) -> bool:
+def _is_supported(name: str, content: bytes) -> bool:
     """Whether it is, or claims to be, a JPEG or PNG; drivers spell the format in many ways, some not at all."""
     claimed = any(word in name.lower() for word in ('jpeg', 'jpg', 'png')) and 'compresseddepth' not in name.lower()
     return claimed or not content or content.startswith((b'\xff\xd8', b'\x89PNG'))

@@ -1,4 +1,4 @@
-"""One annotated picture, as datasets give it and transforms pass it on."""
+"""One annotated image, as datasets give it and transforms pass it on."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +13,9 @@ NOT_LABELLED, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A picture and its people; a method's conventions are not in it.
+    """An image and its people; a method's conventions are not in it.
 
-    Pixel centres lie at whole numbers: the picture's top-left pixel covers -0.5 to 0.5.
+    Pixel centres lie at whole numbers: the image's top-left pixel covers -0.5 to 0.5.
     """
 
     image: ByteArray
@@ -31,7 +31,7 @@ class Sample:
     annotated: BoolArray
     """(K,): joints that this dataset labels at all. Of the others nothing is known, wherever people are."""
     extras: dict[str, Any] = field(default_factory=dict)
-    """What else the dataset tells of the picture, such as `image_id` and `path`."""
+    """What else the dataset tells of the image, such as `image_id` and `path`."""
 
 
 def boxes_of(joints: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ import cv2
 
 from pose_estimation_ros.core.errors import SourceError
 from pose_estimation_ros.core.image import IMAGE_SUFFIXES
-from pose_estimation_ros.data.sources import CameraSource, PictureSource, Source, VideoSource, natural_order
+from pose_estimation_ros.data.sources import CameraSource, ImageFiles, Source, VideoSource, natural_order
 from pose_estimation_ros.data.video import Capture, is_sayable
 
 VIDEO_SUFFIXES = frozenset(
@@ -27,9 +27,9 @@ CAMERA = re.compile(r'(?:camera:|/dev/video)?(\d{1,2})')
 def open_sources(arguments: Sequence[str]) -> list[Source]:
     """Find out what each argument names, and make sure of all of them before anything is read.
 
-    An argument is a picture, a folder of pictures, a video, a pattern such as `shots/*.jpg`, a camera (`0`, `camera:0`
+    An argument is an image, a folder of images, a video, a pattern such as `shots/*.jpg`, a camera (`0`, `camera:0`
     or `/dev/video0`; a file of the name 0 is `./0`) or a stream (rtsp, http, https). A pattern may become several
-    sources: one of all its pictures, and one for each video.
+    sources: one of all its images, and one for each video.
 
     Raises:
         SourceError: One of them is not there, or is none of these, or is a video that cannot be played.
@@ -64,7 +64,7 @@ def _openers(argument: str) -> list[Opener]:
 def _path_openers(argument: str) -> list[Opener]:
     path = Path(argument)
     if argument and path.is_dir():
-        return [functools.partial(PictureSource, argument, _pictures_in(path))]
+        return [functools.partial(ImageFiles, argument, _images_in(path))]
     if path.is_file():
         return [functools.partial(_open_file, path)]
     if glob.has_magic(argument):
@@ -74,30 +74,30 @@ def _path_openers(argument: str) -> list[Opener]:
     raise SourceError(f'there is no file or folder {argument or repr(argument)}')
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> list[Path]:
     entries = sorted(folder.iterdir(), key=natural_order)
     visible = [path for path in entries if not path.name.startswith('.') and path.is_file()]
-    pictures = [path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES]
-    if not pictures:
+    images = [path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
         videos = sum(path.suffix.lower() in VIDEO_SUFFIXES for path in visible)
         hint = f'; it holds {videos} videos, which must be named themselves' if videos else ''
-        raise SourceError(f'the folder {folder} holds no pictures ({", ".join(sorted(IMAGE_SUFFIXES))}){hint}')
-    return pictures
+        raise SourceError(f'the folder {folder} holds no images ({", ".join(sorted(IMAGE_SUFFIXES))}){hint}')
+    return images
 
 
 def _pattern_openers(pattern: str) -> list[Opener]:
     matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute pattern)
     paths = sorted((path for path in map(Path, matches) if path.is_file()), key=natural_order)
-    pictures = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
     videos = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
-    if not pictures and not videos:
-        raise SourceError(f'no picture or video matches {pattern}')
-    openers: list[Opener] = [functools.partial(PictureSource, pattern, pictures)] if pictures else []
+    if not images and not videos:
+        raise SourceError(f'no image or video matches {pattern}')
+    openers: list[Opener] = [functools.partial(ImageFiles, pattern, images)] if images else []
     return openers + [functools.partial(_open_file, path) for path in videos]
 
 
 def _open_file(path: Path) -> Source:
-    """Open a picture or a video; what the name does not tell, the content does."""
+    """Open an image or a video; what the name does not tell, the content does."""
     try:
         with path.open('rb') as file:
             head = file.read(4096)
@@ -107,7 +107,7 @@ def _open_file(path: Path) -> Source:
     if suffix not in IMAGE_SUFFIXES and not is_sayable(str(path.absolute())):
         raise SourceError(f'cannot read {path}: OpenCV can only use names in UTF-8; rename it')
     if suffix in IMAGE_SUFFIXES or (suffix not in VIDEO_SUFFIXES and cv2.haveImageReader(str(path))):
-        return PictureSource(str(path), [path], named=True)
+        return ImageFiles(str(path), [path], named=True)
     # FFmpeg would play a text, as a terminal does.
     reason = 'it is empty' if not head else 'it is a text' if _is_text(head) else None
     if not reason:
@@ -115,7 +115,7 @@ def _open_file(path: Path) -> Source:
         if capture.opened or suffix in VIDEO_SUFFIXES:
             return VideoSource(str(path), str(path.absolute()), capture)
         reason = 'OpenCV can read it as neither'
-    raise SourceError(f'{path} must be a picture, a video or a folder of pictures, but {reason}')
+    raise SourceError(f'{path} must be an image, a video or a folder of images, but {reason}')
 
 
 def _open_camera(index: int) -> Source:

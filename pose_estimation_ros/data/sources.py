@@ -1,4 +1,4 @@
-"""Sources of pictures: files, videos, cameras and streams. `opening` finds out which of them a text names."""
+"""Sources of images: files, videos, cameras and streams. `opening` finds out which of them a text names."""
 
 import contextlib
 import logging
@@ -26,20 +26,20 @@ UNKNOWN_STEP_S = 1 / 30
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source."""
+    """One image of a source."""
 
     source: str
-    """Name of the source; of pictures, that of the file itself, also where they came from a folder or a pattern."""
+    """Name of the source; of images, that of the file itself, also where they came from a folder or a pattern."""
     index: int
     """Counts what the source yields, from 0."""
     stamp: float
-    """Seconds. Videos: their own clock, always growing; cameras: since the first frame; picture files: 0."""
+    """Seconds. Videos: their own clock, always growing; cameras: since the first frame; image files: 0."""
     image: ByteArray
     """(H, W, 3) BGR."""
 
 
 class Source(Protocol):
-    """Something that yields pictures, opens what it needs for that, and closes it in the end. May be read again."""
+    """Something that yields images, opens what it needs for that, and closes it in the end. May be read again."""
 
     @property
     def name(self) -> str: ...
@@ -53,25 +53,25 @@ class Source(Protocol):
 
     @property
     def fps(self) -> float | None:
-        """Frames a second; None for picture files and where it is unknown."""
+        """Frames a second; None for image files and where it is unknown."""
 
     @property
     def skipped(self) -> int:
-        """Pictures left out so far, because they cannot be read."""
+        """Images left out so far, because they cannot be read."""
 
     @property
     def files(self) -> Sequence[Path]:
         """What it reads, and nobody should overwrite."""
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the pictures in order; raises ImageError or SourceError where there is none to yield."""
+        """Yield the images in order; raises ImageError or SourceError where there is none to yield."""
 
     def close(self) -> None:
         """Let go of a camera; needed where its frames are not read to the end."""
 
 
-class PictureSource:
-    """Picture files. One that cannot be read is left out with a warning, or is an error if the user named it itself."""
+class ImageFiles:
+    """Image files. One that cannot be read is left out with a warning, or is an error if the user named it itself."""
 
     kind: SourceKind = 'image'
     fps: float | None = None
@@ -96,7 +96,7 @@ class PictureSource:
                 continue
             yield Frame(str(path), position - self.skipped, 0.0, image)
         if self.skipped == len(self.files):
-            raise SourceError(f'of {counted(self.skipped, "picture")} in {self.name} none can be read')
+            raise SourceError(f'of {counted(self.skipped, "image")} in {self.name} none can be read')
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -177,8 +177,8 @@ class CameraSource:
                 yield Frame(self.name, count, now - start, image)
                 count += 1
         if count == 0:
-            raise SourceError(f'{self.name} gives no pictures; is another program using it?')
-        LOG.warning('%s gives no more pictures after %d', self.name, count)
+            raise SourceError(f'{self.name} gives no images; is another program using it?')
+        LOG.warning('%s gives no more images after %d', self.name, count)
 
     def close(self) -> None:
         if self._capture is not None:

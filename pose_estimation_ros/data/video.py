@@ -158,7 +158,7 @@ class VideoWriter:
                     return self._writer
         raise OutputError(
             f'cannot write {self.path}: this OpenCV ({cv2.__version__}) writes {self._size[0]}x{self._size[1]} video '
-            f'as none of {", ".join(CODECS)}; write pictures instead, or install opencv-python from PyPI'
+            f'as none of {", ".join(CODECS)}; write images instead, or install opencv-python from PyPI'
         )
 
     def _defect(self) -> OutputError | None:

@@ -1,1 +1,1 @@
-"""How good poses are: COCO's average precision, OKS, PCKh, and runs over whole datasets."""
+"""Accuracy and speed over datasets: COCO's AP, PCKh, tracking scores, reports."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
 
 MAX_DETECTIONS = 20
-"""The best so many people of a picture count."""
+"""The best so many people of an image count."""
 
 ROWS = {
     '': ('0.50:0.95', 'all'),
@@ -97,8 +97,8 @@ def coco_score(
     Args:
         truth: COCO keypoint annotations: their content, their file, or as pycocotools has read them.
         detections: See `coco_detection`; none at all scores 0.
-        image_ids: The pictures that count; None for all of the truth, those without people too.
-        max_detections: The best so many of a picture count.
+        image_ids: The images that count; None for all of the truth, those without people too.
+        max_detections: The best so many of an image count.
         skeleton: That of truth and detections; its sigmas are used.
 
     Raises:

@@ -1,4 +1,4 @@
-"""COCO-format datasets on disk: where annotations and pictures are, and which of them are to be scored."""
+"""COCO-format datasets on disk: where annotations and images are, and which of them are to be scored."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ class Dataset:
         return cls(path, read_truth(path))
 
     def image_ids(self, limit: int | None = None, subset: int | None = None) -> list[int]:
-        """Return the ids of the pictures to score.
+        """Return the ids of the images to score.
 
         Args:
             limit: The first so many only.
@@ -37,7 +37,7 @@ class Dataset:
         ids = [image['id'] for image in self.truth['images']]
         return (ids if subset is None else published_subset(ids, subset))[:limit]
 
-    def pictures(self, folder: Path, image_ids: Iterable[int]) -> list[tuple[int, Path]]:
+    def image_files(self, folder: Path, image_ids: Iterable[int]) -> list[tuple[int, Path]]:
         """Return ids and files; raises DatasetError, with their count and first names, where files are missing."""
         wanted = set(image_ids)
         images = [image for image in self.truth['images'] if image['id'] in wanted]
@@ -48,7 +48,7 @@ class Dataset:
         missing = [path.name for _, path in files if not path.is_file()]
         if missing:
             raise DatasetError(
-                f'{len(missing)} of {len(files)} pictures of {self.path.name} are not in {folder}: {some(missing)}; '
+                f'{len(missing)} of {len(files)} images of {self.path.name} are not in {folder}: {some(missing)}; '
                 'copy them there, or name another --images-folder'
             )
         return files

@@ -35,7 +35,7 @@ def read_truth(path: Path, skeleton: Skeleton = COCO_17) -> dict[str, Any]:
 
 
 def check_truth(truth: Any, skeleton: Skeleton = COCO_17, source: str = 'the truth') -> None:
-    """Raise DatasetError unless this is keypoint truth of a skeleton with at least one picture."""
+    """Raise DatasetError unless this is keypoint truth of a skeleton with at least one image."""
     if not isinstance(truth, dict) or any(not isinstance(truth.get(part), list) for part in PARTS):
         got = ', '.join(map(str, truth)) if isinstance(truth, dict) else type(truth).__name__
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""Who of a picture was found, how well each joint, and who was seen that is not there."""
+"""Matches detections with annotated people: misses, false positives, and the accuracy of each joint."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,56 +11,56 @@ from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
 from pose_estimation_ros.core.oks import LABELLED, keypoint_similarity, oks
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 
-ALIKE = 0.1
-"""OKS below which a detection is of somebody else."""
+MINIMUM_OKS = 0.1
+"""Of a match."""
 
 NOBODY = -1
 
 
 @dataclass(frozen=True, eq=False)
-class PictureMatch:
-    """The people of one picture and what was found, each at most once."""
+class ImageMatch:
+    """The annotated people and the detections of an image, matched one to one."""
 
     image_id: int
     truth: FloatArray
-    """(G, K, 3) in COCO's pixels: people with labelled keypoints who are no crowd."""
+    """(G, K, 3) in COCO's pixels: people with labelled keypoints, without crowds."""
     areas: FloatArray
     """(G,)"""
     found: FloatArray
     """(P, K, 3) in COCO's pixels, by descending score."""
     partner: IntArray
-    """(G,) row of `found`, -1 for people who were missed."""
+    """(G,) index in `found`, -1 for missed people."""
     oks: FloatArray
-    """(G,) with the partner, 0 for people who were missed."""
+    """(G,) with the partner, 0 for missed people."""
     false_alarms: int
-    """Detections that are like nobody, and not in a crowd either."""
+    """Detections without a partner that do not lie in a crowd."""
 
     @property
     def lost(self) -> float:
-        """OKS that this picture cost: 1 for everybody missed, half of that for every false alarm."""
+        """Loss of OKS: up to 1 for each person, and 0.5 for each false alarm."""
         return float((1 - self.oks).sum()) + 0.5 * self.false_alarms
 
 
 @dataclass(frozen=True, eq=False)
 class JointScores:
-    """How well each joint was placed, of the people who were found."""
+    """Accuracy of each joint, over the people who were found."""
 
     similarity: FloatArray
-    """(K,) mean similarity from 0 to 1; a joint that is missing counts 0. NaN where nobody has it."""
+    """(K,) mean similarity from 0 to 1, 0 for a missing joint; NaN if nobody has it."""
     distance: FloatArray
-    """(K,) median distance in percent of the person's size (the root of the area), where the joint was found."""
+    """(K,) median distance of found joints in percent of the person's size (the root of the area)."""
     found: FloatArray
-    """(K,) percent of labelled joints that were found at all."""
+    """(K,) percent of labelled joints that were found."""
 
 
-def match_pictures(
+def match_images(
     truth: dict[str, Any],
     detections: Iterable[dict[str, Any]],
     image_ids: Sequence[int],
     skeleton: Skeleton = COCO_17,
     threshold: float = 0.0,
-) -> list[PictureMatch]:
-    """Pair people and detections of each picture, the most alike first; detections below a score are left out."""
+) -> list[ImageMatch]:
+    """Match people and detections of each image, greatest OKS first, without detections below a minimum score."""
     people, found = defaultdict(list), defaultdict(list)
     for annotation in truth['annotations']:
         people[annotation['image_id']].append(annotation)
@@ -70,7 +70,7 @@ def match_pictures(
     return [_match(image_id, people[image_id], found[image_id], skeleton) for image_id in image_ids]
 
 
-def _match(image_id: int, people: list[Any], detections: list[Any], skeleton: Skeleton) -> PictureMatch:
+def _match(image_id: int, people: list[Any], detections: list[Any], skeleton: Skeleton) -> ImageMatch:
     sigmas = np.array(skeleton.sigmas)
     detections = sorted(detections, key=lambda each: -each['score'])
     found = np.array([each['keypoints'] for each in detections], dtype=float).reshape(-1, len(skeleton), 3)
@@ -80,32 +80,32 @@ def _match(image_id: int, people: list[Any], detections: list[Any], skeleton: Sk
     crowd = np.array([bool(each.get('iscrowd')) for each in people], dtype=bool)
     counts: BoolArray = (everybody[..., 2] > LABELLED).any(axis=1) & ~crowd
     similar = oks(found, everybody, areas, sigmas, boxes)  # (P, everybody)
-    partner = _pairs(similar[:, counts])
+    partner = _greedy_pairs(similar[:, counts])
     taken = np.isin(np.arange(len(found)), partner)
-    excused = (similar[:, ~counts] >= ALIKE).any(axis=1)
+    excused = (similar[:, ~counts] >= MINIMUM_OKS).any(axis=1)
     best = (
         np.where(partner == NOBODY, 0.0, similar[partner, np.flatnonzero(counts)])
         if len(found)
         else 0.0 * areas[counts]
     )
     alarms = int((~taken & ~excused).sum())
-    return PictureMatch(image_id, everybody[counts], areas[counts], found, partner, best, alarms)
+    return ImageMatch(image_id, everybody[counts], areas[counts], found, partner, best, alarms)
 
 
-def _pairs(similar: FloatArray) -> IntArray:
-    """Return for every column of (P, G) its row, the most alike pairs first, -1 where nobody is alike enough."""
+def _greedy_pairs(similar: FloatArray) -> IntArray:
+    """Return the row for every column of (P, G), greatest values first; -1 if none reaches the minimum."""
     partner = np.full(similar.shape[1], NOBODY)
     left = similar.copy()
-    while left.size and left.max() >= ALIKE:
+    while left.size and left.max() >= MINIMUM_OKS:
         row, column = np.unravel_index(left.argmax(), left.shape)
         partner[column] = row
         left[row], left[:, column] = 0, 0
     return partner
 
 
-def joint_scores(pictures: Iterable[PictureMatch], skeleton: Skeleton = COCO_17) -> JointScores:
-    """Return how well each joint was placed in all pictures."""
-    rows = [_joints(picture, np.array(skeleton.sigmas)) for picture in pictures]
+def joint_scores(images: Iterable[ImageMatch], skeleton: Skeleton = COCO_17) -> JointScores:
+    """Return the accuracy of each joint over all images."""
+    rows = [_joints(image, np.array(skeleton.sigmas)) for image in images]
     empty = np.empty((0, len(skeleton)))
     similarity, distance = (np.concatenate([empty, *(row[part] for row in rows)]) for part in (0, 1))  # (N, K)
     return JointScores(
@@ -115,10 +115,10 @@ def joint_scores(pictures: Iterable[PictureMatch], skeleton: Skeleton = COCO_17)
     )
 
 
-def _joints(picture: PictureMatch, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return similarity and distance (N, K) of the people found, NaN where not labelled or, the distance, not found."""
-    there = picture.partner != NOBODY
-    truth, areas, found = picture.truth[there], picture.areas[there], picture.found[picture.partner[there]]
+def _joints(image: ImageMatch, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return similarity and distance (N, K) of the people found; NaN if not labelled, distance also if not found."""
+    there = image.partner != NOBODY
+    truth, areas, found = image.truth[there], image.areas[there], image.found[image.partner[there]]
     labelled: BoolArray = truth[..., 2] > LABELLED
     placed = labelled & (found[..., :2] != 0).any(axis=2)
     every = np.arange(len(truth))
@@ -128,7 +128,7 @@ def _joints(picture: PictureMatch, sigmas: FloatArray) -> tuple[FloatArray, Floa
 
 
 def _over_people(mean: Any, values: FloatArray) -> FloatArray:
-    """Return a mean of each column of (N, K), NaN where it has no value."""
+    """Return a mean of each column of (N, K), NaN if it has no value."""
     some = ~np.isnan(values).all(axis=0)
     means = np.full(values.shape[1], np.nan)
     if some.any():

@@ -1,7 +1,7 @@
-"""How well people are followed: misses, false positives, identity switches, MOTA and IDF1.
+"""Tracking scores: misses, false positives, identity switches, MOTA and IDF1.
 
-CLEAR MOT is that of Bernardin and Stiefelhagen 2008: a pairing of the frame before stays while the two are alike
-enough, only the rest is paired anew. IDF1 is that of Ristani et al. 2016: one id a person over the whole sequence.
+CLEAR MOT (Bernardin and Stiefelhagen 2008) keeps the pairs of the previous frame while they are similar enough, and
+assigns only the rest. IDF1 (Ristani et al. 2016) allows one id for a person over the whole sequence.
 """
 
 from collections import Counter
@@ -15,49 +15,49 @@ from pose_estimation_ros.core.errors import EvaluationError, SettingsError
 from pose_estimation_ros.core.oks import oks
 from pose_estimation_ros.core.pose import Pose
 
-ALIKE = 0.5
-"""Object keypoint similarity from which on a pose is that of a person."""
+MINIMUM_OKS = 0.5
+"""Of a pose and the person that it shows."""
 
 
 @dataclass(frozen=True)
 class MotResult:
-    """Counts over a sequence; a person counts once in every frame that they are in."""
+    """Counts over a sequence; `people` is the number of people in every frame, added up."""
 
     frames: int
     people: int
     misses: int
     false_positives: int
     switches: int
-    """Times that a person came under another id than before, whether or not they were missed in between."""
+    """Changes of a person's id, also if the person was missed in between."""
     ids: int
-    """Different ids given out."""
+    """Number of different ids."""
     idf1: float
 
     @property
     def mota(self) -> float:
-        """1 less the three kinds of fault by person; negative where there are more faults than people, NaN for none."""
-        faults = self.misses + self.false_positives + self.switches
-        return 1 - faults / self.people if self.people else float('nan')
+        """1 - errors / people; negative if there are more errors than people, NaN without people."""
+        errors = self.misses + self.false_positives + self.switches
+        return 1 - errors / self.people if self.people else float('nan')
 
 
 class MotScore:
-    """Compares tracked with true people, frame by frame."""
+    """Compares tracked people with ground truth, frame by frame."""
 
-    def __init__(self, alike: float = ALIKE) -> None:
-        if not 0 < alike <= 1:
-            raise SettingsError(f'the least similarity must be above 0 and at most 1, got {alike}')
-        self._alike = alike
+    def __init__(self, minimum: float = MINIMUM_OKS) -> None:
+        if not 0 < minimum <= 1:
+            raise SettingsError(f'the minimum similarity must be above 0 and at most 1, got {minimum}')
+        self._minimum = minimum
         self._frames = self._people = self._found = self._matched = self._switches = 0
-        self._partner: dict[int, int] = {}  # id that a person had in the last frame, if any
-        self._last: dict[int, int] = {}  # id that a person had last, however long ago
+        self._partner: dict[int, int] = {}  # id of each person in the last frame
+        self._last: dict[int, int] = {}  # last id of each person
         self._together: Counter[tuple[int, int]] = Counter()
         self._ids: set[int] = set()
 
     def update(self, truth: Sequence[int], found: Sequence[int], similarity: FloatArray) -> None:
-        """Take a frame: true ids, ids given, and how alike they are (truth, found), 0 to 1.
+        """Add a frame: ids of ground truth, ids of the tracker, and their similarity (truth, found) from 0 to 1.
 
         Raises:
-            EvaluationError: Shapes do not fit, or an id comes twice.
+            EvaluationError: Shapes do not match, or an id is repeated.
 
         """
         similarity, shape = np.asarray(similarity, dtype=np.float64), (len(truth), len(found))
@@ -67,8 +67,8 @@ class MotScore:
         for name, ids in (('true', truth), ('given', found)):
             if len(set(ids)) < len(ids):
                 raise EvaluationError(f'{name} ids must differ within a frame, got {sorted(ids)}')
-        alike = similarity >= self._alike
-        pairs = self._pairs(truth, found, np.where(alike, similarity, 0))
+        similar = similarity >= self._minimum
+        pairs = self._pairs(truth, found, np.where(similar, similarity, 0))
         self._switches += sum(self._last.get(person, identity) != identity for person, identity in pairs)
         self._partner = dict(pairs)
         self._last |= self._partner
@@ -76,11 +76,11 @@ class MotScore:
         self._frames += 1
         self._people += len(truth)
         self._found += len(found)
-        self._together.update((truth[row], found[column]) for row, column in np.argwhere(alike).tolist())
+        self._together.update((truth[row], found[column]) for row, column in np.argwhere(similar).tolist())
         self._ids |= set(found)
 
     def update_poses(self, truth: Sequence[Pose], found: Sequence[Pose]) -> None:
-        """Take a frame of poses with ids; poses without one are not tracked, hence not counted."""
+        """Add a frame of poses with ids; found poses without an id are ignored."""
         tracked = [pose for pose in found if pose.id is not None]
         self.update([_id(pose) for pose in truth], [_id(pose) for pose in tracked], pose_similarity(truth, tracked))
 
@@ -97,7 +97,7 @@ class MotScore:
         )
 
     def _pairs(self, truth: Sequence[int], found: Sequence[int], gain: FloatArray) -> list[tuple[int, int]]:
-        """Return (true id, given id) of this frame; `gain` is 0 where two are not alike."""
+        """Return pairs (true id, found id) of this frame; `gain` is 0 for those that are not similar."""
         rows, columns = ({identity: index for index, identity in enumerate(ids)} for ids in (truth, found))
         kept = [
             (person, identity)
@@ -107,12 +107,12 @@ class MotScore:
         left = gain.copy()
         for person, identity in kept:
             left[rows[person]], left[:, columns[identity]] = 0, 0
-        # One more for every pair: as many pairs as can be, then the most alike.
+        # The constant makes the number of pairs come first, their similarity second.
         new = best_pairs(np.where(left > 0, left + len(truth) + 1, 0))
         return kept + [(truth[row], found[column]) for row, column in new]
 
     def _idf1(self) -> float:
-        """Return the share of poses under the one id that suits their person best over all frames."""
+        """Return the F1 score of poses under the one id that fits their person best over all frames."""
         people, ids = sorted({person for person, _ in self._together}), sorted({each for _, each in self._together})
         frames = np.array([[self._together[person, identity] for identity in ids] for person in people])
         right = sum(frames[pair] for pair in best_pairs(frames))
@@ -121,9 +121,9 @@ class MotScore:
 
 
 def pose_similarity(truth: Sequence[Pose], found: Sequence[Pose]) -> FloatArray:
-    """Return the object keypoint similarity (truth, found) over the true keypoints that are there.
+    """Return OKS (truth, found) over the keypoints that the true pose has.
 
-    A person's area is that of the box around these keypoints.
+    The area is that of the box around these keypoints.
     """
     if not truth or not found:
         return np.zeros((len(truth), len(found)))

@@ -21,7 +21,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
-from pose_estimation_ros.evaluation.matching import NOBODY, PictureMatch, joint_scores
+from pose_estimation_ros.evaluation.matching import NOBODY, ImageMatch, joint_scores
 from pose_estimation_ros.evaluation.report_plots import joints_plot, precision_recall_plot
 
 STYLE = """
@@ -56,7 +56,7 @@ figcaption b { color: var(--ink); font-weight: 600 }
 
 WORST = 16
 THUMBNAIL = 380
-"""Pixels of the longer side of a drawn picture."""
+"""Pixels of the longer side of a drawn image."""
 
 QUALITY = 78
 MEANINGS = {
@@ -76,9 +76,9 @@ class Report:
     title: str
     score: CocoScore
     curves: PrecisionRecall
-    pictures: Sequence[PictureMatch]
+    matches: Sequence[ImageMatch]
     files: Mapping[int, Path]
-    """By image id; pictures without one are not drawn."""
+    """By image id; images without one are not drawn."""
     timings: Mapping[str, tuple[float, float]]
     """Median and 95th percentile of each stage, in milliseconds."""
     settings: Mapping[str, Any]
@@ -92,15 +92,15 @@ def write_report(path: Path, report: Report) -> None:
 
 def page(report: Report) -> str:
     """Return the page as HTML."""
-    people = counted(sum(len(each.truth) for each in report.pictures), 'person', 'people')
-    found = sum(len(each.found) for each in report.pictures)
-    missed = sum(int((each.partner == NOBODY).sum()) for each in report.pictures)
-    images, detections = counted(len(report.pictures), 'image'), counted(found, 'detection')
+    people = counted(sum(len(each.truth) for each in report.matches), 'person', 'people')
+    found = sum(len(each.found) for each in report.matches)
+    missed = sum(int((each.partner == NOBODY).sum()) for each in report.matches)
+    images, detections = counted(len(report.matches), 'image'), counted(found, 'detection')
     facts = f'{images}, {people} with keypoints, {missed} missed, {detections}'
     sections = [
         ('Score', _score_table(report.score)),
         ('Precision and recall', precision_recall_plot(report.curves)),
-        ('Joints, of people who were found', joints_plot(joint_scores(report.pictures))),
+        ('Joints, of people who were found', joints_plot(joint_scores(report.matches))),
         ('Where most is lost', _worst(report)),
         ('Time', _timing_table(report.timings)),
         ('Settings', _table([(name, _shown(value)) for name, value in report.settings.items()])),
@@ -153,12 +153,12 @@ def _shown(value: Any) -> str:
 
 
 def _worst(report: Report) -> str:
-    """Return the pictures that cost most, truth and result side by side; '' where nothing is lost or there are none."""
-    costly = sorted((each for each in report.pictures if each.lost > 0), key=lambda each: -each.lost)
+    """Return the images that cost most, truth and result side by side; '' where nothing is lost or there are none."""
+    costly = sorted((each for each in report.matches if each.lost > 0), key=lambda each: -each.lost)
     cards: list[str] = []
-    for picture in costly:
-        file = report.files.get(picture.image_id)
-        card = _card(picture, file) if file is not None and len(cards) < WORST else ''
+    for match in costly:
+        file = report.files.get(match.image_id)
+        card = _card(match, file) if file is not None and len(cards) < WORST else ''
         cards += [card] if card else []
     if not cards:
         return ''
@@ -166,29 +166,29 @@ def _worst(report: Report) -> str:
     return f'{note}<div class="cards">{"".join(cards)}</div>'
 
 
-def _card(picture: PictureMatch, file: Path) -> str:
+def _card(match: ImageMatch, file: Path) -> str:
     try:
         image = read_image(file)
-    except ImageError:  # it has been scored from a file of detections, so nobody has asked for the picture yet
+    except ImageError:  # it has been scored from a file of detections, so nobody has asked for the image yet
         return ''
     scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
     small = cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    drawn = [_drawn(small.astype(np.uint8, copy=False), people, scale) for people in (picture.truth, picture.found)]
-    pictures = ''.join(
+    drawn = [_drawn(small.astype(np.uint8, copy=False), people, scale) for people in (match.truth, match.found)]
+    tags = ''.join(
         f'<img src="{_embedded(each)}" alt="{what} people of {html.escape(file.name)}" width="{each.shape[1]}" '
         f'height="{each.shape[0]}">'
         for each, what in zip(drawn, ('annotated', 'found'), strict=True)
     )
-    scores = ', '.join(f'{value:.2f}' if value else 'missed' for value in sorted(picture.oks))
-    plural = 's' if picture.false_alarms > 1 else ''
-    alarms = f', {picture.false_alarms} false alarm{plural}' if picture.false_alarms else ''
-    caption = f'<b>{html.escape(file.name)}</b> {len(picture.truth)} annotated, {len(picture.found)} found{alarms}'
+    scores = ', '.join(f'{value:.2f}' if value else 'missed' for value in sorted(match.oks))
+    plural = 's' if match.false_alarms > 1 else ''
+    alarms = f', {match.false_alarms} false alarm{plural}' if match.false_alarms else ''
+    caption = f'<b>{html.escape(file.name)}</b> {len(match.truth)} annotated, {len(match.found)} found{alarms}'
     caption = f'<figcaption>{caption}<br>OKS {scores or "none"}</figcaption>'
-    return f'<figure><div class="pair">{pictures}</div>{caption}</figure>'
+    return f'<figure><div class="pair">{tags}</div>{caption}</figure>'
 
 
 def _drawn(image: ByteArray, people: FloatArray, scale: float) -> ByteArray:
-    """Draw people (P, 17, 3) in COCO's pixels on a picture that was made smaller."""
+    """Draw people (P, 17, 3) in COCO's pixels on an image that was made smaller."""
     xy = people[..., :2] * scale - PIXEL_CORNER
     flagged = np.where(people[..., 2:] > 0, np.concatenate([xy, people[..., 2:]], axis=2), np.nan)
     return np.asarray(draw_poses(image, [Pose(person, 1.0, COCO_17) for person in flagged]))

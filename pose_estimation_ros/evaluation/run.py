@@ -1,4 +1,4 @@
-"""Running a model over many pictures: detections, and how long each stage took."""
+"""Runs a model over many images: detections, and the time of each stage."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,12 +21,12 @@ from pose_estimation_ros.inference.pipeline import Result, Timings
 LOG = logging.getLogger(__name__)
 
 Infer = Callable[..., Sequence[Result]]
-"""Takes pictures and, where it is told where people are, a list of boxes for each."""
+"""Takes images and, if boxes are given, a list of boxes for each."""
 Entry = tuple[int, 'Path | ByteArray']
-"""A picture's id, and its file or pixels."""
+"""An image's id, and its file or pixels."""
 
 DETECT = 'detect'
-"""A stage of methods that look for boxes first, and of no others."""
+"""The stage of person detection, which only some methods have."""
 
 STAGES = {
     DETECT: 'detect_ms',
@@ -39,20 +39,20 @@ STAGES = {
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What came of a run over pictures."""
+    """Detections and timings of a model on many images."""
 
     detections: list[dict[str, Any]]
     """In COCO's result format."""
     timings: list[Timings]
-    """One a picture; of a batch each bears its share."""
+    """One for each image; the time of a batch is divided equally."""
     image_ids: list[int]
-    """The pictures that were seen."""
+    """Images that were processed."""
     unreadable: list[str]
-    """What is wrong with the pictures that were left out."""
+    """Errors of the images that were skipped."""
 
     @property
     def ms_per_image(self) -> float:
-        """Median milliseconds of a picture, reading it from disk excluded; NaN without pictures."""
+        """Median milliseconds per image, without reading it from disk; NaN without images."""
         return float(np.median([each.total_ms for each in self.timings])) if self.timings else float('nan')
 
     def timing_table(self) -> str:
@@ -63,7 +63,7 @@ class Run:
         return '\n'.join(lines)
 
     def timing_summary(self) -> dict[str, tuple[float, float]]:
-        """Return median and 95th percentile by stage, in milliseconds; {} without pictures."""
+        """Return median and 95th percentile by stage, in milliseconds; {} without images."""
         if not self.timings:
             return {}
         columns = {name: [getattr(each, field) for each in self.timings] for name, field in STAGES.items()}
@@ -71,9 +71,9 @@ class Run:
         return {name: both for name, both in spread.items() if name != DETECT or both[1]}
 
 
-def evaluate_pictures(
+def evaluate_images(
     infer: Infer,
-    pictures: Iterable[Entry],
+    entries: Iterable[Entry],
     batch: int = 1,
     *,
     boxes: Mapping[int, Boxes] | None = None,
@@ -82,33 +82,32 @@ def evaluate_pictures(
     skeleton: Skeleton = COCO_17,
     progress: bool = True,
 ) -> Run:
-    """Find the people in all pictures, under a progress bar; Ctrl-C ends it as in any loop, nothing is written.
+    """Detect the people in all images and show a progress bar.
 
     Args:
-        infer: Takes at most `batch` pictures (H, W, 3) BGR and returns a result for each, such as a pipeline's `batch`
+        infer: Takes at most `batch` images (H, W, 3) BGR and returns a result for each, such as a pipeline's `batch`
             or a learner's `infer_batch`.
-        pictures: Ids and files or pixels; no more than `batch` are in memory at a time.
-        batch: Pictures passed at a time.
-        boxes: Where people are in each picture, by its id, which `infer` then takes as its second argument; pictures
-            that are not among them have nobody in them.
-        total: How many there are, for the bar; None where it is not known.
-        skip_unreadable: Leave out pictures that cannot be read, and list them, rather than stop at the first.
-        skeleton: That of the detections.
-        progress: Show the bar.
+        entries: Ids and files or pixels; no more than `batch` images are in memory at a time.
+        batch: Images passed at a time.
+        boxes: Boxes of people by image id, passed to `infer` as second argument; other images have nobody in them.
+        total: Number of images, for the progress bar; None if unknown.
+        skip_unreadable: Skip and list images that cannot be read, rather than stop at the first.
+        skeleton: Of the detections.
+        progress: Show the progress bar.
 
     Raises:
-        DatasetError: A picture cannot be read.
+        DatasetError: An image cannot be read.
 
     """
-    if total is None and isinstance(pictures, Sequence):
-        total = len(pictures)
+    if total is None and isinstance(entries, Sequence):
+        total = len(entries)
     run = Run([], [], [], [])
     with tqdm(total=total, desc='evaluating', unit='image', leave=False, disable=not progress) as bar:
-        for chunk in _chunks(pictures, batch):
+        for chunk in _chunks(entries, batch):
             read = list(_read(chunk, run.unreadable, skip_unreadable))
             images = [image for _, image in read]
-            given = [] if boxes is None else [[boxes.get(image_id, NOBODY) for image_id, _ in read]]
-            results = infer(images, *given) if read else []
+            chunk_boxes = [] if boxes is None else [[boxes.get(image_id, NOBODY) for image_id, _ in read]]
+            results = infer(images, *chunk_boxes) if read else []
             for (image_id, _), result in zip(read, results, strict=True):
                 run.image_ids.append(image_id)
                 run.timings.append(result.timings)
@@ -117,19 +116,21 @@ def evaluate_pictures(
     return run
 
 
-def _chunks(pictures: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
-    iterator = iter(pictures)
+def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
+    iterator = iter(entries)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def _read(chunk: list[Entry], unreadable: list[str], skip: bool) -> Iterator[tuple[int, ByteArray]]:
-    """Yield the pictures of a chunk that can be read, and note the others."""
-    for image_id, picture in chunk:
+    """Yield the readable images of a chunk and note the others."""
+    for image_id, image in chunk:
         try:
-            yield image_id, to_bgr(picture)
+            yield image_id, to_bgr(image)
         except ImageError as error:
             if not skip:
-                raise DatasetError(f'image {image_id} of the dataset: {error}; mend it, or skip unreadable') from error
+                raise DatasetError(
+                    f'image {image_id} of the dataset: {error}; repair it, or skip unreadable images'
+                ) from error
             unreadable.append(str(error))
             LOG.warning('%s; left out', error)

@@ -43,8 +43,8 @@ class CocoPart:
         return Tree(root, self.name, self.places, self.files, '.json' if self.names else '.jpg', self.names)
 
 
-def pictures_part(name: str, files: int, size: int) -> CocoPart:
-    """Describe an archive of pictures; `size` in bytes, packed or not, since pictures do not shrink."""
+def images_part(name: str, files: int, size: int) -> CocoPart:
+    """Describe an archive of images; `size` in bytes, packed or not, since images do not shrink."""
     places = (f'images/{name}', name)
     return CocoPart(name, f'zips/{name}.zip', places, rf'{name}/([^/]+\.jpg)', files, size, size)
 
@@ -53,9 +53,9 @@ ANNOTATION_FILES = tuple(
     f'{kind}_{split}2017.json' for kind in ('captions', 'instances', 'person_keypoints') for split in ('train', 'val')
 )
 COCO_2017 = (
-    pictures_part('train2017', 118_287, 19_336_861_798),
-    pictures_part('val2017', 5_000, 815_585_330),
-    pictures_part('test2017', 40_670, 6_646_970_404),
+    images_part('train2017', 118_287, 19_336_861_798),
+    images_part('val2017', 5_000, 815_585_330),
+    images_part('test2017', 40_670, 6_646_970_404),
     CocoPart(
         name='annotations',
         path_on_server='annotations/annotations_trainval2017.zip',

@@ -30,12 +30,12 @@ class ImageNetCounts:
     classes: int = 1_000
     most_bytes: int = 400 << 30
     """An archive that would unpack to more is refused."""
-    pictures: str = 'ILSVRC/Data/CLS-LOC'
+    images: str = 'ILSVRC/Data/CLS-LOC'
     val_solution: str = 'LOC_val_solution.csv'
     synsets: str = 'LOC_synset_mapping.txt'
 
     def trees(self, root: Path) -> tuple[Tree, Tree]:
-        """Return the folders of training and validation pictures."""
+        """Return the folders of training and validation images."""
         return (
             Tree(root, 'train', ('train',), self.train, '.JPEG'),
             Tree(root, 'val', ('val',), self.val, '.JPEG'),
@@ -120,17 +120,17 @@ def _labels(archive: Archive, counts: ImageNetCounts) -> str:
 
 
 def _train_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
-    items = archive.items(rf'{counts.pictures}/train/(n\d+/[^/]+\.JPEG)', lambda match: match[1])
+    items = archive.items(rf'{counts.images}/train/(n\d+/[^/]+\.JPEG)', lambda match: match[1])
     expect_count(archive.path, 'training images', len(items), counts.train)
     _refuse_bomb(archive, items, counts)
     return items
 
 
 def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
-    """Give each validation picture the folder of its class."""
+    """Give each validation image the folder of its class."""
     wnid_of = _solution(archive.text(counts.val_solution))
     items = archive.items(
-        rf'{counts.pictures}/val/(([^/]+)\.JPEG)', lambda match: f'{wnid_of.get(match[2], "")}/{match[1]}'
+        rf'{counts.images}/val/(([^/]+)\.JPEG)', lambda match: f'{wnid_of.get(match[2], "")}/{match[1]}'
     )
     expect_count(archive.path, 'validation images', len(items), counts.val)
     unknown = [item.place for item in items if item.place.startswith('/')]
@@ -141,14 +141,14 @@ def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
 
 
 def _solution(text: str) -> dict[str, str]:
-    """Read picture -> wnid of rows such as `ILSVRC2012_val_00048981,n03995372 85 1 499 272`."""
+    """Read image -> wnid of rows such as `ILSVRC2012_val_00048981,n03995372 85 1 499 272`."""
     rows = csv.reader(io.StringIO(text))
     next(rows, None)
     return {row[0]: row[1].split()[0] for row in rows if len(row) > 1 and row[1].strip()}
 
 
 def _check_classes(archive: Archive, labels: str, items: dict[str, list[Item]]) -> None:
-    """Raise ArchiveError unless every picture's class has a label and every label has training pictures."""
+    """Raise ArchiveError unless every image's class has a label and every label has training images."""
     known = {line.split('"')[3] for line in labels.splitlines()}
     trained, validated = ({item.place.partition('/')[0] for item in items[name]} for name in ('train', 'val'))
     odd = (trained ^ known) | (validated - known)

@@ -19,14 +19,14 @@ IMAGES = 'val2017'
 ANNOTATIONS = f'annotations/person_keypoints_{IMAGES}.json'
 """Where `evaluate` looks for them unless told otherwise."""
 MARK = 'synthetic.json'
-"""What the folder is of; written first, so that no other dataset's pictures are replaced."""
+"""What the folder is of; written first, so that no other dataset's images are replaced."""
 PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person'}
 
 
 def prepare_synthetic(
     output: Path, count: int, seed: int, manner: Manner, scene: SceneSettings | None = None
 ) -> Outcome:
-    """Draw scenes and write their truth; the same seed gives the same pictures.
+    """Draw scenes and write their truth; the same seed gives the same images.
 
     The annotations come last, so that an interrupted run is not taken for a dataset.
 
@@ -84,9 +84,9 @@ def _info(path: Path) -> Any:
 
 
 def _parts(output: Path, state: str) -> tuple[Prepared, ...]:
-    pictures = [path.stat().st_size for path in (output / IMAGES).glob('*.jpg')]
+    images = [path.stat().st_size for path in (output / IMAGES).glob('*.jpg')]
     annotations = (output / ANNOTATIONS).stat().st_size
     return (
-        Prepared(IMAGES, output / IMAGES, len(pictures), sum(pictures), state),
+        Prepared(IMAGES, output / IMAGES, len(images), sum(images), state),
         Prepared('annotations', output / ANNOTATIONS, 1, annotations, state),
     )

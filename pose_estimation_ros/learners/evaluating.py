@@ -14,7 +14,7 @@ from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
 from pose_estimation_ros.evaluation.detections import write_detections
-from pose_estimation_ros.evaluation.run import Entry, evaluate_pictures
+from pose_estimation_ros.evaluation.run import Entry, evaluate_images
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
 from pose_estimation_ros.learners.pictures import Names, ScoredPictures, scored_pictures
 from pose_estimation_ros.learners.settings import TrainingSettings
@@ -50,7 +50,7 @@ def evaluate(
     infer = viewer.watching(pipeline.batch) if viewer else pipeline.batch
     entries = _until(lambda: bool(viewer and viewer.closed), pictures.entries())
     batch = 1 if viewer else settings.batch_size
-    run = evaluate_pictures(infer, entries, batch, boxes=boxes, total=len(pictures), progress=settings.progress)
+    run = evaluate_images(infer, entries, batch, boxes=boxes, total=len(pictures), progress=settings.progress)
     write_detections(settings.output, run.detections)
     return coco_score(pictures.truth, run.detections, run.image_ids)
 

@@ -100,7 +100,7 @@ def scored_pictures(dataset: Any, names: Names, subset: int | None = None) -> Sc
 def coco_pictures(images: Path, annotations: Path) -> ScoredPictures:
     """Return the pictures of a folder and an annotation file; raises DatasetError."""
     coco = Dataset(annotations, read_truth(annotations))
-    return ScoredPictures(coco.truth, coco.pictures(images, coco.image_ids()))
+    return ScoredPictures(coco.truth, coco.image_files(images, coco.image_ids()))
 
 
 def drawn_pictures(dataset: KeypointDataset, limit: int = 0) -> ScoredPictures:

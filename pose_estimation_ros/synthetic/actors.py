@@ -165,7 +165,7 @@ def _walker(
     ground: FloatArray,
     depths: tuple[float, float],
 ) -> Walker:
-    """Someone on a lane through `ground`, most often across the picture, within the depths."""
+    """Someone on a lane through `ground`, most often across the image, within the depths."""
     near, far = depths
     runs = rng.random() < 0.12
     radius = 0.9 if runs else float(np.clip((far - near) / 2, 0.45, 0.8))  # nobody spins on the spot

@@ -21,15 +21,15 @@ def sky(rng: np.random.Generator, camera: Camera) -> FloatArray:
     shape = (camera.height_px, camera.width)
     up = np.clip(1 - np.arange(shape[0]) / max(1.0, camera.horizon), 0, 1).astype(np.float32)[:, None, None]
     low, high = np.array(vary(rng, (232, 224, 214), 8)), np.array(vary(rng, (214, 170, 120), 16))
-    picture = np.broadcast_to((low * (1 - up) + high * up).astype(np.float32), (*shape, 3)).copy()
+    image = np.broadcast_to((low * (1 - up) + high * up).astype(np.float32), (*shape, 3)).copy()
     rows = max(8, int(camera.horizon)) if camera.horizon > 0 else 8
     rows = min(rows, shape[0])
     clouds = np.clip(fractal_noise(rng, (rows, shape[1]), 3, 4) + float(rng.uniform(-0.2, 0.3)), 0, 1)[..., None]
-    picture[:rows] = picture[:rows] * (1 - clouds) + 242 * clouds
-    return picture
+    image[:rows] = image[:rows] * (1 - clouds) + 242 * clouds
+    return image
 
 
-def ground(picture: FloatArray, rng: np.random.Generator, camera: Camera, colour: Colour, rough: float) -> None:
+def ground(image: FloatArray, rng: np.random.Generator, camera: Camera, colour: Colour, rough: float) -> None:
     """Paint everything below the horizon, with grain that grows towards the camera."""
     top = int(np.clip(np.ceil(camera.horizon + 1), 0, camera.height_px - 1))
     rows = camera.height_px - top
@@ -41,7 +41,7 @@ def ground(picture: FloatArray, rng: np.random.Generator, camera: Camera, colour
         grain += share * smooth_noise(rng, (rows, camera.width), size)
     fine = rng.normal(0, 1, (rows // 2 + 1, camera.width // 2 + 1)).astype(np.float32)
     grain += 0.6 * cv2.resize(fine, (camera.width, rows))
-    picture[top:] = np.asarray(colour, np.float32) * (1 + shade[..., None]) + rough * grain[..., None]
+    image[top:] = np.asarray(colour, np.float32) * (1 + shade[..., None]) + rough * grain[..., None]
 
 
 def _floor_points(camera: Camera, across: tuple[float, float], ahead: tuple[float, float]) -> AnyArray:
@@ -55,13 +55,13 @@ def _fixed(points: FloatArray) -> AnyArray:
 
 
 def floor_polygon(
-    picture: FloatArray, camera: Camera, across: tuple[float, float], ahead: tuple[float, float], colour: Colour
+    image: FloatArray, camera: Camera, across: tuple[float, float], ahead: tuple[float, float], colour: Colour
 ) -> None:
-    cv2.fillConvexPoly(picture, _floor_points(camera, across, ahead), colour, cv2.LINE_8, 3)
+    cv2.fillConvexPoly(image, _floor_points(camera, across, ahead), colour, cv2.LINE_8, 3)
 
 
 def carpet(
-    picture: FloatArray,
+    image: FloatArray,
     camera: Camera,
     across: tuple[float, float],
     ahead: tuple[float, float],
@@ -69,14 +69,14 @@ def carpet(
     rng: np.random.Generator,
 ) -> None:
     """Lay a strip of ground of another colour that keeps the grain."""
-    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask = np.zeros(image.shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, _floor_points(camera, across, ahead), (255,), cv2.LINE_8, 3)
     inside = mask > 0
     if inside.any():
-        picture[inside] += np.asarray(colour, np.float32) - picture[inside].mean(axis=0)
+        image[inside] += np.asarray(colour, np.float32) - image[inside].mean(axis=0)
 
 
-def wall(picture: FloatArray, camera: Camera, texture: AnyArray, ends: list[tuple[float, float]], tall: float) -> None:
+def wall(image: FloatArray, camera: Camera, texture: AnyArray, ends: list[tuple[float, float]], tall: float) -> None:
     """Hang a texture between two floor points (x, distance), from the floor up to `tall` metres."""
     (x0, d0), (x1, d1) = ends
     d0, d1 = max(d0, 0.6), max(d1, 0.6)
@@ -96,7 +96,7 @@ def wall(picture: FloatArray, camera: Camera, texture: AnyArray, ends: list[tupl
     hung = cv2.warpPerspective(texture, move, size, flags=cv2.INTER_LINEAR)
     mask = np.zeros((size[1], size[0]), np.uint8)
     cv2.fillConvexPoly(mask, _fixed(target - low), (255,), cv2.LINE_8, 3)
-    picture[window][mask > 0] = hung[mask > 0]
+    image[window][mask > 0] = hung[mask > 0]
 
 
 def facade(rng: np.random.Generator, floors: int, bays: int) -> AnyArray:
@@ -144,7 +144,7 @@ def inner_wall(rng: np.random.Generator, colour: Colour) -> AnyArray:
     return cv2.resize(np.clip(wall * light, 0, 255).astype(np.uint8), (960, 360), interpolation=cv2.INTER_LINEAR)
 
 
-def cupboard(picture: FloatArray, rng: np.random.Generator, camera: Camera, half: float, depth: float) -> None:
+def cupboard(image: FloatArray, rng: np.random.Generator, camera: Camera, half: float, depth: float) -> None:
     """Place a shelf or sideboard along the back wall, drawn as its front."""
     wide, tall = float(rng.uniform(0.8, 2.0)), float(rng.choice([0.8, 1.1, 1.9]))
     left = float(rng.uniform(-half, half - wide))
@@ -153,24 +153,24 @@ def cupboard(picture: FloatArray, rng: np.random.Generator, camera: Camera, half
     for row in range(0, 60, 20):
         cv2.rectangle(front, (3, row + 3), (38, row + 17), vary(rng, (70, 95, 130), 40), cv2.FILLED)
         cv2.rectangle(front, (42, row + 3), (77, row + 17), vary(rng, (70, 95, 130), 40), cv2.FILLED)
-    wall(picture, camera, front, [(left, depth - 0.5), (left + wide, depth - 0.5)], tall)
+    wall(image, camera, front, [(left, depth - 0.5), (left + wide, depth - 0.5)], tall)
 
 
-def trees(picture: FloatArray, rng: np.random.Generator, camera: Camera, count: int, aside: float) -> None:
+def trees(image: FloatArray, rng: np.random.Generator, camera: Camera, count: int, aside: float) -> None:
     """Plant trees, far ones first: a trunk and a crown of leaf blobs, lit from above."""
     for distance in sorted(rng.uniform(9, 30, count), reverse=True):
         x = float(rng.choice([-1, 1]) * rng.uniform(0.55, 1.6) * aside)
         tall, unit = float(rng.uniform(4, 8)), camera.focal / distance
         foot, top = camera.project(np.array([[x, 0, -distance], [x, tall, -distance]]))[:, :2]
         trunk = vary(rng, (52, 66, 84), 12)
-        cv2.line(picture, _point(foot), _point(top), trunk, max(1, round(0.22 * unit)), cv2.LINE_8)
+        cv2.line(image, _point(foot), _point(top), trunk, max(1, round(0.22 * unit)), cv2.LINE_8)
         green = np.array(vary(rng, (44, 92, 70), 16))
         for height in np.sort(rng.uniform(-0.35, 0.35, 70)):
             spread = 0.30 * np.sqrt(max(0.02, 1 - (height / 0.36) ** 2)) * tall
             centre = top + np.array([rng.normal(0, 0.5) * spread, -height * tall]) * unit / 1.0
             shade = 0.7 + 0.9 * (height + 0.35) + rng.normal(0, 0.08)
             radius = max(1, round(float(rng.uniform(0.05, 0.1)) * tall * unit))
-            cv2.circle(picture, _point(centre), radius, tuple((green * shade).tolist()), cv2.FILLED)
+            cv2.circle(image, _point(centre), radius, tuple((green * shade).tolist()), cv2.FILLED)
 
 
 def _point(xy: FloatArray) -> tuple[int, int]:
@@ -185,70 +185,68 @@ def paint_background(kind: str, rng: np.random.Generator, camera: Camera) -> Flo
         *(-(-camera.width // step), -(-camera.height_px // step), camera.focal / step),
         *(camera.horizon / step, camera.height),
     )
-    picture = BACKGROUNDS[kind](rng, coarse)
+    image = BACKGROUNDS[kind](rng, coarse)
     soft = float(rng.uniform(0.3, 1.0)) * coarse.height_px / 360
-    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.3, soft)))
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.3, soft)))
     if step > 1:
-        picture = np.asarray(cv2.resize(picture, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR))
-    return np.ascontiguousarray(picture[: camera.height_px, : camera.width], np.float32)
+        image = np.asarray(cv2.resize(image, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR))
+    return np.ascontiguousarray(image[: camera.height_px, : camera.width], np.float32)
 
 
 def street(rng: np.random.Generator, camera: Camera) -> FloatArray:
     """Rows of houses on both sides of a road under the sky."""
-    picture = sky(rng, camera)
-    ground(picture, rng, camera, vary(rng, (112, 114, 118), 14), 7)
+    image = sky(rng, camera)
+    ground(image, rng, camera, vary(rng, (112, 114, 118), 14), 7)
     half = float(rng.uniform(3.5, 7))
-    carpet(picture, camera, (-half * 0.6, half * 0.6), (1.0, 80.0), vary(rng, (84, 84, 88), 10), rng)
+    carpet(image, camera, (-half * 0.6, half * 0.6), (1.0, 80.0), vary(rng, (84, 84, 88), 10), rng)
     for start in np.arange(1.0, 60, 4.0):
-        floor_polygon(picture, camera, (-0.07, 0.07), (start, start + 1.8), (190, 195, 196))
+        floor_polygon(image, camera, (-0.07, 0.07), (start, start + 1.8), (190, 195, 196))
     end = float(rng.uniform(22, 45))
     for side in (-1, 1):
         near = end
         while near > 1.5:
             length = float(rng.uniform(5, 10))
             front = facade(rng, int(rng.integers(3, 6)), max(2, int(length / 2.2)))
-            wall(picture, camera, front, [(side * half, near), (side * half, near - length)], float(rng.uniform(6, 13)))
+            wall(image, camera, front, [(side * half, near), (side * half, near - length)], float(rng.uniform(6, 13)))
             near -= length
-    trees(picture, rng, camera, int(rng.integers(0, 4)), half)
-    return picture
+    trees(image, rng, camera, int(rng.integers(0, 4)), half)
+    return image
 
 
 def room(rng: np.random.Generator, camera: Camera) -> FloatArray:
-    """Paint a room with floor, three walls, pictures, windows, a door and furniture along the walls."""
-    picture = np.empty((camera.height_px, camera.width, 3), np.float32)
-    picture[:] = vary(rng, (215, 220, 222), 12)
+    """Paint a room with floor, three walls, images, windows, a door and furniture along the walls."""
+    image = np.empty((camera.height_px, camera.width, 3), np.float32)
+    image[:] = vary(rng, (215, 220, 222), 12)
     tone = vary(rng, ((196, 208, 214), (176, 186, 180), (206, 196, 186), (150, 170, 196))[int(rng.integers(4))], 14)
     depth, half, tall = float(rng.uniform(6.5, 12)), float(rng.uniform(2.8, 5)), float(rng.uniform(2.5, 3.4))
-    ground(
-        picture, rng, camera, vary(rng, ((96, 130, 170), (120, 124, 130), (70, 96, 134))[int(rng.integers(3))], 14), 6
-    )
+    ground(image, rng, camera, vary(rng, ((96, 130, 170), (120, 124, 130), (70, 96, 134))[int(rng.integers(3))], 14), 6)
     for plank in np.arange(-half, half, 0.45):
-        floor_polygon(picture, camera, (plank, plank + 0.02), (0.5, depth), (60, 76, 96))
-    wall(picture, camera, inner_wall(rng, tone), [(-half, depth), (half, depth)], tall)
+        floor_polygon(image, camera, (plank, plank + 0.02), (0.5, depth), (60, 76, 96))
+    wall(image, camera, inner_wall(rng, tone), [(-half, depth), (half, depth)], tall)
     for side in (-1, 1):
         ends = [(side * half, depth), (side * half, 0.6)]
-        wall(picture, camera, inner_wall(rng, vary(rng, tone, 8)), ends, tall)
+        wall(image, camera, inner_wall(rng, vary(rng, tone, 8)), ends, tall)
     for _ in range(int(rng.integers(1, 4))):
-        cupboard(picture, rng, camera, half, depth)
-    return picture
+        cupboard(image, rng, camera, half, depth)
+    return image
 
 
 def park(rng: np.random.Generator, camera: Camera) -> FloatArray:
     """Grass, a path, trees and the sky."""
-    picture = sky(rng, camera)
+    image = sky(rng, camera)
     hills = smooth_noise(rng, (1, camera.width), (1, 6))[0] * 0.02 * camera.height_px
     green = np.array(vary(rng, (58, 92, 74), 14))
     base = camera.horizon - 0.07 * camera.height_px
     rows = np.arange(camera.height_px)[:, None]
     wood = rows > base + hills[None] + 6 * rng.normal(0, 1, (1, camera.width))
     leaf = 1 + 0.35 * fractal_noise(rng, (camera.height_px, camera.width), 12, 4)
-    picture[wood] = (green * leaf[..., None])[wood]
-    ground(picture, rng, camera, vary(rng, (62, 128, 106), 16), 26)
+    image[wood] = (green * leaf[..., None])[wood]
+    ground(image, rng, camera, vary(rng, (62, 128, 106), 16), 26)
     left = float(rng.uniform(-3, 1))
     if rng.random() < 0.7:
-        carpet(picture, camera, (left, left + float(rng.uniform(1.5, 3))), (1, 60), vary(rng, (150, 172, 186), 12), rng)
-    trees(picture, rng, camera, int(rng.integers(2, 7)), 5.0)
-    return picture
+        carpet(image, camera, (left, left + float(rng.uniform(1.5, 3))), (1, 60), vary(rng, (150, 172, 186), 12), rng)
+    trees(image, rng, camera, int(rng.integers(2, 7)), 5.0)
+    return image
 
 
 def studio(rng: np.random.Generator, camera: Camera) -> FloatArray:
@@ -256,10 +254,10 @@ def studio(rng: np.random.Generator, camera: Camera) -> FloatArray:
     shape = (camera.height_px, camera.width)
     first, second = (np.array(vary(rng, (128, 128, 128), 60)) for _ in range(2))
     along = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None, None]
-    picture = np.broadcast_to((first * (1 - along) + second * along).astype(np.float32), (*shape, 3)).copy()
-    picture += (fractal_noise(rng, shape, 3, 5) * rng.uniform(5, 30))[..., None].astype(np.float32)
-    ground(picture, rng, camera, vary(rng, (second[0], second[1], second[2]), 6), 6)
-    return np.clip(picture, 0, 255).astype(np.float32)
+    image = np.broadcast_to((first * (1 - along) + second * along).astype(np.float32), (*shape, 3)).copy()
+    image += (fractal_noise(rng, shape, 3, 5) * rng.uniform(5, 30))[..., None].astype(np.float32)
+    ground(image, rng, camera, vary(rng, (second[0], second[1], second[2]), 6), 6)
+    return np.clip(image, 0, 255).astype(np.float32)
 
 
 BACKGROUNDS: dict[str, Callable[[np.random.Generator, Camera], FloatArray]] = {

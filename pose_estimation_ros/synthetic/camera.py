@@ -62,7 +62,7 @@ class Finish:
         return cls(gain, float(values[0]), float(values[1]), float(values[2] * blur), float(values[3] * noise), grey)
 
     def __call__(self, image: FloatArray, rng: np.random.Generator) -> ByteArray:
-        """Develop a float BGR picture (0..255)."""
+        """Develop a float BGR image (0..255)."""
         exposed: AnyArray = image
         if self.blur > 0.2:
             exposed = cv2.GaussianBlur(exposed, (0, 0), self.blur)

@@ -1,6 +1,6 @@
 """A short video made to be hard on trackers: fast people who cross each other and pass behind a post.
 
-People are cut out of synthetic pictures, a few postures each, and moved along straight ways over a backdrop. That draws
+People are cut out of synthetic images, a few postures each, and moved along straight ways over a backdrop. That draws
 a frame in milliseconds, and says how fast everybody is. The camera may sway, as a robot's does.
 """
 
@@ -61,7 +61,7 @@ class CutOut:
 
 @dataclass(frozen=True, eq=False)
 class Passer:
-    """Someone who goes to and fro between the picture's edges; `start` and `speed` are pixels, `feet` a row."""
+    """Someone who goes to and fro between the image's edges; `start` and `speed` are pixels, `feet` a row."""
 
     id: int
     postures: tuple[CutOut, ...]
@@ -156,7 +156,7 @@ def _drawn(
 
 
 def _lay(cut: CutOut, corner: tuple[int, int], identity: int, image: ByteArray, owner: AnyArray) -> None:
-    """Lay someone over a picture, as far as they are inside."""
+    """Lay someone over an image, as far as they are inside."""
     column, row = corner
     rows, columns = cut.mask.shape
     above, beside = max(0, -row), max(0, -column)

@@ -192,7 +192,7 @@ def _evaluate(table: FloatArray, facet: IntArray, columns: IntArray, rows: IntAr
 
 
 def _sample(atlas: ByteArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Bilinear samples (P, 3) float32; OpenCV wants the points as a picture."""
+    """Bilinear samples (P, 3) float32; OpenCV wants the points as an image."""
     width = 1024
     total = -(-len(x) // width) * width
     padded = np.zeros((2, total), np.float32)

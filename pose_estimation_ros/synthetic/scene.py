@@ -1,4 +1,4 @@
-"""Synthetic pictures and videos of people: the public face of this package.
+"""Synthetic images and videos of people: the public face of this package.
 
 Everything follows from a seed and settings: the same ones give the same bytes. Keypoints are the projected joints of
 the figures that were drawn, in the order of OPENPOSE_18, in pixels counted from the centre of the top-left pixel.
@@ -43,7 +43,7 @@ class SyntheticPerson:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticFrame:
-    """A picture (H, W, 3) uint8 BGR, the people of whom at least one pixel can be seen, and seconds since the start.
+    """An image (H, W, 3) uint8 BGR, the people of whom at least one pixel can be seen, and seconds since the start.
 
     `mask` (H, W) int16 holds the id of the person seen at each pixel, 0 for none.
     """
@@ -62,7 +62,7 @@ class SyntheticFrame:
 
 
 def generate_image(seed: int, settings: SceneSettings | None = None) -> SyntheticFrame:
-    """Draw one picture."""
+    """Draw one image."""
     return _Stage(seed, settings or SceneSettings()).frame(0)
 
 

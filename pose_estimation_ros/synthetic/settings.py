@@ -8,7 +8,7 @@ from pose_estimation_ros.synthetic.background import BACKGROUNDS
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """What is drawn; raises SettingsError for values that make no picture.
+    """What is drawn; raises SettingsError for values that make no image.
 
     `person_height` is the least and greatest height of a person standing upright, as a fraction of the image's
     height (who crouches or sits takes less; above 1 people are cut off). `people` is a number or a least and

@@ -41,7 +41,7 @@ class FlowSettings:
 def flow_tracker(
     settings: FlowSettings | None = None, motion: Motion | None = None, smoother: Smoother | None = None
 ) -> Tracker:
-    """Return a tracker by optical flow; its `update` needs the picture."""
+    """Return a tracker by optical flow; its `update` needs the image."""
     settings = settings or FlowSettings()
     return Tracker(
         similarity=FlowSimilarity(settings.tolerance),
@@ -125,7 +125,7 @@ def joined_boxes(
     """Return detected and propagated boxes (N, 4) with one box a person, and their scores (N,).
 
     Detections go before propagated boxes, whatever the scores, which come from different sources: a detector saw the
-    person in this picture. Boxes are x, y, width, height.
+    person in this image. Boxes are x, y, width, height.
     """
     settings = settings or Propagation()
     propagated, propagated_scores = propagated_boxes(people, settings)

@@ -1,4 +1,4 @@
-"""Where points of one picture are in the next: what a Tracker asks before it compares people."""
+"""Where points of one image are in the next: what a Tracker asks before it compares people."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
 
 FlowField = Callable[[ByteArray, ByteArray], FloatArray]
-"""Takes two grey pictures (H, W) and returns how far each pixel of the first moved (H, W, 2), x and y in pixels."""
+"""Takes two grey images (H, W) and returns how far each pixel of the first moved (H, W, 2), x and y in pixels."""
 
 SMALLEST_SIDE = 16
 """Pixels; the flow methods refuse to look at less."""
 
 
 class Motion(Protocol):
-    """Carries points from picture to picture. It keeps nothing itself: what it saw of a picture, the tracker holds."""
+    """Carries points from image to image. It keeps nothing itself: what it saw of an image, the tracker holds."""
 
     def look(self, image: ByteArray) -> Any:
-        """Return what is to be remembered of an (H, W, 3) BGR picture until the next one comes."""
+        """Return what is to be remembered of an (H, W, 3) BGR image until the next one comes."""
         ...
 
     def carry(self, xy: FloatArray, before: Any, now: Any) -> FloatArray:
-        """Return where points (N, K, 2) of the picture before are now; NaN where they were missing."""
+        """Return where points (N, K, 2) of the image before are now; NaN where they were missing."""
         ...
 
 
@@ -49,7 +49,7 @@ FLOW_FIELDS: dict[str, FlowField] = {'dis': dis_flow, 'farneback': farneback_flo
 
 @dataclass(frozen=True, eq=False)
 class Glance:
-    """A picture as the flow sees it: grey (h, w) uint8, and the map from image pixels to its own."""
+    """An image as the flow sees it: grey (h, w) uint8, and the map from image pixels to its own."""
 
     grey: ByteArray
     image_to_grey: Affine
@@ -60,8 +60,8 @@ class Glance:
 class OpticalFlow:
     """Moves every point by the optical flow where it lies, as Xiao et al. 2018 propagate joints.
 
-    `field` calculates the flow, on pictures scaled down to `rows`: 256 rows cost a few milliseconds and resolve what
-    a pose network of that height resolves. Points outside the picture move as its edge does. Between pictures of
+    `field` calculates the flow, on images scaled down to `rows`: 256 rows cost a few milliseconds and resolve what
+    a pose network of that height resolves. Points outside the image move as its edge does. Between images of
     different size nothing moves.
     """
 
@@ -70,10 +70,10 @@ class OpticalFlow:
 
     def __post_init__(self) -> None:
         if self.rows < SMALLEST_SIDE:
-            raise SettingsError(f'optical flow needs pictures of {SMALLEST_SIDE} rows or more, got {self.rows}')
+            raise SettingsError(f'optical flow needs images of {SMALLEST_SIDE} rows or more, got {self.rows}')
 
     def look(self, image: ByteArray) -> Glance:
-        """Return the picture in grey and small; one that is smaller than that stays as it is."""
+        """Return the image in grey and small; one that is smaller than that stays as it is."""
         height, width = image.shape[:2]
         rows = min(self.rows, height)
         size = (max(SMALLEST_SIDE, round(width * rows / height)), max(SMALLEST_SIDE, rows))
@@ -90,6 +90,6 @@ class OpticalFlow:
         height, width = before.grey.shape
         within = np.clip(np.nan_to_num(xy_grey), 0, (width - 1, height - 1)).astype(np.float32)
         flow = cv2.remap(field, within, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
-        moved = xy_grey + np.nan_to_num(flow)  # DIS gives NaN in very small pictures
+        moved = xy_grey + np.nan_to_num(flow)  # DIS gives NaN in very small images
         carried: FloatArray = before.image_to_grey.inverse()(moved)
         return carried

@@ -32,7 +32,7 @@ class Track:
 
 
 def carried(tracks: Sequence[Track], motion: Motion, before: Any, now: Any) -> list[Track]:
-    """Return the tracks with all their traces where the motion between two pictures takes them."""
+    """Return the tracks with all their traces where the motion between two images takes them."""
     traces = [trace for track in tracks for trace in track.traces]
     if not traces:
         return []

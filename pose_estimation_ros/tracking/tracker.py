@@ -39,8 +39,8 @@ class Tracker:
     fragments are phantoms of a single frame.
 
     With a `queue` of several frames every pose of a person in these frames counts, not only the last one, and people
-    may be found again for so many frames, whatever the time. With `motion` people are compared where the picture says
-    that they have moved to; `update` then needs the picture. `flow_tracker` puts both together.
+    may be found again for so many frames, whatever the time. With `motion` people are compared where the image says
+    that they have moved to; `update` then needs the image. `flow_tracker` puts both together.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Tracker:
 
     @property
     def needs_image(self) -> bool:
-        """Whether `update` must be given the picture."""
+        """Whether `update` must be given the image."""
         return self._motion is not None
 
     def reset(self) -> None:
@@ -93,14 +93,14 @@ class Tracker:
         self._frame = 0
         self._seen: list[Track] = []  # in the last frame, in the order given
         self._lost: list[Track] = []  # before, the latest first
-        self._view: Any = None  # what `motion` keeps of the last picture
+        self._view: Any = None  # what `motion` keeps of the last image
         self._looked = False
 
     def expect(self, image: ByteArray, stamp: float | None = None) -> list[Pose]:
-        """Return the people of the last frame where they should be in the next picture, (H, W, 3) BGR.
+        """Return the people of the last frame where they should be in the next image, (H, W, 3) BGR.
 
         For methods that look for people in boxes: `propagated_boxes` makes boxes of them. The next `update` is that
-        of this picture and looks at it no more. Without `motion` people stay where they were. A stamp that `update`
+        of this image and looks at it no more. Without `motion` people stay where they were. A stamp that `update`
         would take for a jump back in time has everybody forgotten now.
         """
         if stamp is not None:
@@ -121,14 +121,14 @@ class Tracker:
 
         Args:
             poses: People of this frame; their own ids are ignored.
-            stamp: When the picture was taken, in seconds. None takes this machine's monotonic clock; do not mix the
+            stamp: When the image was taken, in seconds. None takes this machine's monotonic clock; do not mix the
                 two. A stamp more than TIME_JUMP_S before the last one (a bag that starts again) resets the tracker
-                first; pictures that merely come out of order count as of the same moment.
+                first; images that merely come out of order count as of the same moment.
             smooth: Without it keypoints stay as they are, and filters start afresh when it comes back.
-            image: The picture, (H, W, 3) BGR; needed where `needs_image`.
+            image: The image, (H, W, 3) BGR; needed where `needs_image`.
 
         Raises:
-            ValueError: The skeleton is not that of the people tracked so far, or the picture is missing.
+            ValueError: The skeleton is not that of the people tracked so far, or the image is missing.
 
         """
         stamp = time.monotonic() if stamp is None else stamp
@@ -163,11 +163,11 @@ class Tracker:
             self.reset()
 
     def _look(self, image: ByteArray | None) -> None:
-        """Carry everybody from the last picture to this one."""
+        """Carry everybody from the last image to this one."""
         if self._motion is None:
             return
         if image is None:
-            raise ValueError('this tracker follows people by their motion: update needs the picture (image=...)')
+            raise ValueError('this tracker follows people by their motion: update needs the image (image=...)')
         before, self._view = self._view, self._motion.look(image)
         if before is not None:
             self._seen, self._lost = (

@@ -14,8 +14,8 @@ from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.portraits import Portraits
-from pose_estimation_ros.data.datasets.synthetic_people import PICTURE, SyntheticPeople
-from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Kept, Persons, Unlabelled
+from pose_estimation_ros.data.datasets.synthetic_people import TRAINING_SCENE, SyntheticPeople
+from pose_estimation_ros.data.datasets.wrappers import CachedDataset, InSkeleton, Persons, Unlabelled
 from pose_estimation_ros.data.transforms import (
     Compose,
     Transform,
@@ -71,12 +71,12 @@ def open_part(part: Part, root: Path) -> KeypointDataset:
 
 def _open(part: Part, root: Path) -> KeypointDataset:
     if part.kind == 'synthetic':
-        looks = replace(PICTURE, person_height=part.person_height)
+        looks = replace(TRAINING_SCENE, person_height=part.person_height)
         people = SyntheticPeople(part.count, part.size, part.persons, part.seed, looks)
         if not part.keep:
             return people
         described = {'size': part.size, 'persons': part.persons, 'seed': part.seed, 'settings': str(people.settings)}
-        return Kept(people, root / part.keep, described)
+        return CachedDataset(people, root / part.keep, described)
     if part.kind == 'leeds':
         images = _existing(root / part.images, f'images of the part {part.kind}')
         return LeedsSportsExtended(images, from_behind=part.from_behind)

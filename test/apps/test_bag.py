@@ -17,7 +17,7 @@ pytest.importorskip('rosbags', reason='needs the extra [bag]')
 from pose_estimation_ros.apps.cli import main
 from pose_estimation_ros.apps.commands import bag as command
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
-from pose_estimation_ros.data.bags import Message, Topic, open_bag, picture_in, poses_in, written_bag
+from pose_estimation_ros.data.bags import Message, Topic, image_in, open_bag, poses_in, written_bag
 from pose_estimation_ros.data.bags.messages import standard_types
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
@@ -160,7 +160,7 @@ def test_every_picture_gets_its_skeletons_even_without_people(tmp_path, topic, r
     assert [each.stamp_ns for each in clouds] == [each.stamp_ns for each in pictures]
     for picture, cloud in zip(pictures, clouds, strict=True):
         content = standard_types().deserialize_cdr(cloud.data, cloud.topic.msgtype)
-        assert content.header == picture_in(picture).header
+        assert content.header == image_in(picture).header
         assert (content.height, content.width, content.is_dense) == (0, 18, False)
     [description] = on(tmp_path / 'new', DESCRIPTION)
     described = standard_types().deserialize_cdr(description.data, TEXT).data
@@ -188,8 +188,8 @@ def test_people_are_found_and_tracked_as_by_the_learner(tmp_path, walk, real_mod
             np.testing.assert_allclose(pose.keypoints, wanted.keypoints, atol=1e-3)
         assert frames[number]['stamp'] == pytest.approx(stamp, abs=1e-5)
         assert [pose['id'] for pose in frames[number]['poses']] == [pose.id for pose in expected]
-        shown = picture_in(annotated[number])
-        assert shown.header == picture_in(Message(*messages[number][:1], 0, messages[number][2])).header
+        shown = image_in(annotated[number])
+        assert shown.header == image_in(Message(*messages[number][:1], 0, messages[number][2])).header
         assert (np.abs(shown.image.astype(int) - picture).max() > 60) == bool(poses)
         count += len(poses)
     assert count >= len(walk)

@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from pose_estimation_ros.apps.commands import prepare
-from pose_estimation_ros.fetching.coco import COCO_2017, pictures_part
+from pose_estimation_ros.fetching.coco import COCO_2017, images_part
 from pose_estimation_ros.fetching.imagenet import IMAGENET
 
 
@@ -30,7 +30,7 @@ def archives(tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     """Expect miniatures."""
-    monkeypatch.setattr(prepare, 'COCO_2017', (pictures_part('val2017', 3, 180_000),))
+    monkeypatch.setattr(prepare, 'COCO_2017', (images_part('val2017', 3, 180_000),))
     monkeypatch.setattr(prepare, 'IMAGENET', replace(IMAGENET, train=1, val=1, classes=1))
 
 
@@ -58,7 +58,7 @@ def test_the_next_command_is_named(cli, archives, monkeypatch, tmp_path):
         for name in COCO_2017[3].names:
             file.writestr(f'annotations/{name}', text)
     annotations = replace(COCO_2017[3], images_by_file=dict.fromkeys(COCO_2017[3].images_by_file, 1))
-    monkeypatch.setattr(prepare, 'COCO_2017', (pictures_part('val2017', 3, 180_000), annotations))
+    monkeypatch.setattr(prepare, 'COCO_2017', (images_part('val2017', 3, 180_000), annotations))
     outcome = cli('prepare', 'coco', '--output', 'd', '--archives', archives, '--parts', 'val2017, annotations')
     assert 'next: python -m pose_estimation_ros evaluate --dataset d --weights PATH' in outcome.out
 
@@ -107,8 +107,8 @@ SMALL = """
 import sys
 from pose_estimation_ros.apps import cli
 from pose_estimation_ros.apps.commands import prepare
-from pose_estimation_ros.fetching.coco import pictures_part
-prepare.COCO_2017 = (pictures_part('val2017', 3, 180_000),)
+from pose_estimation_ros.fetching.coco import images_part
+prepare.COCO_2017 = (images_part('val2017', 3, 180_000),)
 sys.exit(cli.main(sys.argv[1:]))
 """
 

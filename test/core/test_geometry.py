@@ -30,7 +30,7 @@ def centroid(image):
 
 
 def ramps(height, width):
-    """A picture whose two channels say where they were: x and y."""
+    """An image whose two channels say where they were: x and y."""
     ys, xs = np.indices((height, width), dtype=np.float32)
     return np.dstack([xs, ys])
 
@@ -95,7 +95,7 @@ def test_points_of_any_leading_shape():
 
 
 def published_pad(height, width, base, stride):
-    """FACTS 1.3: the published `pad_width`, for a picture that is already resized."""
+    """FACTS 1.3: the published `pad_width`, for an image that is already resized."""
     rows = math.ceil(base / stride) * stride
     columns = math.ceil(max(width, base) / stride) * stride
     height = min(base, height)
@@ -127,7 +127,7 @@ def test_letterbox_takes_points_where_the_picture_goes(image_hw, fit):
     known = np.isfinite(packed).all(axis=2)
     inner = (places > 1).all(axis=2) & (places[..., 0] < image_hw[1] - 2) & (places[..., 1] < image_hw[0] - 2)
     assert not (inner & ~known).any()
-    # The resized picture has whole pixels, so that its own scale differs by up to half a pixel over its length.
+    # The resized image has whole pixels, so that its own scale differs by up to half a pixel over its length.
     allowed = 0.5 / letterbox.scale + 1e-3
     assert abs(packed - places)[inner].max() < allowed
 
@@ -135,7 +135,7 @@ def test_letterbox_takes_points_where_the_picture_goes(image_hw, fit):
 @pytest.mark.parametrize('pad', [(0, 0), (3, 5)])
 @pytest.mark.parametrize('stride', [8, 16])
 def test_a_cell_of_a_map_lies_in_the_middle_of_its_pixels(stride, pad):
-    # A picture that is only padded: the mean place of the pixels below a cell is where the cell lies.
+    # An image that is only padded: the mean place of the pixels below a cell is where the cell lies.
     top, left = pad
     letterbox = Letterbox((64, 96), 1.0, (64, 96), (top, left, 16 - top, 16 - left))
     height, width = letterbox.network_hw

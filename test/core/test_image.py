@@ -1,4 +1,4 @@
-"""Pictures: OpenDR's Image, and files that are whole, broken, rotated or of unusual kinds."""
+"""Images: OpenDR's Image, and files that are whole, broken, rotated or of unusual kinds."""
 
 import base64
 import re
@@ -31,7 +31,7 @@ def encoded(suffix, image, *options):
 
 
 def picture(height=64, width=96):
-    """A smooth picture that JPEG keeps well, red on the left."""
+    """A smooth image that JPEG keeps well, red on the left."""
     image = np.zeros((height, width, 3), np.uint8)
     image[:, : width // 2] = RED
     return image
@@ -92,7 +92,7 @@ def test_opencv_gives_a_copy_to_draw_on():
 
 
 def test_image_open(tmp_path):
-    path = tmp_path / 'ü picture.png'
+    path = tmp_path / 'ü image.png'
     path.write_bytes(encoded('.png', BGR))
     for opened in (Image.open(path), Image.open(str(path))):
         assert (opened.opencv() == BGR).all()
@@ -208,9 +208,7 @@ def test_a_thumbnail_does_not_make_a_cut_off_jpeg_whole():
     assert 'is cut off' in refusal(whole[:-20])
 
 
-@pytest.mark.parametrize(
-    'content', [b'<html>no picture</html>', bytes(100), b'\xff\xd8', b'\xff\xd8\xff\xe0\0\x10JFIF']
-)
+@pytest.mark.parametrize('content', [b'<html>no image</html>', bytes(100), b'\xff\xd8', b'\xff\xd8\xff\xe0\0\x10JFIF'])
 def test_other_content_is_refused(content):
     assert refusal(content, 'page.jpg').startswith('page.jpg')
 

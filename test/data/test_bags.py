@@ -36,8 +36,8 @@ from pose_estimation_ros.data.bags import (
     Topic,
     annotated_data,
     description_data,
+    image_in,
     open_bag,
-    picture_in,
     poses_in,
     refuse_existing,
     skeletons_data,
@@ -391,14 +391,14 @@ def test_a_bag_without_images_is_told(tmp_path):
     assert str(caught.value).endswith('has no image topic, only /a, /b')
 
 
-# --- pictures ---
+# --- images ---
 
 
 @pytest.mark.parametrize('padding', [0, 5])
 @pytest.mark.parametrize(('encoding', 'order'), [('bgr8', [0, 1, 2]), ('rgb8', [2, 1, 0]), ('bgra8', [0, 1, 2, 0])])
 def test_raw_pictures(encoding, order, padding):
     bgr = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-    picture = picture_in(of(IMAGE, image(7, bgr[..., order].reshape(4, -1), encoding, padding=padding)))
+    picture = image_in(of(IMAGE, image(7, bgr[..., order].reshape(4, -1), encoding, padding=padding)))
     np.testing.assert_array_equal(picture.image, bgr)
     assert picture.stamp == pytest.approx(7e-9)
     assert picture.header.frame_id == 'camera'
@@ -408,13 +408,13 @@ def test_raw_pictures(encoding, order, padding):
 def test_compressed_pictures(suffix):
     bgr = np.full((8, 6, 3), (200, 100, 50), np.uint8)
     content = cv2.imencode(suffix, bgr)[1].tobytes()
-    picture = picture_in(of(COMPRESSED, compressed(12 * SECOND + 500_000_000, content)))
+    picture = image_in(of(COMPRESSED, compressed(12 * SECOND + 500_000_000, content)))
     np.testing.assert_allclose(picture.image.astype(int), bgr, atol=4)
     assert picture.stamp == 12.5
 
 
 def test_a_stamp_of_zero_is_none():
-    assert picture_in(of(IMAGE, image(0))).stamp is None
+    assert image_in(of(IMAGE, image(0))).stamp is None
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_a_stamp_of_zero_is_none():
 )
 def test_what_is_no_picture_is_told(message):
     with pytest.raises(ImageError):
-        picture_in(message)
+        image_in(message)
 
 
 # --- what is added ---

@@ -1,4 +1,4 @@
-"""Every encoding of the contract gives the picture that went in; what contradicts itself is refused in words."""
+"""Every encoding of the contract gives the image that went in; what contradicts itself is refused in words."""
 
 import array
 from types import SimpleNamespace
@@ -215,7 +215,7 @@ def test_compressed_greys_of_16_bits():
 def test_broken_compressed_pictures():
     jpeg = cv2.imencode('.jpg', picture(24, 32))[1].tobytes()
     png = cv2.imencode('.png', picture(24, 32))[1].tobytes()
-    for content in (b'', jpeg[:-40], png[:-40], jpeg[:20] + b'\xff\xd9', b'nothing like a picture', bytes(1000)):
+    for content in (b'', jpeg[:-40], png[:-40], jpeg[:20] + b'\xff\xd9', b'nothing like an image', bytes(1000)):
         with pytest.raises(BrokenImageError):
             bgr_from_compressed(compressed(content, 'jpeg'))
 

@@ -1,4 +1,4 @@
-"""Pictures put together, and pictures without their labels."""
+"""Images put together, and images without their labels."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from pose_estimation_ros.data.datasets.wrappers import Unlabelled
 
 
 class Spots(KeypointDataset):
-    """One soft spot a picture, at the nose of its one person; pictures are of different shapes."""
+    """One soft spot an image, at the nose of its one person; images are of different shapes."""
 
     def __len__(self):
         return 5

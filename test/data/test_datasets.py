@@ -31,7 +31,7 @@ from pose_estimation_ros.data.datasets import (
     convert_joints,
     open_external,
 )
-from pose_estimation_ros.data.datasets.wrappers import Kept
+from pose_estimation_ros.data.datasets.wrappers import CachedDataset
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.synthetic import SceneSettings
@@ -62,7 +62,7 @@ class Folder:
     """A small COCO dataset on disk."""
 
     def __init__(self, path: Path) -> None:
-        self.images, self.annotations = path / 'pictures', path / 'keypoints.json'
+        self.images, self.annotations = path / 'images', path / 'keypoints.json'
         self.images.mkdir()
         self.listed: list[dict[str, Any]] = []
 
@@ -84,7 +84,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 class Numbered(KeypointDataset):
-    """Pictures that hold their own index; what else is returned can be replaced."""
+    """Images that hold their own index; what else is returned can be replaced."""
 
     def __init__(self, count=3, skeleton=COCO_17, **replaced: Any) -> None:
         self.count, self.skeleton, self.replaced = count, skeleton, replaced
@@ -114,7 +114,7 @@ class OnlyTwoMethods(KeypointDataset):
         joints = np.zeros((1, 17, 3))
         joints[0, :2] = (10, 20, 2), (30, 25, 1)
         joints[0, 2] = np.nan, np.nan, 0
-        return image, np.ones((40, 50)), joints, {'name': f'picture {index}'}
+        return image, np.ones((40, 50)), joints, {'name': f'image {index}'}
 
 
 def test_two_methods_make_a_dataset():
@@ -125,7 +125,7 @@ def test_two_methods_make_a_dataset():
     assert sample.mask.dtype == np.uint8
     assert sample.mask.all()
     assert sample.joints[0, 2].tolist() == [0, 0, 0]
-    assert sample.extras == {'name': 'picture 1'}
+    assert sample.extras == {'name': 'image 1'}
 
 
 def test_nobody_and_no_mask_are_fine():
@@ -225,7 +225,7 @@ def test_coco_subset_keeps_the_order_asked_for(folder):
     paths = folder.write(*(person(n, n) for n in (1, 2, 3)))
     dataset = CocoKeypoints(*paths, image_ids=[3, 1])
     assert [dataset.sample(n).extras['image_id'] for n in range(2)] == [3, 1]
-    with pytest.raises(DatasetError, match=r'no picture with id 9 \(1 of the 2 image_ids'):
+    with pytest.raises(DatasetError, match=r'no image with id 9 \(1 of the 2 image_ids'):
         CocoKeypoints(*paths, image_ids=[9, 1])
 
 
@@ -238,7 +238,7 @@ def test_coco_pictures_missing_or_broken(folder):
     paths = folder.write(*(person(n, n) for n in (1, 2, 3)))
     gone.unlink()
     dataset = CocoKeypoints(*paths)
-    with pytest.raises(DatasetError, match=r'2 of 3 pictures are missing, first .*001\.png'):
+    with pytest.raises(DatasetError, match=r'2 of 3 images are missing, first .*001\.png'):
         dataset.check_files()
     with pytest.raises(ImageError, match=r'cannot read .*001\.png: No such file'):
         dataset.sample(0)
@@ -261,7 +261,7 @@ def test_coco_annotations_of_unknown_pictures(folder, caplog):
     assert len(dataset) == 1
     assert '2 of 3 annotations are left out' in caplog.text
     assert len(caplog.records) == 1
-    with pytest.raises(DatasetError, match=r'none of the 2 annotations is of a picture .*first image_id 7'):
+    with pytest.raises(DatasetError, match=r'none of the 2 annotations is of an image .*first image_id 7'):
         CocoKeypoints(*folder.write(person(7, 2), person(8, 3)))
 
 
@@ -315,7 +315,7 @@ def test_coco_crowds_that_are_none(folder, segmentation):
 
 def test_coco_folders_that_are_missing(folder, tmp_path):
     images, annotations = folder.write(person())
-    with pytest.raises(DatasetError, match='nowhere is no folder; give the folder of the pictures'):
+    with pytest.raises(DatasetError, match='nowhere is not a folder; give the folder of the images'):
         CocoKeypoints(tmp_path / 'nowhere', annotations)
     with pytest.raises(DatasetError, match=r'cannot read the annotations .*nothing\.json: No such file'):
         CocoKeypoints(images, tmp_path / 'nothing.json')
@@ -347,8 +347,8 @@ def test_real_coco_agrees_with_pycocotools(assets):
     dataset, truth = CocoKeypoints(*paths), COCO(paths[1])
     dataset.check_files()
     CocoMainPersons(*paths).check_files()
-    assert sum(len(picture.people) for picture in dataset.pictures) == 196
-    crowded = [number for number, picture in enumerate(dataset.pictures) if picture.crowds]
+    assert sum(len(picture.people) for picture in dataset.annotated_images) == 196
+    crowded = [number for number, picture in enumerate(dataset.annotated_images) if picture.crowds]
     assert crowded
     for number in [*crowded, 0, 1]:
         sample = dataset.sample(number)
@@ -418,7 +418,7 @@ def test_leeds_from_behind_are_those_whose_left_is_left(tmp_path):
 
 
 def test_leeds_as_published(tmp_path):
-    """Pictures lie in a folder of lspet_dataset.zip, joints in joints.mat, people last."""
+    """Images lie in a folder of lspet_dataset.zip, joints in joints.mat, people last."""
     joints = np.stack([upright(50, 30), upright(30, 50), upright(45, 35)])
     mat_file(tmp_path / 'joints.mat', matrix('joints', joints.transpose(1, 2, 0)))
     with zipfile.ZipFile(tmp_path / 'lspet_dataset.zip', 'w') as archive:
@@ -562,7 +562,7 @@ def test_conversion_keeps_boxes_areas_and_mask():
 
 def test_mixture_keeps_shares_and_shows_everything():
     mixture = Mixture([Numbered(10), Numbered(30), Numbered(5)], [1, 2, 1])
-    places = [mixture.place(index) for index in range(len(mixture))]
+    places = [mixture.part_and_index(index) for index in range(len(mixture))]
     assert len(mixture) == 60
     assert [sum(part == number for part, _ in places) for number in range(3)] == [15, 30, 15]
     assert len(set(places)) == 45
@@ -577,11 +577,11 @@ def test_mixture_is_the_same_again_and_in_one_skeleton():
     parts = [Numbered(10, COCO_17), Numbered(10, LEEDS_14)]
     first, second = (Mixture(parts, [0.9, 0.1], length=50, seed=3, skeleton=OPENPOSE_18) for _ in range(2))
     other = Mixture(parts, [0.9, 0.1], length=50, seed=4)
-    assert [first.place(n) for n in range(50)] == [second.place(n) for n in range(50)]
-    assert [first.place(n) for n in range(50)] != [other.place(n) for n in range(50)]
+    assert [first.part_and_index(n) for n in range(50)] == [second.part_and_index(n) for n in range(50)]
+    assert [first.part_and_index(n) for n in range(50)] != [other.part_and_index(n) for n in range(50)]
     assert {first.sample(n).joints.shape for n in range(50)} == {(1, 18, 3)}
     assert {bool(first.sample(n).annotated.all()) for n in range(50)} == {True, False}
-    assert sum(first.place(n)[0] for n in range(50)) == 5
+    assert sum(first.part_and_index(n)[0] for n in range(50)) == 5
 
 
 @pytest.mark.parametrize(
@@ -591,7 +591,7 @@ def test_mixture_is_the_same_again_and_in_one_skeleton():
         ([Numbered()], {'weights': [1, 2]}, 'as many weights'),
         ([Numbered()], {'weights': [-1]}, '0 or more and not all 0'),
         ([Numbered()], {'weights': [0]}, '0 or more and not all 0'),
-        ([Numbered(), Numbered(0)], {}, 'Numbered has no pictures to mix in'),
+        ([Numbered(), Numbered(0)], {}, 'Numbered has no images to mix in'),
         ([Numbered()], {'length': 0}, 'length must be 1 or more'),
     ],
 )
@@ -603,17 +603,17 @@ def test_mixtures_that_are_none(parts, settings, sentence):
 def test_external_dataset_is_found_in_either_place(folder, tmp_path):
     folder.add(1)
     folder.write(person(1))
-    found = open_external(ExternalDataset(str(tmp_path), 'Coco'), 'pictures', 'keypoints.json')
+    found = open_external(ExternalDataset(str(tmp_path), 'Coco'), 'images', 'keypoints.json')
     assert len(found) == 1
     (tmp_path / 'annotations').mkdir()
     folder.annotations.rename(tmp_path / 'annotations' / 'keypoints.json')
-    assert len(open_external(ExternalDataset(tmp_path, 'COCO'), 'pictures', 'keypoints.json')) == 1
+    assert len(open_external(ExternalDataset(tmp_path, 'COCO'), 'images', 'keypoints.json')) == 1
     with pytest.raises(
         DatasetError,
         match=r'no val\.json in .*; annotations_filename must name one of .*: keypoints\.json',
     ):
-        open_external(ExternalDataset(tmp_path, 'COCO'), 'pictures', 'val.json')
-    with pytest.raises(DatasetError, match='images_folder_name must name one of those there: annotations, pictures'):
+        open_external(ExternalDataset(tmp_path, 'COCO'), 'images', 'val.json')
+    with pytest.raises(DatasetError, match='images_folder_name must name one of those there: annotations, images'):
         open_external(ExternalDataset(tmp_path, 'COCO'), 'val2017', 'keypoints.json')
 
 
@@ -691,12 +691,12 @@ def test_datasets_can_be_pickled(assets, folder):
 class TestKept:
     def test_pictures_come_from_the_folder_the_second_time(self, tmp_path):
         people = SyntheticPeople(3, (64, 80), (1, 2), seed=1)
-        kept = Kept(people, tmp_path / 'kept', {'seed': 1})
+        kept = CachedDataset(people, tmp_path / 'kept', {'seed': 1})
         assert len(kept) == 3
         assert kept.skeleton is people.skeleton
         first = kept.sample(1)
         stamp = (tmp_path / 'kept' / '0000001.npz').stat().st_mtime_ns
-        for sample in (first, Kept(people, tmp_path / 'kept', {'seed': 1}).sample(1)):
+        for sample in (first, CachedDataset(people, tmp_path / 'kept', {'seed': 1}).sample(1)):
             original = people.sample(1)
             assert np.array_equal(sample.image, original.image)
             for name in ('joints', 'boxes', 'areas'):
@@ -704,15 +704,15 @@ class TestKept:
         assert (tmp_path / 'kept' / '0000001.npz').stat().st_mtime_ns == stamp
         assert sorted(path.name for path in (tmp_path / 'kept').iterdir()) == ['0000001.npz', 'pictures.json']
 
-    @pytest.mark.parametrize('content', [b'', b'PK', b'no picture at all'])
+    @pytest.mark.parametrize('content', [b'', b'PK', b'no image at all'])
     def test_half_a_file_is_made_again(self, tmp_path, content):
         people = SyntheticPeople(2, (64, 64), (1, 1), seed=1)
-        kept = Kept(people, tmp_path, {})
+        kept = CachedDataset(people, tmp_path, {})
         whole = kept.sample(0)
         (tmp_path / '0000000.npz').write_bytes(content or (tmp_path / '0000000.npz').read_bytes()[:200])
         assert np.array_equal(kept.sample(0).image, whole.image)
 
     def test_other_pictures_are_refused(self, tmp_path):
-        Kept(SyntheticPeople(2, seed=1), tmp_path, {'seed': 1})
-        with pytest.raises(SettingsError, match='keeps other pictures'):
-            Kept(SyntheticPeople(2, seed=2), tmp_path, {'seed': 2})
+        CachedDataset(SyntheticPeople(2, seed=1), tmp_path, {'seed': 1})
+        with pytest.raises(SettingsError, match='keeps other images'):
+            CachedDataset(SyntheticPeople(2, seed=2), tmp_path, {'seed': 2})

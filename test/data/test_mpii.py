@@ -24,7 +24,7 @@ def person(name, x, y, scale=1.0):
 
 @pytest.fixture
 def mpii(tmp_path):
-    """Two persons in one picture, and the published truth of them."""
+    """Two persons in one image, and the published truth of them."""
     cv2.imwrite(str(tmp_path / 'a.jpg'), np.full((300, 400, 3), 50, np.uint8))
     people = [person('a.jpg', 101, 121), person('a.jpg', 251, 141, 0.5)]
     (tmp_path / 'valid.json').write_text(json.dumps(people))
@@ -122,14 +122,14 @@ def test_what_is_not_mpii_is_told(mpii, tmp_path):
             function(*arguments)
         return str(caught.value)
 
-    assert 'is no folder' in refusal(MpiiPersons, tmp_path / 'none', mpii / 'valid.json')
+    assert 'is not a folder' in refusal(MpiiPersons, tmp_path / 'none', mpii / 'valid.json')
     assert 'cannot read' in refusal(MpiiPersons, mpii, tmp_path / 'none.json')
     (tmp_path / 'dict.json').write_text('{}')
     assert 'must be a list of people, got dict' in refusal(MpiiPersons, mpii, tmp_path / 'dict.json')
     (tmp_path / 'short.json').write_text(json.dumps([{**person('a.jpg', 1, 1), 'joints': [[1, 2]]}]))
     assert 'person 0 of' in refusal(MpiiPersons, mpii, tmp_path / 'short.json')
     (tmp_path / 'lost.json').write_text(json.dumps([person('b.jpg', 1, 1)]))
-    assert '1 of 1 pictures are missing, first b.jpg' in refusal(MpiiPersons(mpii, tmp_path / 'lost.json').check_files)
+    assert '1 of 1 images are missing, first b.jpg' in refusal(MpiiPersons(mpii, tmp_path / 'lost.json').check_files)
     assert 'is of 2 persons' in refusal(MpiiPeople.open, mpii, tmp_path / 'lost.json', mpii / 'gt_valid.mat')
     (tmp_path / 'not.mat').write_bytes(b'x' * 200)
     assert 'no MATLAB file of version 5' in refusal(read_truth, tmp_path / 'not.mat')

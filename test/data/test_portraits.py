@@ -19,7 +19,7 @@ HW = (180, 240)
 
 
 class Turned(KeypointDataset):
-    """One person a picture, leaning by so many degrees, with a soft spot at each hip and at the neck."""
+    """One person an image, leaning by so many degrees, with a soft spot at each hip and at the neck."""
 
     skeleton = LEEDS_14
 
@@ -72,7 +72,7 @@ def test_windows_are_squares_of_the_asked_size_without_borders():
     for seed in range(30):
         sample = Portraits(Turned(), (1.5, 3.0), seed).sample(0)
         assert sample.image.shape[0] == sample.image.shape[1]
-        assert sample.image.min() >= 55  # no black beside the picture
+        assert sample.image.min() >= 55  # no black beside the image
         sides.append(sample.image.shape[0])
     assert 120 <= min(sides) < 150
     assert 210 < max(sides) <= 240
@@ -100,7 +100,7 @@ def test_pictures_without_a_torso_stay_as_they_are():
 
 
 def test_recipes_ask_for_them_by_part():
-    """Windows of the recipe's sizes, of whatever a part's pictures are."""
+    """Windows of the recipe's sizes, of whatever a part's images are."""
     part = Part('synthetic', count=3, size=(90, 160), persons=(1, 1), person_height=(0.5, 0.5), seed=4)
     method = find_method('lightweight_openpose')
     whole = training_pictures(DataSettings(train=[part]), method)
@@ -116,7 +116,7 @@ def test_recipes_ask_for_them_by_part():
 
 @pytest.mark.parametrize('around', [(0.0, 1.0), (2.0, 1.0), (-1.0, 1.0)])
 def test_windows_of_no_size_are_refused(around):
-    with pytest.raises(SettingsError, match=r'around must be least and greatest side of a window, above 0, got \['):
+    with pytest.raises(SettingsError, match=r'around must be minimum and maximum side of a window, above 0, got \['):
         Portraits(Turned(), around)
 
 

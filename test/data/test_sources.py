@@ -22,7 +22,7 @@ def picture(number, height=48, width=64):
 
 
 def numbers(frames):
-    """Read the brightness of `picture` back."""
+    """Read the brightness of `image` back."""
     return [round(frame.image.mean() / 20) for frame in frames]
 
 
@@ -67,7 +67,7 @@ def only(argument):
     return source
 
 
-# --- pictures ---
+# --- images ---
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.PNG', 'no_suffix', 'odd.suffix'])
@@ -82,7 +82,7 @@ def test_a_picture(tmp_path, name):
     source.close()
 
 
-@pytest.mark.parametrize('content', [b'', b'no picture', None])
+@pytest.mark.parametrize('content', [b'', b'no image', None])
 def test_a_picture_that_the_user_named_and_that_cannot_be_read(tmp_path, content):
     path = save(tmp_path / 'a.png')
     path.write_bytes(path.read_bytes()[:60] if content is None else content)
@@ -124,12 +124,12 @@ def test_an_unreadable_picture_in_a_folder_is_left_out_and_named(tmp_path, caplo
 def test_a_folder_of_nothing_but_unreadable_pictures(tmp_path):
     for number in range(2):
         (tmp_path / f'{number}.png').touch()
-    with pytest.raises(SourceError, match=r'of 2 pictures in .* none can be read'):
+    with pytest.raises(SourceError, match=r'of 2 images in .* none can be read'):
         list(only(tmp_path).frames())
 
 
 def test_a_folder_without_pictures(tmp_path):
-    with pytest.raises(SourceError, match=r'holds no pictures \(.*\.jpg, .*\.png.*\)$'):
+    with pytest.raises(SourceError, match=r'holds no images \(.*\.jpg, .*\.png.*\)$'):
         open_sources([str(tmp_path)])
     save_video(tmp_path / 'a.mp4')
     with pytest.raises(SourceError, match='it holds 1 videos, which must be named themselves'):
@@ -147,7 +147,7 @@ def test_a_pattern(tmp_path):
     assert pictures.name.endswith('/*')
     assert numbers(pictures.frames()) == [2, 9, 10]
     assert only(tmp_path / '**' / '?.png').total == 2
-    with pytest.raises(SourceError, match=r'no picture or video matches .*\*\.bmp'):
+    with pytest.raises(SourceError, match=r'no image or video matches .*\*\.bmp'):
         open_sources([str(tmp_path / '*.bmp')])
 
 
@@ -282,7 +282,7 @@ def test_a_video_that_goes_away(tmp_path):
 @pytest.mark.parametrize('text', ['hello\n' * 2000, 'grüße ' * 3000, '\x1b[31mred'])
 def test_texts_are_no_videos(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    with pytest.raises(SourceError, match='must be a picture, a video or a folder of pictures, but it is a text'):
+    with pytest.raises(SourceError, match='must be an image, a video or a folder of images, but it is a text'):
         open_sources([str(tmp_path / name)])
 
 
@@ -390,7 +390,7 @@ def test_a_camera_that_is_not_there(argument, capfd):
 
 
 class FakeCapture:
-    """A camera of three pictures. It notes which ones are in use."""
+    """A camera of three images. It notes which ones are in use."""
 
     held: list = []  # noqa: RUF012 (emptied by the fixture)
 
@@ -427,7 +427,7 @@ def test_a_camera(held, monkeypatch, caplog):
         assert [frame.stamp for frame in frames] == pytest.approx([0, 0.1, 0.3])
         assert [frame.source for frame in frames] == ['camera:0'] * 3
         assert held == []
-        assert [record.message for record in caplog.records] == ['camera:0 gives no more pictures after 3']
+        assert [record.message for record in caplog.records] == ['camera:0 gives no more images after 3']
 
 
 def test_a_camera_is_let_go_when_the_reader_stops(held):
@@ -455,7 +455,7 @@ def test_a_camera_is_let_go_when_another_argument_fails(held):
 def test_a_camera_without_pictures(held):
     source = only('0')
     held[0].left = 0
-    with pytest.raises(SourceError, match='camera:0 gives no pictures; is another program using it'):
+    with pytest.raises(SourceError, match='camera:0 gives no images; is another program using it'):
         list(source.frames())
     assert held == []
 

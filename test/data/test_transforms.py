@@ -1,4 +1,4 @@
-"""Transforms: a bright spot and the joint on it stay together, and people, boxes and mask follow the picture."""
+"""Transforms: a bright spot and the joint on it stay together, and people, boxes and mask follow the image."""
 
 import pickle
 from dataclasses import replace
@@ -83,7 +83,7 @@ def apart(sample: Sample) -> float:
 
 
 def people(hw=(120, 160), skeleton=COCO_17) -> Sample:
-    """Return a noisy picture with two people."""
+    """Return a noisy image with two people."""
     rng = np.random.default_rng(3)
     joints = np.concatenate([rng.uniform(20, 100, (2, len(skeleton), 2)), np.full((2, len(skeleton), 1), 2.0)], axis=2)
     image = cv2.GaussianBlur(rng.integers(0, 256, (*hw, 3), dtype=np.uint8), (0, 0), 2)

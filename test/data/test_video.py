@@ -13,7 +13,7 @@ from pose_estimation_ros.data.video import Capture, VideoWriter
 
 
 def picture(number, height=48, width=64):
-    """A grey picture whose brightness tells its number, with a white block at the top left."""
+    """A grey image whose brightness tells its number, with a white block at the top left."""
     image = np.full((height, width, 3), 20 * number, np.uint8)
     image[:8, :8] = 255
     return image
@@ -175,7 +175,7 @@ def test_a_full_disk_is_noticed(path, capfd):
 
 def test_no_codec(path, monkeypatch):
     monkeypatch.setattr(video, 'CODECS', ('avc9', 'zzzz'))
-    with pytest.raises(OutputError, match='writes 64x48 video as none of avc9, zzzz; write pictures instead'):
+    with pytest.raises(OutputError, match='writes 64x48 video as none of avc9, zzzz; write images instead'):
         write(path, [picture(1)])
     assert list(path.parent.iterdir()) == []
 

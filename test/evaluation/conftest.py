@@ -57,7 +57,7 @@ PEOPLE = {1: [person(150, 150), person(400, 200, 1.3)], 2: [person(300, 240, 0.4
 
 @pytest.fixture
 def truth():
-    """Three pictures: two large people, one medium, nobody."""
+    """Three images: two large people, one medium, nobody."""
     return copy.deepcopy(truth_of(PEOPLE))
 
 

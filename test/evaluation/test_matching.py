@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.evaluation.matching import joint_scores, match_pictures
+from pose_estimation_ros.evaluation.matching import joint_scores, match_images
 
 NOSE, WRIST = COCO_17.index('nose'), COCO_17.index('l_wri')
 
@@ -16,7 +16,7 @@ def test_everybody_is_found_once(make):
         make.detection(1, make.person(150, 150), 0.5),
         make.detection(1, make.person(153, 150), 0.8),
     ]
-    (picture,) = match_pictures(truth, found, [1])
+    (picture,) = match_images(truth, found, [1])
     assert picture.found[:, NOSE, 0].tolist() == [402, 153, 150]  # by score
     assert picture.partner.tolist() == [2, 0]
     assert picture.oks[0] == pytest.approx(1)
@@ -30,7 +30,7 @@ def test_missed_people_and_crowds(make):
     truth['annotations'][1]['iscrowd'] = 1
     truth['annotations'][2] |= {'bbox': [230, 80, 60, 180], 'area': 5000.0}
     found = [make.detection(1, make.person(400, 200)), make.detection(1, make.person(260, 160))]
-    first, second = match_pictures(truth, found, [1, 2])
+    first, second = match_images(truth, found, [1, 2])
     assert first.partner.tolist() == [-1]
     assert first.oks.tolist() == [0]
     assert (first.false_alarms, first.lost) == (0, 1)
@@ -40,8 +40,8 @@ def test_missed_people_and_crowds(make):
 def test_detections_below_a_score_are_left_out(make):
     truth = make.truth({1: [make.person(150, 150)]})
     found = [make.detection(1, make.person(150, 150), 0.2)]
-    assert match_pictures(truth, found, [1], threshold=0.3)[0].oks.tolist() == [0]
-    assert match_pictures(truth, found, [1], threshold=0.1)[0].oks == pytest.approx([1])
+    assert match_images(truth, found, [1], threshold=0.3)[0].oks.tolist() == [0]
+    assert match_images(truth, found, [1], threshold=0.1)[0].oks == pytest.approx([1])
 
 
 def test_joints(make):
@@ -51,7 +51,7 @@ def test_joints(make):
     moved, without = make.person(150, 150), make.person(300, 200)
     moved[NOSE, 0] += 4
     without[WRIST] = 0
-    scores = joint_scores(match_pictures(truth, [make.detection(1, moved), make.detection(2, without)], [1, 2, 3]))
+    scores = joint_scores(match_images(truth, [make.detection(1, moved), make.detection(2, without)], [1, 2, 3]))
     assert scores.found[WRIST] == 50
     assert scores.found[NOSE] == 100
     assert scores.distance[NOSE] == pytest.approx(2)  # the median of 4 and 0 percent
@@ -64,7 +64,7 @@ def test_joints(make):
 def test_joints_that_nobody_has(make):
     person = make.person(150, 150)
     person[WRIST, 2] = 0
-    scores = joint_scores(match_pictures(make.truth({1: [person]}), [make.detection(1, person)], [1]))
+    scores = joint_scores(match_images(make.truth({1: [person]}), [make.detection(1, person)], [1]))
     assert np.isnan([scores.similarity[WRIST], scores.distance[WRIST], scores.found[WRIST]]).all()
     assert scores.similarity[NOSE] == pytest.approx(1)
     assert np.isnan(joint_scores([]).similarity).all()

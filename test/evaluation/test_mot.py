@@ -66,7 +66,7 @@ def test_counted_by_hand():
 
 
 def test_a_stricter_likeness_counts_less():
-    found = score_of(FRAMES, alike=0.65)
+    found = score_of(FRAMES, minimum=0.65)
     # 1-10, 2-20 | none | 1-20, 2-10: two switches | 1-30, 2-20: two more | none
     assert (found.misses, found.false_positives, found.switches) == (3, 3, 4)
 
@@ -110,7 +110,7 @@ def test_wrong_frames_are_refused(frame, sentence):
 
 def test_a_likeness_is_above_zero():
     with pytest.raises(SettingsError):
-        MotScore(alike=0)
+        MotScore(minimum=0)
 
 
 def pose(x, identity=None, missing=()):

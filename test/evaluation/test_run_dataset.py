@@ -1,4 +1,4 @@
-"""Running over pictures, and finding them."""
+"""Running over images, and finding them."""
 
 import json
 import random
@@ -12,12 +12,12 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.layout import find_images
 from pose_estimation_ros.evaluation.dataset import Dataset
-from pose_estimation_ros.evaluation.run import evaluate_pictures
+from pose_estimation_ros.evaluation.run import evaluate_images
 from pose_estimation_ros.inference.pipeline import Result, Timings
 
 
 class Seer:
-    """Finds one person in every picture, whose nose is at the picture's first pixel."""
+    """Finds one person in every image, whose nose is at the image's first pixel."""
 
     def __init__(self):
         self.batches = []
@@ -35,13 +35,13 @@ class Seer:
 
 @pytest.fixture
 def folder(tmp_path, truth):
-    """A dataset of three pictures."""
+    """A dataset of three images."""
     (tmp_path / 'annotations').mkdir()
     (tmp_path / 'annotations' / 'people.json').write_text(json.dumps(truth))
-    (tmp_path / 'pictures').mkdir()
+    (tmp_path / 'images').mkdir()
     for image in truth['images']:
         pixels = np.full((48, 64, 3), image['id'], np.uint8)
-        cv2.imwrite(str(tmp_path / 'pictures' / image['file_name']), pixels)
+        cv2.imwrite(str(tmp_path / 'images' / image['file_name']), pixels)
     return tmp_path
 
 
@@ -63,7 +63,7 @@ def test_batches_are_bounded_and_pictures_read_as_they_are_needed():
             return super().__call__(images)
 
     seer = Watching()
-    run = evaluate_pictures(seer, pictures(), batch=3)
+    run = evaluate_images(seer, pictures(), batch=3)
     assert seer.batches == [3, 3, 1]
     assert run.image_ids == list(range(7))
     assert [each['image_id'] for each in run.detections] == list(range(7))
@@ -71,7 +71,7 @@ def test_batches_are_bounded_and_pictures_read_as_they_are_needed():
 
 
 def test_timings():
-    run = evaluate_pictures(Seer(), [(number, plain(number)) for number in range(101)])
+    run = evaluate_images(Seer(), [(number, plain(number)) for number in range(101)])
     summary = run.timing_summary()
     assert summary == {
         'preprocess': (1, 1), 'forward': (50, pytest.approx(95)), 'decode': (2, 2), 'total': (53, pytest.approx(98))
@@ -81,7 +81,7 @@ def test_timings():
 
 
 def test_no_pictures():
-    run = evaluate_pictures(Seer(), [])
+    run = evaluate_images(Seer(), [])
     assert run.detections == run.timings == []
     assert np.isnan(run.ms_per_image)
     assert run.timing_summary() == {}
@@ -90,12 +90,12 @@ def test_no_pictures():
 @pytest.mark.parametrize('damage', ['cut', 'html', 'empty'])
 def test_unreadable_pictures(folder, damage, caplog):
     dataset = Dataset.open(folder, 'people.json')
-    pictures = dataset.pictures(folder / 'pictures', dataset.image_ids())
+    pictures = dataset.image_files(folder / 'images', dataset.image_ids())
     bad = pictures[1][1]
     bad.write_bytes({'cut': bad.read_bytes()[:40], 'html': b'<html></html>', 'empty': b''}[damage])
     with pytest.raises(DatasetError, match=r'image 2 of the dataset: .*2\.png'):
-        evaluate_pictures(Seer(), pictures)
-    run = evaluate_pictures(Seer(), pictures, batch=2, skip_unreadable=True)
+        evaluate_images(Seer(), pictures)
+    run = evaluate_images(Seer(), pictures, batch=2, skip_unreadable=True)
     assert run.image_ids == [1, 5]
     assert len(run.unreadable) == 1
     assert '2.png' in run.unreadable[0]
@@ -107,7 +107,7 @@ def test_interrupt_goes_through():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate_pictures(infer, [(1, plain(1))])
+        evaluate_images(infer, [(1, plain(1))])
 
 
 class TestDataset:
@@ -123,11 +123,11 @@ class TestDataset:
             Dataset.open(folder, 'person.json')
 
     def test_no_images_folder(self, folder):
-        with pytest.raises(DatasetError, match=r'no folder val2017 in .* one of those there: annotations, pictures'):
+        with pytest.raises(DatasetError, match=r'no folder val2017 in .* one of those there: annotations, images'):
             find_images(folder, 'val2017')
 
     def test_no_dataset(self, folder):
-        with pytest.raises(DatasetError, match=r'no folder .*/coco; beside it there are: annotations, pictures'):
+        with pytest.raises(DatasetError, match=r'no folder .*/coco; beside it there are: annotations, images'):
             Dataset.open(folder / 'coco', 'people.json')
         with pytest.raises(DatasetError, match='beside it there are: none'):
             Dataset.open(folder / 'a' / 'b', 'people.json')
@@ -135,17 +135,17 @@ class TestDataset:
     def test_missing_pictures(self, folder):
         dataset = Dataset.open(folder, 'people.json')
         for number in (1, 5):
-            (folder / 'pictures' / f'{number}.png').unlink()
-        with pytest.raises(DatasetError, match=r'2 of 3 pictures of people.json are not in .*: 1.png, 5.png'):
-            dataset.pictures(folder / 'pictures', dataset.image_ids())
-        assert [key for key, _ in dataset.pictures(folder / 'pictures', [2])] == [2]
+            (folder / 'images' / f'{number}.png').unlink()
+        with pytest.raises(DatasetError, match=r'2 of 3 images of people.json are not in .*: 1.png, 5.png'):
+            dataset.image_files(folder / 'images', dataset.image_ids())
+        assert [key for key, _ in dataset.image_files(folder / 'images', [2])] == [2]
 
     def test_nameless_pictures(self, folder, truth):
         del truth['images'][1]['file_name']
         (folder / 'annotations' / 'people.json').write_text(json.dumps(truth))
         dataset = Dataset.open(folder, 'people.json')
         with pytest.raises(DatasetError, match=r'image 2 of .* has no file_name'):
-            dataset.pictures(folder / 'pictures', dataset.image_ids())
+            dataset.image_files(folder / 'images', dataset.image_ids())
 
     def test_limit_and_subset(self, make):
         dataset = Dataset(None, make.truth({}, images=list(range(100, 200))))

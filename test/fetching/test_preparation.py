@@ -16,7 +16,7 @@ import pytest
 
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, OutputError, SettingsError
 from pose_estimation_ros.fetching import coco, download
-from pose_estimation_ros.fetching.coco import CocoPart, CocoRequest, pictures_part, prepare_coco
+from pose_estimation_ros.fetching.coco import CocoPart, CocoRequest, images_part, prepare_coco
 from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -43,10 +43,10 @@ PLACES = {'train2017': 'images/train2017', 'val2017': 'images/val2017', 'annotat
 
 
 def miniature(name):
-    """Describe a part of a COCO of a few pictures."""
+    """Describe a part of a COCO of a few images."""
     size = sum(map(len, CONTENTS[name].values()))
     if name in COUNTS:
-        return pictures_part(name, COUNTS[name], size)
+        return images_part(name, COUNTS[name], size)
     return CocoPart(
         *(name, 'annotations/annotations_trainval2017.zip', (name,), r'annotations/([^/]+\.json)', len(NAMES), size),
         *(size, NAMES, {file: COUNTS[file[17:-5]] for file in NAMES}),

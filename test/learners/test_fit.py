@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pose_estimation_ros import DatasetIterator, ExternalDataset, Image, KeypointDataset
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.data.datasets.synthetic_people import PICTURE, SyntheticPeople
+from pose_estimation_ros.data.datasets.synthetic_people import TRAINING_SCENE, SyntheticPeople
 from pose_estimation_ros.evaluation.ground_truth import coco_truth
 from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
@@ -25,7 +25,7 @@ from pose_estimation_ros.methods.lightweight_openpose.network import build_netwo
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PICTURES = 6
+TRAINING_SCENES = 6
 SMALL = {
     'device': 'cpu',
     'batch_size': 2,
@@ -45,8 +45,8 @@ VALIDATION = {'val_images_folder_name': 'drawn', 'val_annotations_filename': 'pe
 
 @pytest.fixture(scope='module')
 def people():
-    large = replace(PICTURE, person_height=(0.8, 1.0))  # or the published preparation would leave them out
-    return SyntheticPeople(PICTURES, (120, 160), (1, 1), seed=4, settings=large)
+    large = replace(TRAINING_SCENE, person_height=(0.8, 1.0))  # or the published preparation would leave them out
+    return SyntheticPeople(TRAINING_SCENES, (120, 160), (1, 1), seed=4, settings=large)
 
 
 @pytest.fixture(scope='module')
@@ -54,7 +54,7 @@ def external(people, tmp_path_factory):
     """The drawn people as a COCO dataset on disk."""
     folder = tmp_path_factory.mktemp('coco')
     (folder / 'drawn').mkdir()
-    samples = [people.sample(index) for index in range(PICTURES)]
+    samples = [people.sample(index) for index in range(TRAINING_SCENES)]
     truth = coco_truth(enumerate(samples), people.skeleton)
     for image, sample in zip(truth['images'], samples, strict=True):
         image['file_name'] = f'{image["id"]}.png'
@@ -87,11 +87,11 @@ def test_fit_returns_losses_and_scores_and_leaves_a_better_model(make, external,
     options = {**TRAINING, **FILES, **VALIDATION, 'epochs': 2, 'logging_path': logs}
     result = learner.fit(external, external, **options)
     assert sorted(result) == ['eval_results_list', 'heatmap_losses', 'paf_losses']
-    assert len(result['paf_losses']) == len(result['heatmap_losses']) == 2 * PICTURES // 2
+    assert len(result['paf_losses']) == len(result['heatmap_losses']) == 2 * TRAINING_SCENES // 2
     assert result['heatmap_losses'][-1] < result['heatmap_losses'][0]
     assert [sorted(scores) for scores in result['eval_results_list']] == [['average_precision', 'average_recall']] * 3
     assert all(len(scores['average_precision']) == 5 for scores in result['eval_results_list'])
-    assert len(json.loads((tmp_path / 'temp' / 'val_subset.json').read_text())['images']) == PICTURES
+    assert len(json.loads((tmp_path / 'temp' / 'val_subset.json').read_text())['images']) == TRAINING_SCENES
     moved = [name for name, value in weights_of(learner).items() if not torch.equal(value, before[name])]
     assert len(moved) > 100
     folder = tmp_path / 'temp' / 'default_checkpoints'
@@ -120,7 +120,7 @@ def test_the_learner_that_looks_twice_trains_its_network(external, tmp_path):
     learner.init_model()
     before = weights_of(learner)
     result = learner.fit(external, external, **{**TRAINING, **FILES, **VALIDATION})
-    assert len(result['heatmap_losses']) == PICTURES // 2
+    assert len(result['heatmap_losses']) == TRAINING_SCENES // 2
     assert len(result['eval_results_list']) >= 1, 'scored on the way'
     changed = [name for name, value in weights_of(learner).items() if not torch.equal(value, before[name])]
     assert len(changed) > len(before) / 2

@@ -29,7 +29,7 @@ def ids(poses):
 
 
 class Sliding:
-    """A motion for which a picture is how far everything has moved to the right since the last one."""
+    """A motion for which an image is how far everything has moved to the right since the last one."""
 
     def look(self, image):
         return float(image)
@@ -62,7 +62,7 @@ def test_a_picture_is_looked_at_once_whoever_asks_first():
     tracker = sliding_tracker()
     tracker.update([person(0)], 0, image=0)
     assert tracker.expect(200)[0]['nose'][0] == pytest.approx(SHAPE[0, 0] + 200, rel=1e-5)
-    assert ids(tracker.update([person(200)], 0.1)) == [0]  # needs no picture again
+    assert ids(tracker.update([person(200)], 0.1)) == [0]  # needs no image again
     assert ids(tracker.update([person(400)], 0.2, image=200)) == [0]
 
 
@@ -74,7 +74,7 @@ def test_people_expected_have_their_ids():
 
 
 def test_the_picture_is_asked_for():
-    with pytest.raises(ValueError, match='needs the picture'):
+    with pytest.raises(ValueError, match='needs the image'):
         flow_tracker().update([person(0)], 0)
     assert flow_tracker().needs_image
     assert not Tracker().needs_image
@@ -141,7 +141,7 @@ def test_nobody_is_expected_after_a_jump_back_in_time():
         tracker = sliding_tracker()
         tracker.update([person(0)], 100, image=0)
         assert len(tracker.expect(0, stamp)) == count
-        assert ids(tracker.update([person(0)], stamp or 101)) == [0]  # looks at the picture no more
+        assert ids(tracker.update([person(0)], stamp or 101)) == [0]  # looks at the image no more
 
 
 def test_similarity_by_hand():

@@ -154,7 +154,7 @@ def _timed(variants: Sequence[Variant], frames: Sequence[ByteArray], count: int)
 
 
 def _accuracy_rows(settings: Namespace, dataset: 'Dataset') -> list[TableRow]:
-    """Score every setting on the dataset's pictures, and on the same scaled to 1080 rows."""
+    """Score every setting on the dataset's images, and on the same scaled to 1080 rows."""
     rows = []
     for device, (table, wrap) in itertools.product(devices(settings), (('coco', _as_it_is), ('coco 1080', _at_1080))):
         one_pass = [(ONE_PASS, BASELINE, 256), (ONE_PASS, BASELINE, ROWS)]
@@ -182,19 +182,19 @@ def _scored(
 ) -> TableRow:
     from pose_estimation_ros.data.datasets.layout import find_images
     from pose_estimation_ros.evaluation.coco_score import coco_score
-    from pose_estimation_ros.evaluation.run import evaluate_pictures
+    from pose_estimation_ros.evaluation.run import evaluate_images
 
     folder = find_images(settings.dataset, settings.images_folder or IMAGES_FOLDER, '--images-folder')
-    pictures = dataset.pictures(folder, dataset.image_ids(settings.limit))
+    images = dataset.image_files(folder, dataset.image_ids(settings.limit))
     start = time.perf_counter()
-    found = evaluate_pictures(wrap(variant.pipeline).batch, pictures)
+    found = evaluate_images(wrap(variant.pipeline).batch, images)
     seconds = time.perf_counter() - start
     score = coco_score(dataset.truth, found.detections, found.image_ids)
     return scored_row(variant, table, score, seconds)
 
 
 def scored_row(variant: Variant, table: str, score: 'CocoScore', seconds: float) -> TableRow:
-    """Return a line of accuracy; of pictures without annotated people there is none."""
+    """Return a line of accuracy; of images without annotated people there is none."""
     known = {'ap50': score.AP50, 'ar50': score.AR50}
     numbers = {name: round(value, 4) for name, value in known.items() if not math.isnan(value)}
     return variant.row(table, **numbers, seconds=round(seconds, 1))
@@ -230,8 +230,8 @@ def _variant(settings: Namespace, method: str, dials: Dials, height: int | None,
 
 TITLES = {
     'speed': 'Frames per second at 1080p (1 to 3 people)',
-    'coco': 'COCO pictures as they are',
-    'coco 1080': 'COCO pictures scaled to 1080 rows',
+    'coco': 'COCO images as they are',
+    'coco 1080': 'COCO images scaled to 1080 rows',
 }
 HEADINGS = ('method', 'rows', 'setting', 'device', 'backend', 'precision')
 NUMBERS = {'speed': ('fps',), 'coco': ('ap50', 'ar50', 'seconds'), 'coco 1080': ('ap50', 'ar50', 'seconds')}

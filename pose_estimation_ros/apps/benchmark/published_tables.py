@@ -10,8 +10,8 @@ MACHINES = {'cpu': 'i7-9700K', 'cuda': 'RTX 2070'}
 """By the kind of device."""
 
 COLUMNS = ('cpu', 'cuda', 'coco', 'coco 1080')
-"""Frames a second on a picture of 1080 rows, by device; on COCO's pictures AP50, AR50 and seconds; AP50 and AR50 on the
-same at 1080 rows. The machine of these, and how the pictures of 1080 rows were made, are not told."""
+"""Frames a second on an image of 1080 rows, by device; on COCO's images AP50, AR50 and seconds; AP50 and AR50 on the
+same at 1080 rows. The machine of these, and how the images of 1080 rows were made, are not told."""
 NUMBERS: Mapping[Row, tuple[tuple[float, ...], ...]] = {
     (ONE_PASS, 256, 'Baseline'): ((0.9,), (46.3,), (0.0, 0.0, 6558)),
     (ONE_PASS, 256, 'Full'): ((2.9,), (83.1,)),

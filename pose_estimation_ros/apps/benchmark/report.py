@@ -99,9 +99,9 @@ NODE_COLUMNS = {
     'load': 'load',
 }
 NODE_NOTE = """\
-done: of the pictures sent; dropped (newer ones came while the node was busy) and lost (by the middleware on their way)
-count the warm-up of 15 pictures too; milliseconds (medians) on the way of a picture: the camera's publish(), transport
-to the node's callback, queue behind another picture, wait for the worker's thread, conversion, pipeline, tracking,
+done: of the images sent; dropped (newer ones came while the node was busy) and lost (by the middleware on their way)
+count the warm-up of 15 images too; milliseconds (medians) on the way of an image: the camera's publish(), transport
+to the node's callback, queue behind another image, wait for the worker's thread, conversion, pipeline, tracking,
 messages sent, and back to a listener; bare: the pipeline without ROS; own: from callback to sent, less queue and
 pipeline; overhead: the same less queue and bare, and so with what camera, listener and middleware take from the
 pipeline, below 0 where noise is larger; load: the machine's; -: nothing arrived"""

@@ -22,7 +22,7 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_file import PoseFile
 
 if TYPE_CHECKING:
-    from pose_estimation_ros.data.bags import BagPicture, BagReader, Message
+    from pose_estimation_ros.data.bags import BagImage, BagReader, Message
 
 LOG = logging.getLogger(__name__)
 
@@ -83,14 +83,14 @@ class Estimator:
         counts = {'frame': self.pictures, 'pose': self._poses, 'track': len(self._ids)}
         return ', '.join(counted(count, what) for what, count in counts.items()) + skipped
 
-    def estimate(self, message: 'Message') -> tuple['BagPicture', float, list[Pose]] | None:
+    def estimate(self, message: 'Message') -> tuple['BagImage', float, list[Pose]] | None:
         """Return image, stamp and poses; None for a message of another topic or an unreadable one."""
-        from pose_estimation_ros.data.bags import picture_in
+        from pose_estimation_ros.data.bags import image_in
 
         if message.topic.name != self._topic:
             return None
         try:
-            picture = picture_in(message)
+            picture = image_in(message)
         except ImageError as error:
             self._skip(error)
             return None
@@ -113,7 +113,7 @@ class Estimator:
             LOG.warning('skipping an image on %s, and all others like it: %s', self._topic, error)
         self._skipped += 1
 
-    def _stamp(self, picture: 'BagPicture', message: 'Message') -> float:
+    def _stamp(self, picture: 'BagImage', message: 'Message') -> float:
         if picture.stamp is not None:
             return picture.stamp
         if not self._unstamped:
@@ -162,7 +162,7 @@ def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
 
 
 def _found(
-    message: 'Message', picture: 'BagPicture', poses: list[Pose], estimator: Estimator, annotate: bool
+    message: 'Message', picture: 'BagImage', poses: list[Pose], estimator: Estimator, annotate: bool
 ) -> Iterator['Message']:
     """Yield the messages to add for an image, with its time of recording."""
     from pose_estimation_ros.data.bags import ANNOTATED, SKELETONS, Message, annotated_data, skeletons_data

@@ -46,7 +46,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         '--table', type=Literal['high_resolution'] | None,
         help='Measure the published tables of this method instead, beside Lightweight OpenPose at 256 and 1080 rows:'
-        ' --frames pictures a second at 1080p and, with --dataset, accuracy and seconds on its pictures as they are and'
+        ' --frames images a second at 1080p and, with --dataset, accuracy and seconds on its images as they are and'
         ' at 1080 rows; Baseline, Half (fp16, on CPUs bf16), Stride (16), Stages (no refinement), H+S, Full. Stride and'
         ' Stages need a .pth. --stages, --regions and both heights count.',
     )  # fmt: skip
@@ -54,10 +54,10 @@ def add_arguments(parser: Any) -> None:
         '--dataset', type=Path | None, metavar='DIR', help='For --table: a dataset like COCO, to measure accuracy on.'
     )
     parser.add_argument(
-        '--images-folder', type=str | None, metavar='NAME', help=f'Folder of pictures in it. [{IMAGES_FOLDER}]'
+        '--images-folder', type=str | None, metavar='NAME', help=f'Folder of images in it. [{IMAGES_FOLDER}]'
     )
     parser.add_argument('--annotations', type=str | None, metavar='NAME', help=f'Annotations in it. [{ANNOTATIONS}]')
-    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures of it only.')
+    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many images of it only.')
     add_model_options(parser)
 
 

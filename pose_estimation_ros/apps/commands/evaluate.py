@@ -39,7 +39,7 @@ OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unr
 def add_arguments(parser: Any) -> None:
     """Add what this command takes."""
     parser.add_argument('--dataset', type=Path, required=True, metavar='DIR', help='Folder of a dataset like COCO.')
-    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of pictures in DIR.')
+    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of images in DIR.')
     parser.add_argument(
         '--annotations', default='person_keypoints_val2017.json', metavar='NAME',
         help='COCO keypoint annotations, a file in DIR or in DIR/annotations.',
@@ -48,27 +48,27 @@ def add_arguments(parser: Any) -> None:
         '--detections', type=Path | None, metavar='FILE', help='Score these detections in COCO format; runs no model.'
     )
     parser.add_argument('--output', type=Path | None, metavar='DIR', help=f'Folder for {", ".join(RESULT_FILES)}.')
-    add_flag(parser, '--report', f'Write {REPORT_FILE} as well: curves, joints, the worst pictures.')
+    add_flag(parser, '--report', f'Write {REPORT_FILE} as well: curves, joints, the worst images.')
     parser.add_argument(
         '--json', type=Path | None, nargs='?', const=STDOUT, metavar='FILE',
         help='File for the numbers; without FILE, or for -, they go to standard output, all else to standard error.',
     )  # fmt: skip
-    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many pictures only.')
+    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many images only.')
     parser.add_argument(
-        '--subset', type=PositiveInt | None, help='So many pictures, drawn as for published validation subsets (250).'
+        '--subset', type=PositiveInt | None, help='So many images, drawn as for published validation subsets (250).'
     )
-    add_flag(parser, '--flip', 'See mirrored pictures too, and decode the mean.')
+    add_flag(parser, '--flip', 'See mirrored images too, and decode the mean.')
     add_boxes(parser, 'ground_truth, a file of boxes or of poses as COCO results (detections.json of another method), ')
     parser.add_argument(
         '--scales', type=str | None, metavar='A,B,...',
-        help='See pictures at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
+        help='See images at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
     )  # fmt: skip
-    parser.add_argument('--batch-size', type=PositiveInt, default=1, help='Pictures at a time; more helps on GPUs.')
+    parser.add_argument('--batch-size', type=PositiveInt, default=1, help='Images at a time; more helps on GPUs.')
     parser.add_argument(
         '--head-boxes', type=Path | None, metavar='FILE',
         help='Score PCKh on MPII rather than COCO: its gt_valid.mat; --annotations is then valid.json.',
     )  # fmt: skip
-    add_flag(parser, '--skip-unreadable', 'Leave out pictures that cannot be read; the score is without them.')
+    add_flag(parser, '--skip-unreadable', 'Leave out images that cannot be read; the score is without them.')
     add_model_options(parser)
 
 
@@ -164,11 +164,11 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
 
 
 def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
-    """Return the model's run over the pictures, and what it ran with."""
+    """Return the model's run over the images, and what it ran with."""
     from pose_estimation_ros.data.datasets.layout import find_images
-    from pose_estimation_ros.evaluation.run import evaluate_pictures
+    from pose_estimation_ros.evaluation.run import evaluate_images
 
-    pictures = dataset.pictures(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)
+    images = dataset.image_files(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)
     scales = parse_scales(settings.scales)
     if settings.output:
         make_folder(settings.output)  # told now, not after minutes
@@ -176,8 +176,8 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     check_boxes(settings, learner)
     plain = learner.scoring_pipeline(settings.upsample_ratio)
     pipeline, boxes = pipeline_and_boxes(plain, settings, scales, dataset.truth)
-    found = evaluate_pictures(
-        pipeline.batch, pictures, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
+    found = evaluate_images(
+        pipeline.batch, images, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
     )
     backend = plain.backend
     used = {name: value for name, value in settings.as_dict().items() if name not in ('detections', 'verbose')}
@@ -238,7 +238,7 @@ def as_yaml(settings: dict[str, Any]) -> str:
 
 def _write_report(path: Path, outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> None:
     from pose_estimation_ros.evaluation.coco_score import precision_recall
-    from pose_estimation_ros.evaluation.matching import match_pictures
+    from pose_estimation_ros.evaluation.matching import match_images
     from pose_estimation_ros.evaluation.report import Report, write_report
 
     detections, image_ids = outcome.run.detections, outcome.run.image_ids
@@ -249,7 +249,7 @@ def _write_report(path: Path, outcome: Outcome, settings: Namespace, dataset: 'D
         f'{subject} on {dataset.path.name}',
         outcome.score,
         precision_recall(dataset.truth, detections, image_ids),
-        match_pictures(dataset.truth, detections, image_ids),
+        match_images(dataset.truth, detections, image_ids),
         {key: file for key, file in files.items() if file.is_file()},
         outcome.run.timing_summary(),
         {**outcome.settings, 'images': len(image_ids)},

@@ -12,7 +12,7 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.layout import find_annotations, find_images
 
 ANNOTATIONS = 'annot'
-"""The folder beside the pictures where MPII's files are kept."""
+"""The folder beside the images where MPII's files are kept."""
 
 
 def run_pckh(settings: Namespace, write_results: Write) -> None:

@@ -1,6 +1,6 @@
 """ROS 2 bags without ROS, through the `rosbags` library (the extra `[bag]`): sqlite3 and mcap, read and written.
 
-`open_bag` reads messages as they are, `pictures` and `skeletons` know the few types that this package deals in, and
+`open_bag` reads messages as they are, `images` and `skeletons` know the few types that this package deals in, and
 `written_bag` writes a bag that is there as a whole or not at all.
 """
 
@@ -10,13 +10,13 @@ from pose_estimation_ros.data.bags.messages import (
     IMAGE_TYPES,
     OWN_TOPICS,
     SKELETONS,
-    BagPicture,
+    BagImage,
     Message,
     Storage,
     Topic,
     annotated_data,
     description_data,
-    picture_in,
+    image_in,
     poses_in,
     skeletons_data,
 )
@@ -29,7 +29,7 @@ __all__ = [
     'IMAGE_TYPES',
     'OWN_TOPICS',
     'SKELETONS',
-    'BagPicture',
+    'BagImage',
     'BagReader',
     'BagWriter',
     'Message',
@@ -37,8 +37,8 @@ __all__ = [
     'Topic',
     'annotated_data',
     'description_data',
+    'image_in',
     'open_bag',
-    'picture_in',
     'poses_in',
     'refuse_existing',
     'skeletons_data',

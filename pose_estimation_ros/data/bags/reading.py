@@ -85,7 +85,7 @@ class BagReader:
             part.close()
 
     def image_topic(self, wanted: str | None = None, without: frozenset[str] = frozenset()) -> str:
-        """Return the name of the topic to take pictures from: that `wanted`, or the only one.
+        """Return the name of the topic to take images from: that `wanted`, or the only one.
 
         Args:
             wanted: A topic's name, the slash in front may lack.

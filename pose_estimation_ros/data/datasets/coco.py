@@ -9,28 +9,33 @@ import numpy as np
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.datasets.coco_annotations import Person, Picture, painted_mask, read_pictures
+from pose_estimation_ros.data.datasets.coco_annotations import (
+    AnnotatedImage,
+    Person,
+    painted_mask,
+    read_annotated_images,
+)
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 
 
 class CocoKeypoints(KeypointDataset):
-    """One sample a picture, of a folder of pictures and an annotation file.
+    """One sample for each image of a folder and an annotation file.
 
-    People count who have at least `min_keypoints` labelled joints and a box that is not flat. The mask is 0 in crowds,
-    as the published preparation of Lightweight OpenPose has it. People who do not count (in COCO most of the far ones)
-    are then taught as background; with `mask_people` they are masked as well.
+    People are used if they have at least `min_keypoints` labelled joints and a box that is not flat. The mask is 0 in
+    crowds, as in the published preparation of Lightweight OpenPose. Other people (in COCO most of the distant ones) are
+    then trained as background; with `mask_people` they are masked as well.
 
     Args:
-        images: Folder of the pictures.
+        images: Folder of the images.
         annotations: Such as person_keypoints_train2017.json.
         min_keypoints: At least 1.
-        keep_empty: Keep pictures without people who count.
-        mask_people: Mask people who do not count, where they have a segmentation.
-        image_ids: Only these pictures, in this order.
+        keep_empty: Keep images without people who are used.
+        mask_people: Mask people who are not used, if they have a segmentation.
+        image_ids: Use only these images, in this order.
         skeleton: Of the annotations.
 
     Raises:
-        DatasetError: Folder or file are missing, or the file is not what it should be.
+        DatasetError: The folder or file is missing, or the file is invalid.
 
     """
 
@@ -47,34 +52,34 @@ class CocoKeypoints(KeypointDataset):
     ) -> None:
         self.skeleton = skeleton
         self._least, self._mask_people = max(1, min_keypoints), mask_people
-        pictures = read_pictures(Path(images), Path(annotations), skeleton, image_ids, everyone=mask_people)
-        self.pictures = [each for each in pictures if keep_empty or any(map(self._is_counted, each.people))]
-        _require_some(self.pictures, annotations, f'people with {self._least} or more keypoints')
+        entries = read_annotated_images(Path(images), Path(annotations), skeleton, image_ids, everyone=mask_people)
+        self.annotated_images = [each for each in entries if keep_empty or any(map(self._is_used, each.people))]
+        _require_some(self.annotated_images, annotations, f'people with {self._least} or more keypoints')
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.annotated_images)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a picture with its people; raises ImageError where it cannot be read."""
-        picture = self.pictures[index]
-        people = [person for person in picture.people if self._is_counted(person)]
-        others = [person for person in picture.people if not self._is_counted(person)]
-        return load_picture(picture, people, others if self._mask_people else [], self.skeleton)
+        """Return an image with its people; raises ImageError if it cannot be read."""
+        entry = self.annotated_images[index]
+        people = [person for person in entry.people if self._is_used(person)]
+        others = [person for person in entry.people if not self._is_used(person)]
+        return load_annotated(entry, people, others if self._mask_people else [], self.skeleton)
 
     def check_files(self) -> None:
-        """Raise DatasetError unless all pictures are there; they are not opened."""
-        check_files(self.pictures)
+        """Raise DatasetError unless all image files exist."""
+        check_files(self.annotated_images)
 
-    def _is_counted(self, person: Person) -> bool:
-        return person.counts and person.labelled >= self._least
+    def _is_used(self, person: Person) -> bool:
+        return person.usable and person.labelled >= self._least
 
 
 class CocoMainPersons(KeypointDataset):
-    """One sample a *main person*, who comes first in it: the published preparation of Lightweight OpenPose.
+    """One sample for each *main person*, who comes first in it: the published preparation of Lightweight OpenPose.
 
-    Main is, in the file's order, who has at least `min_keypoints` joints and `min_area` square pixels, and whose box's
-    centre is no nearer to that of a main person before than `apart` times the greater side of that one's box.
-    The published scaling and cropping go by the first person. The other arguments are those of CocoKeypoints.
+    In the order of the file, a main person has at least `min_keypoints` joints and `min_area` square pixels, and the
+    distance of their box's centre to that of every earlier main person is at least `apart` times the longer side of
+    that person's box. The published scaling and cropping use the first person. Other arguments as for CocoKeypoints.
     """
 
     def __init__(
@@ -89,73 +94,75 @@ class CocoMainPersons(KeypointDataset):
         skeleton: Skeleton = COCO_17,
     ) -> None:
         self.skeleton = skeleton
-        self.pictures = read_pictures(Path(images), Path(annotations), skeleton, image_ids)
+        self.annotated_images = read_annotated_images(Path(images), Path(annotations), skeleton, image_ids)
         self.entries = [
             (number, main)
-            for number, picture in enumerate(self.pictures)
-            for main in main_persons(picture.people, min_keypoints, min_area, apart)
+            for number, entry in enumerate(self.annotated_images)
+            for main in main_persons(entry.people, min_keypoints, min_area, apart)
         ]
-        """Picture and person of each sample."""
+        """Index of the image and index of the person of each sample."""
         _require_some(self.entries, annotations, f'people with {min_keypoints} or more keypoints and {min_area} pixels')
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a main person and, after them, the others; raises ImageError where the picture cannot be read."""
+        """Return an image with a main person before the others; raises ImageError if it cannot be read."""
         number, main = self.entries[index]
-        people = self.pictures[number].people
-        others = [person for place, person in enumerate(people) if place != main and person.counts]
-        return load_picture(self.pictures[number], [people[main], *others], [], self.skeleton)
+        people = self.annotated_images[number].people
+        others = [person for index, person in enumerate(people) if index != main and person.usable]
+        return load_annotated(self.annotated_images[number], [people[main], *others], [], self.skeleton)
 
     def check_files(self) -> None:
-        """Raise DatasetError unless all pictures are there; they are not opened."""
-        check_files([self.pictures[number] for number in sorted({number for number, _ in self.entries})])
+        """Raise DatasetError unless all image files exist."""
+        check_files([self.annotated_images[number] for number in sorted({number for number, _ in self.entries})])
 
 
 def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoMainPersons:
-    """Return one sample for everybody with a labelled joint, who comes first in it: what SimpleBaselines trains on."""
+    """Return a dataset with one sample for every person with a labelled joint, as SimpleBaselines trains on."""
     return CocoMainPersons(images, annotations, min_keypoints=1, min_area=0, apart=0, skeleton=skeleton)
 
 
 def main_persons(people: Sequence[Person], min_keypoints: int, min_area: float, apart: float) -> list[int]:
-    """Return the places of those people that get a training sample of their own."""
+    """Return the indices of the main persons."""
     taken: list[int] = []
-    for place, person in enumerate(people):
-        if person.labelled < min_keypoints or person.area < min_area or not person.counts:
+    for index, person in enumerate(people):
+        if person.labelled < min_keypoints or person.area < min_area or not person.usable:
             continue
         if all(_distance(person, people[other]) >= apart * people[other].box[2:].max() for other in taken):
-            taken.append(place)
+            taken.append(index)
     return taken
 
 
-def load_picture(picture: Picture, people: Sequence[Person], masked: Sequence[Person], skeleton: Skeleton) -> Loaded:
-    """Return what `load_sample` gives of a picture; raises DatasetError where it is not as the annotations say."""
-    image = read_image(picture.path)
+def load_annotated(
+    entry: AnnotatedImage, people: Sequence[Person], masked: Sequence[Person], skeleton: Skeleton
+) -> Loaded:
+    """Return the tuple of `load_sample`; raises DatasetError if the image's size is not that of its annotations."""
+    image = read_image(entry.path)
     height, width = image.shape[:2]
-    if picture.hw not in (None, (height, width)):
+    if entry.hw not in (None, (height, width)):
         raise DatasetError(
-            f'{picture.path} is {width}x{height}, its annotations are for {picture.hw[1]}x{picture.hw[0]};'
-            ' do annotations and pictures belong together?'
+            f'{entry.path} is {width}x{height}, its annotations are for {entry.hw[1]}x{entry.hw[0]};'
+            ' do annotations and images belong together?'
         )
-    ignored = [*picture.crowds, *(person.segmentation for person in masked)]
+    ignored = [*entry.crowds, *(person.segmentation for person in masked)]
     extras: dict[str, Any] = {
-        'image_id': picture.image_id,
-        'path': str(picture.path),
+        'image_id': entry.image_id,
+        'path': str(entry.path),
         'boxes': np.array([person.box for person in people]).reshape(-1, 4),
         'areas': np.array([person.area for person in people]),
     }
     joints = np.array([person.joints for person in people]).reshape(-1, len(skeleton), 3)
-    return image, painted_mask((height, width), ignored, str(picture.path)), joints, extras
+    return image, painted_mask((height, width), ignored, str(entry.path)), joints, extras
 
 
-def check_files(pictures: Sequence[Picture]) -> None:
-    """Raise DatasetError unless all pictures are there; they are not opened."""
-    missing = [picture.path for picture in pictures if not picture.path.is_file()]
+def check_files(images: Sequence[AnnotatedImage]) -> None:
+    """Raise DatasetError unless all image files exist."""
+    missing = [entry.path for entry in images if not entry.path.is_file()]
     if missing:
         raise DatasetError(
-            f'{len(missing)} of {len(pictures)} pictures are missing, first {missing[0]};'
-            ' check the folder of pictures, or download them again'
+            f'{len(missing)} of {len(images)} images are missing, first {missing[0]};'
+            ' check the folder of images, or download them again'
         )
 
 
@@ -165,4 +172,4 @@ def _distance(person: Person, other: Person) -> float:
 
 def _require_some(found: Sequence[Any], annotations: str | Path, what: str) -> None:
     if not found:
-        raise DatasetError(f'{annotations} has no {what}, so there is no picture to give')
+        raise DatasetError(f'{annotations} has no {what}, so there is nothing to train on')

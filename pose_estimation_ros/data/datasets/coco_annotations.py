@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One annotation of a person that is no crowd."""
+    """One annotated person who is not a crowd."""
 
     joints: FloatArray
     """(K, 3)."""
@@ -31,42 +31,42 @@ class Person:
 
     @property
     def labelled(self) -> int:
-        """Joints that have a flag above 0."""
+        """Number of labelled joints."""
         return int(np.count_nonzero(self.joints[:, 2]))
 
     @property
-    def counts(self) -> bool:
-        """Whether there is something to learn: a joint, and a box that is not flat."""
+    def usable(self) -> bool:
+        """Whether the person has a labelled joint and a box that is not flat."""
         return self.labelled > 0 and bool(self.box[2:].min() > 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """What an annotation file says of one picture."""
+class AnnotatedImage:
+    """The annotations of one image."""
 
     image_id: int | str
     path: Path
     hw: tuple[int, int] | None
-    """Height and width, where the file tells."""
+    """Height and width, None if the file has neither."""
     people: tuple[Person, ...]
-    """In the file's order."""
+    """In the order of the file."""
     crowds: tuple[Any, ...]
     """COCO segmentations of crowds."""
 
 
-def read_pictures(
+def read_annotated_images(
     images: Path,
     annotations: Path,
     skeleton: Skeleton,
     image_ids: Collection[int | str] | None = None,
     everyone: bool = False,
-) -> list[Picture]:
-    """Return all pictures of a file, or some; raises DatasetError where it is none of COCO keypoints.
+) -> list[AnnotatedImage]:
+    """Return all images of a file, or those named; raises DatasetError if it has no COCO keypoint annotations.
 
-    With `everyone`, people from whom there is nothing to learn are there too, and segmentations are kept.
+    With `everyone`, people who are not usable are included, and segmentations are kept.
     """
     if not images.is_dir():
-        raise DatasetError(f'{images} is no folder; give the folder of the pictures, such as train2017')
+        raise DatasetError(f'{images} is not a folder; give the folder of the images, such as train2017')
     content = _read_json(annotations)
     known = {image['id']: image for image in content['images']}
     by_image: dict[Any, list[Mapping[str, Any]]] = {identity: [] for identity in known}
@@ -74,13 +74,13 @@ def read_pictures(
     for annotation in listed:
         by_image.setdefault(annotation['image_id'], []).append(annotation)
     unknown = {name: len(rows) for name, rows in by_image.items() if name not in known}
-    _tell_unknown(annotations, len(listed), unknown)
+    _report_unknown(annotations, len(listed), unknown)
     chosen = list(known) if image_ids is None else _chosen(image_ids, known, annotations)
-    return [_picture(images, known[name], by_image[name], skeleton, annotations, everyone) for name in chosen]
+    return [_annotated_image(images, known[name], by_image[name], skeleton, annotations, everyone) for name in chosen]
 
 
 def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) -> Person:
-    """Return one annotation's joints and box, counted from pixel centres, and its area; raises DatasetError."""
+    """Return joints, box (both counted from pixel centres) and area of an annotation; raises DatasetError."""
     name = f'{where}: annotation {annotation.get("id", "without id")}'
     values = annotation.get('keypoints') or [0] * 3 * len(skeleton)
     flat = _numbers(values, f'{name}: keypoints').ravel()
@@ -101,7 +101,7 @@ def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) 
 
 
 def painted_mask(image_hw: tuple[int, int], segmentations: Collection[Any], where: str) -> ByteArray:
-    """Return (H, W): 0 within COCO segmentations (polygons, RLE as counts or compressed), 1 elsewhere."""
+    """Return (H, W): 0 within COCO segmentations (polygons or RLE, compressed or not), 1 elsewhere."""
     mask = np.ones(image_hw, np.uint8)
     for segmentation in segmentations:
         if segmentation:
@@ -121,8 +121,8 @@ def _decoded(segmentation: Any, image_hw: tuple[int, int], where: str) -> ByteAr
         raise DatasetError(f'{where}: a segmentation is neither polygons nor RLE ({error})') from error
     if decoded.shape != image_hw:
         raise DatasetError(
-            f'{where}: a segmentation is {decoded.shape[0]} rows by {decoded.shape[1]} columns, the picture'
-            f' {image_hw[0]} by {image_hw[1]}; do annotations and pictures belong together?'
+            f'{where}: a segmentation is {decoded.shape[0]} rows by {decoded.shape[1]} columns, the image'
+            f' {image_hw[0]} by {image_hw[1]}; do annotations and images belong together?'
         )
     return decoded
 
@@ -145,7 +145,7 @@ def _read_json(path: Path) -> dict[str, Any]:
                 raise DatasetError(f"{path}: one of '{part}' has no '{missing[0]}': {str(row)[:100]}")
     if content['annotations'] and not any('keypoints' in row for row in content['annotations']):
         raise DatasetError(
-            f"{path} holds annotations without 'keypoints'; COCO's files with them are called person_keypoints_*.json"
+            f"{path} holds annotations without 'keypoints'; COCO's keypoint files are called person_keypoints_*.json"
         )
     return content
 
@@ -155,22 +155,22 @@ def _is_table(value: Any) -> bool:
 
 
 def _of_people(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the annotations of people: of categories called person or with keypoints; all where none is named so."""
+    """Return the annotations of the category person or with keypoints; all if there is no such category."""
     categories = [each for each in content.get('categories') or [] if isinstance(each, dict)]
     people = {each.get('id') for each in categories if each.get('name') == 'person' or each.get('keypoints')}
     return [row for row in content['annotations'] if not people or row.get('category_id') in people]
 
 
-def _tell_unknown(path: Path, count: int, unknown: Mapping[Any, int]) -> None:
+def _report_unknown(path: Path, count: int, unknown: Mapping[Any, int]) -> None:
     lost = sum(unknown.values())
     if lost and lost == count:
         raise DatasetError(
-            f"{path}: none of the {count} annotations is of a picture that its 'images' list; first image_id"
+            f"{path}: none of the {count} annotations is of an image that its 'images' list; first image_id"
             f' {next(iter(unknown))}'
         )
     if lost:
         LOG.warning(
-            "%s: %d of %d annotations are left out, of pictures that 'images' does not list (first image_id %s)",
+            "%s: %d of %d annotations are left out, of images that 'images' does not list (first image_id %s)",
             *(path, lost, count, next(iter(unknown))),
         )
 
@@ -179,26 +179,26 @@ def _chosen(image_ids: Collection[int | str], known: Mapping[Any, Any], path: Pa
     chosen = list(image_ids)
     if missing := [name for name in chosen if name not in known]:
         raise DatasetError(
-            f'{path} has no picture with id {missing[0]} ({len(missing)} of the {len(chosen)} image_ids are unknown)'
+            f'{path} has no image with id {missing[0]} ({len(missing)} of the {len(chosen)} image_ids are unknown)'
         )
     return chosen
 
 
-def _picture(
+def _annotated_image(
     images: Path,
     image: Mapping[str, Any],
     annotations: list[Mapping[str, Any]],
     skeleton: Skeleton,
     file: Path,
     everyone: bool,
-) -> Picture:
+) -> AnnotatedImage:
     crowds = tuple(each.get('segmentation') for each in annotations if each.get('iscrowd'))
     people = [parse_person(each, skeleton, str(file)) for each in annotations if not each.get('iscrowd')]
-    if not everyone:  # outlines of all people take most of the memory
-        people = [replace(person, segmentation=None) for person in people if person.counts]
+    if not everyone:  # segmentations take most of the memory
+        people = [replace(person, segmentation=None) for person in people if person.usable]
     sides = (image.get('height'), image.get('width'))
     hw = (sides[0], sides[1]) if isinstance(sides[0], int) and isinstance(sides[1], int) else None
-    return Picture(image['id'], images / str(image['file_name']), hw, tuple(people), crowds)
+    return AnnotatedImage(image['id'], images / str(image['file_name']), hw, tuple(people), crowds)
 
 
 def _numbers(values: Any, name: str) -> FloatArray:

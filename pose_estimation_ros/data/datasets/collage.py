@@ -1,26 +1,27 @@
-"""Several pictures side by side in one."""
+"""Several images of a dataset in the cells of one."""
 
 import cv2
 import numpy as np
 
-from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray
+from pose_estimation_ros.core.arrays import AnyArray, ByteArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.wrappers import DatasetWrapper
 from pose_estimation_ros.data.sample import Sample
 
 EDGE = 128
-"""Grey level around pictures that do not fill their cell."""
+"""Grey level around an image that does not fill its cell."""
 
 
-class Collage(KeypointDataset):
-    """Pictures of `rows` x `columns` others, each fitted into a cell: many small people from pictures of one.
+class Collage(DatasetWrapper):
+    """Images of `rows` x `columns` others, each scaled into a cell: many small people from images of single people.
 
-    As many as the dataset has pictures; the first cell of each shows the picture of that index, the others random ones,
-    the same each time.
+    It is as long as the dataset. The first cell shows the image of the index, the others random ones that depend on
+    seed and index alone.
 
     Raises:
-        SettingsError: Rows, columns or the cell make no picture.
+        SettingsError: Rows, columns or a side of the cell is below 1.
 
     """
 
@@ -34,28 +35,19 @@ class Collage(KeypointDataset):
     ) -> None:
         if min(rows, columns, *cell) < 1:
             raise SettingsError(f'a collage needs 1 row, column and pixel or more, got {rows}, {columns}, {cell}')
-        self.skeleton = dataset.skeleton
-        self._dataset, self._seed = dataset, seed
-        self._rows, self._columns, self._cell = rows, columns, cell
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    @property
-    def annotated(self) -> BoolArray:
-        """Return what the dataset says."""
-        return self._dataset.annotated
+        super().__init__(dataset)
+        self._seed, self._rows, self._columns, self._cell = seed, rows, columns, cell
 
     def load_sample(self, index: int) -> Loaded:
-        """Put a collage together."""
+        """Return a collage."""
         rng = np.random.default_rng([self._seed, index])
         height, width = self._cell
         canvas = np.full((self._rows * height, self._columns * width, 3), EDGE, np.uint8)
         mask = np.ones(canvas.shape[:2], np.uint8)
         people = []
-        for place in range(self._rows * self._columns):
-            sample = self._dataset.sample(index if place == 0 else int(rng.integers(len(self._dataset))))
-            top, left = place // self._columns * height, place % self._columns * width
+        for number in range(self._rows * self._columns):
+            sample = self.dataset.sample(index if number == 0 else int(rng.integers(len(self.dataset))))
+            top, left = number // self._columns * height, number % self._columns * width
             view = np.s_[top : top + height, left : left + width]
             people.append(_paste(sample, canvas[view], mask[view], (left, top)))
         joints, boxes, areas = (np.concatenate(parts) for parts in zip(*people, strict=True))

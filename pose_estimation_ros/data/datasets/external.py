@@ -1,4 +1,4 @@
-"""OpenDR's two ways of handing over a dataset: a folder with a type, and an iterator of the user's own."""
+"""OpenDR's two interfaces for datasets: a folder with a type, and an iterator written by the user."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from pose_estimation_ros.data.datasets.layout import find_annotations, find_imag
 
 
 class ExternalDataset:
-    """A folder that holds a dataset of a published kind; 'COCO', in any case, is the only one here."""
+    """A folder with a dataset of a published type; only 'COCO' (in any case) is supported."""
 
     def __init__(self, path: str | Path, dataset_type: str) -> None:
         if not isinstance(dataset_type, str) or dataset_type.lower() != 'coco':
@@ -26,19 +26,19 @@ class ExternalDataset:
 
 
 class DatasetIterator(ABC):
-    """A dataset of the user's own: items are an Image and its annotations.
+    """A dataset written by the user: items are an Image and its annotations.
 
-    Annotations are COCO's dicts of one picture (`keypoints`, and if they are there `bbox`, `area`, `iscrowd`,
-    `segmentation`), or an array (P, K, 3) of x, y and COCO's flag.
+    Annotations are COCO's dicts of one image (`keypoints`, optionally `bbox`, `area`, `iscrowd` and `segmentation`), or
+    an array (P, K, 3) of x, y and COCO's flag.
     """
 
     @abstractmethod
     def __getitem__(self, index: int) -> tuple[Image, Any]:
-        """Return one picture and its annotations."""
+        """Return one image and its annotations."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many pictures there are."""
+        """Return the number of images."""
 
 
 class FromIterator(KeypointDataset):
@@ -72,7 +72,7 @@ class FromIterator(KeypointDataset):
     ) -> Loaded:
         crowds = [each.get('segmentation') for each in annotations if each.get('iscrowd')]
         parsed = [parse_person(each, self.skeleton, where) for each in annotations if not each.get('iscrowd')]
-        people = [person for person in parsed if person.counts]
+        people = [person for person in parsed if person.usable]
         extras['boxes'] = np.array([person.box for person in people]).reshape(-1, 4)
         extras['areas'] = np.array([person.area for person in people])
         joints = np.array([person.joints for person in people]).reshape(-1, len(self.skeleton), 3)
@@ -82,9 +82,9 @@ class FromIterator(KeypointDataset):
 def find_external(
     dataset: ExternalDataset, images_folder_name: str, annotations_filename: str, prefix: str = ''
 ) -> tuple[Path, Path]:
-    """Return the folder of pictures and the annotation file; raises DatasetError where one of them is not there.
+    """Return the folder of images and the annotation file; raises DatasetError if one is missing.
 
-    `prefix` comes before the names of both arguments where the user gives them: `val_`.
+    `prefix` is that of the two arguments in the caller's signature, for error messages: `val_`.
     """
     root = Path(dataset.path)
     images = find_images(root, images_folder_name, f'{prefix}images_folder_name')
@@ -92,5 +92,5 @@ def find_external(
 
 
 def open_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> CocoKeypoints:
-    """Open a COCO dataset by the names of its folder of pictures and its annotation file; raises DatasetError."""
+    """Open a COCO dataset by the names of its image folder and annotation file; raises DatasetError."""
     return CocoKeypoints(*find_external(dataset, images_folder_name, annotations_filename))

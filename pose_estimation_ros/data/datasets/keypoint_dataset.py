@@ -12,14 +12,16 @@ from pose_estimation_ros.data.sample import NOT_LABELLED, Sample, boxes_of
 
 
 def checked(loaded: Any, skeleton: Skeleton, annotated: BoolArray, where: str) -> Sample:
-    """Return a sample; `where` is how errors (DatasetError) call the place that `loaded` comes from."""
+    """Return a sample; raises DatasetError, which names `where` the data come from."""
     if not isinstance(loaded, tuple) or len(loaded) != 4:
-        raise DatasetError(f'{where} must return the tuple (image, mask, joints, extras), got {_told(loaded)}')
+        raise DatasetError(f'{where} must return the tuple (image, mask, joints, extras), got {_describe(loaded)}')
     image = _image(loaded[0], where)
     mask = _mask(loaded[1], image.shape[:2], where)
     joints = _joints(loaded[2], skeleton, where)
     if not isinstance(loaded[3], dict):
-        raise DatasetError(f'{where}: extras must be a dict, got {_told(loaded[3])}; return {{}} where there are none')
+        raise DatasetError(
+            f'{where}: extras must be a dict, got {_describe(loaded[3])}; return {{}} where there are none'
+        )
     boxes = _per_person(loaded[3], 'boxes', (len(joints), 4), where)
     boxes = boxes_of(joints) if boxes is None else boxes
     areas = _per_person(loaded[3], 'areas', (len(joints),), where)
@@ -34,7 +36,7 @@ def _image(image: Any, where: str) -> ByteArray:
         if whole.size:
             return whole
     raise DatasetError(
-        f'{where}: image must be HxWx3 uint8 (BGR, as cv2.imread reads it), got {_told(image)}'
+        f'{where}: image must be HxWx3 uint8 (BGR, as cv2.imread reads it), got {_describe(image)}'
         + ('; is its path right?' if image is None else '')
     )
 
@@ -45,7 +47,7 @@ def _mask(mask: Any, image_hw: tuple[int, ...], where: str) -> ByteArray:
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in 'buif' or mask.shape != image_hw:
         raise DatasetError(
             f'{where}: mask must be {image_hw[0]}x{image_hw[1]} like the image, 0 where nobody annotated and 1'
-            f' elsewhere, got {_told(mask)}; return None where all of the image is annotated'
+            f' elsewhere, got {_describe(mask)}; return None where all of the image is annotated'
         )
     return (mask > 0).astype(np.uint8)
 
@@ -55,12 +57,12 @@ def _joints(joints: Any, skeleton: Skeleton, where: str) -> FloatArray:
     try:
         array = np.asarray(joints, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DatasetError(f'{where}: joints must be numbers {shape}, got {_told(joints)}') from error
+        raise DatasetError(f'{where}: joints must be numbers {shape}, got {_describe(joints)}') from error
     if array.size == 0 and array.shape[:1] == (0,):
         return np.zeros((0, len(skeleton), 3))
     if array.ndim != 3 or array.shape[1:] != (len(skeleton), 3):
         raise DatasetError(
-            f'{where}: joints must be {shape} for the skeleton {skeleton.name}, got {_told(array)}; set the'
+            f'{where}: joints must be {shape} for the skeleton {skeleton.name}, got {_describe(array)}; set the'
             " class's `skeleton` if it is another"
         )
     flags = array[..., 2]
@@ -86,7 +88,7 @@ def _per_person(extras: dict[str, Any], name: str, shape: tuple[int, ...], where
     try:
         values = np.asarray(extras[name], dtype=float).reshape(shape)
     except (TypeError, ValueError) as error:
-        got = _told(extras[name])
+        got = _describe(extras[name])
         raise DatasetError(f"{where}: extras['{name}'] must be {shape}, one row a person, got {got}") from error
     if not np.isfinite(values).all() or (values if values.ndim == 1 else values[:, 2:]).min(initial=0) < 0:
         raise DatasetError(f"{where}: extras['{name}'] must be finite, and sizes not negative, got {values.tolist()}")
@@ -97,12 +99,12 @@ def _labelled(annotated: AnyArray, skeleton: Skeleton, where: str) -> BoolArray:
     array = np.asarray(annotated)
     if array.shape != (len(skeleton),) or array.dtype != bool:
         raise DatasetError(
-            f"{where}: the dataset's `annotated` must be ({len(skeleton)},) bool, got {_told(annotated)}"
+            f"{where}: the dataset's `annotated` must be ({len(skeleton)},) bool, got {_describe(annotated)}"
         )
     return array
 
 
-def _told(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f'{value.shape} {value.dtype}'
     return f'{type(value).__name__} of {len(value)}' if isinstance(value, tuple | list) else type(value).__name__
@@ -112,9 +114,9 @@ Loaded = tuple[ByteArray, AnyArray | None, AnyArray, dict[str, Any]]
 
 
 class KeypointDataset(ABC):
-    """Base of datasets: a subclass writes `__len__` and `load_sample`, and `skeleton` unless it is COCO's.
+    """Base of datasets: a subclass implements `__len__` and `load_sample`, and sets `skeleton` unless it is COCO's.
 
-    One that labels only some joints of its skeleton returns these from `annotated`.
+    One that labels only some joints of its skeleton overrides `annotated`.
     """
 
     skeleton: Skeleton = COCO_17
@@ -126,19 +128,19 @@ class KeypointDataset(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many pictures there are."""
+        """Return the number of samples."""
 
     @abstractmethod
     def load_sample(self, index: int) -> Loaded:
-        """Return one picture as image, mask, joints and extras.
+        """Return image, mask, joints and extras of a sample.
 
-        The image is (H, W, 3) uint8 BGR. The mask (H, W) is 0 where nobody annotated people, None means nowhere.
-        Joints are (P, K, 3): x and y in pixels and COCO's flag. Extras are anything else by name; 'boxes' (P, 4: x, y,
-        width, height) and 'areas' (P,) of whole people are taken over, or made from the joints.
+        The image is (H, W, 3) uint8 BGR. The mask (H, W) is 0 in parts that nobody annotated; None if there are none.
+        Joints are (P, K, 3): x and y in pixels and COCO's flag. Extras are anything else by name; 'boxes' (P, 4) x, y,
+        width, height and 'areas' (P,) of whole people are calculated from the joints if they are missing.
         """
 
     def sample(self, index: int) -> Sample:
-        """Return one picture, checked; raises IndexError, and DatasetError for what load_sample should not return."""
+        """Return a checked sample; raises IndexError, and DatasetError if `load_sample` returns invalid data."""
         if not 0 <= index < len(self):
             raise IndexError(
                 f'{type(self).__name__} has no sample {index}; its {len(self)} samples are numbered from 0'

@@ -6,27 +6,27 @@ from pathlib import Path
 from pose_estimation_ros.core.errors import DatasetError
 
 ANNOTATIONS = 'annotations'
-"""The folder beside the pictures where COCO keeps its files."""
+"""The folder of COCO's annotation files, beside that of the images."""
 
 
 def find_annotations(folder: Path, name: str, option: str = 'annotations_filename', beside: str = ANNOTATIONS) -> Path:
     """Return the annotation file in `folder` or its folder `beside`.
 
     Args:
-        folder: That of the dataset.
+        folder: Of the dataset.
         name: Of the file.
-        option: What the user sets the name by.
-        beside: The folder beside the pictures where the dataset keeps its files.
+        option: The option or argument that sets the name, for error messages.
+        beside: Folder of annotation files within the dataset's.
 
     Raises:
-        DatasetError: It is in neither; says which files are there.
+        DatasetError: It is in neither; lists the files that are.
 
     """
     check_folder(folder)
     for path in (folder / name, folder / beside / name):
         if path.is_file():
             return path
-    there = sorted(path.name for place in (folder, folder / beside) for path in place.glob('*.json'))
+    there = sorted(path.name for parent in (folder, folder / beside) for path in parent.glob('*.json'))
     raise DatasetError(
         f'no {name} in {folder} or {folder / beside}; {option} must name one of the files there: '
         f'{some(there) or "none"}'
@@ -34,7 +34,7 @@ def find_annotations(folder: Path, name: str, option: str = 'annotations_filenam
 
 
 def find_images(folder: Path, name: str, option: str = 'images_folder_name') -> Path:
-    """Return the folder of pictures; arguments as above. Raises DatasetError naming the folders that there are."""
+    """Return the folder of images; arguments as above. Raises DatasetError, which lists the folders that exist."""
     check_folder(folder)
     if (folder / name).is_dir():
         return folder / name
@@ -43,7 +43,7 @@ def find_images(folder: Path, name: str, option: str = 'images_folder_name') -> 
 
 
 def check_folder(folder: Path) -> None:
-    """Raise DatasetError unless the dataset's folder is there."""
+    """Raise DatasetError unless the dataset's folder exists."""
     if not folder.is_dir():
         beside = (
             sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []

@@ -1,4 +1,4 @@
-"""Leeds Sports Pose Extended (Johnson and Everingham, CVPR 2011): 10,000 pictures of people at sports."""
+"""Leeds Sports Pose Extended (Johnson and Everingham, CVPR 2011): 10,000 images of people at sports."""
 
 import os
 import zipfile
@@ -17,30 +17,29 @@ from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE, boxes_of
 
 MARGIN = 0.25
-"""How far around the box of the joints a person is taken to reach, as a share of the box's greater side."""
-PICTURES = ('images.zip', 'lspet_dataset.zip')
+"""Margin of a person around the box of the joints, as a share of the box's longer side."""
+IMAGES = ('images.zip', 'lspet_dataset.zip')
 JOINTS = ('joints.npz', 'joints.mat')
-"""What files may be called."""
+"""Accepted file names."""
 
 PARTS = ('shoulder', 'hip')
 WIDTHS = (0.2, 0.1)
-"""Of shoulders and of hips whose order counts, in lengths of the torso, at least."""
+"""Minimum distance between left and right shoulder and hip for a back view, in lengths of the torso."""
 
 
 class LeedsSportsExtended(KeypointDataset):
-    """A folder with the pictures' archive, which is read as it is, and the joints.
+    """A folder with the archive of images, which is not unpacked, and the joints.
 
-    The archive is lspet_dataset.zip as published, or images.zip; joints are joints.mat out of the published archive
+    The archive is lspet_dataset.zip as published, or images.zip; joints are joints.mat from the published archive
     (`joints` (14, 3, N): x, y, visible), or joints.npz (the same as (N, 14, 3)).
 
-    Labels come from a crowd of paid people and are noisy. Joints that were not marked visible,
-    or lie outside the picture, count as not labelled. Only one person of a picture is annotated. With others='mask'
-    the loss counts around that person alone, since spectators and opponents would otherwise be taught as background;
-    this is the default. With 'keep' it counts everywhere. With `from_behind` there are only those pictures whose labels
-    say that the person's back is seen, of whom sports show few.
+    Labels are crowd-sourced and noisy. Joints that are marked invisible or lie outside the image count as not labelled.
+    Only one person per image is annotated. With others='mask' (the default) the loss is limited to the surroundings of
+    that person, since spectators and opponents would otherwise be trained as background; with 'keep' it is not. With
+    `from_behind` only images are used in which the labels show the person's back.
 
     Raises:
-        DatasetError: A file is missing or not what it should be.
+        DatasetError: A file is missing or invalid.
 
     """
 
@@ -51,13 +50,13 @@ class LeedsSportsExtended(KeypointDataset):
             raise SettingsError(f"others must be 'mask' or 'keep', got {others!r}")
         self.folder, self._others = Path(folder), others
         self._joints = _read_joints(_first_of(self.folder, JOINTS))
-        self._pictures = _first_of(self.folder, PICTURES)
+        self._images = _first_of(self.folder, IMAGES)
         self._opened: tuple[int, zipfile.ZipFile] | None = None
         self._names = sorted(name for name in self._archive().namelist() if name.lower().endswith('.jpg'))
         if len(self._names) != len(self._joints):
             raise DatasetError(
-                f'{self._pictures} has {len(self._names)} pictures, and there are joints of {len(self._joints)} people;'
-                ' expected one a picture'
+                f'{self._images} has {len(self._names)} images, and there are joints of {len(self._joints)} people;'
+                ' expected one an image'
             )
         self._numbers = np.flatnonzero(_from_behind(self._joints)) if from_behind else np.arange(len(self._names))
 
@@ -68,9 +67,9 @@ class LeedsSportsExtended(KeypointDataset):
         return {**self.__dict__, '_opened': None}
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a picture with its one annotated person; raises ImageError where it cannot be read."""
+        """Return an image with its annotated person; raises ImageError if it cannot be read."""
         number = int(self._numbers[index])
-        path = f'{self._pictures}/{self._names[number]}'
+        path = f'{self._images}/{self._names[number]}'
         try:
             content = self._archive().read(self._names[number])
         except (OSError, zipfile.BadZipFile) as error:
@@ -82,17 +81,17 @@ class LeedsSportsExtended(KeypointDataset):
         return image, mask, people, {'image_id': number, 'path': path}
 
     def _archive(self) -> zipfile.ZipFile:
-        """Return the archive, opened in this process: a file's place is shared with the process that it forked from."""
+        """Return the archive, opened in this process: after a fork the file offset is shared with the parent."""
         if self._opened is None or self._opened[0] != os.getpid():
             try:
-                self._opened = os.getpid(), zipfile.ZipFile(self._pictures)
+                self._opened = os.getpid(), zipfile.ZipFile(self._images)
             except (OSError, zipfile.BadZipFile) as error:
-                raise DatasetError(f'cannot open {self._pictures}: {error}; copy or download it again') from error
+                raise DatasetError(f'cannot open {self._images}: {error}; copy or download it again') from error
         return self._opened[1]
 
 
 def _first_of(folder: Path, names: Sequence[str]) -> Path:
-    """Return the first of some files that there is."""
+    """Return the first of several files that exists."""
     found = [folder / name for name in names if (folder / name).exists()]
     if not found:
         raise DatasetError(f'{folder} has neither {" nor ".join(names)}; copy it there or name another folder')
@@ -124,11 +123,11 @@ def _of_matlab(path: Path) -> FloatArray:
 
 
 def _from_behind(joints: FloatArray) -> BoolArray:
-    """Return (N,): whether somebody's left shoulder and hip lie left of the right ones, seen along the torso."""
+    """Return (N,): whether the left shoulder and hip lie to the left of the right ones, seen along the torso."""
     lefts, rights = ([LEEDS_14.keypoints.index(f'{side}_{part}') for part in PARTS] for side in ('left', 'right'))
     left, right = joints[:, lefts, :2], joints[:, rights, :2]  # (N, 2, 2)
     down = (left + right)[:, 1] - (left + right)[:, 0]
-    across = np.stack([down[:, 1], -down[:, 0]], axis=1)  # to the right of somebody who stands upright in the picture
+    across = np.stack([down[:, 1], -down[:, 0]], axis=1)  # to the right if the person is upright
     length = np.linalg.norm(down, axis=1) / 2
     facing = np.einsum('npx,nx->np', left - right, across) / np.maximum(2 * length**2, 1e-9)[:, None]
     labelled = (joints[:, lefts + rights, 2] > 0).all(axis=1)
@@ -137,7 +136,7 @@ def _from_behind(joints: FloatArray) -> BoolArray:
 
 
 def _inside(person: AnyArray, image_hw: tuple[int, ...]) -> FloatArray:
-    """Return (14, 3) with COCO's flags."""
+    """Return joints (14, 3) with COCO's flags."""
     xy = person[:, :2].astype(float)
     inside = ((xy >= -0.5) & (xy <= np.array(image_hw[::-1]) - 0.5)).all(axis=1)
     flags = np.where(inside & (person[:, 2] > 0), VISIBLE, NOT_LABELLED)

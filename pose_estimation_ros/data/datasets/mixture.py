@@ -1,4 +1,4 @@
-"""Several datasets as one."""
+"""A weighted mixture of datasets."""
 
 import math
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from pose_estimation_ros.data.sample import Sample
 
 
 class Mixture(KeypointDataset):
-    """Pictures of several datasets, in shares that go by their weights, mixed; the same seed gives the same order.
+    """Samples of several datasets in random order, in proportion to their weights; a seed fixes the order.
 
-    A dataset whose share is greater than itself comes round again, each time in another order. Extras tell from which
-    part a picture comes (`part`, `part_index`).
+    A dataset that is smaller than its share repeats, each time in another order. The extras `part` and `part_index`
+    name the dataset and the index in it.
 
     Args:
         datasets: Parts; those of another skeleton are converted.
-        weights: How often each part comes, in any unit; equally often unless given.
-        length: Pictures in all; long enough to show each picture of each part once unless given.
+        weights: Relative frequency of each part; equal by default.
+        length: Number of samples; by default enough for every sample of every part.
         seed: Of the order.
-        skeleton: That of the first part unless given.
+        skeleton: By default that of the first part.
 
     Raises:
-        SettingsError: Weights do not fit the parts, or nothing is left.
+        SettingsError: Weights do not match the parts, or the mixture is empty.
 
     """
 
@@ -51,29 +51,29 @@ class Mixture(KeypointDataset):
     def __len__(self) -> int:
         return self._length
 
-    def place(self, index: int) -> tuple[int, int]:
-        """Return the part, and the index in it, of a picture."""
+    def part_and_index(self, index: int) -> tuple[int, int]:
+        """Return the part of a sample and its index in it."""
         part, within = self._order[index]
         return int(part), int(within)
 
     def sample(self, index: int) -> Sample:
-        """Return a picture with its own part's `annotated`."""
+        """Return a sample with `annotated` of its part."""
         if not 0 <= index < len(self):
             raise IndexError(f'Mixture has no sample {index}; its {len(self)} samples are numbered from 0')
-        part, within = self.place(index)
+        part, within = self.part_and_index(index)
         sample = self.parts[part].sample(within)
         sample.extras.update(part=part, part_index=within)
         return sample
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a picture of its part."""
+        """Return a sample of its part."""
         sample = self.sample(index)
         extras = {**sample.extras, 'boxes': sample.boxes, 'areas': sample.areas}
         return sample.image, sample.mask, sample.joints, extras
 
     @property
     def annotated(self) -> BoolArray:
-        """(K,): joints that any part labels; a sample says which its part does."""
+        """(K,): joints that any part labels; a sample has those of its part."""
         labelled: BoolArray = np.any([part.annotated for part in self.parts], axis=0)
         return labelled
 
@@ -83,7 +83,7 @@ def _in_skeleton(dataset: KeypointDataset, skeleton: Skeleton) -> KeypointDatase
 
 
 def _shares(datasets: Sequence[KeypointDataset], weights: Sequence[float] | None) -> FloatArray:
-    """Return each part's share, which add up to 1."""
+    """Return the share of each part; they add up to 1."""
     if not datasets:
         raise SettingsError('a mixture needs one dataset or more, got none')
     values = np.ones(len(datasets)) if weights is None else np.asarray(weights, dtype=float)
@@ -93,7 +93,7 @@ def _shares(datasets: Sequence[KeypointDataset], weights: Sequence[float] | None
         )
     for dataset, value in zip(datasets, values, strict=True):
         if value > 0 and not len(dataset):
-            raise SettingsError(f'{type(dataset).__name__} has no pictures to mix in; give it the weight 0')
+            raise SettingsError(f'{type(dataset).__name__} has no images to mix in; give it the weight 0')
     shares: FloatArray = values / values.sum()
     return shares
 
@@ -114,7 +114,7 @@ def _order(sizes: Sequence[int], shares: FloatArray, length: int, seed: int) -> 
 
 
 def _rounds(part: int, size: int, count: int, seed: int) -> IntArray:
-    """Return (count, 2): all of a part in random order, again and again."""
+    """Return (count, 2): all of a part in random order, repeated as needed."""
     rounds = -(-count // max(1, size))
     turns = [np.random.default_rng([seed, part, turn]).permutation(size) for turn in range(rounds)]
     within = np.concatenate([*turns, np.zeros(0, int)])[:count]

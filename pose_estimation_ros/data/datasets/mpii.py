@@ -16,13 +16,13 @@ from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE
 
 UNIT = 200
-"""MPII measures people in units of so many pixels."""
+"""Pixels of one unit of MPII's `scale`."""
 
 FIRST_PIXEL = 1
 """MPII counts pixels from 1."""
 
 DOWN = 15
-"""How far below the annotated middle the published crop is centred, in pixels of a person of one unit."""
+"""Distance of the published crop's centre below the annotated one, in pixels at scale 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +33,17 @@ class MpiiPerson:
     joints: FloatArray
     """(16, 3) x, y and COCO's flag."""
     box: FloatArray
-    """(4,) the square that crops are made from."""
+    """(4,) the square around the person that is cropped."""
 
 
 class MpiiPersons(KeypointDataset):
-    """One sample an annotated person, of a folder of images and a file such as train.json or valid.json.
+    """One sample for each annotated person of a folder of images and a file such as train.json or valid.json.
 
-    The file is a list of people with `image`, `center`, `scale`, `joints` (16 pairs) and `joints_vis`. MPII tells no
-    hidden joint from one in sight; those that are annotated count as visible. Nobody but the person is annotated.
+    The file is a list of people with `image`, `center`, `scale`, `joints` (16 pairs) and `joints_vis`. MPII does not
+    distinguish hidden joints; all annotated ones count as visible. A sample has no other people.
 
     Raises:
-        DatasetError: Folder or file are missing, or the file is not what it should be.
+        DatasetError: The folder or file is missing, or the file is invalid.
 
     """
 
@@ -52,8 +52,8 @@ class MpiiPersons(KeypointDataset):
     def __init__(self, images: str | Path, annotations: str | Path) -> None:
         self.images, self.path = Path(images), Path(annotations)
         if not self.images.is_dir():
-            raise DatasetError(f"{images} is no folder; give the one of MPII's pictures")
-        self.people = [_person(each, f'person {place} of {annotations}') for place, each in enumerate(_read(self.path))]
+            raise DatasetError(f"{images} is not a folder; give the folder of MPII's images")
+        self.people = [_person(each, f'person {index} of {annotations}') for index, each in enumerate(_read(self.path))]
         if not self.people:
             raise DatasetError(f'{annotations} has nobody in it')
 
@@ -61,7 +61,7 @@ class MpiiPersons(KeypointDataset):
         return len(self.people)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a person's picture with this one person; raises ImageError where it cannot be read."""
+        """Return an image with one person; raises ImageError if it cannot be read."""
         person = self.people[index]
         path = self.images / person.image
         extras: dict[str, Any] = {
@@ -73,42 +73,42 @@ class MpiiPersons(KeypointDataset):
         return read_image(path), None, person.joints[None], extras
 
     def check_files(self) -> None:
-        """Raise DatasetError unless all pictures are there; they are not opened."""
+        """Raise DatasetError unless all image files exist."""
         names = {person.image for person in self.people}
         missing = sorted(name for name in names if not (self.images / name).is_file())
         if missing:
             raise DatasetError(
-                f'{len(missing)} of {len(names)} pictures are missing, first {missing[0]}; check the folder of pictures'
+                f'{len(missing)} of {len(names)} images are missing, first {missing[0]}; check the folder of images'
             )
 
 
 @dataclass(frozen=True, eq=False)
 class MpiiTruth:
-    """What PCKh compares with, in this package's pixels."""
+    """Ground truth of PCKh, in this package's pixels."""
 
     joints: FloatArray
     """(N, 16, 2)."""
     visible: FloatArray
-    """(N, 16) 1 where a joint counts."""
+    """(N, 16) 1 for joints that are scored."""
     head_boxes: FloatArray
     """(N, 4) x and y of two opposite corners."""
 
 
 def read_truth(path: Path) -> MpiiTruth:
-    """Read the published gt_valid.mat, whose people come in the order of valid.json; raises DatasetError."""
+    """Read the published gt_valid.mat, with people in the order of valid.json; raises DatasetError."""
     arrays = read_arrays(path)
     missing = [name for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src') if name not in arrays]
     if missing:
         raise DatasetError(f'{path} lacks {", ".join(missing)}; give the published gt_valid.mat of MPII')
-    heads, absent, places = (arrays[name] for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src'))
+    heads, absent, positions = (arrays[name] for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src'))
     people, kinds = absent.shape[-1], len(MPII_16)
-    if heads.shape != (2, 2, people) or absent.shape != (kinds, people) or places.shape != (kinds, 2, people):
+    if heads.shape != (2, 2, people) or absent.shape != (kinds, people) or positions.shape != (kinds, 2, people):
         raise DatasetError(
             f'{path}: expected headboxes_src (2, 2, N), jnt_missing (16, N) and pos_gt_src (16, 2, N), got'
-            f' {heads.shape}, {absent.shape} and {places.shape}'
+            f' {heads.shape}, {absent.shape} and {positions.shape}'
         )
     return MpiiTruth(
-        places.transpose(2, 0, 1) - FIRST_PIXEL, 1 - absent.T, heads.transpose(2, 0, 1).reshape(-1, 4) - FIRST_PIXEL
+        positions.transpose(2, 0, 1) - FIRST_PIXEL, 1 - absent.T, heads.transpose(2, 0, 1).reshape(-1, 4) - FIRST_PIXEL
     )
 
 

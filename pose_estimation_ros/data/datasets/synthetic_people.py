@@ -9,29 +9,29 @@ from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
-PICTURE = SceneSettings(person_height=(0.3, 1.0), looks=48, detail=0.5)
-"""Drawn in about half the time that unique people with smooth outlines take."""
+TRAINING_SCENE = SceneSettings(person_height=(0.3, 1.0), looks=48, detail=0.5)
+"""Takes about half the time of unique people with smooth outlines."""
 
 
 def seed_of(seed: int, index: int) -> int:
-    """Return the seed of one picture of a series, such that other series have none of the same pictures."""
+    """Return the seed of one image of a series; other series have no image in common."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
 
 
 class SyntheticPeople(KeypointDataset):
-    """Pictures of `generate_image`, drawn when asked for: the same seed and index give the same picture.
+    """Images of `generate_image`, drawn on demand; seed and index determine the image.
 
-    Joints that someone or something hides have the flag 1, those outside the picture 0.
+    Hidden joints have the flag 1, those outside the image 0.
 
     Args:
-        count: Pictures.
+        count: Number of images.
         size: Their height and width.
-        persons: Least and greatest number of people.
-        seed: Other seeds give other pictures.
-        settings: What else pictures are like; size and persons come from the arguments.
+        persons: Minimum and maximum number of people.
+        seed: Of the series.
+        settings: Other settings of the scenes; size and persons override them.
 
     Raises:
-        SettingsError: A value makes no picture.
+        SettingsError: A value is out of range.
 
     """
 
@@ -43,7 +43,7 @@ class SyntheticPeople(KeypointDataset):
         size: tuple[int, int] = (256, 256),
         persons: tuple[int, int] = (1, 3),
         seed: int = 0,
-        settings: SceneSettings = PICTURE,
+        settings: SceneSettings = TRAINING_SCENE,
     ) -> None:
         if count < 1 or seed < 0:
             raise SettingsError(f'count must be 1 or more and seed 0 or more, got {count} and {seed}')
@@ -55,7 +55,7 @@ class SyntheticPeople(KeypointDataset):
         return self._count
 
     def load_sample(self, index: int) -> Loaded:
-        """Draw a picture."""
+        """Draw an image."""
         frame = generate_image(seed_of(self._seed, index), self.settings)
         joints = np.array([person.keypoints for person in frame.people]).reshape(-1, len(OPENPOSE_18), 3)
         extras = {

@@ -18,7 +18,7 @@ from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Transfo
 
 
 def letterboxed(size: int | tuple[int, int] = 368, image_pad: int = 128) -> Compose:
-    """Return what validation wants: the whole picture in the middle of a frame (side, or height and width)."""
+    """Return what validation wants: the whole image in the middle of a frame (side, or height and width)."""
     height, width = (size, size) if isinstance(size, int) else size
     return Compose((Warp((FitInside(height, width), PadTo(height, width)), image_pad),))
 
@@ -31,9 +31,9 @@ def whole_picture(size: int = 256, skeleton: Skeleton = OPENPOSE_18) -> Compose:
 
 
 def varied(size: int, skeleton: Skeleton = OPENPOSE_18, scale: tuple[float, float] = (0.5, 2.0)) -> Compose:
-    """Return crops of any part of a picture at many sizes: people are small, large and cut off by turns.
+    """Return crops of any part of an image at many sizes: people are small, large and cut off by turns.
 
-    `scale` is how many times as long as the network's input the picture's longer side becomes.
+    `scale` is how many times as long as the network's input the image's longer side becomes.
     """
     moves = (LongestSide(size), RandomResize(*scale), RandomFlip(skeleton, 0.5), RandomRotation(20))
     return Compose((Warp((*moves, RandomCrop(size, size)), image_pad=128, mask_pad=1),))
@@ -53,5 +53,5 @@ def supergradients_style(
 
 
 def camera_like() -> tuple[Transform, ...]:
-    """Return what cameras do to pictures: colours, grey, blur, noise and JPEG, each now and then."""
+    """Return what cameras do to images: colours, grey, blur, noise and JPEG, each now and then."""
     return (Colour(), Grey(), Blur(), Noise(), JpegArtifacts())

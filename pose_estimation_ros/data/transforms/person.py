@@ -14,7 +14,7 @@ from pose_estimation_ros.data.transforms.warp import View
 class ScaleToPerson:
     """Resize so that the main person's box is `target` of `size` pixels high, times a random multiplier.
 
-    A picture without people is resized so that its shorter side has `size` pixels, times the multiplier.
+    An image without people is resized so that its shorter side has `size` pixels, times the multiplier.
     """
 
     size: int = 368
@@ -54,7 +54,7 @@ class RotateExpanding:
 class CropAroundPerson:
     """Cut out `height` by `width` pixels about the main person's box's centre, moved by up to `jitter` pixels.
 
-    A picture without people is cut about its middle.
+    An image without people is cut about its middle.
     """
 
     height: int = 368
@@ -76,7 +76,7 @@ class CutOutPerson:
     """Cut out the main person as SimpleBaselines does: the box in the frame's shape and a quarter more. It comes first.
 
     How much is shown varies by a normal distribution of `scale` about 1, cut off at one such deviation, and with the
-    probability `p_rotation` the crop is turned by one of `rotation` degrees, cut off at two. A picture without people
+    probability `p_rotation` the crop is turned by one of `rotation` degrees, cut off at two. An image without people
     is taken as a whole.
     """
 

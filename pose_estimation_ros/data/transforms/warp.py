@@ -34,7 +34,7 @@ class Compose:
 
 @dataclass(frozen=True)
 class DropSmall:
-    """Leaves out people who cover less than `area` square pixels; they stay in the picture, and in the mask."""
+    """Leaves out people who cover less than `area` square pixels; they stay in the image, and in the mask."""
 
     area: float
 
@@ -48,7 +48,7 @@ IDENTITY = Affine(np.eye(2, 3))
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A frame of `hw` pixels laid over a sample's picture; `affine` maps the picture's pixels to the frame's."""
+    """A frame of `hw` pixels laid over a sample's image; `affine` maps the image's pixels to the frame's."""
 
     sample: Sample
     affine: Affine
@@ -58,7 +58,7 @@ class View:
 
     @classmethod
     def whole(cls, sample: Sample) -> 'View':
-        """Return the picture as it is."""
+        """Return the image as it is."""
         return cls(sample, IDENTITY, (sample.image.shape[0], sample.image.shape[1]))
 
     def then(self, affine: Affine, hw: tuple[int, int] | None = None) -> 'View':
@@ -91,12 +91,12 @@ class View:
 
     @property
     def scale(self) -> float:
-        """Frame pixels a picture pixel."""
+        """Frame pixels an image pixel."""
         return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
 
     @property
     def main_box(self) -> FloatArray | None:
-        """Box (4,) of the first person in the picture's pixels, None where nobody has one of some height."""
+        """Box (4,) of the first person in the image's pixels, None where nobody has one of some height."""
         if not len(self.sample.boxes) or self.sample.boxes[0, 2:].min() <= 0:
             return None
         box: FloatArray = self.sample.boxes[0]
@@ -104,19 +104,19 @@ class View:
 
 
 class Step(Protocol):
-    """One geometric step; a chain of them becomes one map, and the picture is resampled once (see Warp)."""
+    """One geometric step; a chain of them becomes one map, and the image is resampled once (see Warp)."""
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         """Return the view after this step; all chance comes from `rng`."""
 
 
 SHRINK_BELOW = 0.8
-"""Scale from which on a picture is first shrunk by averaging, since sampling it would skip pixels."""
+"""Scale from which on an image is first shrunk by averaging, since sampling it would skip pixels."""
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Geometric steps as one transform: picture and mask are resampled once, people follow exactly.
+    """Geometric steps as one transform: image and mask are resampled once, people follow exactly.
 
     What an earlier step cut off comes back into sight if a later one moves it there. Joints keep their flags when they
     leave the frame; boxes become those around their turned corners.
@@ -124,7 +124,7 @@ class Warp:
 
     steps: tuple[Step, ...]
     image_pad: int = 128
-    """Grey of what lies outside the picture."""
+    """Grey of what lies outside the image."""
     mask_pad: int = 1
     """1 where the padding counts as a place without people, as published; 0 where it does not count."""
 
