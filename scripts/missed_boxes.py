@@ -27,7 +27,7 @@ AREA_OF_BOX = 1.6
 
 RULES = {
     'no carried boxes': None,
-    'the published rules, but for the least score of detections': Propagation(least_detection=0.0),
+    'the published rules, but for the least score of detections': Propagation(min_detection_score=0.0),
     'the rules of this package': CARRIED,
 }
 

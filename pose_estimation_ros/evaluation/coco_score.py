@@ -1,4 +1,4 @@
-"""COCO's keypoint score: the ten numbers, and precision over recall, by pycocotools."""
+"""COCO's keypoint score: ten numbers, and precision over recall, calculated by pycocotools."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
 
 MAX_DETECTIONS = 20
-"""The best so many people of an image count."""
+"""Maximum number of people per image, best first."""
 
 ROWS = {
     '': ('0.50:0.95', 'all'),
@@ -31,7 +31,7 @@ ROWS = {
     'm': ('0.50:0.95', 'medium'),
     'l': ('0.50:0.95', 'large'),
 }
-"""What follows AP and AR in a number's name -> OKS thresholds, sizes of people."""
+"""Suffix of AP and AR in the name of a number -> OKS thresholds, sizes of people."""
 
 THRESHOLDS = {'50': 0, '75': 5}
 AREAS = {'all': 0, 'medium': 1, 'large': 2}
@@ -39,7 +39,7 @@ AREAS = {'all': 0, 'medium': 1, 'large': 2}
 
 @dataclass(frozen=True)
 class CocoScore:
-    """COCO's ten numbers from 0 to 1; NaN where the truth has no people to measure (pycocotools says -1)."""
+    """COCO's ten numbers from 0 to 1; NaN if the truth has no such people (pycocotools has -1)."""
 
     AP: float
     AP50: float
@@ -57,17 +57,17 @@ class CocoScore:
         return {f'{kind}{row}': getattr(self, f'{kind}{row}') for kind in ('AP', 'AR') for row in ROWS}
 
     def as_json(self) -> dict[str, float | None]:
-        """Return the ten numbers by name, None for NaN, which JSON does not know."""
+        """Return the ten numbers by name, None for NaN, which JSON does not have."""
         return {name: None if math.isnan(value) else value for name, value in self.as_dict().items()}
 
     def table(self, max_detections: int = MAX_DETECTIONS) -> str:
-        """Return the numbers in the lines in which COCO prints them, -1 where there is nothing to measure."""
+        """Return the numbers as COCO prints them, -1 for NaN."""
         shown = {name: -1.0 if math.isnan(value) else value for name, value in self.as_dict().items()}
         return '\n'.join(f' {coco_label(name, max_detections)} = {value:0.3f}' for name, value in shown.items())
 
 
 def coco_label(name: str, max_detections: int = MAX_DETECTIONS) -> str:
-    """Return what COCO prints before one of the ten numbers."""
+    """Return the text that COCO prints before one of the ten numbers."""
     title = 'Average Precision' if name.startswith('AP') else 'Average Recall'
     thresholds, area = ROWS[name[2:]]
     return f'{title:<18} ({name[:2]}) @[ IoU={thresholds:<9} | area={area:>6} | maxDets={max_detections:>3} ]'
@@ -75,14 +75,14 @@ def coco_label(name: str, max_detections: int = MAX_DETECTIONS) -> str:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """Precision over recall, people of all sizes."""
+    """Precision over recall for people of all sizes."""
 
     thresholds: FloatArray
-    """(10,) OKS from which a detection is right: 0.5 to 0.95."""
+    """(10,) minimum OKS of a true positive: 0.5 to 0.95."""
     recalls: FloatArray
     """(101,) from 0 to 1."""
     precision: FloatArray
-    """(10, 101), NaN where the truth has nobody."""
+    """(10, 101), NaN if the truth has nobody."""
 
 
 def coco_score(
@@ -95,15 +95,15 @@ def coco_score(
     """Score detections as COCO does.
 
     Args:
-        truth: COCO keypoint annotations: their content, their file, or as pycocotools has read them.
-        detections: See `coco_detection`; none at all scores 0.
-        image_ids: The images that count; None for all of the truth, those without people too.
-        max_detections: The best so many of an image count.
-        skeleton: That of truth and detections; its sigmas are used.
+        truth: COCO keypoint annotations: their content, their file, or as read by pycocotools.
+        detections: See `coco_detection`; an empty sequence scores 0.
+        image_ids: The images to score; None for all of the truth, including those without people.
+        max_detections: Maximum number of people per image, best first.
+        skeleton: Of truth and detections; its sigmas are used.
 
     Raises:
-        DatasetError: The truth is not COCO keypoint truth.
-        EvaluationError: The detections do not fit the truth, or pycocotools is not installed.
+        DatasetError: The truth is not COCO keypoint annotations.
+        EvaluationError: The detections do not match the truth, or pycocotools is not installed.
 
     """
     evaluation = _evaluated(indexed(truth, skeleton), detections, image_ids, max_detections, skeleton)
@@ -152,19 +152,19 @@ def _evaluated(
 
 
 def _results(truth: 'COCO', detections: Sequence[dict[str, Any]]) -> 'COCO':
-    """Return detections as pycocotools wants them; its own reader fails at an empty list."""
+    """Return detections in pycocotools' form; its own reader fails for an empty list."""
     from pycocotools.coco import COCO
 
     if detections:
         return truth.loadRes([dict(detection) for detection in detections])
-    nothing = COCO()
-    nothing.dataset = {**truth.dataset, 'annotations': []}
-    nothing.createIndex()
-    return nothing
+    empty = COCO()
+    empty.dataset = {**truth.dataset, 'annotations': []}
+    empty.createIndex()
+    return empty
 
 
 def _check_fit(truth: 'COCO', detections: Sequence[dict[str, Any]], image_ids: Sequence[int] | None) -> None:
-    """Raise EvaluationError where something is of images or categories that the truth does not have."""
+    """Raise EvaluationError if images or categories are not in the truth."""
     known = set(truth.imgs)
     if image_ids is not None and not len(image_ids):
         raise EvaluationError('image_ids is empty; name the images to score, or None for all')
@@ -186,7 +186,7 @@ def _check_fit(truth: 'COCO', detections: Sequence[dict[str, Any]], image_ids: S
 
 
 def _mean(values: FloatArray, row: str) -> float:
-    """Return the mean of (T, ..., A, 1) values for one row of the table; -1 stands for nothing to measure."""
+    """Return the mean of (T, ..., A, 1) values for one row of the table, without the -1 of missing people."""
     of_people = values[..., AREAS[ROWS[row][1]], 0]
     chosen = of_people[THRESHOLDS[row]] if row in THRESHOLDS else of_people
     measured = chosen[chosen > -1]

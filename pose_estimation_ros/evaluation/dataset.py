@@ -1,4 +1,4 @@
-"""COCO-format datasets on disk: where annotations and images are, and which of them are to be scored."""
+"""Datasets in COCO's format on disk, and the subsets of them that are scored."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from pose_estimation_ros.evaluation.ground_truth import read_truth
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Annotations as COCO writes them, and where they came from."""
+    """COCO annotations and their file."""
 
     path: Path
     """The annotation file."""
@@ -21,7 +21,7 @@ class Dataset:
 
     @classmethod
     def open(cls, folder: Path, annotations: str) -> 'Dataset':
-        """Read the file of that name in `folder` or in its folder `annotations`; raises DatasetError."""
+        """Read the file `annotations` in `folder` or in its folder `annotations`; raises DatasetError."""
         path = find_annotations(folder, annotations, '--annotations')
         return cls(path, read_truth(path))
 
@@ -29,16 +29,16 @@ class Dataset:
         """Return the ids of the images to score.
 
         Args:
-            limit: The first so many only.
-            subset: So many, drawn as the published validation subset was: shuffled with the seed 0. Ids then come in
-                the file's order, before `limit` counts.
+            limit: Use only the first N images.
+            subset: Size of a random subset, drawn as the published validation subset: shuffled with the seed 0. It
+                keeps the order of the file and is drawn before `limit` applies.
 
         """
         ids = [image['id'] for image in self.truth['images']]
         return (ids if subset is None else published_subset(ids, subset))[:limit]
 
     def image_files(self, folder: Path, image_ids: Iterable[int]) -> list[tuple[int, Path]]:
-        """Return ids and files; raises DatasetError, with their count and first names, where files are missing."""
+        """Return ids and files; raises DatasetError with their count and first names if files are missing."""
         wanted = set(image_ids)
         images = [image for image in self.truth['images'] if image['id'] in wanted]
         nameless = [image['id'] for image in images if not image.get('file_name')]
@@ -55,7 +55,7 @@ class Dataset:
 
 
 def published_subset(ids: Sequence[int], count: int) -> list[int]:
-    """Return so many of the ids, in their order, drawn as the published validation subset: shuffled with the seed 0."""
+    """Return a subset in the given order, drawn as the published validation subset: shuffled with the seed 0."""
     shuffled = list(ids)
     random.Random(0).shuffle(shuffled)
     chosen = set(shuffled[:count])

@@ -16,17 +16,16 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 
 PERSON = 1
-"""COCO's number of the category."""
+"""COCO's id of the category."""
 
 KEYS = ('image_id', 'category_id', 'keypoints', 'score')
 
 
 def coco_detection(pose: Pose, image_id: int, skeleton: Skeleton = COCO_17) -> dict[str, Any]:
-    """Return a pose as COCO's evaluation takes it.
+    """Return a pose in COCO's result format.
 
-    x and y are half a pixel more than the pose's, since COCO's annotations count from the corner of a pixel and this
-    package counts from its centre. A missing keypoint is 0, 0, 0, a found one has the flag 1. The score is the pose's
-    `ranking` where its method publishes one.
+    x and y are PIXEL_CORNER greater than the pose's. A missing keypoint is 0, 0, 0, a found one has the flag 1. The
+    score is the pose's `ranking` if it has one.
     """
     rows = pose.skeleton.convert(pose.keypoints, skeleton).astype(float)
     found = np.isfinite(rows[:, :1])
@@ -46,21 +45,21 @@ def write_detections(path: Path, detections: Iterable[dict[str, Any]]) -> None:
 
 
 def read_detections(path: Path, skeleton: Skeleton = COCO_17) -> list[dict[str, Any]]:
-    """Read a file of detections; raises EvaluationError where it is none."""
+    """Read a file of detections; raises EvaluationError if it is invalid."""
     detections = read_json(path, EvaluationError)
     check_detections(detections, skeleton, str(path))
     return list(detections)
 
 
 def read_json(path: Path, kind: type[Exception]) -> Any:
-    """Return what a JSON file holds; raises `kind` where it is not there or is no JSON."""
+    """Return the content of a JSON file; raises `kind` if it cannot be read or is not JSON."""
     try:
         text = path.read_text(encoding='utf-8')
         return json.loads(text)
     except OSError as error:
         raise kind(f'cannot read {path}: {error.strerror}') from error
     except UnicodeDecodeError as error:
-        raise kind(f'{path} is not JSON but something binary; unpack it or choose another file') from error
+        raise kind(f'{path} is a binary file, not JSON; unpack it or choose another file') from error
     except json.JSONDecodeError as error:
         begin = ' '.join(text[:60].split())[:40]
         where = f'line {error.lineno}, column {error.colno}'
@@ -68,20 +67,20 @@ def read_json(path: Path, kind: type[Exception]) -> Any:
 
 
 def check_detections(detections: Any, skeleton: Skeleton = COCO_17, source: str = 'the detections') -> None:
-    """Raise EvaluationError unless these are detections of a skeleton."""
+    """Raise EvaluationError unless these are detections with keypoints of the skeleton."""
     if not isinstance(detections, Sequence) or isinstance(detections, str):
         got = f'an object with {_few(detections)}' if isinstance(detections, dict) else type(detections).__name__
         raise EvaluationError(
             f'{source} must be a list of detections with {", ".join(KEYS)}, got {got}; COCO result files are such lists'
         )
-    for place, detection in enumerate(detections):
+    for index, detection in enumerate(detections):
         problem = _problem(detection, 3 * len(skeleton))
         if problem:
-            raise EvaluationError(f'detection {place} of {source} {problem}')
+            raise EvaluationError(f'detection {index} of {source} {problem}')
 
 
 def _problem(detection: Any, length: int) -> str:
-    """Return what is wrong with one detection, '' when nothing is."""
+    """Return the error of one detection, '' if it is valid."""
     if not isinstance(detection, dict):
         return f'must be an object with {", ".join(KEYS)}, got {type(detection).__name__}'
     missing = [key for key in KEYS if key not in detection]
@@ -92,7 +91,7 @@ def _problem(detection: Any, length: int) -> str:
         got = len(numbers) if isinstance(numbers, Sequence) else type(numbers).__name__
         return f'must have {length} keypoint numbers (x, y, flag each), got {got}'
     if not all(_is_number(each) for each in (*numbers, detection['score'])):
-        return 'has keypoints or a score that are no finite numbers'
+        return 'has keypoints or a score that are not finite numbers'
     if not isinstance(detection['image_id'], int) or not isinstance(detection['category_id'], int):
         return f'must have whole numbers as image_id and category_id, got {detection["image_id"]!r}'
     return ''
@@ -103,7 +102,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _few(value: dict[str, Any]) -> str:
-    """Return the first keys of an object in words."""
+    """Return the first keys of an object as text."""
     keys = ', '.join(map(str, list(value)[:5]))
     return (keys + ', ...' if len(value) > 5 else keys) or 'nothing in it'
 
@@ -112,10 +111,10 @@ Rows = Iterable[tuple[int, Any, float]]
 
 
 def read_boxes(path: Path) -> dict[int, Boxes]:
-    """Return the boxes of people in a file of COCO's detection results, by image id.
+    """Return the boxes of people in a file of COCO detection results, by image id.
 
-    Keypoints without a bbox, as `evaluate` writes them of any method, are boxes with a margin; scores are at most 1.
-    Raises EvaluationError where the file is not a list of objects with image_id, bbox or keypoints, and score.
+    Keypoints without a bbox, as written by `evaluate`, become boxes with a margin; scores are clipped to 1. Raises
+    EvaluationError unless the file is a list of objects with image_id, bbox or keypoints, and score.
     """
     content = read_json(path, EvaluationError)
     if not isinstance(content, list):
@@ -123,10 +122,10 @@ def read_boxes(path: Path) -> dict[int, Boxes]:
             f'{path} must be a list of boxes with image_id, bbox and score, or of poses, as COCO results are'
         )
     content = [_with_box(each) for each in content]
-    for place, each in enumerate(content):
+    for index, each in enumerate(content):
         if not _is_box(each):
             raise EvaluationError(
-                f'box {place} of {path} must be an object with image_id, bbox (x, y, width, height) and score, got'
+                f'box {index} of {path} must be an object with image_id, bbox (x, y, width, height) and score, got'
                 f' {str(each)[:80]}'
             )
     people = [each for each in content if each.get('category_id', PERSON) == PERSON]
@@ -134,7 +133,7 @@ def read_boxes(path: Path) -> dict[int, Boxes]:
 
 
 def _with_box(each: Any) -> Any:
-    """Return a pose with a box around the keypoints that were found; anything else as it is."""
+    """Return a pose with a box around the found keypoints; anything else unchanged."""
     keypoints = each.get('keypoints') if isinstance(each, dict) and 'bbox' not in each else None
     try:
         rows = np.array(keypoints, dtype=float).reshape(-1, 3)
@@ -159,7 +158,7 @@ def _is_box(each: Any) -> bool:
 
 
 def boxes_by_image(rows: Rows) -> dict[int, Boxes]:
-    """Return boxes by image; COCO's count from a pixel's corner, this package's from its centre."""
+    """Return boxes by image id, counted from pixel centres."""
     found = defaultdict(list)
     for image_id, box, score in rows:
         found[image_id].append((*box, score))

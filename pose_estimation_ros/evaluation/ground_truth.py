@@ -28,14 +28,14 @@ MISSING_PACKAGE = (
 
 
 def read_truth(path: Path, skeleton: Skeleton = COCO_17) -> dict[str, Any]:
-    """Read and check an annotation file; raises DatasetError where it is none."""
+    """Read and check an annotation file; raises DatasetError."""
     truth = read_json(path, DatasetError)
     check_truth(truth, skeleton, str(path))
     return dict(truth)
 
 
 def check_truth(truth: Any, skeleton: Skeleton = COCO_17, source: str = 'the truth') -> None:
-    """Raise DatasetError unless this is keypoint truth of a skeleton with at least one image."""
+    """Raise DatasetError unless these are keypoint annotations of the skeleton with at least one image."""
     if not isinstance(truth, dict) or any(not isinstance(truth.get(part), list) for part in PARTS):
         got = ', '.join(map(str, truth)) if isinstance(truth, dict) else type(truth).__name__
         raise DatasetError(
@@ -46,14 +46,14 @@ def check_truth(truth: Any, skeleton: Skeleton = COCO_17, source: str = 'the tru
     if any(not isinstance(image, dict) or not isinstance(image.get('id'), int) for image in truth['images']):
         raise DatasetError(f'every image of {source} must be an object with a whole number as id')
     known = {image['id'] for image in truth['images']}
-    for place, annotation in enumerate(truth['annotations']):
+    for index, annotation in enumerate(truth['annotations']):
         problem = _problem(annotation, known, 3 * len(skeleton))
         if problem:
-            raise DatasetError(f'annotation {place} of {source} {problem}')
+            raise DatasetError(f'annotation {index} of {source} {problem}')
 
 
 def _problem(annotation: Any, known: set[int], length: int) -> str:
-    """Return what is wrong with one annotation, '' when nothing is."""
+    """Return the error of one annotation, '' if it is valid."""
     if not isinstance(annotation, dict):
         return f'must be an object, got {type(annotation).__name__}'
     missing = [key for key in REQUIRED if key not in annotation]
@@ -68,7 +68,7 @@ def _problem(annotation: Any, known: set[int], length: int) -> str:
 
 
 def require_pycocotools() -> None:
-    """Raise EvaluationError where pycocotools is not installed."""
+    """Raise EvaluationError if pycocotools is not installed."""
     try:
         import pycocotools.cocoeval  # noqa: F401
     except ImportError as error:
@@ -76,12 +76,12 @@ def require_pycocotools() -> None:
 
 
 def indexed(truth: 'dict[str, Any] | Path | COCO', skeleton: Skeleton = COCO_17) -> 'COCO':
-    """Return truth as pycocotools wants it, a copy that scoring may write to.
+    """Return a copy of the truth in pycocotools' form, which scoring may modify.
 
-    Annotations are numbered afresh from 1: pycocotools takes whoever matches number 0 for unmatched.
+    Annotations are renumbered from 1, because pycocotools treats a match with id 0 as no match.
 
     Raises:
-        DatasetError: It is not COCO keypoint truth.
+        DatasetError: It is not COCO keypoint annotations.
         EvaluationError: pycocotools is not installed.
 
     """
@@ -107,23 +107,23 @@ def indexed(truth: 'dict[str, Any] | Path | COCO', skeleton: Skeleton = COCO_17)
 
 
 def _completed(person: dict[str, Any]) -> dict[str, Any]:
-    """Return an annotation with what pycocotools reads and custom files may leave out."""
-    labelled = [place for place in range(0, len(person['keypoints']), 3) if person['keypoints'][place + 2] > 0]
-    xs, ys = ([person['keypoints'][place + axis] for place in labelled] or [0] for axis in (0, 1))
+    """Return an annotation with the fields that pycocotools reads and that are optional here."""
+    labelled = [start for start in range(0, len(person['keypoints']), 3) if person['keypoints'][start + 2] > 0]
+    xs, ys = ([person['keypoints'][start + axis] for start in labelled] or [0] for axis in (0, 1))
     box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
     return {'category_id': 1, 'iscrowd': 0, 'num_keypoints': len(labelled), 'bbox': box, **person}
 
 
 def coco_truth(samples: Iterable[tuple[int, Sample]], skeleton: Skeleton) -> dict[str, Any]:
-    """Return COCO keypoint annotations, in the order of COCO_17, of samples and their image ids.
+    """Return COCO keypoint annotations in the order of COCO_17 for samples and their image ids.
 
-    Joints that COCO does not have are left out, and those that the samples' skeleton lacks are not labelled. Every
-    connected place where the sample's mask is 0 becomes a crowd: people found there are neither right nor wrong. x and
-    y are half a pixel more than in the sample, see `coco_detection`.
+    Joints that COCO lacks are dropped, and those that the samples' skeleton lacks are not labelled. Every connected
+    region in which the sample's mask is 0 becomes a crowd, in which detections are ignored. x and y are PIXEL_CORNER
+    greater than in the sample.
 
     Args:
-        samples: Image ids, unlike each other, and samples. Only one sample is kept in memory at a time.
-        skeleton: That of the samples.
+        samples: Different image ids, and samples. Only one sample is in memory at a time.
+        skeleton: Of the samples.
 
     """
     images: list[dict[str, Any]] = []
@@ -140,7 +140,7 @@ def coco_truth(samples: Iterable[tuple[int, Sample]], skeleton: Skeleton) -> dic
 
 
 def truth_boxes(truth: dict[str, Any]) -> dict[int, Boxes]:
-    """Return the boxes, by image id, of annotated people with labelled keypoints who are no crowd."""
+    """Return the boxes, by image id, of annotated people with labelled keypoints, without crowds."""
     people = [
         each for each in truth['annotations'] if not each.get('iscrowd') and any(each['keypoints'][2::3])
     ]  # fmt: skip
@@ -165,7 +165,7 @@ def _people(sample: Sample, skeleton: Skeleton) -> list[dict[str, Any]]:
 
 
 def coco_keypoints(joints: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """Return joints (K, 3) of a skeleton as COCO's (17, 3): half a pixel on, zeros where not labelled."""
+    """Return joints (K, 3) of a skeleton in COCO's form (17, 3), zeros if not labelled."""
     converted = np.nan_to_num(skeleton.convert(joints, COCO_17).astype(float))
     labelled = converted[:, 2:] > NOT_LABELLED
     return np.where(labelled, converted + [PIXEL_CORNER, PIXEL_CORNER, 0], 0)

@@ -1,4 +1,4 @@
-"""PCKh: the share of joints that lie within a fraction of the head's size from their place, as MPII measures it."""
+"""PCKh, MPII's score: the share of joints within a fraction of the head's size from their true position."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.skeleton import MPII_16, Skeleton
 
 HEAD_SHARE = 0.6
-"""MPII's head size is so much of its head box's diagonal (SC_BIAS in the published script)."""
+"""MPII's head size as a share of the diagonal of the head box (SC_BIAS in the published script)."""
 
 STRICT = 0.1
-LEFT_OUT = ('pelvis', 'thorax')
-"""Joints that the published mean leaves out: they follow from the others."""
+EXCLUDED = ('pelvis', 'thorax')
+"""Joints that the published mean excludes."""
 
 
 @dataclass(frozen=True, eq=False)
 class PckhScore:
-    """Percentages; NaN where there is nothing to measure."""
+    """Percentages; NaN for joints that nobody has."""
 
     threshold: float
     joints: FloatArray
@@ -26,13 +26,13 @@ class PckhScore:
     joints_strict: FloatArray
     """(16,) at 0.1."""
     mean: float
-    """Of all visible joints but pelvis and thorax, at the threshold."""
+    """Of all visible joints except pelvis and thorax, at the threshold."""
     mean_strict: float
     """The same at 0.1."""
     skeleton: Skeleton = MPII_16
 
     def as_dict(self) -> dict[str, float]:
-        """Return the numbers by name: each joint's, `mean` and `mean@0.1`."""
+        """Return the numbers by name: joints, `mean` and `mean@0.1`."""
         joints = dict(zip(self.skeleton.keypoints, self.joints.tolist(), strict=True))
         return {**joints, 'mean': self.mean, 'mean@0.1': self.mean_strict}
 
@@ -46,17 +46,17 @@ def head_sizes(boxes: FloatArray) -> FloatArray:
 def pckh(
     predicted: FloatArray, truth: FloatArray, visible: BoolArray, head_sizes: FloatArray, threshold: float = 0.5
 ) -> PckhScore:
-    """Score poses of N people, each already paired with its truth.
+    """Score the poses of N people, each paired with its ground truth.
 
     Args:
-        predicted: (N, 16, 2) in the order of MPII_16; NaN where a joint is missing, which counts as wrong.
+        predicted: (N, 16, 2) in the order of MPII_16; NaN if a joint is missing, which counts as wrong.
         truth: (N, 16, 2) in the same pixels.
-        visible: (N, 16) the joints that count.
+        visible: (N, 16) the joints to score.
         head_sizes: (N,) pixels, see `head_sizes`.
-        threshold: Share of the head's size within which a joint is right.
+        threshold: Maximum distance of a correct joint, as a share of the head's size.
 
     Raises:
-        EvaluationError: The arrays do not fit each other.
+        EvaluationError: The shapes do not match.
 
     """
     visible = np.asarray(visible, dtype=bool)
@@ -75,8 +75,8 @@ def pckh(
 
 
 def _shares(right: BoolArray, visible: BoolArray) -> tuple[FloatArray, float]:
-    """Return the percentage of right joints (16,), and that of all that count for the mean."""
-    hits, seen = (right & visible).sum(axis=0), visible.sum(axis=0)
-    counted = [index for index, name in enumerate(MPII_16.keypoints) if name not in LEFT_OUT]
+    """Return the percentage of correct joints (16,), and the mean over those that are not excluded."""
+    hits, total = (right & visible).sum(axis=0), visible.sum(axis=0)
+    counted = [index for index, name in enumerate(MPII_16.keypoints) if name not in EXCLUDED]
     with np.errstate(invalid='ignore'):
-        return 100 * hits / seen, float(100 * hits[counted].sum() / seen[counted].sum())
+        return 100 * hits / total, float(100 * hits[counted].sum() / total[counted].sum())

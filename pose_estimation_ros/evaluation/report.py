@@ -56,7 +56,7 @@ figcaption b { color: var(--ink); font-weight: 600 }
 
 WORST = 16
 THUMBNAIL = 380
-"""Pixels of the longer side of a drawn image."""
+"""Longer side of an image in pixels."""
 
 QUALITY = 78
 MEANINGS = {
@@ -66,26 +66,26 @@ MEANINGS = {
     'APm': ('32² to 96² pixels', 'mean over OKS 0.50 to 0.95'),
     'APl': ('larger people', 'mean over OKS 0.50 to 0.95'),
 }
-"""Rows of the score: whom they are of, and how alike counts."""
+"""Rows of the score: people, and OKS thresholds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a page tells."""
+    """Content of the page."""
 
     title: str
     score: CocoScore
     curves: PrecisionRecall
     matches: Sequence[ImageMatch]
     files: Mapping[int, Path]
-    """By image id; images without one are not drawn."""
+    """By image id; images without a file are not shown."""
     timings: Mapping[str, tuple[float, float]]
     """Median and 95th percentile of each stage, in milliseconds."""
     settings: Mapping[str, Any]
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page atomically."""
     with written_whole(path) as temporary:
         temporary.write_text(page(report), encoding='utf-8')
 
@@ -100,8 +100,8 @@ def page(report: Report) -> str:
     sections = [
         ('Score', _score_table(report.score)),
         ('Precision and recall', precision_recall_plot(report.curves)),
-        ('Joints, of people who were found', joints_plot(joint_scores(report.matches))),
-        ('Where most is lost', _worst(report)),
+        ('Joints of the people found', joints_plot(joint_scores(report.matches))),
+        ('Worst images', _worst(report)),
         ('Time', _timing_table(report.timings)),
         ('Settings', _table([(name, _shown(value)) for name, value in report.settings.items()])),
     ]
@@ -153,23 +153,23 @@ def _shown(value: Any) -> str:
 
 
 def _worst(report: Report) -> str:
-    """Return the images that cost most, truth and result side by side; '' where nothing is lost or there are none."""
-    costly = sorted((each for each in report.matches if each.lost > 0), key=lambda each: -each.lost)
+    """Return the images with the greatest loss, truth and result side by side; '' if there are none."""
+    worst = sorted((each for each in report.matches if each.lost > 0), key=lambda each: -each.lost)
     cards: list[str] = []
-    for match in costly:
+    for match in worst:
         file = report.files.get(match.image_id)
         card = _card(match, file) if file is not None and len(cards) < WORST else ''
         cards += [card] if card else []
     if not cards:
         return ''
-    note = '<p class="quiet">Left what was annotated, right what was found; orange limbs are right ones, blue left.</p>'
-    return f'{note}<div class="cards">{"".join(cards)}</div>'
+    note = 'Left: annotations, right: detections. Limbs of the right side are orange, of the left side blue.'
+    return f'<p class="quiet">{note}</p><div class="cards">{"".join(cards)}</div>'
 
 
 def _card(match: ImageMatch, file: Path) -> str:
     try:
         image = read_image(file)
-    except ImageError:  # it has been scored from a file of detections, so nobody has asked for the image yet
+    except ImageError:  # detections from a file are scored without reading images
         return ''
     scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
     small = cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
@@ -188,7 +188,7 @@ def _card(match: ImageMatch, file: Path) -> str:
 
 
 def _drawn(image: ByteArray, people: FloatArray, scale: float) -> ByteArray:
-    """Draw people (P, 17, 3) in COCO's pixels on an image that was made smaller."""
+    """Draw people (P, 17, 3) in COCO's pixels on an image that was scaled down."""
     xy = people[..., :2] * scale - PIXEL_CORNER
     flagged = np.where(people[..., 2:] > 0, np.concatenate([xy, people[..., 2:]], axis=2), np.nan)
     return np.asarray(draw_poses(image, [Pose(person, 1.0, COCO_17) for person in flagged]))

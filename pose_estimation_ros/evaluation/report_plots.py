@@ -1,4 +1,4 @@
-"""The plots of a report, as SVG that takes the text colour of the page it stands in."""
+"""Plots of a report as SVG, in the text colour of the page."""
 
 import io
 import re
@@ -13,17 +13,17 @@ from pose_estimation_ros.evaluation.coco_score import PrecisionRecall
 from pose_estimation_ros.evaluation.matching import JointScores
 
 INK = '#123456'
-"""Drawn in this, it becomes the page's own text colour."""
+"""Replaced by the page's text colour."""
 
 EASY, HARD = np.array([46, 134, 222]), np.array([233, 110, 44])
-"""RGB of the curves at OKS 0.5 and 0.95; both can be read on white and on black."""
+"""RGB of the curves at OKS 0.5 and 0.95, visible on white and on black."""
 
 BARS = {'left': '#3d8fd1', 'right': '#e08a2e', 'middle': '#4aa564'}
 FONT = 10
 
 
 def require_matplotlib() -> None:
-    """Raise EvaluationError where matplotlib is not installed."""
+    """Raise EvaluationError if matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
@@ -35,8 +35,8 @@ def require_matplotlib() -> None:
 def precision_recall_plot(curves: PrecisionRecall) -> str:
     """Return precision over recall, a curve for each OKS threshold."""
     figure, (axis,) = _figure(1, (7.6, 4.2))
-    for place, (threshold, precision) in enumerate(zip(curves.thresholds, curves.precision, strict=True)):
-        share = place / max(1, len(curves.thresholds) - 1)
+    for index, (threshold, precision) in enumerate(zip(curves.thresholds, curves.precision, strict=True)):
+        share = index / max(1, len(curves.thresholds) - 1)
         colour = (EASY * (1 - share) + HARD * share) / 255
         area = float(precision.mean())
         reached = np.where(precision > 0, precision, np.nan)
@@ -62,15 +62,15 @@ def joints_plot(joints: JointScores, skeleton: Skeleton = COCO_17) -> str:
         _bars(axis, values, colours, form)
         axis.set_title(title, fontsize=FONT, color=INK, loc='left')
     axes[0].set_yticks(range(len(names)), names)
-    return _svg(figure, 'How well each joint is placed')
+    return _svg(figure, 'Accuracy of each joint')
 
 
 def _bars(axis: Any, values: FloatArray, colours: list[str], form: str) -> None:
     known = np.nan_to_num(values)
     axis.barh(range(len(values)), known, color=colours, height=0.72)
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         text = 'none' if np.isnan(value) else format(value, form)
-        end, beside = (known[place], place), {'xytext': (4, 0), 'textcoords': 'offset points'}
+        end, beside = (known[index], index), {'xytext': (4, 0), 'textcoords': 'offset points'}
         axis.annotate(text, end, **beside, va='center', fontsize=FONT - 1.5, color=INK)
     axis.set_ylim(len(values) - 0.4, -0.6)
     axis.set_xlim(0, max(float(known.max()) * 1.18, 1e-6))
@@ -95,7 +95,7 @@ def _figure(panels: int, inches: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def _svg(figure: Any, description: str) -> str:
-    """Return a figure as an SVG element for a page, with text as text."""
+    """Return a figure as an SVG element that keeps text as text."""
     import matplotlib
 
     file = io.StringIO()

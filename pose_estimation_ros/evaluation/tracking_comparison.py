@@ -12,24 +12,24 @@ from pose_estimation_ros.evaluation.mot import MotResult, MotScore
 from pose_estimation_ros.synthetic.scene import SyntheticFrame, SyntheticPerson
 from pose_estimation_ros.tracking.tracker import Tracker
 
-SEEN = 2
-"""Flag of a keypoint that can be seen."""
+VISIBLE = 2
+"""Flag of a visible keypoint."""
 
 
 @dataclass(frozen=True)
-class Fallible:
-    """How a detector fails, by chance and because people hide each other."""
+class DetectorErrors:
+    """Random errors of a simulated detector."""
 
     noise: float = 0.012
-    """Standard deviation of a keypoint's place, of the person's height."""
+    """Standard deviation of a keypoint's position, as a share of the person's height."""
     lost_joints: float = 0.05
-    """Share of visible keypoints that are not found."""
+    """Share of visible keypoints that are missed."""
     lost_people: float = 0.05
-    """Share of people who are not found although they could be."""
+    """Share of visible people who are missed."""
     phantoms: float = 0.1
-    """Chance in a frame of a few keypoints where nobody is."""
-    least_joints: int = 5
-    """Who shows fewer is neither found nor counts as being there."""
+    """Probability per frame of a false detection of a few keypoints."""
+    min_joints: int = 5
+    """People with fewer visible keypoints are neither detected nor part of the truth."""
 
     def __post_init__(self) -> None:
         shares = (self.lost_joints, self.lost_people, self.phantoms)
@@ -38,44 +38,44 @@ class Fallible:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """A frame, who is there and what was found; poses in both have the keypoints that can be seen alone."""
+class DetectedFrame:
+    """A frame with truth and detections; poses have their visible keypoints only."""
 
     frame: SyntheticFrame
     truth: list[Pose]
     found: list[Pose]
 
 
-def trials(frames: Iterable[SyntheticFrame], seed: int, fallible: Fallible | None = None) -> list[Trial]:
-    """Return frames with truth and detections; the same seed gives the same faults."""
-    fallible, rng = fallible or Fallible(), np.random.default_rng([seed, 21])
-    return [_trial(frame, fallible, rng) for frame in frames]
+def detect(frames: Iterable[SyntheticFrame], seed: int, errors: DetectorErrors | None = None) -> list[DetectedFrame]:
+    """Return frames with truth and simulated detections; the seed determines the errors."""
+    errors, rng = errors or DetectorErrors(), np.random.default_rng([seed, 21])
+    return [_detect(frame, errors, rng) for frame in frames]
 
 
 @dataclass(frozen=True)
 class TrackerRun:
-    """How well a tracker followed the people of a sequence, and the milliseconds of each `update`."""
+    """Score of a tracker on a sequence, and the milliseconds of each `update`."""
 
     result: MotResult
     update_ms: tuple[float, ...]
 
 
-def run_trackers(sequence: Iterable[Trial], make: Mapping[str, Callable[[], Tracker]]) -> dict[str, TrackerRun]:
-    """Follow the people of one sequence with several new trackers, in turn on each frame; keypoints stay unsmoothed."""
+def run_trackers(sequence: Iterable[DetectedFrame], make: Mapping[str, Callable[[], Tracker]]) -> dict[str, TrackerRun]:
+    """Track the people of a sequence with several new trackers, frame by frame in turn, without smoothing."""
     trackers = {name: maker() for name, maker in make.items()}
     scores = {name: MotScore() for name in make}
     spent: dict[str, list[float]] = {name: [] for name in make}
-    for trial in sequence:
+    for frame in sequence:
         for name, tracker in trackers.items():
             started = time.perf_counter()
-            found = tracker.update(trial.found, trial.frame.stamp, smooth=False, image=trial.frame.image)
+            found = tracker.update(frame.found, frame.frame.stamp, smooth=False, image=frame.frame.image)
             spent[name].append((time.perf_counter() - started) * 1e3)
-            scores[name].update_poses(trial.truth, found)
+            scores[name].update_poses(frame.truth, found)
     return {name: TrackerRun(score.result(), tuple(spent[name])) for name, score in scores.items()}
 
 
 def total(results: Iterable[MotResult]) -> MotResult:
-    """Return the counts of several sequences together; their IDF1 is the mean by person and pose."""
+    """Return the sum over several sequences; IDF1 is the mean weighted by people and poses."""
     results = list(results)
     weights = [2 * each.people - each.misses + each.false_positives for each in results]
     counts = {
@@ -86,28 +86,28 @@ def total(results: Iterable[MotResult]) -> MotResult:
     return MotResult(**counts, idf1=shares / sum(weights) if sum(weights) else float('nan'))
 
 
-def _trial(frame: SyntheticFrame, fallible: Fallible, rng: np.random.Generator) -> Trial:
+def _detect(frame: SyntheticFrame, errors: DetectorErrors, rng: np.random.Generator) -> DetectedFrame:
     truth = [_visible(person) for person in frame.people]
-    truth = [pose for pose in truth if len(pose.found) >= fallible.least_joints]
-    found = [_found(pose, fallible, rng) for pose in truth if rng.random() >= fallible.lost_people]
-    if rng.random() < fallible.phantoms:
+    truth = [pose for pose in truth if len(pose.found) >= errors.min_joints]
+    found = [_found(pose, errors, rng) for pose in truth if rng.random() >= errors.lost_people]
+    if rng.random() < errors.phantoms:
         found.append(_phantom(frame.image.shape, rng))
-    return Trial(frame, truth, [found[index] for index in rng.permutation(len(found))])
+    return DetectedFrame(frame, truth, [found[index] for index in rng.permutation(len(found))])
 
 
 def _visible(person: SyntheticPerson) -> Pose:
-    seen = person.keypoints[:, 2] == SEEN
-    xy = np.where(seen[:, None], person.keypoints[:, :2], np.nan)
-    return Pose(np.column_stack([xy, seen]), 1.0, id=person.id)
+    visible = person.keypoints[:, 2] == VISIBLE
+    xy = np.where(visible[:, None], person.keypoints[:, :2], np.nan)
+    return Pose(np.column_stack([xy, visible]), 1.0, id=person.id)
 
 
-def _found(pose: Pose, fallible: Fallible, rng: np.random.Generator) -> Pose:
-    """Return a true pose as a network would give it."""
+def _found(pose: Pose, errors: DetectorErrors, rng: np.random.Generator) -> Pose:
+    """Return a true pose with the errors of a detector."""
     height = max(pose.bbox[3], 1.0)
     keypoints = pose.keypoints + np.column_stack(
-        [rng.normal(0, fallible.noise * height, (len(pose.keypoints), 2)), -rng.uniform(0, 0.5, len(pose.keypoints))]
+        [rng.normal(0, errors.noise * height, (len(pose.keypoints), 2)), -rng.uniform(0, 0.5, len(pose.keypoints))]
     )
-    keypoints[rng.random(len(keypoints)) < fallible.lost_joints] = np.nan
+    keypoints[rng.random(len(keypoints)) < errors.lost_joints] = np.nan
     return Pose(keypoints, float(np.isfinite(keypoints[:, 0]).sum() + rng.random()))
 
 

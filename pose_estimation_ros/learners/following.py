@@ -12,7 +12,7 @@ from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.tracking.flow import Propagation, joined_boxes
 from pose_estimation_ros.tracking.tracker import Tracker
 
-CARRIED = Propagation(least_detection=0.0, inside=0.9)
+CARRIED = Propagation(min_detection_score=0.0, inside=0.9)
 """The published rules but for two: which detections count is the detector's own threshold's to say, and boxes of some
 of a person's joints count for that person. On two parts of a street video, with a quarter of YOLOX nano's boxes struck
 out, 78 % of the people were found without carried boxes, 92 % with published and with these rules, but 14 and 43 poses

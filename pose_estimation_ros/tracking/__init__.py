@@ -1,1 +1,1 @@
-"""Identities and smoothing over time."""
+"""Tracking of people and smoothing of their keypoints over time."""

@@ -1,8 +1,8 @@
-"""Flow-based tracking (Xiao, Wu, Wei 2018): people are carried along by optical flow, then compared.
+"""Flow-based tracking (Xiao, Wu, Wei 2018): optical flow moves people to the next frame, where they are compared.
 
-The paper published no code and leaves open how long its queue is, from which similarity on two poses are one person,
-which box an instance's scale comes from, and how boxes of two origins are ranked; what stands here was chosen on the
-crossings of synthetic/crossing.py, those that `benchmark --tracking` draws too.
+The paper has no published code and does not state the length of the queue, the minimum similarity, the box that the
+scale of a person comes from, and the ranking of detected and propagated boxes. The values here were chosen on the
+synthetic crossings of `benchmark --tracking`.
 """
 
 from collections.abc import Sequence
@@ -16,39 +16,39 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.tracking.motion import Motion, OpticalFlow
 from pose_estimation_ros.tracking.similarity import pose_keypoint_similarity
-from pose_estimation_ros.tracking.track import most_alike_first
+from pose_estimation_ros.tracking.track import most_similar_first
 from pose_estimation_ros.tracking.tracker import Smoother, Tracker
 
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """How people are followed by optical flow."""
+    """Settings of tracking by optical flow."""
 
     queue: int = 5
-    """Frames whose poses are compared (L_Q)."""
+    """Number of frames whose poses are compared (L_Q)."""
     threshold: float = 0.1
-    """Least flow similarity of one person."""
+    """Minimum flow similarity of a match."""
     tolerance: float = 3.0
-    """Times COCO's falloffs: these are the precision of annotation, flow and networks are less precise."""
+    """Factor of COCO's sigmas: these are the precision of annotators; flow and networks are less precise."""
     sure_keypoints: int = 6
-    """Someone first seen with fewer gets an id when seen a second time."""
+    """People first detected with fewer keypoints get an id at the second detection."""
 
     def __post_init__(self) -> None:
         if self.queue < 1:
-            raise SettingsError(f'a queue holds 1 frame or more, got {self.queue}')
+            raise SettingsError(f'queue must be 1 frame or more, got {self.queue}')
 
 
 def flow_tracker(
     settings: FlowSettings | None = None, motion: Motion | None = None, smoother: Smoother | None = None
 ) -> Tracker:
-    """Return a tracker by optical flow; its `update` needs the image."""
+    """Return a tracker by optical flow, whose `update` needs the image."""
     settings = settings or FlowSettings()
     return Tracker(
         similarity=FlowSimilarity(settings.tolerance),
         threshold=settings.threshold,
         smoother=smoother,
         sure_keypoints=settings.sure_keypoints,
-        matching=most_alike_first,
+        matching=most_similar_first,
         motion=motion or OpticalFlow(),
         queue=settings.queue,
     )
@@ -56,10 +56,10 @@ def flow_tracker(
 
 @dataclass(frozen=True)
 class FlowSimilarity:
-    """Object keypoint similarity, 0 to 1, of carried and current poses, with falloffs `tolerance` times as wide.
+    """OKS from 0 to 1 of propagated and current poses, with sigmas multiplied by `tolerance`.
 
-    The mean goes over the keypoints of either pose; one that only one of them has counts 0. Over those that both have,
-    as COCO counts, a fragment that fits in two keypoints would be the person as much as the person is.
+    The mean is over the keypoints of either pose; a keypoint of only one pose counts 0. With COCO's mean over shared
+    keypoints a fragment that matches in two keypoints would score as high as the whole person.
     """
 
     tolerance: float = 1.0
@@ -81,20 +81,20 @@ class FlowSimilarity:
 
 @dataclass(frozen=True)
 class Propagation:
-    """How people of the last frame become boxes for this one."""
+    """Settings of boxes propagated from the last frame."""
 
     enlarge: float = 0.15
-    """Share by which a box around joints grows, in width and height (published)."""
-    least_joint: float = 0.4
-    """Joints with a lower score are left out (published)."""
-    least_box: float = 0.5
-    """Propagated boxes with a lower score are left out (published)."""
-    least_detection: float = 0.5
-    """Detected boxes with a lower score are left out (published)."""
+    """Growth of the box around joints, as a share of width and height (published)."""
+    min_joint_score: float = 0.4
+    """Of joints in a propagated box (published)."""
+    min_propagated_score: float = 0.5
+    """Of propagated boxes (published)."""
+    min_detection_score: float = 0.5
+    """Of detected boxes (published)."""
     overlap: float = 0.5
-    """Boxes that have more than this in common, as intersection over union, show one person."""
+    """NMS IoU threshold."""
     inside: float | None = None
-    """Propagated boxes of which more than this share lies within another add nobody; None (published): they may."""
+    """Drops propagated boxes with more than this share inside another box; None (published) keeps them."""
 
     def __post_init__(self) -> None:
         if not (self.enlarge >= 0 and 0 < self.overlap <= 1):
@@ -104,14 +104,14 @@ class Propagation:
 
 
 def propagated_boxes(people: Sequence[Pose], settings: Propagation | None = None) -> tuple[FloatArray, FloatArray]:
-    """Return boxes (N, 4) of x, y, width, height around people as `Tracker.expect` gives them, and their scores (N,).
+    """Return boxes (N, 4) of x, y, width, height around people from `Tracker.expect`, and their scores (N,).
 
-    A box's score is the mean of its joints' scores. People of whom fewer than two joints are sure have no box.
+    The score of a box is the mean of its joints' scores. People with fewer than two confident joints have no box.
     """
     settings = settings or Propagation()
     boxes, scores = [], []
     for person in people:
-        unsure = ~(person.keypoints[:, 2] >= settings.least_joint)
+        unsure = ~(person.keypoints[:, 2] >= settings.min_joint_score)
         sure = replace(person, keypoints=np.where(unsure[:, None], np.nan, person.keypoints))
         if len(sure.found) >= 2:
             boxes.append(sure.bbox)
@@ -122,21 +122,21 @@ def propagated_boxes(people: Sequence[Pose], settings: Propagation | None = None
 def joined_boxes(
     detected: FloatArray, detected_scores: FloatArray, people: Sequence[Pose], settings: Propagation | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Return detected and propagated boxes (N, 4) with one box a person, and their scores (N,).
+    """Return detected and propagated boxes (N, 4) after NMS, and their scores (N,).
 
-    Detections go before propagated boxes, whatever the scores, which come from different sources: a detector saw the
-    person in this image. Boxes are x, y, width, height.
+    Detected boxes take precedence over propagated ones regardless of scores, which are not comparable. Boxes are x, y,
+    width, height.
     """
     settings = settings or Propagation()
     propagated, propagated_scores = propagated_boxes(people, settings)
     boxes = np.vstack([np.asarray(detected, dtype=np.float64).reshape(-1, 4), propagated])
     scores = np.concatenate([np.asarray(detected_scores, dtype=np.float64).reshape(-1), propagated_scores])
     added = np.arange(len(boxes)) >= len(boxes) - len(propagated)
-    order = np.lexsort((-scores, added))  # detections by score, then the others by theirs
-    order = order[scores[order] >= np.where(added[order], settings.least_box, settings.least_detection)]
-    likeness = overlaps(boxes[order], boxes[order])
+    order = np.lexsort((-scores, added))  # detected boxes by score, then propagated ones by score
+    order = order[scores[order] >= np.where(added[order], settings.min_propagated_score, settings.min_detection_score)]
+    similarity = overlaps(boxes[order], boxes[order])
     if settings.inside is not None:
-        is_part = covered(boxes[order], boxes[order]) > settings.inside
-        likeness[is_part & added[order]] = np.inf
-    kept = order[keep_unlike(likeness, settings.overlap)]
+        inside = covered(boxes[order], boxes[order]) > settings.inside
+        similarity[inside & added[order]] = np.inf
+    kept = order[keep_unlike(similarity, settings.overlap)]
     return boxes[kept], scores[kept]

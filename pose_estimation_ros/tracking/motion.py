@@ -1,4 +1,4 @@
-"""Where points of one image are in the next: what a Tracker asks before it compares people."""
+"""Motion between images, by which a Tracker moves people before it compares them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,32 +12,32 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
 
 FlowField = Callable[[ByteArray, ByteArray], FloatArray]
-"""Takes two grey images (H, W) and returns how far each pixel of the first moved (H, W, 2), x and y in pixels."""
+"""Takes two grey images (H, W) and returns the motion of each pixel of the first, (H, W, 2) x and y in pixels."""
 
 SMALLEST_SIDE = 16
-"""Pixels; the flow methods refuse to look at less."""
+"""Minimum side in pixels of images for the flow methods."""
 
 
 class Motion(Protocol):
-    """Carries points from image to image. It keeps nothing itself: what it saw of an image, the tracker holds."""
+    """Moves points from image to image. It is stateless; the tracker keeps its prepared images."""
 
-    def look(self, image: ByteArray) -> Any:
-        """Return what is to be remembered of an (H, W, 3) BGR image until the next one comes."""
+    def prepare(self, image: ByteArray) -> Any:
+        """Return the data of an (H, W, 3) BGR image that `carry` needs."""
         ...
 
     def carry(self, xy: FloatArray, before: Any, now: Any) -> FloatArray:
-        """Return where points (N, K, 2) of the image before are now; NaN where they were missing."""
+        """Return the positions of points (N, K, 2) of the previous image in the current one; NaN if missing."""
         ...
 
 
 def dis_flow(before: ByteArray, now: ByteArray) -> FloatArray:
-    """Return the flow by dense inverse search (Kroeger et al. 2016), the fast one of OpenCV's presets."""
+    """Return the flow by dense inverse search (Kroeger et al. 2016), OpenCV's fast preset."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     return np.asarray(search.calc(before, now, None))  # type: ignore[call-overload]
 
 
 def farneback_flow(before: ByteArray, now: ByteArray) -> FloatArray:
-    """Return the flow by polynomial expansion (Farneback 2003): about ten times slower, smooth."""
+    """Return the flow by polynomial expansion (Farneback 2003): smoother, about ten times slower."""
     flow = cv2.calcOpticalFlowFarneback(
         before, now, None, pyr_scale=0.5, levels=4, winsize=15, iterations=3, poly_n=5, poly_sigma=1.1, flags=0
     )  # type: ignore[call-overload]
@@ -48,8 +48,8 @@ FLOW_FIELDS: dict[str, FlowField] = {'dis': dis_flow, 'farneback': farneback_flo
 
 
 @dataclass(frozen=True, eq=False)
-class Glance:
-    """An image as the flow sees it: grey (h, w) uint8, and the map from image pixels to its own."""
+class FlowImage:
+    """An image for the flow: grey (h, w) uint8, and the map from image pixels to its pixels."""
 
     grey: ByteArray
     image_to_grey: Affine
@@ -58,11 +58,10 @@ class Glance:
 
 @dataclass(frozen=True)
 class OpticalFlow:
-    """Moves every point by the optical flow where it lies, as Xiao et al. 2018 propagate joints.
+    """Moves every point by the optical flow at its position, as Xiao et al. 2018 propagate joints.
 
-    `field` calculates the flow, on images scaled down to `rows`: 256 rows cost a few milliseconds and resolve what
-    a pose network of that height resolves. Points outside the image move as its edge does. Between images of
-    different size nothing moves.
+    `field` calculates the flow on images scaled down to `rows`; 256 rows take a few milliseconds. Points outside the
+    image move like its edge. Points do not move between images of different size.
     """
 
     field: FlowField = dis_flow
@@ -70,19 +69,19 @@ class OpticalFlow:
 
     def __post_init__(self) -> None:
         if self.rows < SMALLEST_SIDE:
-            raise SettingsError(f'optical flow needs images of {SMALLEST_SIDE} rows or more, got {self.rows}')
+            raise SettingsError(f'optical flow needs {SMALLEST_SIDE} rows or more, got {self.rows}')
 
-    def look(self, image: ByteArray) -> Glance:
-        """Return the image in grey and small; one that is smaller than that stays as it is."""
+    def prepare(self, image: ByteArray) -> FlowImage:
+        """Return the image in grey, scaled down unless it is smaller."""
         height, width = image.shape[:2]
         rows = min(self.rows, height)
         size = (max(SMALLEST_SIDE, round(width * rows / height)), max(SMALLEST_SIDE, rows))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         grey: ByteArray = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-        return Glance(grey, Affine.scaling(size[0] / width, size[1] / height), (height, width))
+        return FlowImage(grey, Affine.scaling(size[0] / width, size[1] / height), (height, width))
 
-    def carry(self, xy: FloatArray, before: Glance, now: Glance) -> FloatArray:
-        """Return the points where the flow takes them."""
+    def carry(self, xy: FloatArray, before: FlowImage, now: FlowImage) -> FloatArray:
+        """Return the points moved by the flow."""
         if before.image_hw != now.image_hw or not np.isfinite(xy).any():
             return xy
         field = self.field(before.grey, now.grey)  # (h, w, 2)

@@ -1,4 +1,4 @@
-"""The One-Euro filter (Casiez et al. 2012): a low-pass filter that lets go when a point moves fast."""
+"""The One-Euro filter (Casiez et al. 2012): a low-pass filter whose cutoff rises with speed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ PUBLISHED_HZ = 15.0
 
 @dataclass(frozen=True, eq=False)
 class FilterState:
-    """What the filter remembers of points (..., K, 2); NaN where it remembers nothing."""
+    """State of points (..., K, 2); NaN for points without one."""
 
     raw: FloatArray
     smoothed: FloatArray
     slope: FloatArray
     """Filtered derivative, pixels a second."""
     stamp: FloatArray
-    """Seconds; shape of the points, so that the points of one array may be of different age."""
+    """Seconds, of every point."""
 
     @classmethod
     def empty(cls, shape: tuple[int, ...]) -> 'FilterState':
-        """Remember nothing."""
+        """Return the state of points that were never seen."""
         nothing = np.full(shape, np.nan)
         return cls(nothing, nothing, nothing, nothing)
 
@@ -42,9 +42,9 @@ class FilterState:
 class OneEuro:
     """A One-Euro filter's settings, cutoffs in Hz; `beta` is the rise of the cutoff, Hz per pixel a second.
 
-    With `frequency` None the time between two stamps counts, otherwise samples are taken to come at that rate
-    whatever their stamps (published code: 15 Hz). A point's first sample, one after a gap (NaN) and one whose stamp
-    does not advance pass unchanged and start afresh.
+    With `frequency` None the filter uses the time between stamps, otherwise this rate regardless of stamps (published
+    code: 15 Hz). The first sample of a point, one after a gap (NaN) and one whose stamp does not advance pass unchanged
+    and restart the filter.
     """
 
     min_cutoff: float = 1.0

@@ -1,4 +1,4 @@
-"""How alike two poses are: stateless functions that a Tracker takes as an argument."""
+"""Similarity of poses: stateless functions that a Tracker takes as an argument."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,17 +10,17 @@ from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
 
 SIMILAR = 0.5
-"""Keypoints count as the same when their similarity is above this (published)."""
+"""Minimum similarity of a keypoint that stayed in place (published)."""
 
 REACH = 0.15
-"""Of a person's height or width: how far a keypoint may move between frames and still count as near."""
+"""Standard deviation of a keypoint's motion between frames, as a share of the person's height or width."""
 
 SMALLEST_PERSON = 8.0
-"""Pixels; fragments smaller than this are measured as if they were this large."""
+"""Minimum size of a person in pixels."""
 
 
 class Similarity(Protocol):
-    """Compares every previous with every current pose; more is more alike."""
+    """Compares every previous with every current pose; greater is more similar."""
 
     def __call__(self, previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
         """Return a (previous, current) matrix."""
@@ -28,7 +28,7 @@ class Similarity(Protocol):
 
 
 def published_similarity(previous: Pose, current: Pose) -> int:
-    """Return the number of keypoints that lie in the same place in both poses (Lightweight OpenPose's measure)."""
+    """Return the number of keypoints at the same position in both poses (Lightweight OpenPose's measure)."""
     return int(count_similar_keypoints([previous], [current])[0, 0])
 
 
@@ -39,12 +39,12 @@ def count_similar_keypoints(previous: Sequence[Pose], current: Sequence[Pose]) -
 
 
 def closeness(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-    """Return how many keypoints stayed near, each counted by how near, of every previous with every current pose.
+    """Return the sum over keypoints of a Gaussian of their motion, of every previous with every current pose.
 
-    A keypoint that moved by REACH of the larger person's height or width counts 0.6. The published measure asks for
-    COCO's annotation precision of the visible part's area, which small people, fast ones and people of whom a few
-    keypoints show fail between any two frames: on a street video it gives twice as many ids. A sum, not a mean: a
-    whole person continues the whole person before, not a fragment that fits in one keypoint.
+    A keypoint that moved by REACH of the larger person's height or width counts 0.6. The published measure requires
+    COCO's annotation precision relative to the visible part's area, which small, fast or mostly hidden people miss
+    between any two frames: on a street video it gives twice as many ids. The sum makes a whole person match the whole
+    person of the previous frame rather than a fragment with one matching keypoint.
     """
     if not previous or not current:
         return np.empty((len(previous), len(current)))
@@ -57,12 +57,12 @@ def closeness(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
 
 
 def oks_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-    """Return the mean similarity, 0 to 1, of the keypoints found in both poses; 0 where they share none."""
+    """Return OKS from 0 to 1 over the keypoints found in both poses; 0 if they share none."""
     return mean_of_shared(pose_keypoint_similarity(previous, current))
 
 
 def pose_keypoint_similarity(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-    """Return (previous, current, K) object keypoint similarities, NaN where a keypoint is missing from either pose.
+    """Return keypoint similarities (previous, current, K), NaN if a keypoint is missing from either pose.
 
     The scale of a pair is the larger of the two boxes. Raises ValueError for poses of different skeletons.
     """
@@ -76,9 +76,9 @@ def pose_keypoint_similarity(previous: Sequence[Pose], current: Sequence[Pose]) 
 def _coordinates(previous: Sequence[Pose], current: Sequence[Pose]) -> tuple[FloatArray, FloatArray]:
     """Stack keypoints to (P, K, 2) and (C, K, 2) float64; raises ValueError for poses of different skeletons."""
     skeleton = current[0].skeleton
-    strangers = {pose.skeleton.name for pose in (*previous, *current) if pose.skeleton != skeleton}
-    if strangers:
-        raise ValueError(f'poses to compare must share a skeleton, got {skeleton.name} and {", ".join(strangers)}')
+    others = {pose.skeleton.name for pose in (*previous, *current) if pose.skeleton != skeleton}
+    if others:
+        raise ValueError(f'poses to compare must share a skeleton, got {skeleton.name} and {", ".join(others)}')
     xy_previous, xy_current = (
         np.stack([pose.keypoints[:, :2] for pose in poses]).astype(np.float64) for poses in (previous, current)
     )

@@ -13,8 +13,8 @@ from pose_estimation_ros.tracking.similarity import Similarity
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
-    """A pose found in the frame of that number, moved to where it should be now."""
+class PropagatedPose:
+    """A pose of an earlier frame (its number), moved to the current frame."""
 
     pose: Pose
     frame: int
@@ -22,42 +22,43 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A person as last seen: the pose as it was given out, and what the smoother remembers."""
+    """A tracked person: the last pose as returned, and the state of the smoother."""
 
     pose: Pose
     stamp: float
-    memory: Any
-    traces: tuple[Trace, ...]
-    """What is compared with new poses, the latest first; never empty."""
+    smoother_state: Any
+    history: tuple[PropagatedPose, ...]
+    """Poses that new ones are compared with, the latest first; never empty."""
 
 
-def carried(tracks: Sequence[Track], motion: Motion, before: Any, now: Any) -> list[Track]:
-    """Return the tracks with all their traces where the motion between two images takes them."""
-    traces = [trace for track in tracks for trace in track.traces]
-    if not traces:
+def propagated(tracks: Sequence[Track], motion: Motion, before: Any, now: Any) -> list[Track]:
+    """Return the tracks with their histories moved by the motion between two images."""
+    poses = [each.pose for track in tracks for each in track.history]
+    if not poses:
         return []
-    xy = np.stack([trace.pose.keypoints[:, :2] for trace in traces])  # (N, K, 2)
+    xy = np.stack([pose.keypoints[:, :2] for pose in poses])  # (N, K, 2)
     moved = iter(motion.carry(xy, before, now))
-    return [
-        replace(track, traces=tuple(Trace(trace.pose.moved(next(moved)), trace.frame) for trace in track.traces))
-        for track in tracks
-    ]
+
+    def moved_history(track: Track) -> tuple[PropagatedPose, ...]:
+        return tuple(PropagatedPose(each.pose.moved(next(moved)), each.frame) for each in track.history)
+
+    return [replace(track, history=moved_history(track)) for track in tracks]
 
 
 def most_similar(similarity: Similarity, tracks: Sequence[Track], poses: Sequence[Pose]) -> FloatArray:
-    """Return how alike each track's best trace and each pose are (tracks, poses)."""
-    traces = similarity([trace.pose for track in tracks for trace in track.traces], poses)  # (traces, poses)
-    starts = np.cumsum([0, *(len(track.traces) for track in tracks[:-1])])
-    best: FloatArray = np.maximum.reduceat(np.asarray(traces, dtype=np.float64), starts, axis=0)
+    """Return the similarity (tracks, poses) of the best pose of each track's history."""
+    each = similarity([earlier.pose for track in tracks for earlier in track.history], poses)  # (H, poses)
+    starts = np.cumsum([0, *(len(track.history) for track in tracks[:-1])])
+    best: FloatArray = np.maximum.reduceat(np.asarray(each, dtype=np.float64), starts, axis=0)
     return best
 
 
 Matching = Callable[[FloatArray, FloatArray, float], list[int | None]]
-"""Takes similarities (tracks, poses), the poses' scores and the least similarity; returns each pose's track or None."""
+"""Takes similarities (tracks, poses), the poses' scores and the minimum similarity; returns the track of each pose."""
 
 
 def confident_first(similarity: FloatArray, scores: FloatArray, threshold: float) -> list[int | None]:
-    """Let the most confident pose take the track most like it, then the next one (Lightweight OpenPose's way)."""
+    """Assign the most confident pose to the most similar track, then the next one (as Lightweight OpenPose does)."""
     left = np.array(similarity, dtype=np.float64)
     matches: list[int | None] = [None] * len(scores)
     for pose in np.argsort(-scores, kind='stable').tolist():
@@ -68,8 +69,8 @@ def confident_first(similarity: FloatArray, scores: FloatArray, threshold: float
     return matches
 
 
-def most_alike_first(similarity: FloatArray, scores: FloatArray, threshold: float) -> list[int | None]:
-    """Join the pose and track that are most alike, then the next pair (greedy matching, Xiao et al. 2018)."""
+def most_similar_first(similarity: FloatArray, scores: FloatArray, threshold: float) -> list[int | None]:
+    """Assign the most similar pair of pose and track, then the next one (greedy matching, Xiao et al. 2018)."""
     left = np.array(similarity, dtype=np.float64)
     matches: list[int | None] = [None] * len(scores)
     while True:

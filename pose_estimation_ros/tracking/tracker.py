@@ -1,4 +1,4 @@
-"""Identities over time."""
+"""The tracker: assigns ids that persist, and smooths keypoints."""
 
 import math
 import time
@@ -13,7 +13,14 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.tracking.motion import Motion
 from pose_estimation_ros.tracking.one_euro import PUBLISHED_HZ, OneEuro
 from pose_estimation_ros.tracking.similarity import Similarity, closeness, count_similar_keypoints
-from pose_estimation_ros.tracking.track import Matching, Trace, Track, carried, confident_first, most_similar
+from pose_estimation_ros.tracking.track import (
+    Matching,
+    PropagatedPose,
+    Track,
+    confident_first,
+    most_similar,
+    propagated,
+)
 
 PUBLISHED_THRESHOLD = 3.0
 
@@ -21,26 +28,25 @@ TIME_JUMP_S = 0.5
 
 
 class Smoother(Protocol):
-    """Smooths keypoints over time. It keeps nothing itself: what it remembers of a person, the tracker holds."""
+    """Smooths keypoints over time. It is stateless; the tracker keeps the state of each person."""
 
     def smooth(self, xy: FloatArray, stamp: float, states: Sequence[Any]) -> tuple[FloatArray, Sequence[Any]]:
-        """Return the smoothed points (N, K, 2) of N people and their new states; a state is None at first."""
+        """Return the smoothed points (N, K, 2) of N people and their new states; initial states are None."""
         ...
 
 
 class Tracker:
-    """Gives people ids that last, and smooths their keypoints.
+    """Assigns persistent ids to people and smooths their keypoints.
 
-    Poses take their pick in order of confidence: the most similar person among those of the last frame, if the
-    similarity reaches `threshold`, else a new id. Ids count from 0 in every tracker. People who disappear may be
-    found again for `max_age` seconds, where people of the last frame win ties; with 0 the last frame alone counts,
-    as in the published code. A network that misses someone for a few frames is common on a robot, hence the default.
-    Someone first seen with fewer than `sure_keypoints` keypoints gets an id when seen a second time: most such
-    fragments are phantoms of a single frame.
+    In order of confidence, each pose gets the id of the most similar person of the last frame if the similarity reaches
+    `threshold`, otherwise a new id. Ids count from 0 in every tracker. Lost people can be found again for `max_age`
+    seconds; people of the last frame win ties. With 0 only the last frame is used, as in the published code; networks
+    often miss people for a few frames, hence the default. People first detected with fewer than `sure_keypoints`
+    keypoints get an id at the second detection, since most such fragments are false positives of a single frame.
 
-    With a `queue` of several frames every pose of a person in these frames counts, not only the last one, and people
-    may be found again for so many frames, whatever the time. With `motion` people are compared where the image says
-    that they have moved to; `update` then needs the image. `flow_tracker` puts both together.
+    With a `queue` of several frames all poses of a person in these frames are compared, not only the last one, and lost
+    people can be found again for that many frames. With `motion`, poses are moved by the motion of the image before
+    they are compared; `update` then needs the image. `flow_tracker` combines both.
     """
 
     def __init__(
@@ -72,7 +78,7 @@ class Tracker:
 
     @classmethod
     def published(cls) -> 'Tracker':
-        """Make a tracker that behaves as Lightweight OpenPose's: last frame only, filters at a fixed 15 Hz."""
+        """Return Lightweight OpenPose's tracker: last frame only, filters at a fixed 15 Hz."""
         return cls(
             similarity=count_similar_keypoints,
             threshold=PUBLISHED_THRESHOLD,
@@ -83,112 +89,113 @@ class Tracker:
 
     @property
     def needs_image(self) -> bool:
-        """Whether `update` must be given the image."""
+        """Whether `update` needs the image."""
         return self._motion is not None
 
     def reset(self) -> None:
-        """Forget everybody; ids start at 0 again."""
+        """Forget all people; ids start at 0 again."""
         self._next_id = 0
         self._stamp = -math.inf
         self._frame = 0
-        self._seen: list[Track] = []  # in the last frame, in the order given
-        self._lost: list[Track] = []  # before, the latest first
-        self._view: Any = None  # what `motion` keeps of the last image
-        self._looked = False
+        self._current: list[Track] = []  # of the last frame, in the order of its poses
+        self._lost: list[Track] = []  # of earlier frames, the latest first
+        self._image: Any = None  # the last image as prepared by `motion`
+        self._is_moved = False
 
     def expect(self, image: ByteArray, stamp: float | None = None) -> list[Pose]:
-        """Return the people of the last frame where they should be in the next image, (H, W, 3) BGR.
+        """Return the people of the last frame at their expected positions in the next image, (H, W, 3) BGR.
 
-        For methods that look for people in boxes: `propagated_boxes` makes boxes of them. The next `update` is that
-        of this image and looks at it no more. Without `motion` people stay where they were. A stamp that `update`
-        would take for a jump back in time has everybody forgotten now.
+        Top-down methods make boxes of them by `propagated_boxes`. The next call of `update` must be for the same image.
+        Without `motion` people do not move. A stamp that jumps back in time resets the tracker, as in `update`.
         """
         if stamp is not None:
             self._forget_after_a_jump(stamp)
-        self._look(image)
-        self._looked = True
-        return [track.traces[0].pose for track in self._seen]
+        self._move(image)
+        self._is_moved = True
+        return [track.history[0].pose for track in self._current]
 
     @property
     def people(self) -> list[Pose]:
-        """People as they were last given out, those included who were lost a moment ago."""
-        return [track.pose for track in [*self._seen, *self._lost]]
+        """The last pose of all people, including those who can be found again."""
+        return [track.pose for track in [*self._current, *self._lost]]
 
     def update(
         self, poses: list[Pose], stamp: float | None = None, smooth: bool = True, image: ByteArray | None = None
     ) -> list[Pose]:
-        """Return the poses of the next frame, in the order given, with ids and, if wanted, smoothed keypoints.
+        """Return the poses of the next frame, in the same order, with ids and, if wanted, smoothed keypoints.
 
         Args:
             poses: People of this frame; their own ids are ignored.
-            stamp: When the image was taken, in seconds. None takes this machine's monotonic clock; do not mix the
-                two. A stamp more than TIME_JUMP_S before the last one (a bag that starts again) resets the tracker
-                first; images that merely come out of order count as of the same moment.
-            smooth: Without it keypoints stay as they are, and filters start afresh when it comes back.
-            image: The image, (H, W, 3) BGR; needed where `needs_image`.
+            stamp: Time of the image in seconds. None uses the monotonic clock; do not mix the two. A stamp more than
+                TIME_JUMP_S before the last one (a bag that starts again) resets the tracker first; other stamps out of
+                order are treated as equal to the last one.
+            smooth: Smooth keypoints; the filters restart after frames without it.
+            image: (H, W, 3) BGR; required if `needs_image`.
 
         Raises:
-            ValueError: The skeleton is not that of the people tracked so far, or the image is missing.
+            ValueError: The skeleton differs from that of tracked people, or the image is missing.
 
         """
         stamp = time.monotonic() if stamp is None else stamp
         self._forget_after_a_jump(stamp)
         stamp = self._stamp = max(stamp, self._stamp)
-        if not self._looked:
-            self._look(image)
-        self._looked = False
+        if not self._is_moved:
+            self._move(image)
+        self._is_moved = False
         self._frame += 1
         candidates = self._candidates(stamp)
         matches = self._match(poses, candidates)
         found = poses
         if smooth and poses:
-            poses, memories = self._smooth(poses, matches, stamp)
+            poses, states = self._smooth(poses, matches, stamp)
         else:
-            memories = [None] * len(poses)
-        given = [pose.with_id(identity) for pose, identity in zip(poses, self._identities(poses, matches), strict=True)]
-        # Points are carried from where they were found: smoothed ones lag behind, where the flow is somebody else's.
-        compared = given
+            states = [None] * len(poses)
+        identified = [
+            pose.with_id(identity) for pose, identity in zip(poses, self._identities(poses, matches), strict=True)
+        ]
+        # Flow starts at unsmoothed points: smoothed ones lag behind, where the flow may belong to somebody else.
+        compared = identified
         if self._motion is not None:
-            compared = [pose.with_id(person.id) for pose, person in zip(found, given, strict=True)]
-        self._seen = [
-            Track(pose, stamp, memory, (Trace(trace, self._frame), *self._past(match)))
-            for pose, trace, memory, match in zip(given, compared, memories, matches, strict=True)
+            compared = [pose.with_id(person.id) for pose, person in zip(found, identified, strict=True)]
+        self._current = [
+            Track(pose, stamp, state, (PropagatedPose(unsmoothed, self._frame), *self._past(match)))
+            for pose, unsmoothed, state, match in zip(identified, compared, states, matches, strict=True)
         ]
         matched = {id(track) for track in matches}
         self._lost = [track for track in candidates if id(track) not in matched]
-        return given
+        return identified
 
     def _forget_after_a_jump(self, stamp: float) -> None:
         if stamp < self._stamp - TIME_JUMP_S:
             self.reset()
 
-    def _look(self, image: ByteArray | None) -> None:
-        """Carry everybody from the last image to this one."""
+    def _move(self, image: ByteArray | None) -> None:
+        """Move all people from the last image to this one."""
         if self._motion is None:
             return
         if image is None:
-            raise ValueError('this tracker follows people by their motion: update needs the image (image=...)')
-        before, self._view = self._view, self._motion.look(image)
+            raise ValueError('this tracker uses the motion of the image: update needs the image (image=...)')
+        before, self._image = self._image, self._motion.prepare(image)
         if before is not None:
-            self._seen, self._lost = (
-                carried(tracks, self._motion, before, self._view) for tracks in (self._seen, self._lost)
+            self._current, self._lost = (
+                propagated(tracks, self._motion, before, self._image) for tracks in (self._current, self._lost)
             )
 
     def _candidates(self, stamp: float) -> list[Track]:
-        """Return who may be continued, people of the last frame first."""
+        """Return the tracks that may continue, those of the last frame first."""
         if self._queue:
             first = self._frame - self._queue
-            return [track for track in self._seen + self._lost if track.traces[0].frame >= first]
-        # `0 <`: where all stamps are equal (a driver that sets none), people of the last frame alone are candidates.
-        return self._seen + [track for track in self._lost if 0 < stamp - track.stamp <= self._max_age]
+            return [track for track in self._current + self._lost if track.history[0].frame >= first]
+        # `0 <`: if all stamps are equal (a driver that sets none), only tracks of the last frame are candidates.
+        return self._current + [track for track in self._lost if 0 < stamp - track.stamp <= self._max_age]
 
-    def _past(self, track: Track | None) -> tuple[Trace, ...]:
-        """Return a person's earlier poses that will still be in the queue when the next frame comes."""
-        traces = () if track is None else track.traces
-        return tuple(trace for trace in traces if trace.frame > self._frame - self._queue)
+    def _past(self, track: Track | None) -> tuple[PropagatedPose, ...]:
+        """Return the poses of a track that are still in the queue at the next frame."""
+        history = () if track is None else track.history
+        return tuple(each for each in history if each.frame > self._frame - self._queue)
 
     def _match(self, poses: list[Pose], candidates: list[Track]) -> list[Track | None]:
-        """Return for each pose the track it continues."""
+        """Return the track that each pose continues."""
         if not poses or not candidates:
             return [None] * len(poses)
         similarity = most_similar(self._similarity, candidates, poses)
@@ -198,7 +205,7 @@ class Tracker:
     def _identities(self, poses: list[Pose], matches: list[Track | None]) -> list[int | None]:
         """Return an id for each pose: that of its track, or the next free one in order of confidence.
 
-        A fragment of which nothing was seen before gets none yet.
+        A new fragment has no id yet.
         """
         identities = [None if track is None else track.pose.id for track in matches]
         for index in _by_confidence(poses):
@@ -209,10 +216,10 @@ class Tracker:
         return identities
 
     def _smooth(self, poses: list[Pose], matches: list[Track | None], stamp: float) -> tuple[list[Pose], Sequence[Any]]:
-        """Return the poses with smoothed keypoints, and what the smoother remembers of each."""
+        """Return the poses with smoothed keypoints, and the smoother's states."""
         xy = np.stack([pose.keypoints[:, :2] for pose in poses])  # (N, K, 2)
-        xy, memories = self._smoother.smooth(xy, stamp, [track.memory if track else None for track in matches])
-        return [pose.moved(points) for pose, points in zip(poses, xy, strict=True)], memories
+        xy, states = self._smoother.smooth(xy, stamp, [track.smoother_state if track else None for track in matches])
+        return [pose.moved(points) for pose, points in zip(poses, xy, strict=True)], states
 
 
 def _by_confidence(poses: list[Pose]) -> list[int]:

@@ -160,7 +160,7 @@ class TestBadTruth:
     def test_binary_file(self, tmp_path):
         path = tmp_path / 'truth.json'
         path.write_bytes(b'\x1f\x8b\x08\xff\xfe')
-        with pytest.raises(DatasetError, match='something binary'):
+        with pytest.raises(DatasetError, match='is a binary file'):
             coco_score(path, [])
 
     def test_missing_file(self, tmp_path):
@@ -185,8 +185,8 @@ class TestBadDetections:
             ({'image_id': 99}, 'of 1 image not among the 3 of the truth, such as 99'),
             ({'category_id': 7}, 'of category 7, the truth has 1'),
             ({'keypoints': [1.0] * 34}, r'detection 1 of the detections must have 51 keypoint numbers .* got 34'),
-            ({'keypoints': [math.nan] * 51}, 'no finite numbers'),
-            ({'score': None}, 'no finite numbers'),
+            ({'keypoints': [math.nan] * 51}, 'not finite numbers'),
+            ({'score': None}, 'not finite numbers'),
             ({'image_id': 'one'}, 'whole numbers as image_id'),
         ],
     )

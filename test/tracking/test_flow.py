@@ -31,7 +31,7 @@ def ids(poses):
 class Sliding:
     """A motion for which an image is how far everything has moved to the right since the last one."""
 
-    def look(self, image):
+    def prepare(self, image):
         return float(image)
 
     def carry(self, xy, before, now):
@@ -118,8 +118,8 @@ def test_what_is_remembered_does_not_grow():
     tracker = sliding_tracker(queue=3)
     for frame in range(40):
         tracker.update([person(0), person(1000 * frame + 1000)], frame, image=0)
-    assert len(tracker._seen) + len(tracker._lost) <= 2 + 3
-    assert max(len(track.traces) for track in tracker._seen) == 3
+    assert len(tracker._current) + len(tracker._lost) <= 2 + 3
+    assert max(len(track.history) for track in tracker._current) == 3
 
 
 def test_reset_forgets_people_and_picture():
@@ -183,7 +183,7 @@ def test_detected_and_propagated_boxes_are_joined():
 def test_detections_may_count_from_another_score_on_than_propagated_boxes():
     faint, weak = person(0, joint=0.45), np.array([[700, 0, 50, 90]])
     for least, count in ((0.5, 0), (0.3, 1)):
-        _, scores = joined_boxes(weak, np.array([0.4]), [faint], Propagation(least_detection=least))
+        _, scores = joined_boxes(weak, np.array([0.4]), [faint], Propagation(min_detection_score=least))
         assert scores.tolist() == [0.4] * count
 
 
@@ -209,7 +209,7 @@ def test_without_a_detector_people_are_their_own_boxes():
 @pytest.mark.parametrize(
     ('make', 'sentence'),
     [
-        (lambda: FlowSettings(queue=0), 'a queue holds 1 frame or more'),
+        (lambda: FlowSettings(queue=0), 'queue must be 1 frame or more'),
         (lambda: FlowSimilarity(0), 'tolerance must be above 0'),
         (lambda: Propagation(overlap=0), 'overlap above 0'),
         (lambda: Propagation(inside=1), 'inside must be above 0 and below 1, or None'),

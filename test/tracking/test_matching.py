@@ -1,6 +1,6 @@
 import numpy as np
 
-from pose_estimation_ros.tracking.track import confident_first, most_alike_first
+from pose_estimation_ros.tracking.track import confident_first, most_similar_first
 
 SIMILARITY = np.array([[0.9, 0.8, 0.2], [0.7, 0.1, 0.3]])  # (tracks, poses)
 
@@ -10,11 +10,11 @@ def test_the_confident_choose_first():
 
 
 def test_the_most_alike_are_joined_first():
-    assert most_alike_first(SIMILARITY, np.array([1, 5, 3]), 0.25) == [0, None, 1]
+    assert most_similar_first(SIMILARITY, np.array([1, 5, 3]), 0.25) == [0, None, 1]
 
 
 def test_below_the_threshold_nobody_is_joined():
-    for matching in (confident_first, most_alike_first):
+    for matching in (confident_first, most_similar_first):
         assert matching(SIMILARITY, np.ones(3), 0.95) == [None] * 3
         assert matching(SIMILARITY, np.ones(3), 0.9) == [0, None, None]
     assert SIMILARITY[0, 0] == 0.9  # what was given is not changed

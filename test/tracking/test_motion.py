@@ -17,7 +17,7 @@ def shifted(image, x, y):
 
 
 def carried(motion, xy, before, now):
-    return motion.carry(xy, motion.look(before), motion.look(now))
+    return motion.carry(xy, motion.prepare(before), motion.prepare(now))
 
 
 @pytest.mark.parametrize('name', FLOW_FIELDS)

@@ -152,7 +152,7 @@ def test_a_clock_that_stands_still_neither_breaks_ids_nor_piles_up_tracks():
         tracked = tracker.update(poses, 0)
         assert ids(tracked) == [0, frame + 1]
         np.testing.assert_array_equal(tracked[0].keypoints, poses[0].keypoints)
-    assert len(tracker._seen) + len(tracker._lost) < 5
+    assert len(tracker._current) + len(tracker._lost) < 5
 
 
 def test_a_jump_back_in_time_starts_afresh():
@@ -242,7 +242,7 @@ def test_strategies_are_objects():
     first = tracker.update([person(0)], 0)[0]
     np.testing.assert_allclose(first.keypoints[:, :2], SHAPE * 2, rtol=1e-5)
     assert ids(tracker.update([first], 0.1)) == [0]
-    assert [track.memory for track in tracker._seen] == [2]
+    assert [track.smoother_state for track in tracker._current] == [2]
 
 
 def test_another_skeleton_in_between_is_an_error():

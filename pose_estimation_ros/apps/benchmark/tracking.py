@@ -12,7 +12,7 @@ from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.evaluation.tracking_comparison import TrackerRun, run_trackers, total, trials
+from pose_estimation_ros.evaluation.tracking_comparison import TrackerRun, detect, run_trackers, total
 from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
 from pose_estimation_ros.tracking.trackers import TRACKERS
 
@@ -42,7 +42,7 @@ def run_tracking(settings: Namespace, write_results: Write) -> None:
     scene = CrossingSettings(frames=settings.frames)
     runs: dict[str, list[TrackerRun]] = {name: [] for name in TRACKERS}
     for seed in tqdm(range(SEQUENCES), desc='crossings', leave=False):
-        for name, run in run_trackers(trials(crossing_video(seed, scene), seed), TRACKERS).items():
+        for name, run in run_trackers(detect(crossing_video(seed, scene), seed), TRACKERS).items():
             runs[name].append(run)
     rows = [_row(name, each) for name, each in runs.items()]
     frames = f'{counted(settings.frames, "frame")} each at {scene.fps:g} a second'

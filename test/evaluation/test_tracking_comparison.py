@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.evaluation.tracking_comparison import Fallible, run_trackers, total, trials
+from pose_estimation_ros.evaluation.tracking_comparison import DetectorErrors, detect, run_trackers, total
 from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
 from pose_estimation_ros.tracking.flow import FlowSettings, flow_tracker
 from pose_estimation_ros.tracking.motion import OpticalFlow
@@ -29,7 +29,7 @@ def frames():
 
 @pytest.fixture(scope='module')
 def sequence(frames):
-    return trials(frames, 1)
+    return detect(frames, 1)
 
 
 @pytest.fixture(scope='module')
@@ -87,7 +87,7 @@ def test_all_trackers_see_the_same_people(runs, sequence):
 
 
 def test_a_detector_without_faults_finds_the_truth(frames):
-    for trial in trials(frames[:5], 0, Fallible(0, 0, 0, 0)):
+    for trial in detect(frames[:5], 0, DetectorErrors(0, 0, 0, 0)):
         found, true = (
             sorted(pose.found[:, :2].ravel().tolist() for pose in poses) for poses in (trial.found, trial.truth)
         )
@@ -95,9 +95,9 @@ def test_a_detector_without_faults_finds_the_truth(frames):
 
 
 def test_faults_come_as_often_as_they_are_asked_for(frames):
-    trial_runs = trials(frames, 0, Fallible(lost_people=1, phantoms=1))
+    trial_runs = detect(frames, 0, DetectorErrors(lost_people=1, phantoms=1))
     assert all(len(trial.found) == 1 and len(trial.found[0].found) < 8 for trial in trial_runs)
-    assert trials(frames[:3], 4)[2].found[0].score == trials(frames[:3], 4)[2].found[0].score
+    assert detect(frames[:3], 4)[2].found[0].score == detect(frames[:3], 4)[2].found[0].score
 
 
 def test_totals_add_up(sequence):
@@ -111,7 +111,7 @@ def test_totals_add_up(sequence):
 
 def test_senseless_faults_are_refused():
     with pytest.raises(SettingsError, match='shares from 0 to 1'):
-        Fallible(lost_joints=2)
+        DetectorErrors(lost_joints=2)
 
 
 def test_a_tracker_without_flow_needs_no_picture(sequence):
