@@ -22,7 +22,7 @@ from pose_estimation_ros.apps.options.parser import (
     say,
 )
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
-from pose_estimation_ros.core.interrupt import tidy_up_on_sigterm
+from pose_estimation_ros.core.interrupt import clean_up_on_sigterm
 from pose_estimation_ros.core.packages import missing_package
 
 COMMANDS = {
@@ -42,7 +42,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted; 143 where SIGTERM came."""
     replace_closed_streams()
-    tidy_up_on_sigterm()
+    clean_up_on_sigterm()
     try:
         try:
             return _run(argv)

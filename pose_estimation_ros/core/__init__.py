@@ -1,1 +1,1 @@
-"""Values that every layer shares: skeletons, poses, images, geometry, drawing, errors. NumPy and OpenCV only."""
+"""Values that every layer shares: skeletons, poses, images, geometry, OKS, drawing, tables, errors."""

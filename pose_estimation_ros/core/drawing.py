@@ -11,17 +11,17 @@ TRACK_COLOURS = (
     *((75, 25, 230), (75, 180, 60), (25, 225, 255), (200, 130, 0), (48, 130, 245), (180, 30, 145)),
     *((240, 240, 70), (230, 50, 240), (60, 245, 210), (212, 190, 250), (128, 128, 0), (255, 190, 220)),
 )
-FOUND_ENOUGH = 0.0
-"""Keypoints of a lower score are not drawn."""
+MIN_SCORE = 0.0
+"""Minimum score of a keypoint that is drawn."""
 
 
 def draw(img: AnyArray, pose: Pose) -> None:
-    """Draw one pose in place in the published style: filled joints and limbs in one colour (OpenDR's helper)."""
+    """Draw one pose in place in OpenDR's style: filled joints and limbs in one colour."""
     _draw_skeleton(img, pose, PUBLISHED_COLOUR, PUBLISHED_COLOUR, thickness=2, radius=3)
 
 
 def draw_poses(image: AnyArray, poses: list[Pose], boxes: bool = False) -> AnyArray:
-    """Return a copy with every skeleton: limbs coloured by body side, ids as labels, sizes that fit the image."""
+    """Return a copy with every skeleton: limbs coloured by body side, ids as labels, sizes relative to the image."""
     annotated = np.array(image, copy=True, order='C')
     unit = max(1.0, min(image.shape[:2]) / 360)
     for pose in sorted(poses, key=lambda pose: pose.bbox[3]):
@@ -41,10 +41,10 @@ def _draw_skeleton(
     thickness: int,
     radius: int,
 ) -> None:
-    """Draw with fixed colours, or those of the skeleton where they are None."""
+    """Draw in the given colours, or those of the skeleton for None."""
     shift = 3  # drawing coordinates in eighths of a pixel
     fixed = np.nan_to_num(pose.keypoints[:, :2] * (1 << shift), nan=0).round().astype(int)
-    present = np.isfinite(pose.keypoints[:, 0]) & (pose.keypoints[:, 2] >= FOUND_ENOUGH)
+    present = np.isfinite(pose.keypoints[:, 0]) & (pose.keypoints[:, 2] >= MIN_SCORE)
     for (a, b), colour in zip(pose.skeleton.limbs, pose.skeleton.limb_colours, strict=True):
         if present[a] and present[b]:
             ends = fixed[a].tolist(), fixed[b].tolist()
@@ -55,7 +55,7 @@ def _draw_skeleton(
 
 
 def _draw_label(image: AnyArray, pose: Pose, unit: float, box: bool) -> None:
-    """Write the track id above the person, in the track's colour, and the box if wanted."""
+    """Draw the track id above the person in the track's colour, and the box if wanted."""
     colour = TRACK_COLOURS[(pose.id or 0) % len(TRACK_COLOURS)]
     x, y, width, height = get_bbox(pose)
     if box:

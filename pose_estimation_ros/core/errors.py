@@ -1,8 +1,8 @@
-"""Errors that a user can act on. Each message states what was expected, what was given and what to do."""
+"""Errors that users can act on. A message states what was expected, what was found and what to do."""
 
 
 class PoseEstimationError(Exception):
-    """Base class; the command line prints the message as one line and exits with code 2."""
+    """Base of the errors that the command line prints as one line before it exits with code 2."""
 
 
 class ImageError(PoseEstimationError):
@@ -10,7 +10,7 @@ class ImageError(PoseEstimationError):
 
 
 class SourceError(PoseEstimationError):
-    """A video, folder, camera or bag cannot be opened or contains no images."""
+    """A video, folder, camera or bag cannot be opened or has no images."""
 
 
 class WeightsError(PoseEstimationError):
@@ -30,16 +30,16 @@ class OutputError(PoseEstimationError):
 
 
 class DownloadError(PoseEstimationError):
-    """A file cannot be downloaded, or is not the expected file."""
+    """A file cannot be downloaded, or is not the expected one."""
 
 
 class TrainingError(PoseEstimationError):
-    """Training cannot continue; files written before are kept."""
+    """Training cannot continue; files written before remain."""
 
 
 class DatasetError(PoseEstimationError):
-    """Images or annotations of a data set are missing or malformed."""
+    """Images or annotations of a dataset are missing or invalid."""
 
 
 class EvaluationError(PoseEstimationError):
-    """Detections do not match the annotations that they are scored against."""
+    """Detections do not match the ground truth."""

@@ -1,4 +1,4 @@
-"""Writing results whole or not at all."""
+"""Writes files atomically: complete or not at all."""
 
 import contextlib
 import errno
@@ -11,15 +11,15 @@ from pathlib import Path
 from pose_estimation_ros.core.errors import OutputError
 
 STDOUT = Path('-')
-"""What stands for standard output where a file is named."""
+"""Names standard output in place of a file."""
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
 REFUSALS |= {errno.EPIPE}
-"""What a file system, or a pipe, says when it will not take a file."""
+"""Error numbers of file systems and pipes that refuse to write."""
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder to write to, with its parents; raises OutputError where that is not possible."""
+    """Create a folder and its parents; raises OutputError if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -29,13 +29,13 @@ def make_folder(path: Path) -> Path:
 
 @contextlib.contextmanager
 def made_folder(path: Path) -> Iterator[Path]:
-    """Make a folder, with its parents, and take away again what nothing came to lie in when something goes wrong."""
+    """Create a folder and its parents, and remove those that are still empty if the block fails."""
     new = [folder for folder in (path, *path.parents) if not folder.exists()]
     make_folder(path)
     try:
         yield path
     except BaseException:
-        with contextlib.suppress(OSError):  # one that holds something stays, and so those that it lies in
+        with contextlib.suppress(OSError):  # not empty, so its parents stay as well
             for folder in new:
                 folder.rmdir()
         raise
@@ -43,11 +43,10 @@ def made_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path` to write to, and rename it to `path` when all went well.
+    """Yield a temporary name beside `path` to write to, and rename it to `path` if the block succeeds.
 
-    Whatever goes wrong on the way, an interrupt included, leaves no file. Where `path` is a link, the file that it
-    leads to is replaced; a pipe or a device (/dev/stdout) is written to as it is. Raises OutputError where the system
-    refuses.
+    An error or interrupt leaves no file. If `path` is a link its target is replaced; pipes and devices (/dev/stdout)
+    are written to directly. Raises OutputError if the system refuses.
     """
     make_folder(path.parent)
     try:
@@ -59,13 +58,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f'cannot write {path}: {error.strerror}') from error
     if is_stream:
-        with _refusals_told(path):
+        with _refusals_as_output_errors(path):
             yield path
         return
     try:
-        with _refusals_told(path):
+        with _refusals_as_output_errors(path):
             yield temporary
-        _give_name(temporary, target)
+        _rename(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -77,16 +76,16 @@ def _temporary_beside(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _refusals_told(path: Path) -> Iterator[None]:
+def _refusals_as_output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in REFUSALS:  # others came from something else in the block
+        if error.errno in REFUSALS:  # others have another cause in the block
             raise OutputError(f'cannot write {path}: {error.strerror}') from error
         raise
 
 
-def _give_name(temporary: Path, path: Path) -> None:
+def _rename(temporary: Path, path: Path) -> None:
     try:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -95,7 +94,7 @@ def _give_name(temporary: Path, path: Path) -> None:
 
 
 def write_json(path: Path, value: object, indent: int | None = None) -> None:
-    """Write `value` as JSON, whole or not at all."""
+    """Write `value` as JSON atomically."""
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + '\n')
 

@@ -32,7 +32,7 @@ class Affine:
 
     @classmethod
     def scaling(cls, x: float, y: float | None = None, pixel_centres: bool = True) -> 'Affine':
-        """Enlarge an image by x (and y); pixel centres stay pixel centres unless told otherwise."""
+        """Enlarge an image by x (and y); without `pixel_centres` coordinates are multiplied only."""
         y = x if y is None else y
         half = 0.5 if pixel_centres else 0.0
         return cls(np.array([[x, 0.0, half * x - half], [0.0, y, half * y - half]]))
@@ -44,7 +44,7 @@ class Affine:
 
     @classmethod
     def rotation(cls, degrees: float, centre: tuple[float, float]) -> 'Affine':
-        """Turn clockwise (as seen on a screen) about `centre`."""
+        """Rotate clockwise (as seen on a screen) about `centre`."""
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         x, y = centre
         return cls(np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]]))
@@ -61,7 +61,7 @@ class Affine:
         return mapped
 
     def inverse(self) -> 'Affine':
-        """Return the map back."""
+        """Return the inverse map."""
         (a, b, x), (c, d, y) = self.matrix.tolist()
         area = a * d - b * c
         a, b, c, d = d / area, -b / area, -c / area, a / area

@@ -1,4 +1,4 @@
-"""Images: OpenDR's `Image` and a reader that does not pass off half a file as a whole one."""
+"""Images: OpenDR's `Image`, and a reader that rejects truncated files."""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.
 
 
 class Image:
-    """A colour image, in the form of OpenDR's `engine.data.Image`.
+    """A colour image with the interface of OpenDR's `engine.data.Image`.
 
-    Given (H, W, 3) it takes the array for OpenCV's BGR, given (3, H, W) for RGB, given (H, W) for grey.
-    `data` is (3, H, W) RGB, `opencv()` a (H, W, 3) BGR copy that may be drawn on.
+    An array (H, W, 3) is BGR as in OpenCV, (3, H, W) is RGB, (H, W) is grey. `data` is (3, H, W) RGB, `opencv()` a
+    (H, W, 3) BGR copy that may be drawn on.
     """
 
     def __init__(self, data: AnyArray | None = None, dtype: DTypeLike = np.uint8, guess_format: bool = True) -> None:
@@ -33,7 +33,7 @@ class Image:
 
     @classmethod
     def open(cls, path: str | Path) -> 'Image':
-        """Read an image file; raises ImageError where it is none, or only part of one."""
+        """Read an image file; raises ImageError if it is invalid or truncated."""
         return cls(read_image(Path(path)))
 
     @property
@@ -51,7 +51,7 @@ class Image:
         return self.data
 
     def opencv(self) -> AnyArray:
-        """Return a (H, W, 3) BGR copy, as OpenCV wants it."""
+        """Return a (H, W, 3) BGR copy."""
         return self.convert('channels_last', 'bgr')
 
     def convert(self, format: str = 'channels_first', channel_order: str = 'rgb') -> AnyArray:
@@ -81,7 +81,7 @@ def as_bgr(array: AnyArray) -> ByteArray:
 
 
 def to_bgr(image: 'Image | AnyArray | str | Path') -> ByteArray:
-    """Return the (H, W, 3) uint8 BGR pixels of whatever a user passes as an image, without copying where possible."""
+    """Return the (H, W, 3) uint8 BGR pixels of an Image, array or file, without copying if possible."""
     if isinstance(image, str | Path):
         return read_image(Path(image))
     if isinstance(image, Image):
@@ -92,7 +92,7 @@ def to_bgr(image: 'Image | AnyArray | str | Path') -> ByteArray:
 
 
 def read_image(path: Path) -> ByteArray:
-    """Read a file as (H, W, 3) uint8 BGR, turned as its EXIF says; 16-bit, grey and CMYK files are converted."""
+    """Read a file as (H, W, 3) uint8 BGR, rotated by its EXIF; 16-bit, grey and CMYK files are converted."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -101,7 +101,7 @@ def read_image(path: Path) -> ByteArray:
 
 
 def decode_image(content: bytes, name: str) -> ByteArray:
-    """Decode the bytes of an image file; `name` is how errors call it."""
+    """Decode the bytes of an image file; errors use `name`."""
     if not content:
         raise ImageError(f'{name} is empty')
     if _is_cut_off(content):
@@ -116,7 +116,7 @@ def decode_image(content: bytes, name: str) -> ByteArray:
 
 
 def _is_cut_off(content: bytes) -> bool:
-    """Whether a JPEG or PNG misses its end mark (OpenCV fills the rest with grey and says nothing)."""
+    """Whether a JPEG or PNG has no end mark (OpenCV silently fills the rest with grey)."""
     if content.startswith(b'\xff\xd8'):
         return content.find(b'\xff\xd9', _start_of_scan(content)) == -1
     if content.startswith(b'\x89PNG'):
@@ -125,12 +125,12 @@ def _is_cut_off(content: bytes) -> bool:
 
 
 def _start_of_scan(jpeg: bytes) -> int:
-    """Return where a JPEG's pixels begin: in its head an EXIF thumbnail may have end marks of its own."""
-    place = 2
-    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF and jpeg[place + 1] != 0xDA:
-        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], 'big')
-    return place
+    """Return the offset of a JPEG's pixels; an EXIF thumbnail before them may have end marks of its own."""
+    offset = 2
+    while offset + 4 <= len(jpeg) and jpeg[offset] == 0xFF and jpeg[offset + 1] != 0xDA:
+        offset += 2 + int.from_bytes(jpeg[offset + 2 : offset + 4], 'big')
+    return offset
 
 
 ImageLike = Image | AnyArray | str | Path
-"""What users may pass as an image: an Image, an array in OpenCV's BGR order, or the path of a file."""
+"""An Image, an array in OpenCV's BGR order, or the path of a file."""

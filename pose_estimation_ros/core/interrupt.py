@@ -1,4 +1,4 @@
-"""Ctrl-C as the ordinary end of a recording, and SIGTERM as an end that tidies up."""
+"""Ctrl-C as the normal end of a recording, and SIGTERM as an end that cleans up."""
 
 import contextlib
 import signal
@@ -9,22 +9,22 @@ from types import FrameType
 from typing import Any
 
 TERMINATED = 128 + signal.SIGTERM
-"""Exit code of a program that SIGTERM ended, as shells give it."""
+"""Exit code that shells report for a program ended by SIGTERM."""
 
 
-def tidy_up_on_sigterm() -> None:
-    """Let SIGTERM unwind the program, so that half-written files go, rather than end it where it stands."""
+def clean_up_on_sigterm() -> None:
+    """Make SIGTERM raise SystemExit, so that half-written files are removed."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _leave)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the tidying
+    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the cleaning
     sys.exit(TERMINATED)
 
 
 class Stop:
-    """Whether the user has asked to end."""
+    """Whether a signal asked to end."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -32,17 +32,14 @@ class Stop:
         """Whether by SIGTERM."""
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """Take note; a signal handler."""
+        """Handle a signal."""
         self.asked = True
         self.terminated = number == signal.SIGTERM
 
 
 @contextlib.contextmanager
 def ending_on_interrupt(wanted: bool, *others: signal.Signals) -> Iterator[Stop]:
-    """Let Ctrl-C, and other signals named, set a flag rather than break off whatever is being written.
-
-    A second one breaks off.
-    """
+    """Make Ctrl-C, and other named signals, set a flag instead of interrupting; a second signal interrupts."""
     stop = Stop()
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield stop

@@ -1,4 +1,4 @@
-"""Packages that users leave out, and how they get them."""
+"""Optional packages, and how to install them."""
 
 EXTRAS = {
     'torch': 'torch,export',
@@ -15,23 +15,23 @@ EXTRAS = {
     'lightning': 'train',
     'tensorboard': 'train',
 }
-"""Package -> the extras of this package that bring it; none where it is always asked for."""
-CALLED = {'cv2': 'opencv-python', 'jsonargparse': "'jsonargparse[signatures]'"}
-"""What pip calls packages, where that is not the name they are imported by."""
+"""Package -> the extras that install it; empty for required packages."""
+PIP_NAMES = {'cv2': 'opencv-python', 'jsonargparse': "'jsonargparse[signatures]'"}
+"""Names for pip of packages with another import name."""
 
 
 def missing_package(error: ModuleNotFoundError, purpose: str, extras: str | None = None) -> str:
-    """Return a sentence on the package that `error` is about, with its cure; empty where users do not install it.
+    """Return a message about the missing package and how to install it; empty for other modules.
 
     Args:
-        error: What an import raised.
-        purpose: What needs the package: 'reading weights.pth'.
-        extras: Those to name in place of the ones that bring the package.
+        error: Raised by an import.
+        purpose: What needs the package, such as 'reading weights.pth'.
+        extras: Extras to suggest in place of those of the package.
 
     """
     package = str(error.name).partition('.')[0]
     if package not in EXTRAS:
         return ''
     chosen = EXTRAS[package] if extras is None else extras
-    wanted = f"'pose_estimation_ros[{chosen}]'" if chosen else CALLED.get(package, package)
+    wanted = f"'pose_estimation_ros[{chosen}]'" if chosen else PIP_NAMES.get(package, package)
     return f'{purpose} needs the package {package}, which is not installed: pip install {wanted}'

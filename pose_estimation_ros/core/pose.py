@@ -1,4 +1,4 @@
-"""One person's skeleton in one image."""
+"""The pose of one person in one image."""
 
 from dataclasses import dataclass, replace
 
@@ -9,15 +9,15 @@ from pose_estimation_ros.core.arrays import FloatArray, IntArray
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 
 MISSING = np.array([np.nan, np.nan, 0], np.float32)
-"""A keypoint that was not found."""
+"""A missing keypoint."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Keypoints (K, 3) float32: x and y in image pixels (NaN where missing) and a score (0 where missing).
+    """Keypoints (K, 3) float32: x and y in image pixels (NaN if missing) and a score (0 if missing).
 
-    x and y count from the centre of the top-left pixel. `id` is the track's, None while untracked. `ranking` is what
-    COCO's evaluation sorts by, where a method publishes another number for it than its score.
+    x and y count from the centre of the top-left pixel. `id` is that of the track, None without one. `ranking` is the
+    score for COCO's evaluation if the method defines another one than `score`.
     """
 
     keypoints: FloatArray
@@ -38,13 +38,13 @@ class Pose:
 
     @classmethod
     def from_data(cls, data: IntArray, score: float, skeleton: Skeleton = OPENPOSE_18) -> 'Pose':
-        """Make a pose from OpenDR's form: (K, 2) integers, -1 where missing."""
+        """Make a pose from OpenDR's form: (K, 2) integers, -1 if missing."""
         found = (np.asarray(data)[:, 0] != -1).astype(np.float32)
         xy = np.where(found[:, None] > 0, np.asarray(data, dtype=np.float32), np.float32(np.nan))
         return cls(np.column_stack([xy, found]), score, skeleton)
 
     def __getitem__(self, key: int | str) -> FloatArray:
-        """Return x, y and score of a keypoint by number, abbreviation (`r_wri`) or name (`right_wrist`)."""
+        """Return x, y and score of a keypoint by index, abbreviation (`r_wri`) or name (`right_wrist`)."""
         index = self.skeleton.index(key) if isinstance(key, str) else key
         keypoint: FloatArray = self.keypoints[index]
         return keypoint
@@ -57,7 +57,7 @@ class Pose:
 
     @property
     def found(self) -> FloatArray:
-        """(F, 3) keypoints that were found."""
+        """(F, 3) keypoints that are not missing."""
         found: FloatArray = self.keypoints[np.isfinite(self.keypoints[:, 0])]
         return found
 
@@ -68,7 +68,7 @@ class Pose:
 
     @property
     def bbox(self) -> tuple[float, float, float, float]:
-        """x, y, width, height of the smallest box around the keypoints found; zeros when there are none."""
+        """x, y, width, height of the box around the found keypoints; zeros without keypoints."""
         found = self.found
         if not len(found):
             return 0.0, 0.0, 0.0, 0.0
@@ -77,11 +77,11 @@ class Pose:
 
     @property
     def data(self) -> IntArray:
-        """(K, 2) int32 truncated coordinates, -1 where missing: OpenDR's form."""
+        """(K, 2) int32 truncated coordinates, -1 if missing: OpenDR's form."""
         return np.nan_to_num(self.keypoints[:, :2], nan=-1).astype(np.int32)
 
     def with_id(self, identity: int | None) -> 'Pose':
-        """Return the same pose under another id."""
+        """Return the same pose with another id."""
         return replace(self, id=identity)
 
     def moved(self, xy: FloatArray) -> 'Pose':

@@ -1,4 +1,4 @@
-"""Skeletons: which keypoints there are, how they hang together, and how precisely people mark them."""
+"""Skeletons: names of keypoints, limbs, flip permutation and OKS sigmas."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ MIDDLE_BGR = (80, 220, 120)
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A fixed order of keypoints; `sigmas` are the OKS falloffs, `flip` swaps left and right."""
+    """A fixed order of keypoints; `sigmas` are those of OKS, `flip` is the permutation that swaps left and right."""
 
     name: str
     keypoints: tuple[str, ...]
@@ -29,7 +29,7 @@ class Skeleton:
         return len(self.keypoints)
 
     def index(self, name: str) -> int:
-        """Return the place of a keypoint, given its full name or abbreviation."""
+        """Return the index of a keypoint by full name or abbreviation."""
         for names in (self.abbreviations, self.keypoints):
             if name in names:
                 return names.index(name)
@@ -37,11 +37,11 @@ class Skeleton:
 
     def mapping_to(self, other: 'Skeleton') -> IntArray:
         """Return, for every keypoint of `other`, the index of the same keypoint here or -1."""
-        places = {name: index for index, name in enumerate(self.keypoints)}
-        return np.array([places.get(name, -1) for name in other.keypoints])
+        indices = {name: index for index, name in enumerate(self.keypoints)}
+        return np.array([indices.get(name, -1) for name in other.keypoints])
 
     def convert(self, keypoints: FloatArray, other: 'Skeleton') -> FloatArray:
-        """Return (K, 3) keypoints of this skeleton in the order of `other`, NaN with score 0 where it has none."""
+        """Return (K, 3) keypoints of this skeleton in the order of `other`; NaN with score 0 for those it lacks."""
         mapping = self.mapping_to(other)
         converted = np.where(mapping[:, None] >= 0, keypoints[mapping], np.float32(np.nan)).astype(np.float32)
         converted[mapping < 0, 2] = 0
@@ -49,16 +49,16 @@ class Skeleton:
 
     @property
     def limb_colours(self) -> tuple[tuple[int, int, int], ...]:
-        """One BGR colour a limb: one hue for the person's right, one for the left, one for the middle."""
+        """One BGR colour per limb: right, left and middle of the body differ."""
         return tuple(_side_colour(self.keypoints[a], self.keypoints[b]) for a, b in self.limbs)
 
     @property
     def keypoint_colours(self) -> tuple[tuple[int, int, int], ...]:
-        """One BGR colour a keypoint."""
+        """One BGR colour per keypoint."""
         return tuple(_side_colour(name, name) for name in self.keypoints)
 
     def describe(self) -> dict[str, object]:
-        """Return what a program that reads poses needs to know, ready for JSON."""
+        """Return a description for JSON."""
         return {
             'name': self.name,
             'keypoints': list(self.keypoints),
@@ -124,7 +124,7 @@ COCO_17 = Skeleton(
     ),
 )
 
-# MPII publishes no falloffs (it is scored by PCKh); those of COCO's nearest keypoints stand in for tracking and NMS.
+# MPII publishes no sigmas (it is scored by PCKh); tracking and NMS use those of COCO's nearest keypoints.
 MPII_16 = Skeleton(
     name='mpii_16',
     keypoints=(
@@ -146,7 +146,7 @@ MPII_16 = Skeleton(
     ),
 )
 
-# The neck of Leeds Sports Pose lies above the middle of the shoulders, as MPII's upper neck does; falloffs as above.
+# The neck of Leeds Sports Pose lies above the middle of the shoulders, as MPII's upper neck does; sigmas as above.
 LEEDS_14 = Skeleton(
     name='leeds_14',
     keypoints=(
