@@ -1,4 +1,4 @@
-"""The command line: one parser, a module for each command, and what happens when something goes wrong."""
+"""The command line: one parser, one module per command, error handling."""
 
 import logging
 import sys
@@ -26,21 +26,21 @@ from pose_estimation_ros.core.interrupt import clean_up_on_sigterm
 from pose_estimation_ros.core.packages import missing_package
 
 COMMANDS = {
-    'infer': 'draw and write down the people in images, folders, videos or a camera',
-    'evaluate': 'score a model, or a file of detections, on an annotated dataset like COCO',
-    'export': 'turn weights into an ONNX model, fp16 or int8 if wanted',
-    'benchmark': 'measure every stage, beside the published demo on the same weights',
-    'bag': 'add the skeletons of people to a ROS 2 bag, without ROS',
-    'download': 'fetch published weights or test data',
-    'prepare': 'fetch or unpack COCO or ImageNet, or draw people, and lay them out for training and evaluation',
-    'train': 'train a network by a recipe',
-    'demo': 'run everything once on a synthetic video and show what came out',
+    'infer': 'find people in images, folders, videos or a camera',
+    'evaluate': 'score a model, or a file of detections, on a COCO or MPII data set',
+    'export': 'export weights as an ONNX model in fp32, fp16 or int8',
+    'benchmark': 'measure every stage of the pipeline, beside the published demo',
+    'bag': 'add skeletons to a ROS 2 bag, without ROS',
+    'download': 'download published weights, a person detector or test data',
+    'prepare': 'prepare COCO, ImageNet or synthetic people for training and evaluation',
+    'train': 'train a network by a YAML recipe',
+    'demo': 'run the whole pipeline on a synthetic video',
 }
-"""Command -> what it does; each lives in the module of its name, with `add_arguments` and `run`."""
+"""Command -> what it does; the module of the same name has `add_arguments` and `run`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 2 bad input, 130 interrupted; 143 where SIGTERM came."""
+    """Run a command and return its exit code: 0 success, 2 invalid input, 130 interrupted, 143 SIGTERM."""
     replace_closed_streams()
     clean_up_on_sigterm()
     try:
@@ -77,14 +77,14 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def make_parser() -> Parser:
     """Return the parser of all commands."""
-    about = "People's skeletons from pictures, videos and cameras."
+    about = 'Human pose estimation in images, videos and cameras.'
     parser = Parser(prog=PROGRAM, description=about, allow_abbrev=False)  # almost the right name is a mistake
     parser.add_argument('--version', action='version', version=_version())
     commands = parser.add_subcommands(dest='command')
     for name, purpose in COMMANDS.items():
         command = Parser(prog=f'{PROGRAM} {name}', description=f'{purpose[0].upper()}{purpose[1:]}.')
         import_module(f'pose_estimation_ros.apps.commands.{name}').add_arguments(command)
-        command.add_argument('-v', '--verbose', action='store_true', help='Say more of what is going on.')
+        command.add_argument('-v', '--verbose', action='store_true', help='Verbose logging.')
         commands.add_subcommand(name, command, help=purpose)
     return parser
 

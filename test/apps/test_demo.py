@@ -80,8 +80,8 @@ def test_real_weights_find_the_synthetic_people(cli, assets):
 @pytest.mark.parametrize(
     ('arguments', 'expected'),
     [
-        (['--seconds', '0.001'], '--seconds must make a frame or more at 30 a second'),
-        (['--seconds', 'inf'], '--seconds must make a frame or more at 30 a second'),
+        (['--seconds', '0.001'], '--seconds must be at least one frame at 30 Hz'),
+        (['--seconds', 'inf'], '--seconds must be at least one frame at 30 Hz'),
         (['--video', 'missing.mp4'], 'there is no file or folder missing.mp4'),
         (['--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--output', 'taken'], 'cannot make the folder taken'),

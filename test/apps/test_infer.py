@@ -170,7 +170,7 @@ class TestFolders:
             f'pose_estimation: {album / "a3.png"} is cut off (1000 bytes); copy or download it again; it is left out'
         ]
         assert '2 frames, 3 poses' in outcome.out
-        assert ', 1 unreadable and left out' in outcome.out
+        assert ', 1 unreadable and skipped' in outcome.out
         assert names_in(OUT) == ['a10.png', 'a2.png']
         names = [(frame['source'], frame['index'], len(frame['poses'])) for frame in frames_of()]
         assert names == [(str(album / 'a2.png'), 0, 3), (str(album / 'a10.png'), 1, 0)]
@@ -323,7 +323,7 @@ class TestOutput:
 
     def test_show_needs_a_display(self, cli, picture, seeing):
         sentence = cli('infer', picture, '--show', '--json', POSES, '--output', OUT, *seeing).sentence()
-        assert sentence == 'pose_estimation: --show needs a display, and there is none here; use --output DIR instead'
+        assert sentence == 'pose_estimation: --show needs a display, and there is none; use --output DIR instead'
         assert not POSES.exists()
 
 

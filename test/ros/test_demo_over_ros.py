@@ -93,6 +93,6 @@ def test_a_node_that_cannot_start_is_told(tmp_path):
     (tmp_path / 'broken.onnx').write_bytes(b'no model')
     result = demo('--weights', tmp_path / 'broken.onnx', '--output', tmp_path / 'out', '--seconds', 0.5)
     assert result.returncode == 2
-    assert 'the pose node has ended; what it said stands above' in result.stderr
+    assert 'the pose node has ended; see its output above' in result.stderr
     assert 'Traceback' not in result.stderr
     assert not list((tmp_path / 'out').glob('demo*'))

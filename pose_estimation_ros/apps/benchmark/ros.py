@@ -63,7 +63,7 @@ def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, 
         if code == 130:
             raise KeyboardInterrupt
         if code:
-            raise SettingsError('the node could not be measured; what it said stands above')
+            raise SettingsError('the node could not be measured; see its output above')
         measured: list[dict[str, Any]] = json.loads(rows.read_text())
     return measured
 

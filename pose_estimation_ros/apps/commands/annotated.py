@@ -1,4 +1,4 @@
-"""Annotated pictures and videos in a folder, each whole or not there."""
+"""Annotated images and videos in a folder; none is left half-written."""
 
 import contextlib
 import re
@@ -15,13 +15,13 @@ from pose_estimation_ros.data.sources import Frame, Source
 from pose_estimation_ros.data.video import VideoWriter
 
 DEFAULT_FPS = 15.0
-"""Of a camera that does not say how fast it is."""
+"""Frames per second of a camera that does not report its rate."""
 
 ENCODABLE = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'})
 
 
 class AnnotatedOutput:
-    """Writes what was drawn: a picture for each picture, a video for each video, named after their sources."""
+    """Writes an image for each image and a video for each video, named after their sources."""
 
     def __init__(self, folder: Path, sources: Sequence[Source]) -> None:
         self._folder = make_folder(folder)
@@ -61,7 +61,7 @@ class AnnotatedOutput:
         self.paths.append(path)
 
     def _free_name(self, stem: str, suffix: str) -> Path:
-        """Return a name that nothing written before has; raises OutputError where it is that of a source."""
+        """Return an unused name; raises OutputError if it is a source's."""
         path, number = self._folder / f'{stem}{suffix}', 2
         while path in self.paths:
             path, number = self._folder / f'{stem}_{number}{suffix}', number + 1

@@ -1,4 +1,4 @@
-"""`demo`: people walk through a synthetic street, and their skeletons come out as video, picture, JSON and a table."""
+"""`demo`: synthetic people in a street; writes an annotated video, an image and JSON, and prints rates."""
 
 import contextlib
 import importlib.util
@@ -35,25 +35,25 @@ from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 FPS = 30.0
 
 WHOLE = 14
-"""Keypoints of a person who is shown well."""
+"""Keypoints of a person who is completely visible."""
 STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms')
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
-    parser.add_argument('--output', type=Path, default=Path('demo'), metavar='DIR', help='Folder for what comes out.')
-    parser.add_argument('--video', type=str | None, help='A video to use in place of the synthetic people.')
-    parser.add_argument('--seconds', type=PositiveFloat, default=6.0, help='Length.')
-    parser.add_argument('--seed', type=NonNegativeInt, default=4, help='Of the synthetic people.')
-    add_flag(parser, '--local', 'Run in this process even where ROS 2 is there.')
+    """Add the options of this command."""
+    parser.add_argument('--output', type=Path, default=Path('demo'), metavar='DIR', help='Output folder.')
+    parser.add_argument('--video', type=str | None, help='A video instead of synthetic people.')
+    parser.add_argument('--seconds', type=PositiveFloat, default=6.0, help='Length in seconds.')
+    parser.add_argument('--seed', type=NonNegativeInt, default=4, help='Random seed of the synthetic people.')
+    add_flag(parser, '--local', 'Run in this process, without ROS 2.')
     add_tracker_option(parser)
     add_model_options(parser)
 
 
 def run(settings: Namespace) -> int:
-    """Run the learner on a video and show what came of it."""
+    """Run the learner on a video, write the results and print a table."""
     if not 1 <= settings.seconds * FPS < math.inf:
-        raise SettingsError(f'--seconds must make a frame or more at {FPS:g} a second, got {settings.seconds:g}')
+        raise SettingsError(f'--seconds must be at least one frame at {FPS:g} Hz, got {settings.seconds:g}')
     if not settings.local and importlib.util.find_spec('rclpy') and not _needs_local(settings):
         return _over_the_middleware(settings)
     learner = make_learner(settings)
@@ -81,32 +81,32 @@ def run(settings: Namespace) -> int:
     rate = len(people) / (time.perf_counter() - started)
     tracks = counted(len(ids), 'track')
     say(f'{counted(len(people), "frame")}, {np.mean(people):.1f} people a frame, {tracks}')
-    say(f'{rate:.1f} frames/s, with reading or drawing the frames, annotating and writing the video')
+    say(f'{rate:.1f} frames/s, including drawing or reading frames, annotation and video encoding')
     for path in (video, picture, poses_path):
         say(f'wrote {path}')
     return 0
 
 
 def _needs_local(settings: Namespace) -> bool:
-    """Whether something is asked for that is no parameter of the node; says so."""
+    """Return whether an option has no parameter in the node, and print which."""
     special = not_for_the_node(settings)
     if special:
-        say(f'(not over ROS 2: the node does not take {", ".join(special)})')
+        say(f'(not over ROS 2: the node has no parameter for {", ".join(special)})')
     return bool(special)
 
 
 def _over_the_middleware(settings: Namespace) -> int:
-    """Run camera and node as processes that talk over ROS 2; what they say goes to this terminal."""
+    """Run camera and node as processes over ROS 2; their output goes to this terminal."""
     parameters = json.dumps(node_parameters(settings))
     command = [sys.executable, '-m', 'pose_estimation_ros.ros.trials.demo', '--parameters', parameters]
     command += ['--output', str(settings.output), '--seconds', str(settings.seconds), '--seed', str(settings.seed)]
     command += ['--video', settings.video] if settings.video else []
-    say('(camera and pose node over ROS 2; --local runs without)')
+    say('(camera and pose node over ROS 2; use --local to run without)')
     return subprocess.run(command, check=False).returncode
 
 
 def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:
-    """Yield source, stamp and picture, under a progress bar."""
+    """Yield source, stamp and image, under a progress bar."""
     total = round(settings.seconds * FPS)
     if settings.video:
         frames = (frame for source in open_sources([settings.video]) for frame in source.frames())
@@ -120,7 +120,7 @@ def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:
 
 
 def _showing(poses: list[Pose]) -> float:
-    """Return how good a frame is to show: whole people count, fragments count against it."""
+    """Return the quality of a frame for the image: complete people minus half the fragments."""
     whole = sum(len(pose.found) >= WHOLE for pose in poses)
     return whole - 0.5 * (len(poses) - whole)
 

@@ -14,8 +14,8 @@ def add_arguments(parser: Any) -> None:
     """Add the options of this command."""
     parser.add_argument(
         'what', type=Literal['pretrained', 'weights', 'test_data', 'detector'],
-        help='A pretrained model, ImageNet weights of a backbone (to train from), an annotated image, or a person'
-        ' detector (for simple_baseline).',
+        help='What to download: a pretrained model, ImageNet weights of a backbone (to train from), an annotated'
+        ' image, or a person detector (for simple_baseline).',
     )  # fmt: skip
     parser.add_argument('--output', type=Path, default=Path('temp'), metavar='DIR', help='Output folder.')
     parser.add_argument('--method', type=str | None, help='Published system. [lightweight_openpose]')

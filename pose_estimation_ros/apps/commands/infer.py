@@ -1,4 +1,4 @@
-"""`infer`: people in images, folders, videos or a camera, as pictures, video and JSON."""
+"""`infer`: finds people in images, folders, videos or a camera; writes images, videos and JSON."""
 
 import contextlib
 import time
@@ -29,29 +29,31 @@ from pose_estimation_ros.data.sources import Frame, Source
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
+    """Add the options of this command."""
     parser.add_argument(
         'sources', nargs='+', metavar='SOURCE',
         help='Images, folders of images, videos, streams (rtsp://...) or cameras (0, /dev/video0).',
     )  # fmt: skip
-    parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated pictures and videos.')
+    parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated images and videos.')
     add_json_option(parser, 'the poses')
-    add_flag(parser, '--show', 'Show the annotated pictures; q or Esc quits, p pauses.')
+    add_flag(parser, '--show', 'Show the annotated images in a window; q or Esc quits, p pauses.')
     parser.add_argument(
         '--track', type=Literal['auto', 'on', 'off'], default='auto',
-        help='Ids that last from frame to frame; auto: in videos and cameras, not between single images.',
+        help='Track people from frame to frame; auto: in videos and cameras, not between single images.',
     )  # fmt: skip
-    add_flag(parser, '--no-smooth', 'Leave tracked keypoints as they were found.')
+    add_flag(parser, '--no-smooth', 'Do not smooth tracked keypoints.')
     add_flag(parser, '--draw-boxes', 'Draw boxes around tracked people.')
     add_boxes(parser, 'the poses in a JSON file that `infer` wrote with another method, ')
-    parser.add_argument('--limit', type=PositiveInt | None, help='Stop after so many frames of each source.')
+    parser.add_argument(
+        '--limit', type=PositiveInt | None, help='Use only the first N frames of each source.', metavar='N'
+    )
     add_tracker_option(parser)
     add_model_options(parser)
 
 
 @dataclass
 class Tally:
-    """What a source had in it, for the line printed at its end."""
+    """Counts of a source, for the line printed at its end."""
 
     frames: int = 0
     poses: int = 0
@@ -82,11 +84,11 @@ def run(settings: Namespace) -> int:
 
 
 def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) -> None:
-    """Find the people, write down what is wanted, and tell how it went; JSON goes to `stdout` if there is one."""
+    """Find the people, write what is requested and print a summary; JSON goes to `stdout` if it is given."""
     learner = make_learner(settings)
     check_boxes(settings, learner)
     known = boxes_of_frames(settings.boxes)
-    learner.pipeline(settings.upsample_ratio)  # what is wrong with the backend is told before anything is written
+    learner.pipeline(settings.upsample_ratio)  # fails before anything is written
     with contextlib.ExitStack() as stack:
         poses_file = PoseFile(settings.json, learner.method.skeleton, stdout) if settings.json else None
         if poses_file:
@@ -118,13 +120,13 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
     for path in (output.paths if output else []) + ([file] if file else []):
         say(f'wrote {path}')
     if not (output or settings.json or settings.show):
-        say('(--output DIR draws the people, --json FILE writes them down, --show shows them)')
+        say('(no output requested: use --output DIR, --json FILE or --show)')
 
 
 def _poses_of(
     source: Source, learner: Any, settings: Namespace, known: BoxesOfFrame | None
 ) -> Iterator[tuple[Frame, list[Pose]]]:
-    """Yield every frame with its poses, under a progress bar. Ctrl-C is how a camera ends."""
+    """Yield every frame with its poses, under a progress bar. Ctrl-C ends a camera."""
     track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
     learner.reset()
     total = min(source.total or settings.limit, settings.limit) if settings.limit else source.total
@@ -141,4 +143,4 @@ def _poses_of(
 
 def _skipped(source: Source) -> str:
     skipped = getattr(source, 'skipped', 0)
-    return f', {skipped} unreadable and left out' if skipped else ''
+    return f', {skipped} unreadable and skipped' if skipped else ''

@@ -32,7 +32,7 @@ def add_arguments(parser: Any) -> None:
     """Add the options of this command."""
     parser.add_argument(
         'what', type=Literal['coco', 'imagenet', 'synthetic'],
-        help="COCO 2017, ImageNet (ILSVRC 2012), or synthetic people in COCO's layout.",
+        help="What to prepare: COCO 2017, ImageNet (ILSVRC 2012), or synthetic people in COCO's layout.",
     )  # fmt: skip
     parser.add_argument(
         '--output', type=Path | None, metavar='DIR',
@@ -50,7 +50,7 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--keep-archives', 'For coco: keep the downloaded zip files in DIR/archives.')
     parser.add_argument(
         '--archive', type=Path | None, metavar='ZIP',
-        help='For imagenet: imagenet-object-localization-challenge.zip, which needs a Kaggle account.',
+        help='For imagenet: the file imagenet-object-localization-challenge.zip; Kaggle has it for registered users.',
     )  # fmt: skip
     parser.add_argument('--count', type=PositiveInt, default=100, help='For synthetic: number of images.')
     parser.add_argument('--seed', type=NonNegativeInt, default=0, help='For synthetic: random seed.')

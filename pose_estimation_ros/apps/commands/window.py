@@ -1,4 +1,4 @@
-"""A window that shows pictures as they come."""
+"""A window that shows images."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ QUIT_KEYS = (27, ord('q'))
 
 
 class Window:
-    """Shows pictures; q or Esc quits, p pauses and goes on."""
+    """Shows images; q or Esc quits, p pauses and resumes."""
 
     def __enter__(self) -> 'Window':
         # OpenCV's Qt ends the whole process where it finds no display.
         if sys.platform == 'linux' and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
-            raise SettingsError('--show needs a display, and there is none here; use --output DIR instead')
+            raise SettingsError('--show needs a display, and there is none; use --output DIR instead')
         try:
             cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
         except cv2.error as error:
@@ -27,7 +27,7 @@ class Window:
         return self
 
     def show(self, image: ByteArray) -> bool:
-        """Show a picture; return False when the user wants no more."""
+        """Show an image; return False if the user quits."""
         cv2.imshow(TITLE, image)
         key = cv2.waitKey(1) & 0xFF
         while key == ord('p'):

@@ -1,4 +1,4 @@
-"""The demo on the robot's side: a camera process, the pose node's process, and a listener that keeps what comes out."""
+"""The demo over ROS 2: a camera process, the pose node's process, and a listener that writes the results."""
 
 import argparse
 import contextlib
@@ -41,11 +41,11 @@ NODE = '/pose_node'
 START_PATIENCE_S = 60.0
 END_PATIENCE_S = 3.0
 WHOLE = 14
-"""Keypoints of a person who is shown well."""
+"""Keypoints of a person who is completely visible."""
 
 
 class Listener(Node):
-    """Keeps skeletons and annotated pictures by their stamps, and how late the skeletons came."""
+    """Collects skeletons and annotated images by their stamps, and the age of the skeletons."""
 
     def __init__(self, rate: float, video: VideoWriter, open_poses: Callable[[Skeleton], PoseFile]) -> None:
         super().__init__('demo_listener')
@@ -94,7 +94,7 @@ class Listener(Node):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start the processes, listen until the camera has ended, and show what came of it."""
+    """Start the processes, listen until the camera has ended, write the results and print a table."""
     folder = make_folder(arguments.output)
     total = _pictures(arguments)
     clip = arguments.video or _draw_clip(folder / 'camera.mp4', arguments)
@@ -123,11 +123,11 @@ def run(arguments: argparse.Namespace) -> int:
                 if node.poll() is not None or len(listener.people) >= total:
                     break
                 if time.monotonic() - started > arguments.seconds + START_PATIENCE_S:
-                    raise SourceError('the camera and the node did not come to an end in time')
+                    raise SourceError('the camera and the node did not finish in time')
         if node.poll() is not None or camera.poll():
-            raise SourceError('a node has ended too early; what it said stands above')
+            raise SourceError('a node has ended too early; see its output above')
         if not listener.pictures:
-            raise SourceError('no annotated picture arrived; run the two nodes by themselves to see what they say')
+            raise SourceError('no annotated image arrived; run the two nodes by themselves to see their output')
     best = listener.best[1]
     if best is not None:
         _write_picture(paths[1], best)
@@ -136,10 +136,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pictures(arguments: argparse.Namespace) -> int:
-    """Return how many pictures are to be shown at most."""
+    """Return the maximum number of frames."""
     if not (arguments.rate > 0 and 1 <= arguments.seconds * arguments.rate < math.inf):
         raise SettingsError(
-            f'--seconds must make a picture or more at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
+            f'--seconds must be at least one frame at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
         )
     pictures: int = round(arguments.seconds * arguments.rate)
     return pictures
@@ -175,12 +175,12 @@ def _process(name: str, **parameters: Any) -> Iterator['subprocess.Popen[bytes]'
 
 
 def _wait_for(listener: Listener, node: 'subprocess.Popen[bytes]') -> None:
-    """Wait until the pose node listens to pictures."""
+    """Wait until the pose node subscribes to images."""
     deadline = time.monotonic() + START_PATIENCE_S
     while not listener.count_subscribers('/image'):
         rclpy.spin_once(listener, timeout_sec=0.1)
         if node.poll() is not None:
-            raise SourceError('the pose node has ended; what it said stands above')
+            raise SourceError('the pose node has ended; see its output above')
         if time.monotonic() > deadline:
             raise SourceError(f'the pose node was not ready within {START_PATIENCE_S:.0f} s')
 
@@ -196,7 +196,7 @@ def _table(listener: Listener, elapsed: float) -> str:
             for stage in ('preprocess', 'forward', 'decode')
         ),
         f'rate                  {said.get("output Hz", "unknown"):>8s} Hz, the camera '
-        f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames passed over',
+        f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames dropped',
         f'{counted(len(ages), "frame")}, {np.mean(listener.people):.1f} people a frame,'
         f' {counted(len(listener.ids), "track")}, '
         f'{said.get("backend", "")} on {said.get("device", "")}',
@@ -210,21 +210,21 @@ def _write_picture(path: Path, image: ByteArray) -> None:
 
 
 def _set_middleware() -> None:
-    """Give large pictures room in shared memory, and keep the demo to itself."""
+    """Enlarge the shared memory for large images, and isolate the demo in a domain of its own."""
     path = profile()
     for name, value in {**own_domain(), **MEMORY, **({PROFILE: str(path)} if path else {})}.items():
         os.environ.setdefault(name, value)
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the demo; exit 2 where it cannot run."""
+    """Run the demo; exit with code 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog='demo', description='Camera and pose node over the middleware.')
     parser.add_argument('--parameters', type=json.loads, default={}, help="the node's parameters, as JSON")
-    parser.add_argument('--output', type=Path, default=Path('demo'), help='folder for what comes out')
-    parser.add_argument('--video', help='a video in place of the synthetic people')
-    parser.add_argument('--seconds', type=float, default=6.0, help='length; of a longer --video only so much is shown')
-    parser.add_argument('--rate', type=float, default=15.0, help='pictures a second')
-    parser.add_argument('--seed', type=int, default=4, help='of the synthetic people')
+    parser.add_argument('--output', type=Path, default=Path('demo'), help='output folder')
+    parser.add_argument('--video', help='a video instead of synthetic people')
+    parser.add_argument('--seconds', type=float, default=6.0, help='length in seconds; a longer --video is cut')
+    parser.add_argument('--rate', type=float, default=15.0, help='frames per second')
+    parser.add_argument('--seed', type=int, default=4, help='random seed of the synthetic people')
     arguments = parser.parse_args(args)
     _set_middleware()
     rclpy.init(args=[])  # this program's own arguments are none of ROS's

@@ -138,7 +138,7 @@ class _Stage:
 
     def _result(self, part: str, process: 'subprocess.Popen[bytes]') -> Any:
         if process.returncode or not self._out(part).exists():
-            raise SourceError(f'the {part} of the measurement has failed; what it said stands above')
+            raise SourceError(f'the {part} of the measurement has failed; see its output above')
         return json.loads(self._out(part).read_text())
 
     def _out(self, part: str) -> Path:
