@@ -97,6 +97,9 @@ class ModelPipeline(PeoplePipeline, Protocol):
     def prepare(self, image: ByteArray) -> FloatArray:
         """Return the network's input (1, 3, H, W) for an image, as calibration wants it."""
 
+    def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'ModelPipeline':
+        """Return the same pipeline at these scales, and mirrored too with `flip`; raises SettingsError."""
+
 
 class Pipeline:
     """Runs one network on images of any size, at one or more scales and, with `flip`, mirrored too."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes, PersonCrop
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import PIXEL_CORNER, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.settings import check_settings, setting
@@ -98,6 +99,12 @@ class TopDown:
     def with_settings(self, **changes: Any) -> 'TopDown':
         """Return the same with other settings; they share the backend."""
         return self._changed(settings=replace(self.settings, **changes))
+
+    def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TopDown':
+        """Return the same, mirrored too with `flip`; raises SettingsError for scales, since crops have one size."""
+        if tuple(scales) != (1.0,):
+            raise SettingsError('scales are for methods that take whole images; crops have one size')
+        return self.with_settings(flip=flip)
 
     def with_detector(self, detector: PersonDetector) -> 'TopDown':
         """Return the same with another detector; they share the backend."""

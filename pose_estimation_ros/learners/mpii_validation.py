@@ -15,6 +15,7 @@ from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, MpiiTruth, read_truth
 from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
 from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.person_datasets import network_in_training
 from pose_estimation_ros.methods.method import Method
 
@@ -92,13 +93,16 @@ class MpiiValidation:
         return next((published for published in (MEAN, STRICT) if published.replace('@', '_') == name), name)
 
 
-def require_mpii(method: Method) -> None:
-    """Raise SettingsError unless a method finds the joints that PCKh is about, in crops of persons."""
-    if method.sees != 'person' or method.skeleton is not MPII_16:
-        raise SettingsError(
-            f"PCKh needs a top-down network of MPII's {len(MPII_16)} joints, got one of {method.name}; load one, or"
-            " make one with skeleton='mpii'"
-        )
+def mpii_pipeline(learner: Learner, upsample_ratio: int = 4) -> TopDown:
+    """Return a learner's pipeline; raises SettingsError unless it finds MPII's joints in crops of persons."""
+    if learner.takes_boxes and learner.method.skeleton is MPII_16:
+        pipeline = learner.scoring_pipeline(upsample_ratio)
+        if isinstance(pipeline, TopDown):
+            return pipeline
+    raise SettingsError(
+        f"PCKh needs a top-down network of MPII's {len(MPII_16)} joints, got one of {learner.method.name}; load one, or"
+        " make one with skeleton='mpii'"
+    )
 
 
 def evaluate_mpii(pipeline: TopDown, mpii: MpiiPeople, progress: bool = True) -> dict[str, float]:

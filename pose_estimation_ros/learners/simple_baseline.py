@@ -15,7 +15,7 @@ from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest
 from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, require_mpii
+from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, mpii_pipeline
 from pose_estimation_ros.learners.person_crops import PersonCrops, open_detector
 from pose_estimation_ros.learners.person_datasets import (
     DETECTOR,
@@ -189,9 +189,9 @@ class SimpleBaselineLearner(Learner):
             limit: Use only the first N persons; 0 for all.
 
         """
-        require_mpii(self.method)
+        pipeline = mpii_pipeline(self)
         mpii = MpiiPeople.open(Path(images), Path(annotations), Path(head_boxes), limit)
-        return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
+        return evaluate_mpii(pipeline, mpii, progress=not silent)
 
     def _scored_on(self, boxes: BoxSource) -> TopDown:
         """Return what `eval` scores, on boxes of this source; raises SettingsError where nothing finds people."""

@@ -41,7 +41,8 @@ def poses_in(image):
 class FakeLearner:
     """What the node uses of a learner; `hurdle` is called with each picture and may wait or raise."""
 
-    method = SimpleNamespace(name=NAME, skeleton=OPENPOSE_18, sees='picture')
+    method = SimpleNamespace(name=NAME, skeleton=OPENPOSE_18)
+    takes_boxes = False
 
     def __init__(self, hurdle=lambda image: None, **options):
         self.hurdle, self.options = hurdle, options

@@ -23,6 +23,7 @@ from pose_estimation_ros.data.pose_file import PoseFile
 
 if TYPE_CHECKING:
     from pose_estimation_ros.data.bags import BagImage, BagReader, Message
+    from pose_estimation_ros.learners.learner import Learner
 
 LOG = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def run(settings: Namespace) -> int:
 class Estimator:
     """Estimates the poses in the images of one topic, at the stamps of their headers."""
 
-    def __init__(self, learner: Any, topic: str, settings: Namespace) -> None:
+    def __init__(self, learner: 'Learner', topic: str, settings: Namespace) -> None:
         self.skeleton = learner.method.skeleton
         self.pictures = 0
         self._learner, self._topic = learner, topic

@@ -20,9 +20,8 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.inference.detectors.person_detector import WholeImage
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline
+from pose_estimation_ros.inference.pipeline import ModelPipeline
 from pose_estimation_ros.inference.top_down import TopDown
-from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
@@ -174,6 +173,8 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
         make_folder(settings.output)  # told now, not after minutes
     learner = make_learner(settings)
     check_boxes(settings, learner)
+    if scales and learner.takes_boxes:
+        raise SettingsError('--scales is for methods that take whole images; crops have one size')
     plain = learner.scoring_pipeline(settings.upsample_ratio)
     pipeline, boxes = pipeline_and_boxes(plain, settings, scales, dataset.truth)
     found = evaluate_images(
@@ -199,19 +200,18 @@ def parse_scales(text: str | None) -> tuple[float, ...]:
 
 
 def pipeline_and_boxes(
-    plain: TopDown | TwoPass | Pipeline, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
-) -> tuple[PeoplePipeline, dict[int, Boxes] | None]:
+    plain: ModelPipeline, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
+) -> tuple[ModelPipeline, dict[int, Boxes] | None]:
     """Return the pipeline for --flip, --scales and --boxes, and the boxes by image if they are known."""
-    if isinstance(plain, TopDown):
+    pipeline = plain.with_looks(scales or (1.0,), settings.flip)
+    if isinstance(pipeline, TopDown):
         from pose_estimation_ros.learners.person_datasets import boxes_for
 
-        if scales:
-            raise SettingsError('--scales is for methods that take whole images; crops have one size')
         source = settings.boxes or ('detector' if settings.detector else 'whole_image')
         if source == 'whole_image':
-            plain = plain.with_detector(WholeImage())
-        return plain.with_settings(flip=settings.flip), boxes_for(source, truth)
-    return plain.with_looks(scales or (1.0,), settings.flip), None
+            pipeline = pipeline.with_detector(WholeImage())
+        return pipeline, boxes_for(source, truth)
+    return pipeline, None
 
 
 def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:

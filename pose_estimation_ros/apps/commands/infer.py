@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
@@ -26,6 +26,9 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_file import PoseFile
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.learners.learner import Learner
 
 
 def add_arguments(parser: Any) -> None:
@@ -124,7 +127,7 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
 
 
 def _poses_of(
-    source: Source, learner: Any, settings: Namespace, known: BoxesOfFrame | None
+    source: Source, learner: 'Learner', settings: Namespace, known: BoxesOfFrame | None
 ) -> Iterator[tuple[Frame, list[Pose]]]:
     """Yield every frame with its poses, under a progress bar. Ctrl-C ends a camera."""
     track = settings.track == 'on' or (settings.track == 'auto' and source.kind != 'image')
@@ -134,8 +137,9 @@ def _poses_of(
     with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
         for count, frame in enumerate(source.frames(), start=1):
             smooth = not settings.no_smooth
-            given = {} if known is None else {'boxes': known(frame.source, frame.index)}
-            yield frame, learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp, **given)
+            boxes = None if known is None else known(frame.source, frame.index)
+            poses = learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp, boxes=boxes)
+            yield frame, poses
             bar.update()
             if count == settings.limit or stop.asked:
                 return

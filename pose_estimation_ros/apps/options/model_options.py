@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
@@ -14,6 +14,9 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.models.embedded import embedded_model
 from pose_estimation_ros.models.folder import find_model
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.learners.learner import Learner
 
 CALLED = {'mobilenet_use_stride': 'stride', 'num_refinement_stages': 'stages'}
 """Options that learners have under another name."""
@@ -105,7 +108,7 @@ def of_one_pass(settings: Namespace) -> Namespace:
 
 
 @told_as_options()
-def make_learner(settings: Namespace) -> Any:
+def make_learner(settings: Namespace) -> 'Learner':
     """Return a learner with its weights loaded, as the common options say."""
     from pose_estimation_ros.learners.create import create_learner
 

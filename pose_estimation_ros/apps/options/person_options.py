@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import ClosedUnitInterval
 
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.learners.learner import Learner
 
 BoxesOfFrame = Callable[[str, int], Boxes]
 """Where people are, by name of the source and number of the frame."""
@@ -75,11 +78,11 @@ def add_boxes(parser: Any, sources: str) -> None:
     )  # fmt: skip
 
 
-def check_boxes(settings: Namespace, learner: Any) -> None:
+def check_boxes(settings: Namespace, learner: 'Learner') -> None:
     """Raise SettingsError where --boxes does not go with the method or with --detector."""
     if settings.boxes is None:
         return
-    if learner.method.sees != 'person':
+    if not learner.takes_boxes:
         raise SettingsError(f'{settings.method} takes no --boxes: it finds people in whole pictures')
     if settings.boxes == 'detector' and settings.detector is None:
         raise SettingsError('--boxes detector needs --detector PATH; `download detector` fetches one')

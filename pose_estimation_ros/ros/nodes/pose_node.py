@@ -15,6 +15,7 @@ from std_srvs.srv import Trigger
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.ros.messages.detections import required_detection_type
 from pose_estimation_ros.ros.messages.hri import BodyNames
 from pose_estimation_ros.ros.messages.image_conversion import choose_converter
@@ -52,7 +53,7 @@ class PoseNode(LifecycleNode):
         self._statistics = statistics or Statistics()
         self._converter = choose_converter()
         self._names = BodyNames()
-        self._learner: Any = None
+        self._learner: Learner | None = None
         self._backend: Backend | None = None
         self._failure = ''
         self._outputs: Outputs | None = None
@@ -84,12 +85,12 @@ class PoseNode(LifecycleNode):
         self._state = 'inactive'
         return super().on_configure(state)
 
-    def _load(self) -> Any:
+    def _load(self) -> Learner:
         """Return a learner that has seen a picture."""
         method, options = learner_options(self.settings)
         learner = create_learner(method, **options)
         learner.load(self.settings.model_path or None)
-        self._check_boxes(learner.method.sees)
+        self._check_boxes(learner.takes_boxes)
         self._backend = backend = learner.pipeline(self.settings.upsample_ratio).backend
         learner.infer_timed(grey_picture(), self.settings.upsample_ratio)
         if self.settings.device == 'auto' and backend.device == 'cpu':
@@ -97,21 +98,22 @@ class PoseNode(LifecycleNode):
         self.get_logger().info(f'{method} runs on {backend.name}, {backend.device}, {backend.precision}')
         return learner
 
-    def _check_boxes(self, sees: str) -> None:
+    def _check_boxes(self, takes_boxes: bool) -> None:
         """Tell where boxes do not go with the method, and where a robot will hardly want what it gets."""
-        if self.settings.boxes_enabled and sees != 'person':
+        if self.settings.boxes_enabled and not takes_boxes:
             raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole pictures')
         if self.settings.boxes_enabled:
             required_detection_type()  # raises now rather than at activation
-        if sees == 'person' and not (self.settings.boxes_enabled or self.settings.detector):
+        if takes_boxes and not (self.settings.boxes_enabled or self.settings.detector):
             self.get_logger().warning('neither detector nor boxes.enabled: every picture is taken for one person')
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, then let pictures in."""
-        if self._outputs is None or super().on_activate(state) != TransitionCallbackReturn.SUCCESS:
+        learner, outputs = self._learner, self._outputs
+        if learner is None or outputs is None or super().on_activate(state) != TransitionCallbackReturn.SUCCESS:
             return TransitionCallbackReturn.FAILURE
         try:
-            self._begin(self._outputs)
+            self._begin(learner, outputs)
         except Exception as error:
             self._tell('cannot be activated', error)
             self._stop()
@@ -120,11 +122,11 @@ class PoseNode(LifecycleNode):
         self._state = 'active'
         return TransitionCallbackReturn.SUCCESS
 
-    def _begin(self, outputs: Outputs) -> None:
+    def _begin(self, learner: Learner, outputs: Outputs) -> None:
         self._depth = depth = DepthBuffer(self.get_logger()) if self.settings.depth_enabled else None
         self._boxes = boxes = box_buffer(self.settings, self.get_logger())
         surroundings = Surroundings(
-            learner=self._learner,
+            learner=learner,
             outputs=outputs,
             converter=self._converter,
             statistics=self._statistics,
@@ -181,7 +183,8 @@ class PoseNode(LifecycleNode):
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
-            self._learner.reset()
+            if self._learner is not None:
+                self._learner.reset()
         if self._outputs is not None:
             self._outputs.forget_people()
         self._state = 'inactive' if self._learner is not None else 'unconfigured'

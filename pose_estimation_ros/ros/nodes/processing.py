@@ -13,6 +13,7 @@ from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.inference.pipeline import Result
+from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.ros.messages.image_conversion import BrokenImage, Converter, UnsupportedEncoding
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
@@ -34,7 +35,7 @@ MOST_COMPLAINTS = 20
 class Surroundings:
     """What a processor works with."""
 
-    learner: Any
+    learner: Learner
     outputs: Outputs
     converter: Converter
     statistics: Statistics
