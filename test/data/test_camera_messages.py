@@ -134,7 +134,11 @@ def test_mono16_in_both_byte_orders():
 
 @pytest.mark.parametrize('encoding', ['bgr8', '8UC3'])
 @pytest.mark.parametrize('padding', [0, 5])
-@pytest.mark.parametrize('wrap', [bytes, bytearray, lambda data: array.array('B', data), np.frombuffer], ids=str)
+@pytest.mark.parametrize(
+    'wrap',
+    [bytes, bytearray, lambda data: array.array('B', data), np.frombuffer],
+    ids=['bytes', 'bytearray', 'array', 'numpy'],
+)
 def test_bgr_is_not_copied(encoding, padding, wrap):
     image = picture(24, 32)
     sent = message(rows_of(image, encoding), encoding, 24, 32, padding)

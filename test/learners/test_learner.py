@@ -154,7 +154,7 @@ def test_an_unknown_decoding_setting_is_named():
     assert 'keypoint_threshold' in message
 
 
-@pytest.mark.parametrize('schedule', ['', ' ', lambda optimizer: None], ids=repr)
+@pytest.mark.parametrize('schedule', ['', ' ', lambda optimizer: None], ids=['empty', 'blank', 'None'])
 def test_lr_schedule_is_a_function_or_nothing(schedule):
     assert LightweightOpenPoseLearner(lr_schedule=schedule).training.lr_schedule is schedule
 
