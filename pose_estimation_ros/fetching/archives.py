@@ -20,23 +20,23 @@ ENCRYPTED = 1
 """Bit of a member's flags."""
 MOST_TEXT_BYTES = 1 << 26
 FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
-"""What zipfile raises for archives that are damaged, encrypted or packed in a way it does not know."""
+"""Raised by zipfile for archives that are damaged, encrypted or compressed in an unsupported way."""
 
 
 class ArchiveError(DatasetError):
-    """An archive is damaged or is not the one it should be; another copy is needed."""
+    """An archive is damaged or not the expected one."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A member of an archive and the place it goes to, relative to some folder."""
+    """A member of an archive and the path to unpack it to, relative to a folder."""
 
     member: zipfile.ZipInfo
-    place: str
+    path: str
 
 
 class Archive:
-    """A zip archive whose table of contents has been found harmless: no way out of a folder, no links, no password."""
+    """A zip archive with a checked table of contents: no paths outside the folder, no links, no password."""
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self.path = path
@@ -45,55 +45,55 @@ class Archive:
         for member in self.members:
             _refuse_unsafe(path, member)
 
-    def items(self, pattern: str, place: Callable[[re.Match[str]], str]) -> list[Item]:
-        """Return the members whose whole name fits a regular expression, with where `place` says they go.
+    def items(self, pattern: str, path_of: Callable[[re.Match[str]], str]) -> list[Item]:
+        """Return the members whose whole name matches a regular expression, with the path that `path_of` returns.
 
         Raises:
-            ArchiveError: Two members would go to one place.
+            ArchiveError: Two members have the same path.
 
         """
         matches = [(member, re.fullmatch(pattern, member.filename)) for member in self.members]
-        items = [Item(member, place(match)) for member, match in matches if match]
-        places = {item.place for item in items}
-        if len(places) < len(items):
-            twice = counted(len(items) - len(places), 'file')
+        items = [Item(member, path_of(match)) for member, match in matches if match]
+        paths = {item.path for item in items}
+        if len(paths) < len(items):
+            twice = counted(len(items) - len(paths), 'file')
             raise ArchiveError(f'{self.path} contains {twice} twice; get another copy of it')
         return items
 
     def text(self, name: str) -> str:
-        """Return a small member as text; raises ArchiveError where it is absent, large or damaged."""
+        """Return a small member as text; raises ArchiveError if it is absent, large or damaged."""
         member = next((member for member in self.members if member.filename == name), None)
         if member is None:
             raise ArchiveError(f'{self.path} has no {name}; it is not the published archive')
         if member.file_size > MOST_TEXT_BYTES:
             raise ArchiveError(f'{name} in {self.path} has {member.file_size} bytes, too many for what it should be')
-        with _faults_told(self.path, name):
+        with _as_archive_errors(self.path, name):
             return b''.join(self.chunks(member)).decode()
 
     def chunks(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Yield what a member holds, never more than the table of contents says; the checksum is compared."""
-        with _faults_told(self.path, member.filename), self._file.open(member) as file:
+        """Yield the content of a member, at most the declared size; checks the checksum."""
+        with _as_archive_errors(self.path, member.filename), self._file.open(member) as file:
             while chunk := file.read(CHUNK):
                 yield chunk
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """Open an archive and look through its table of contents.
+    """Open an archive and check its table of contents.
 
     Raises:
-        ArchiveError: It is no zip archive, damaged, encrypted, or has members that do not belong into a folder.
-        DatasetError: It is not there or cannot be read.
+        ArchiveError: It is not a zip archive, is damaged or encrypted, or has unsafe members.
+        DatasetError: It is missing or cannot be read.
 
     """
-    with _faults_told(path, 'its table of contents'):
+    with _as_archive_errors(path, 'its table of contents'):
         file = zipfile.ZipFile(path)
     with file:
         yield Archive(path, file)
 
 
 def unpack(archive: Archive, items: Sequence[Item], folder: Path, *, label: str, progress: bool) -> None:
-    """Write members to a folder under a bar; files that an interrupted run left there are compared and kept.
+    """Unpack members to a folder with a progress bar; valid files of an interrupted run are kept.
 
     Raises:
         ArchiveError: A member is damaged.
@@ -104,8 +104,8 @@ def unpack(archive: Archive, items: Sequence[Item], folder: Path, *, label: str,
     units = {'unit': 'B', 'unit_scale': True, 'unit_divisor': 1024}
     with tqdm(desc=f'unpacking {label}', total=total, disable=not progress, file=sys.stderr, **units) as bar:
         for item in items:
-            target = folder / item.place
-            with writing(target):
+            target = folder / item.path
+            with output_errors(target):
                 if _is_whole(target, item.member):
                     bar.update(item.member.file_size)
                     continue
@@ -117,8 +117,8 @@ def unpack(archive: Archive, items: Sequence[Item], folder: Path, *, label: str,
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into OutputError."""
+def output_errors(path: Path) -> Iterator[None]:
+    """Raise errors of writing as OutputError."""
     try:
         yield
     except OSError as error:
@@ -127,7 +127,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:
-    """Whether a file has the size and the checksum of a member."""
+    """Whether a file has the size and checksum of a member."""
     if not path.exists() or path.stat().st_size != member.file_size:
         return False
     checksum = 0
@@ -149,8 +149,8 @@ def _refuse_unsafe(path: Path, member: zipfile.ZipInfo) -> None:
 
 
 @contextlib.contextmanager
-def _faults_told(path: Path, what: str) -> Iterator[None]:
-    """Turn what zipfile finds wrong into ArchiveError, and trouble with reading into DatasetError."""
+def _as_archive_errors(path: Path, what: str) -> Iterator[None]:
+    """Raise errors of zipfile as ArchiveError, and errors of reading as DatasetError."""
     try:
         yield
     except FAULTS as error:

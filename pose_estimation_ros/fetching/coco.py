@@ -11,42 +11,48 @@ from tqdm import tqdm
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened, writing
+from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened, output_errors
 from pose_estimation_ros.fetching.download import fetch
-from pose_estimation_ros.fetching.preparation import Manner, Outcome, in_words, outcome_of, require_space
-from pose_estimation_ros.fetching.tree import WORK, Tree, expect_count, locked, tidy
+from pose_estimation_ros.fetching.preparation import (
+    PreparationOptions,
+    PreparationResult,
+    readable_size,
+    require_space,
+    result_of,
+)
+from pose_estimation_ros.fetching.tree import WORK, Tree, expect_count, locked, remove_empty_work
 
 COCO_URL = 'http://images.cocodataset.org'
 
 
 @dataclass(frozen=True)
 class CocoPart:
-    """One archive of COCO and what is in it. Sizes are in bytes and serve to estimate the room that is needed."""
+    """One archive of COCO and its contents. Sizes in bytes are used to estimate the space needed."""
 
     name: str
     path_on_server: str
-    places: tuple[str, ...]
+    paths: tuple[str, ...]
     pattern: str
-    """Of the members to unpack; its first group is the name a file gets."""
+    """Of the members to unpack; its first group is the file name."""
     files: int
     archive_bytes: int
     unpacked_bytes: int
     names: tuple[str, ...] = ()
     images_by_file: dict[str, int] = field(default_factory=dict)
-    """Keypoint annotations -> how many images they are about."""
+    """Annotation file -> expected number of images."""
 
     @property
     def archive_name(self) -> str:
         return self.path_on_server.rpartition('/')[2]
 
     def tree(self, root: Path) -> Tree:
-        return Tree(root, self.name, self.places, self.files, '.json' if self.names else '.jpg', self.names)
+        return Tree(root, self.name, self.paths, self.files, '.json' if self.names else '.jpg', self.names)
 
 
 def images_part(name: str, files: int, size: int) -> CocoPart:
-    """Describe an archive of images; `size` in bytes, packed or not, since images do not shrink."""
-    places = (f'images/{name}', name)
-    return CocoPart(name, f'zips/{name}.zip', places, rf'{name}/([^/]+\.jpg)', files, size, size)
+    """Return an archive of images; `size` in bytes, compressed or not, since images do not compress."""
+    paths = (f'images/{name}', name)
+    return CocoPart(name, f'zips/{name}.zip', paths, rf'{name}/([^/]+\.jpg)', files, size, size)
 
 
 ANNOTATION_FILES = tuple(
@@ -59,7 +65,7 @@ COCO_2017 = (
     CocoPart(
         name='annotations',
         path_on_server='annotations/annotations_trainval2017.zip',
-        places=('annotations',),
+        paths=('annotations',),
         pattern=r'annotations/([^/]+\.json)',
         files=len(ANNOTATION_FILES),
         archive_bytes=252_907_541,
@@ -72,25 +78,25 @@ DEFAULT_PARTS = ('train2017', 'val2017', 'annotations')
 
 
 KEPT = 'archives'
-"""Folder, in the output, for fetched archives that are to be kept."""
+"""Folder in the output for downloaded archives that are kept."""
 BOMB_FACTOR = 3
-"""An archive that would unpack to so many times what the published one does is refused."""
+"""An archive that would unpack to more than this factor of the published size is refused."""
 
 
 @dataclass(frozen=True)
 class CocoRequest:
-    """What to prepare, and from where."""
+    """Parts to prepare, and their source."""
 
     output: Path
     parts: tuple[str, ...] = DEFAULT_PARTS
     url: str = COCO_URL
     archives: Path | None = None
-    """Folder with the archives; nothing is fetched then, and nothing there is removed."""
+    """Folder with the archives; nothing is downloaded then, and nothing in it is removed."""
     keep_archives: bool = False
-    """Keep fetched archives in KEPT."""
+    """Keep downloaded archives in KEPT."""
 
     def archive_of(self, part: CocoPart) -> Path:
-        """Return where the archive of a part is, or will be."""
+        """Return the path of the archive of a part, which need not exist."""
         if self.archives:
             return self.archives / part.archive_name
         kept = self.output / KEPT / part.archive_name
@@ -103,33 +109,35 @@ class CocoRequest:
         return f'{self.url.rstrip("/")}/{part.path_on_server}'
 
 
-def prepare_coco(request: CocoRequest, manner: Manner, known: Sequence[CocoPart] = COCO_2017) -> Outcome:
-    """Bring COCO into a folder: images/<part>, <part> as a link to it, and annotations.
+def prepare_coco(
+    request: CocoRequest, options: PreparationOptions, known: Sequence[CocoPart] = COCO_2017
+) -> PreparationResult:
+    """Prepare COCO in a folder: images/<part>, <part> as a link to it, and annotations.
 
-    Whatever interrupts this, the next call goes on from there. Parts that are there are left alone.
+    An interrupted call continues at the next one. Existing parts are not changed.
 
     Raises:
         SettingsError: A part is unknown.
-        DatasetError: An archive or what is in place of the dataset is not what it should be.
-        DownloadError: An archive cannot be fetched.
-        OutputError: The disk is full or the folder cannot be written.
+        DatasetError: An archive or an existing folder is invalid.
+        DownloadError: An archive cannot be downloaded.
+        OutputError: The disk is full or the folder cannot be written to.
 
     """
     parts = _chosen(request.parts, known)
     ready = {part.name for part in parts if part.tree(request.output).is_ready()}
     missing = [part for part in parts if part.name not in ready]
-    if manner.dry_run:
+    if options.dry_run:
         there = [part.tree(request.output) for part in parts if part.name in ready]
-        return outcome_of(there, ready, _plan(request, missing, manner))
+        return result_of(there, ready, _plan(request, missing, options))
     if missing:
         with locked(request.output):
-            _make_all(request, missing, manner)
+            _make_all(request, missing, options)
     trees = [part.tree(request.output) for part in parts]
     notes = [note for note in map(Tree.link, trees) if note]
     if ready:
         _remove_leftovers(request, parts)
-    tidy(request.output)
-    return outcome_of(trees, ready, notes)
+    remove_empty_work(request.output)
+    return result_of(trees, ready, notes)
 
 
 def _chosen(names: Sequence[str], known: Sequence[CocoPart]) -> list[CocoPart]:
@@ -142,26 +150,26 @@ def _chosen(names: Sequence[str], known: Sequence[CocoPart]) -> list[CocoPart]:
     return [part for part in known if part.name in names]
 
 
-def _make_all(request: CocoRequest, missing: Sequence[CocoPart], manner: Manner) -> None:
+def _make_all(request: CocoRequest, missing: Sequence[CocoPart], options: PreparationOptions) -> None:
     for part in missing:
         _require_archive(request, part)
-    require_space(request.output, _space_needed(request, missing), manner.free)
+    require_space(request.output, _space_needed(request, missing), options.free)
     for part in missing:
         if not part.tree(request.output).is_ready():  # another process may have made it before the lock was free
-            _make(request, part, manner)
+            _make(request, part, options)
 
 
-def _make(request: CocoRequest, part: CocoPart, manner: Manner) -> None:
+def _make(request: CocoRequest, part: CocoPart, options: PreparationOptions) -> None:
     path = request.archive_of(part)
     if not path.exists():
-        fetch(request.url_of(part), path, progress=manner.progress)
+        fetch(request.url_of(part), path, progress=options.progress)
     tree = part.tree(request.output)
     try:
         with opened(path) as archive:
             items = _items(archive, part)
             total = sum(item.member.file_size for item in items)
-            require_space(request.output, tree.missing_bytes(total), manner.free)
-            tree.make(archive, items, lambda folder: _check_annotations(folder, part, manner), manner.progress)
+            require_space(request.output, tree.missing_bytes(total), options.free)
+            tree.make(archive, items, lambda folder: _check_annotations(folder, part, options), options.progress)
     except ArchiveError as error:
         if path != request.fetched(part):
             raise
@@ -171,27 +179,27 @@ def _make(request: CocoRequest, part: CocoPart, manner: Manner) -> None:
 
 
 def _items(archive: Archive, part: CocoPart) -> list[Item]:
-    """Return what is to be unpacked, after counting it."""
+    """Return the members to unpack, after counting them."""
     items = archive.items(part.pattern, lambda match: match[1])
     kind = f'{part.name} files'
     expect_count(archive.path, kind, len(items), part.files)
-    absent = set(part.names) - {item.place for item in items}
+    absent = set(part.names) - {item.path for item in items}
     if absent:
         raise ArchiveError(f'{archive.path} has no {min(absent)}; it is not the published archive')
     total = sum(item.member.file_size for item in items)
     if total > BOMB_FACTOR * part.unpacked_bytes:
         raise ArchiveError(
-            f'{archive.path} would unpack to {in_words(total)}, expected about {in_words(part.unpacked_bytes)}; '
-            'it is not the published archive'
+            f'{archive.path} would unpack to {readable_size(total)}, expected about '
+            f'{readable_size(part.unpacked_bytes)}; it is not the published archive'
         )
     return items
 
 
-def _check_annotations(folder: Path, part: CocoPart, manner: Manner) -> None:
-    """Raise ArchiveError where keypoint annotations do not load or are about another number of images."""
+def _check_annotations(folder: Path, part: CocoPart, options: PreparationOptions) -> None:
+    """Raise ArchiveError if keypoint annotations are invalid or have another number of images."""
     files = part.images_by_file.items()
     bar = tqdm(
-        files, desc=f'checking {part.name}', unit='file', disable=not (manner.progress and files), file=sys.stderr
+        files, desc=f'checking {part.name}', unit='file', disable=not (options.progress and files), file=sys.stderr
     )
     for name, expected in bar:
         try:
@@ -205,11 +213,11 @@ def _check_annotations(folder: Path, part: CocoPart, manner: Manner) -> None:
 
 
 def _put_away(request: CocoRequest, part: CocoPart) -> None:
-    """Keep or remove an archive that was fetched and is no longer needed."""
+    """Keep or remove a downloaded archive that is no longer needed."""
     fetched = request.fetched(part)
     if not fetched.exists():
         return
-    with writing(fetched):
+    with output_errors(fetched):
         if request.keep_archives:
             fetched.replace(make_folder(request.output / KEPT) / fetched.name)
         else:
@@ -217,7 +225,7 @@ def _put_away(request: CocoRequest, part: CocoPart) -> None:
 
 
 def _remove_leftovers(request: CocoRequest, parts: Sequence[CocoPart]) -> None:
-    """Put away archives of parts that were finished just before an earlier run was killed."""
+    """Put away archives of parts that an earlier run finished before it was killed."""
     for part in parts:
         _put_away(request, part)
 
@@ -232,7 +240,7 @@ def _require_archive(request: CocoRequest, part: CocoPart) -> None:
 
 
 def _space_needed(request: CocoRequest, missing: Sequence[CocoPart]) -> int:
-    """Return by how many bytes the disk will be fuller when it is fullest."""
+    """Return the peak of additional bytes on the disk."""
     added = peak = 0
     for part in missing:
         tree = part.tree(request.output)
@@ -251,13 +259,13 @@ def _bytes_to_fetch(request: CocoRequest, part: CocoPart) -> int:
     return max(0, part.archive_bytes - (begun.stat().st_size if begun.exists() else 0))
 
 
-def _plan(request: CocoRequest, missing: Sequence[CocoPart], manner: Manner) -> Iterator[str]:
+def _plan(request: CocoRequest, missing: Sequence[CocoPart], options: PreparationOptions) -> Iterator[str]:
     for part in missing:
         _require_archive(request, part)
         path, size = request.archive_of(part), _bytes_to_fetch(request, part)
         if not path.exists():
-            yield f'would fetch {in_words(size)} from {request.url_of(part)}'
-        yield f'would unpack {counted(part.files, "file")} of {path} to {request.output / part.places[0]}'
+            yield f'would fetch {readable_size(size)} from {request.url_of(part)}'
+        yield f'would unpack {counted(part.files, "file")} of {path} to {request.output / part.paths[0]}'
     if missing:
-        needed, there = _space_needed(request, missing), manner.free(request.output)
-        yield f'would need {in_words(needed)} on the disk, {in_words(there)} are free'
+        needed, there = _space_needed(request, missing), options.free(request.output)
+        yield f'would need {readable_size(needed)} on the disk, {readable_size(there)} are free'

@@ -25,9 +25,9 @@ WEB_PAGE_SUFFIXES = ('.html', '.htm')
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a server, the name it gets here (relative to the folder), and its hash where one is published.
+    """A file on a server, its local name relative to a folder, and its published hash if there is one.
 
-    Of a hash the beginning is enough: torch's files carry eight digits of theirs in the name.
+    The beginning of a hash is enough: torch's file names have the first eight digits.
     """
 
     path_on_server: str
@@ -95,12 +95,12 @@ def fetch(
 
 
 class _DroppedError(Exception):
-    """The connection ended too early; the message says how much has arrived."""
+    """The connection ended too early; the message has the amount received."""
 
 
 @dataclass
 class _Job:
-    """One file to fetch, over as many connections as it takes."""
+    """The download of one file, over one or more connections."""
 
     url: str
     target: Path
@@ -125,7 +125,7 @@ class _Job:
             tqdm.write(note, file=sys.stderr)
 
     def is_done(self) -> bool:
-        """Whether the target is there and, as far as can be known, right."""
+        """Whether the target exists and has the expected hash or size."""
         with _writing(self.target):
             if self.target.is_dir():
                 raise IsADirectoryError(0, 'it is a folder')
@@ -137,7 +137,7 @@ class _Job:
         return right
 
     def run(self) -> None:
-        """Fetch, trying again where the connection breaks."""
+        """Download, and retry after lost connections."""
         self.read_version_of_part()
         for attempts_left in reversed(range(RETRIES + 1)):
             try:
@@ -153,9 +153,9 @@ class _Job:
         self.finish()
 
     def read_version_of_part(self) -> None:
-        """Take the server's time of its file from the part's modification time, where `_store` puts it (0: unknown).
+        """Read the server's time stamp from the part's modification time, where `_store` keeps it (0: unknown).
 
-        A part of unknown origin is continued only if the hash will tell whether both ends belong together.
+        A part of unknown origin is resumed only if a hash will check the whole file.
         """
         with _writing(self.part):
             modified = int(self.part.stat().st_mtime) if self.part.exists() else 0
@@ -163,7 +163,7 @@ class _Job:
         self.may_resume = modified > 0 or self.sha256 is not None
 
     def transfer(self) -> None:
-        """Get what is missing, over one connection; raises _DroppedError if that ended too early."""
+        """Download the missing data over one connection; raises _DroppedError if it ends too early."""
         with contextlib.closing(self._open()) as stream:
             total = self.size if stream.total is None else stream.total
             if self.size not in (None, total):
@@ -177,7 +177,7 @@ class _Job:
             raise _DroppedError(f'{arrived} of {total} bytes')
 
     def finish(self) -> None:
-        """Check the hash and give the file its name."""
+        """Check the hash and rename the file."""
         with _writing(self.target):
             actual = _sha256(self.part) if self.sha256 else ''
             if actual.startswith(self.sha256 or ''):
@@ -191,7 +191,7 @@ class _Job:
         )
 
     def _open(self) -> Stream:
-        """Connect, continuing the part if it belongs to what the server has now."""
+        """Connect, and resume the part if the server still has that version."""
         offset = self.part.stat().st_size if self.may_resume and self.part.exists() else 0
         stream = self._connect(offset)
         too_long = stream.total is not None and stream.offset > stream.total
@@ -215,7 +215,7 @@ class _Job:
             ) from error
 
     def _refuse_web_page(self, stream: Stream, head: bytes) -> None:
-        """Spot login and error pages that come in place of a file, as if all were well."""
+        """Detect login and error pages sent in place of the file."""
         page = head.lstrip(b'\xef\xbb\xbf \t\r\n').lower().startswith((b'<!doctype html', b'<html'))
         if page and not stream.offset and self.target.suffix.lower() not in WEB_PAGE_SUFFIXES:
             raise DownloadError(
@@ -224,14 +224,14 @@ class _Job:
             )
 
     def _store(self, stream: Stream, head: bytes, total: int | None) -> int:
-        """Write to the part as data come; return the size it has in the end."""
+        """Write received data to the part; return its final size."""
         mode = 'r+b' if stream.offset else 'wb'
         with _writing(self.part), self.part.open(mode) as file, self._bar(stream.offset, total) as bar:
             file.seek(stream.offset)
             for chunk in _chunks(stream, head):
                 file.write(chunk)
                 file.flush()
-                # Each time, so that the part of a process that is killed can be continued.
+                # After each write, so that the part of a killed process can be resumed.
                 os.utime(self.part, (time.time(), stream.version.modified or 0))
                 bar.update(len(chunk))
             return file.tell()
@@ -244,7 +244,7 @@ class _Job:
 
 
 def _chunks(stream: Stream, head: bytes) -> Iterator[bytes]:
-    """Yield the data as they come."""
+    """Yield received data."""
     position, chunk = stream.offset, head
     while chunk:
         yield chunk
@@ -255,7 +255,7 @@ def _chunks(stream: Stream, head: bytes) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _dropping(arrived: int) -> Iterator[None]:
-    """Turn errors of a connection that stood before into _DroppedError."""
+    """Raise errors of an established connection as _DroppedError."""
     try:
         yield
     except NETWORK_ERRORS as error:

@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012) from the archive that Kaggle hands to registered users: a folder for each class."""
+"""ImageNet (ILSVRC 2012) from Kaggle's archive: a folder for each class."""
 
 import csv
 import io
@@ -14,8 +14,14 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened
-from pose_estimation_ros.fetching.preparation import Manner, Outcome, in_words, outcome_of, require_space
-from pose_estimation_ros.fetching.tree import Tree, expect_count, locked, tidy
+from pose_estimation_ros.fetching.preparation import (
+    PreparationOptions,
+    PreparationResult,
+    readable_size,
+    require_space,
+    result_of,
+)
+from pose_estimation_ros.fetching.tree import Tree, expect_count, locked, remove_empty_work
 
 KAGGLE = 'https://www.kaggle.com/competitions/imagenet-object-localization-challenge/data'
 LABELS = 'wordnet_labels.yaml'
@@ -23,13 +29,13 @@ LABELS = 'wordnet_labels.yaml'
 
 @dataclass(frozen=True)
 class ImageNetCounts:
-    """What the published archive holds, and where in it."""
+    """Contents of the published archive."""
 
     train: int = 1_281_167
     val: int = 50_000
     classes: int = 1_000
     most_bytes: int = 400 << 30
-    """An archive that would unpack to more is refused."""
+    """Maximum unpacked size."""
     images: str = 'ILSVRC/Data/CLS-LOC'
     val_solution: str = 'LOC_val_solution.csv'
     synsets: str = 'LOC_synset_mapping.txt'
@@ -45,31 +51,33 @@ class ImageNetCounts:
 IMAGENET = ImageNetCounts()
 
 
-def prepare_imagenet(output: Path, archive: Path | None, manner: Manner, counts: ImageNetCounts = IMAGENET) -> Outcome:
-    """Bring ImageNet into a folder: train/<wnid>, val/<wnid> and LABELS. The user's archive stays where it is.
+def prepare_imagenet(
+    output: Path, archive: Path | None, options: PreparationOptions, counts: ImageNetCounts = IMAGENET
+) -> PreparationResult:
+    """Prepare ImageNet in a folder: train/<wnid>, val/<wnid> and LABELS. The archive is not changed.
 
     Raises:
-        SettingsError: Something is missing and there is no archive to take it from.
-        DatasetError: The archive or what is in place of the dataset is not what it should be.
-        OutputError: The disk is full or the folder cannot be written.
+        SettingsError: A part is missing and no archive is given.
+        DatasetError: The archive or an existing folder is invalid.
+        OutputError: The disk is full or the folder cannot be written to.
 
     """
     trees = counts.trees(output)
     ready = {tree.name for tree in trees if tree.is_ready()}
     missing = [tree for tree in trees if tree.name not in ready]
     if missing or not (output / LABELS).exists():
-        notes = _make_from(_required(archive), output, missing, manner, counts)
-        if manner.dry_run:
-            return outcome_of([tree for tree in trees if tree.name in ready], ready, notes)
-    tidy(output)
-    return outcome_of(trees, ready)
+        notes = _make_from(_required(archive), output, missing, options, counts)
+        if options.dry_run:
+            return result_of([tree for tree in trees if tree.name in ready], ready, notes)
+    remove_empty_work(output)
+    return result_of(trees, ready)
 
 
 def labels_yaml(synsets: str) -> str:
-    """Return class index -> [wnid, label] as YAML, of lines such as `n01440764 tench, Tinca tinca`.
+    """Return class index -> [wnid, label] as YAML, from lines such as `n01440764 tench, Tinca tinca`.
 
-    Indices follow the order of wnids, and a label is the first of the names with _ for spaces, as in the index that
-    published ImageNet classifiers come with.
+    Indices are in the order of wnids, and a label is the first name with _ for spaces, as in the index of published
+    ImageNet classifiers.
     """
     pairs = sorted(line.split(maxsplit=1) for line in synsets.splitlines() if line.strip())
     named = [(wnid, names.partition(',')[0].strip().replace(' ', '_')) for wnid, names in pairs]
@@ -86,25 +94,25 @@ def _required(archive: Path | None) -> Path:
 
 
 def _make_from(
-    path: Path, output: Path, missing: Sequence[Tree], manner: Manner, counts: ImageNetCounts
+    path: Path, output: Path, missing: Sequence[Tree], options: PreparationOptions, counts: ImageNetCounts
 ) -> tuple[str, ...]:
-    """Make what is missing; in a dry run say what would be made, after looking through the archive."""
+    """Unpack missing parts; in a dry run return what would be done, after checking the archive."""
     if not path.is_file():
         raise DatasetError(f'there is no archive {path}; pass the zip file from Kaggle with --archive')
-    if manner.progress:
+    if options.progress:
         tqdm.write(f'reading the table of contents of {path}', file=sys.stderr)
     with opened(path) as archive:
         labels = _labels(archive, counts)
         items = {'train': _train_items(archive, counts), 'val': _val_items(archive, counts)}
         _check_classes(archive, labels, items)
         needed = sum(tree.missing_bytes(_size(items[tree.name])) for tree in missing)
-        if manner.dry_run:
-            return _plan(path, output, missing, needed, manner)
-        require_space(output, needed, manner.free)
+        if options.dry_run:
+            return _plan(path, output, missing, needed, options)
+        require_space(output, needed, options.free)
         with locked(output):
             for tree in missing:
                 if not tree.is_ready():
-                    tree.make(archive, items[tree.name], lambda folder: None, manner.progress)
+                    tree.make(archive, items[tree.name], lambda folder: None, options.progress)
             with written_whole(output / LABELS) as temporary:
                 temporary.write_text(labels)
     return ()
@@ -127,13 +135,13 @@ def _train_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
 
 
 def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
-    """Give each validation image the folder of its class."""
+    """Return the validation images, each in the folder of its class."""
     wnid_of = _solution(archive.text(counts.val_solution))
     items = archive.items(
         rf'{counts.images}/val/(([^/]+)\.JPEG)', lambda match: f'{wnid_of.get(match[2], "")}/{match[1]}'
     )
     expect_count(archive.path, 'validation images', len(items), counts.val)
-    unknown = [item.place for item in items if item.place.startswith('/')]
+    unknown = [item.path for item in items if item.path.startswith('/')]
     if unknown:
         raise ArchiveError(f'{counts.val_solution} in {archive.path} has no class for {unknown[0][1:]}')
     _refuse_bomb(archive, items, counts)
@@ -148,9 +156,9 @@ def _solution(text: str) -> dict[str, str]:
 
 
 def _check_classes(archive: Archive, labels: str, items: dict[str, list[Item]]) -> None:
-    """Raise ArchiveError unless every image's class has a label and every label has training images."""
+    """Raise ArchiveError unless all classes of images have a label and all labels have training images."""
     known = {line.split('"')[3] for line in labels.splitlines()}
-    trained, validated = ({item.place.partition('/')[0] for item in items[name]} for name in ('train', 'val'))
+    trained, validated = ({item.path.partition('/')[0] for item in items[name]} for name in ('train', 'val'))
     odd = (trained ^ known) | (validated - known)
     if odd:
         raise ArchiveError(f'the classes of {archive.path} do not match: {min(odd)} is in one list and not in another')
@@ -159,16 +167,18 @@ def _check_classes(archive: Archive, labels: str, items: dict[str, list[Item]]) 
 def _refuse_bomb(archive: Archive, items: Sequence[Item], counts: ImageNetCounts) -> None:
     if _size(items) > counts.most_bytes:
         raise ArchiveError(
-            f'{archive.path} would unpack to {in_words(_size(items))}, expected at most {in_words(counts.most_bytes)}; '
-            'it is not the published archive'
+            f'{archive.path} would unpack to {readable_size(_size(items))}, expected at most '
+            f'{readable_size(counts.most_bytes)}; it is not the published archive'
         )
 
 
-def _plan(path: Path, output: Path, missing: Sequence[Tree], needed: int, manner: Manner) -> tuple[str, ...]:
+def _plan(
+    path: Path, output: Path, missing: Sequence[Tree], needed: int, options: PreparationOptions
+) -> tuple[str, ...]:
     return (
-        *(f'would unpack {counted(tree.files, "file")} of {path} to {tree.place}' for tree in missing),
+        *(f'would unpack {counted(tree.files, "file")} of {path} to {tree.folder}' for tree in missing),
         f'would write {output / LABELS}',
-        f'would need {in_words(needed)} on the disk, {in_words(manner.free(output))} are free',
+        f'would need {readable_size(needed)} on the disk, {readable_size(options.free(output))} are free',
     )
 
 

@@ -9,27 +9,27 @@ from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.fetching.tree import Tree
 
 FreeSpace = Callable[[Path], int]
-"""Returns the free bytes where a folder is or will be."""
+"""Returns the free bytes on the disk of a folder."""
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how many bytes fit where a folder is or will be."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
+    """Return the free bytes on the disk of a folder, which need not exist."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
 
 
 def require_space(folder: Path, needed: int, free: FreeSpace) -> None:
-    """Raise OutputError where fewer than `needed` bytes are free."""
+    """Raise OutputError if fewer than `needed` bytes are free."""
     there = free(folder)
     if there < needed:
         raise OutputError(
-            f'{folder} needs {in_words(needed)}, but only {in_words(there)} are free; '
+            f'{folder} needs {readable_size(needed)}, but only {readable_size(there)} are free; '
             'free some space, or choose a folder on another disk with --output'
         )
 
 
-def in_words(size: float) -> str:
-    """Return a number of bytes as people read it."""
+def readable_size(size: float) -> str:
+    """Return a number of bytes with a unit."""
     for unit in ('bytes', 'KiB', 'MiB', 'GiB'):
         if size < 1024 or unit == 'GiB':
             break
@@ -42,8 +42,8 @@ MADE = 'made now'
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How to go about it."""
+class PreparationOptions:
+    """Options of all preparations."""
 
     progress: bool = True
     """Show progress bars and notes on stderr."""
@@ -53,8 +53,8 @@ class Manner:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """One part of a dataset: where it is, how much of it, and how it came there."""
+class PreparedPart:
+    """One part of a dataset: its folder, size and state."""
 
     name: str
     path: Path
@@ -64,20 +64,20 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PreparationResult:
     """The parts, and notes for the user (in a dry run: what would be done)."""
 
-    parts: tuple[Prepared, ...]
+    parts: tuple[PreparedPart, ...]
     notes: tuple[str, ...] = ()
 
 
-def outcome_of(trees: Iterable[Tree], ready_before: set[str], notes: Iterable[str] = ()) -> Outcome:
-    """Count what is there in the end; `ready_before` are the names of trees that were there at the beginning."""
-    return Outcome(tuple(_rows(trees, ready_before)), tuple(notes))
+def result_of(trees: Iterable[Tree], ready_before: set[str], notes: Iterable[str] = ()) -> PreparationResult:
+    """Return the result for trees; `ready_before` are the names of those that existed before."""
+    return PreparationResult(tuple(_rows(trees, ready_before)), tuple(notes))
 
 
-def _rows(trees: Iterable[Tree], ready_before: set[str]) -> Iterator[Prepared]:
+def _rows(trees: Iterable[Tree], ready_before: set[str]) -> Iterator[PreparedPart]:
     for tree in trees:
-        content = tree.content(tree.place)
+        content = tree.content(tree.folder)
         state = THERE if tree.name in ready_before else MADE
-        yield Prepared(tree.name, tree.place, content.files, content.bytes, state)
+        yield PreparedPart(tree.name, tree.folder, content.files, content.bytes, state)

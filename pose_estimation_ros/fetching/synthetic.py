@@ -12,26 +12,26 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.synthetic_people import seed_of
-from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner, Outcome, Prepared
+from pose_estimation_ros.fetching.preparation import MADE, THERE, PreparationOptions, PreparationResult, PreparedPart
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 IMAGES = 'val2017'
 ANNOTATIONS = f'annotations/person_keypoints_{IMAGES}.json'
-"""Where `evaluate` looks for them unless told otherwise."""
+"""Default paths of `evaluate`."""
 MARK = 'synthetic.json'
-"""What the folder is of; written first, so that no other dataset's images are replaced."""
+"""Description of the dataset; written first, so that no other dataset is overwritten."""
 PERSON = {'id': 1, 'name': 'person', 'supercategory': 'person'}
 
 
 def prepare_synthetic(
-    output: Path, count: int, seed: int, manner: Manner, scene: SceneSettings | None = None
-) -> Outcome:
-    """Draw scenes and write their truth; the same seed gives the same images.
+    output: Path, count: int, seed: int, options: PreparationOptions, scene: SceneSettings | None = None
+) -> PreparationResult:
+    """Draw scenes and write them with annotations; the seed determines the images.
 
-    The annotations come last, so that an interrupted run is not taken for a dataset.
+    Annotations are written last, so that an interrupted run does not look like a dataset.
 
     Raises:
-        SettingsError: There is another dataset in the folder, or nothing to draw.
+        SettingsError: The folder has another dataset, or count or seed is out of range.
         OutputError: The folder cannot be written to.
 
     """
@@ -49,12 +49,12 @@ def prepare_synthetic(
     if known != info and (known is not None or used):
         raise SettingsError(f'{output} holds another dataset; choose another folder or remove it')
     whole = (output / ANNOTATIONS).exists() and len(list((output / IMAGES).glob('*.jpg'))) == count
-    if not whole and not manner.dry_run:
+    if not whole and not options.dry_run:
         write_json(make_folder(output) / MARK, info)
-        _draw(output, count, seed, scene, info, manner.progress)
-    if not whole and manner.dry_run:
-        return Outcome((), (f'{counted(count, "image")} would be drawn into {output}',))
-    return Outcome(_parts(output, THERE if whole else MADE))
+        _draw(output, count, seed, scene, info, options.progress)
+    if not whole and options.dry_run:
+        return PreparationResult((), (f'{counted(count, "image")} would be drawn into {output}',))
+    return PreparationResult(_parts(output, THERE if whole else MADE))
 
 
 def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[str, Any], progress: bool) -> None:
@@ -74,7 +74,7 @@ def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[
 
 
 def _info(path: Path) -> Any:
-    """Return what a folder's mark says is drawn there, None where there is none."""
+    """Return the description of a folder, None without one."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
@@ -83,10 +83,10 @@ def _info(path: Path) -> Any:
         raise SettingsError(f'{path} cannot be read; remove the folder to draw it again') from error
 
 
-def _parts(output: Path, state: str) -> tuple[Prepared, ...]:
+def _parts(output: Path, state: str) -> tuple[PreparedPart, ...]:
     images = [path.stat().st_size for path in (output / IMAGES).glob('*.jpg')]
     annotations = (output / ANNOTATIONS).stat().st_size
     return (
-        Prepared(IMAGES, output / IMAGES, len(images), sum(images), state),
-        Prepared('annotations', output / ANNOTATIONS, 1, annotations, state),
+        PreparedPart(IMAGES, output / IMAGES, len(images), sum(images), state),
+        PreparedPart('annotations', output / ANNOTATIONS, 1, annotations, state),
     )

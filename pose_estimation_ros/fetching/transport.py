@@ -1,4 +1,4 @@
-"""Connections to where files are: http(s), ftp and file addresses, opened at an offset."""
+"""Connections for downloads: http(s), ftp and file URLs, opened at an offset."""
 
 import calendar
 import contextlib
@@ -24,7 +24,7 @@ NETWORK_ERRORS = (OSError, EOFError, http.client.HTTPException, ftplib.Error)
 
 @dataclass(frozen=True)
 class Version:
-    """What tells one state of a file on the server from another, as far as the server says."""
+    """Version of a file on the server, as far as the server states it."""
 
     etag: str | None = None
     modified: int | None = None
@@ -36,7 +36,7 @@ class Version:
 
     @property
     def if_range(self) -> str | None:
-        """The HTTP header that asks for the rest of this version and of no other."""
+        """The HTTP header that requests the rest of this version only."""
         if self.etag and not self.etag.startswith('W/'):
             return self.etag
         return email.utils.formatdate(self.modified, usegmt=True) if self.modified else None
@@ -44,7 +44,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Stream:
-    """A file on its way: `body` begins at byte `offset` of `total`."""
+    """A file being downloaded: `body` begins at byte `offset` of `total`."""
 
     body: io.BufferedIOBase
     offset: int
@@ -76,7 +76,7 @@ def _open_http(url: str, offset: int, version: Version, timeout: float) -> Strea
 
 
 def _http_request(url: str, offset: int, version: Version) -> Request:
-    """Ask for the file from an offset; a name and password in the address go to its host alone, not along redirects."""
+    """Return the request from an offset; name and password in the URL go to its host only, not to redirects."""
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition('@')
     request = Request(parts._replace(netloc=host).geturl(), headers={'User-Agent': 'pose_estimation_ros'})
@@ -135,11 +135,11 @@ OPENERS: dict[str, Callable[[str, int, Version, float], Stream]] = {
     'ftp': _open_ftp,
     'file': _open_file,
 }
-"""How to connect, by the beginning of the address. An opener may begin at 0 where it cannot begin at the offset."""
+"""URL scheme -> function that connects. It may begin at 0 if it cannot begin at the offset."""
 
 
 def describe(error: Exception, timeout: float) -> str:
-    """Say in words what went wrong with a connection."""
+    """Return a description of a connection error."""
     if isinstance(error, HTTPError):
         return f'the server answers {error.code} {error.reason}'
     if isinstance(error, URLError) and isinstance(error.reason, Exception):

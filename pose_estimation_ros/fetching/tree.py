@@ -1,4 +1,4 @@
-"""A folder of a dataset that is there as a whole or not at all, and how that is known."""
+"""A folder of a dataset that is complete or absent, and the markers that prove it."""
 
 import contextlib
 import fcntl
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from pose_estimation_ros.core.errors import DatasetError, OutputError
 from pose_estimation_ros.core.files import make_folder, write_json
-from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, unpack, writing
+from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, output_errors, unpack
 
 WORK = '.preparing'
-"""Folder for what is not finished."""
+"""Folder of unfinished work."""
 MARKERS = '.prepared'
-"""Folder for notes on what was finished."""
+"""Folder of markers of finished work."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """How many files a folder holds, and how many bytes they have together."""
+    """Number and total bytes of the files in a folder."""
 
     files: int
     bytes: int
@@ -31,23 +31,23 @@ class Content:
 class Tree:
     """One folder of a dataset.
 
-    It is unpacked under WORK, noted under MARKERS, and only then moved to its place. So what is in its place is whole,
-    unless somebody has changed it since, which the note tells.
+    It is unpacked under WORK, described under MARKERS, and only then moved to its final path. A folder there is
+    therefore complete unless it was changed later, which the marker detects.
     """
 
     root: Path
     name: str
-    places: tuple[str, ...]
-    """Where it may lie, relative to the root; the first is where it is put."""
+    paths: tuple[str, ...]
+    """Possible paths relative to the root; new folders get the first."""
     files: int
-    """How many are expected."""
+    """Expected number."""
     suffix: str
     names: tuple[str, ...] = ()
-    """Where not empty, only files of these names count."""
+    """If not empty, only files with these names are counted."""
 
     @property
-    def place(self) -> Path:
-        paths = [self.root / place for place in self.places]
+    def folder(self) -> Path:
+        paths = [self.root / path for path in self.paths]
         return next((path for path in paths if path.is_dir()), paths[0])
 
     @property
@@ -59,47 +59,47 @@ class Tree:
         return self.root / MARKERS / f'{self.name}.json'
 
     def content(self, folder: Path) -> Content:
-        """Count the files in a folder and below that belong to this tree."""
+        """Count the files of this tree in a folder and below."""
         sizes = [entry.stat().st_size for entry in _files_below(folder) if self._counts(entry.name)]
         return Content(len(sizes), sum(sizes))
 
     def is_ready(self) -> bool:
-        """Whether the tree is there as it was made, or made by somebody else, complete.
+        """Whether the tree is unchanged since it was made, or complete if it was made by other means.
 
         Raises:
-            DatasetError: There is something else in its place.
+            DatasetError: The folder has other contents.
 
         """
-        if not self.place.is_dir() or not any(self.place.iterdir()):
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
             return False
-        found, made = self.content(self.place), self._made()
+        found, made = self.content(self.folder), self._made()
         expected = made.files if made else self.files
         if found.files > expected or (not made and found.files < expected):
             raise DatasetError(
-                f'{self.place} holds {found.files} {self.suffix} files, expected {expected}; '
+                f'{self.folder} holds {found.files} {self.suffix} files, expected {expected}; '
                 'move it away, or choose another folder with --output'
             )
         return made is None or found == made
 
     def missing_bytes(self, total: int) -> int:
-        """Return what unpacking would add to the disk, given what the tree has in the end."""
-        there = [folder for folder in (self.place, self.work) if folder.is_dir()]
+        """Return the bytes that unpacking adds to the disk, given the final total."""
+        there = [folder for folder in (self.folder, self.work) if folder.is_dir()]
         return max(0, total - sum(self.content(folder).bytes for folder in there))
 
     def make(self, archive: Archive, items: Sequence[Item], check: Callable[[Path], None], progress: bool) -> None:
-        """Unpack, check and put in place; files of an earlier try that are right are kept.
+        """Unpack, check and move to the final path; valid files of an earlier attempt are kept.
 
         Raises:
             ArchiveError: A member is damaged.
-            DatasetError: The folder of unfinished work holds what does not belong there, or as `check` raises.
+            DatasetError: The folder of unfinished work has other files, or as `check` raises.
             OutputError: A file cannot be written.
 
         """
-        if self.place.is_dir() and any(self.place.iterdir()):  # damaged since: mended where nobody takes it for whole
+        if self.folder.is_dir() and any(self.folder.iterdir()):  # damaged later: repaired among unfinished work
             make_folder(self.work.parent)
-            with writing(self.work):
+            with output_errors(self.work):
                 shutil.rmtree(self.work, ignore_errors=True)
-                self.place.replace(self.work)
+                self.folder.replace(self.work)
         unpack(archive, items, make_folder(self.work), label=self.name, progress=progress)
         found = self.content(self.work)
         if found != Content(len(items), sum(item.member.file_size for item in items)):
@@ -109,29 +109,29 @@ class Tree:
 
     def _finish(self, found: Content) -> None:
         write_json(self.marker, asdict(found))
-        place = self.root / self.places[0]
-        make_folder(place.parent)
-        with writing(place):
+        final = self.root / self.paths[0]
+        make_folder(final.parent)
+        with output_errors(final):
             os.sync()  # or a power cut could leave empty files under their final names
-            self.work.replace(place)
+            self.work.replace(final)
 
     def link(self) -> str | None:
-        """Make the tree reachable at all of its places; return a note where that is not possible."""
-        for path in (self.root / place for place in self.places):
+        """Link the tree to all of its paths; return a note if that fails."""
+        for path in (self.root / each for each in self.paths):
             if path.exists() or path.is_symlink():
                 continue
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.symlink_to(os.path.relpath(self.place, path.parent))
+                path.symlink_to(os.path.relpath(self.folder, path.parent))
             except OSError as error:
-                return f'cannot make the link {path}: {error.strerror}; use {self.place}'
+                return f'cannot make the link {path}: {error.strerror}; use {self.folder}'
         return None
 
     def _counts(self, name: str) -> bool:
         return name in self.names if self.names else name.endswith(self.suffix)
 
     def _made(self) -> Content | None:
-        """Return what was put in place; None where nothing was noted."""
+        """Return the content of the marker; None without a valid one."""
         try:
             noted = json.loads(self.marker.read_text())
             return Content(int(noted['files']), int(noted['bytes']))
@@ -140,16 +140,16 @@ class Tree:
 
 
 def expect_count(archive: Path, what: str, found: int, expected: int) -> None:
-    """Raise ArchiveError where an archive does not hold what it should."""
+    """Raise ArchiveError if an archive does not have the expected number of something."""
     if found != expected:
         raise ArchiveError(f'{archive} has {found} {what}, expected {expected}; it is not the published archive')
 
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Keep other processes from preparing the same folder; raises OutputError where one is at it."""
+    """Lock the folder against other processes; raises OutputError if it is locked."""
     path = make_folder(root / MARKERS) / 'lock'
-    with writing(path):
+    with output_errors(path):
         file = path.open('w')
     with file:
         try:
@@ -161,8 +161,8 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-def tidy(root: Path) -> None:
-    """Remove the folder of unfinished work if nothing is left in it."""
+def remove_empty_work(root: Path) -> None:
+    """Remove the folder of unfinished work if it is empty."""
     with contextlib.suppress(OSError):
         (root / WORK).rmdir()
 

@@ -17,12 +17,12 @@ import pytest
 from pose_estimation_ros.core.errors import DatasetError, DownloadError, OutputError, SettingsError
 from pose_estimation_ros.fetching import coco, download
 from pose_estimation_ros.fetching.coco import CocoPart, CocoRequest, images_part, prepare_coco
-from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner
+from pose_estimation_ros.fetching.preparation import MADE, THERE, PreparationOptions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ('person_keypoints_train2017.json', 'person_keypoints_val2017.json')
 COUNTS = {'train2017': 12, 'val2017': 3}
-QUIET = Manner(progress=False)
+QUIET = PreparationOptions(progress=False)
 ALL = ('train2017', 'val2017', 'annotations')
 
 
@@ -83,8 +83,8 @@ def request_of(output, archives):
     return lambda **options: CocoRequest(**{'output': output, 'archives': archives, **options})
 
 
-def prepare(request, manner=QUIET):
-    return prepare_coco(request, manner, KNOWN)
+def prepare(request, options=QUIET):
+    return prepare_coco(request, options, KNOWN)
 
 
 def states(outcome):
@@ -128,7 +128,9 @@ class TestFromArchives:
     def test_a_second_run_does_nothing_and_says_so(self, request_of, output):
         prepare(request_of())
         before = listing(output)
-        outcome = prepare(request_of(archives=Path('/nowhere')), Manner(progress=False, free=lambda folder: 0))
+        outcome = prepare(
+            request_of(archives=Path('/nowhere')), PreparationOptions(progress=False, free=lambda folder: 0)
+        )
         assert states(outcome) == dict.fromkeys(ALL, THERE)
         assert listing(output) == before
 
@@ -138,13 +140,13 @@ class TestFromArchives:
         assert states(prepare(request_of())) == {'train2017': MADE, 'val2017': THERE, 'annotations': MADE}
 
     def test_shows_progress(self, request_of, capsys):
-        prepare(request_of(), Manner())
+        prepare(request_of(), PreparationOptions())
         shown = capsys.readouterr().err
         assert 'unpacking train2017: 100%' in shown
         assert 'checking annotations: 100%' in shown
 
     def test_dry_run(self, request_of, output, archives):
-        outcome = prepare(request_of(), Manner(dry_run=True, free=lambda folder: 5 << 30))
+        outcome = prepare(request_of(), PreparationOptions(dry_run=True, free=lambda folder: 5 << 30))
         assert f'would unpack 12 files of {archives / "train2017.zip"} to {output}/images/train2017' in outcome.notes
         assert outcome.notes[-1].endswith('5.0 GiB are free')
         assert not output.parent.exists()
@@ -304,12 +306,12 @@ class TestBadArchives:
 class TestDisk:
     def test_too_little_room_is_told_before_anything_is_written(self, request_of, output):
         with pytest.raises(OutputError, match=r'COCO needs 5\d\.\d KiB, but only 1000 bytes are free; free some space'):
-            prepare(request_of(), Manner(progress=False, free=lambda folder: 1000))
+            prepare(request_of(), PreparationOptions(progress=False, free=lambda folder: 1000))
         assert [path.name for path in output.rglob('*') if path.is_file()] == ['lock']
 
     def test_room_that_is_just_enough(self, request_of, output):
         needed = sum(len(content) for contents in CONTENTS.values() for content in contents.values())
-        prepare(request_of(), Manner(progress=False, free=lambda folder: needed))
+        prepare(request_of(), PreparationOptions(progress=False, free=lambda folder: needed))
         assert_complete(output)
 
     def test_room_for_archives_counts_unless_they_are_here(self, request_of):
@@ -327,7 +329,10 @@ class TestDisk:
 
     def test_a_folder_on_a_file_system_that_takes_nothing(self, request_of):
         with pytest.raises(OutputError, match='cannot make the folder /proc/COCO'):
-            prepare(replace(request_of(), output=Path('/proc/COCO')), Manner(progress=False, free=lambda folder: 1e9))
+            prepare(
+                replace(request_of(), output=Path('/proc/COCO')),
+                PreparationOptions(progress=False, free=lambda folder: 1e9),
+            )
 
     def test_a_folder_that_is_a_file(self, request_of, output):
         output.parent.mkdir()
@@ -445,7 +450,7 @@ class TestFromAServer:
             prepare(request_of(archives=None, url=url))
 
     def test_dry_run_asks_nobody(self, request_of, site, url):
-        outcome = prepare(request_of(archives=None, url=url), Manner(dry_run=True))
+        outcome = prepare(request_of(archives=None, url=url), PreparationOptions(dry_run=True))
         assert f'from {url}/zips/train2017.zip' in outcome.notes[0]
         assert site.asked == []
 
@@ -456,7 +461,7 @@ from pathlib import Path
 with open(sys.argv[1], 'rb') as file:
     request, known = pickle.load(file)
 from pose_estimation_ros.fetching.coco import prepare_coco
-from pose_estimation_ros.fetching.preparation import Manner
+from pose_estimation_ros.fetching.preparation import PreparationOptions
 left = int(sys.argv[2])
 count = 0
 def watch(event, arguments):
@@ -467,7 +472,7 @@ def watch(event, arguments):
         if count == left:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
-prepare_coco(request, Manner(progress=False), known)
+prepare_coco(request, PreparationOptions(progress=False), known)
 print(count)
 """
 

@@ -6,11 +6,11 @@ import pytest
 
 from pose_estimation_ros.core.errors import DatasetError, OutputError, SettingsError
 from pose_estimation_ros.fetching.imagenet import IMAGENET, ImageNetCounts, labels_yaml, prepare_imagenet
-from pose_estimation_ros.fetching.preparation import MADE, THERE, Manner
+from pose_estimation_ros.fetching.preparation import MADE, THERE, PreparationOptions
 
 yaml = pytest.importorskip('yaml')
 
-QUIET = Manner(progress=False)
+QUIET = PreparationOptions(progress=False)
 COUNTS = replace(IMAGENET, train=6, val=4, classes=2, most_bytes=10_000)
 SYNSETS = 'n01440764 tench, Tinca tinca\nn01484850 great white shark, white shark\n'
 SOLUTION = """ImageId,PredictionString
@@ -52,8 +52,8 @@ def output(tmp_path):
     return tmp_path / 'data' / 'ImageNet'
 
 
-def prepare(output, archive, manner=QUIET, counts=COUNTS):
-    return prepare_imagenet(output, archive, manner, counts)
+def prepare(output, archive, options=QUIET, counts=COUNTS):
+    return prepare_imagenet(output, archive, options, counts)
 
 
 def assert_complete(output):
@@ -105,7 +105,7 @@ def test_no_archive(output):
 
 def test_dry_run(pack, output):
     archive = pack()
-    outcome = prepare(output, archive, Manner(progress=False, dry_run=True, free=lambda folder: 0))
+    outcome = prepare(output, archive, PreparationOptions(progress=False, dry_run=True, free=lambda folder: 0))
     assert outcome.parts == ()
     assert outcome.notes[0] == f'would unpack 6 files of {archive} to {output}/train'
     assert outcome.notes[-1].endswith('0 bytes are free')
@@ -114,12 +114,12 @@ def test_dry_run(pack, output):
 
 def test_too_little_room(pack, output):
     with pytest.raises(OutputError, match='but only 99 bytes are free'):
-        prepare(output, pack(), Manner(progress=False, free=lambda folder: 99))
+        prepare(output, pack(), PreparationOptions(progress=False, free=lambda folder: 99))
     assert not output.exists()
 
 
 def test_progress(pack, output, capsys):
-    prepare(output, pack(), Manner())
+    prepare(output, pack(), PreparationOptions())
     shown = capsys.readouterr().err
     assert 'unpacking train: 100%' in shown
     assert 'unpacking val: 100%' in shown

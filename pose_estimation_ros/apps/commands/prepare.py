@@ -14,7 +14,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.fetching.coco import COCO_2017, COCO_URL, DEFAULT_PARTS, CocoRequest, prepare_coco
 from pose_estimation_ros.fetching.imagenet import IMAGENET, LABELS, prepare_imagenet
-from pose_estimation_ros.fetching.preparation import THERE, Manner, Outcome, in_words
+from pose_estimation_ros.fetching.preparation import THERE, PreparationOptions, PreparationResult, readable_size
 from pose_estimation_ros.fetching.synthetic import prepare_synthetic
 
 FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet'), 'synthetic': Path('data/synthetic')}
@@ -68,27 +68,27 @@ def run(settings: Namespace) -> int:
 
 def _run(settings: Namespace, write_results: Write) -> None:
     output = settings.output or FOLDERS[settings.what]
-    manner = Manner(dry_run=settings.dry_run)
+    options = PreparationOptions(dry_run=settings.dry_run)
     try:
-        outcome = _prepare(settings, output, manner)
+        result = _prepare(settings, output, options)
     except KeyboardInterrupt:
         print(f'\n{PROGRAM}: finished parts are kept; run the same command again to continue', file=sys.stderr)
         raise
-    _show(outcome)
-    write_results([{**asdict(part), 'path': str(part.path)} for part in outcome.parts])
+    _show(result)
+    write_results([{**asdict(part), 'path': str(part.path)} for part in result.parts])
     if not settings.dry_run:
-        say(_next(settings.what, output, outcome))
+        say(_next(settings.what, output, result))
 
 
-def _prepare(settings: Namespace, output: Path, manner: Manner) -> Outcome:
+def _prepare(settings: Namespace, output: Path, options: PreparationOptions) -> PreparationResult:
     if settings.what == 'synthetic':
-        return prepare_synthetic(output, settings.count, settings.seed, manner)
+        return prepare_synthetic(output, settings.count, settings.seed, options)
     if settings.what == 'imagenet':
-        return prepare_imagenet(output, settings.archive, manner, IMAGENET)
+        return prepare_imagenet(output, settings.archive, options, IMAGENET)
     named = DEFAULT_PARTS if settings.parts is None else settings.parts.split(',')
     parts = tuple(part.strip() for part in named if part.strip())
     request = CocoRequest(output, parts, settings.url or COCO_URL, settings.archives, settings.keep_archives)
-    return prepare_coco(request, manner, COCO_2017)
+    return prepare_coco(request, options, COCO_2017)
 
 
 def _refuse_foreign(settings: Namespace) -> None:
@@ -100,24 +100,26 @@ def _refuse_foreign(settings: Namespace) -> None:
                 raise SettingsError(f'{option} is for prepare {other}, not for prepare {settings.what}')
 
 
-def _show(outcome: Outcome) -> None:
+def _show(result: PreparationResult) -> None:
     """Print notes and a table."""
-    for note in outcome.notes:
+    for note in result.notes:
         say(note)
-    if not outcome.parts:
+    if not result.parts:
         return
-    rows = [(part.name, str(part.files), in_words(part.bytes), part.state, str(part.path)) for part in outcome.parts]
+    rows = [
+        (part.name, str(part.files), readable_size(part.bytes), part.state, str(part.path)) for part in result.parts
+    ]
     say('\n'.join(table_lines([COLUMNS, *rows])))
 
 
-def _next(what: str, output: Path, outcome: Outcome) -> str:
+def _next(what: str, output: Path, result: PreparationResult) -> str:
     """Return the result and the command to run next."""
-    done = 'nothing to do' if all(part.state == THERE for part in outcome.parts) else 'complete'
+    done = 'nothing to do' if all(part.state == THERE for part in result.parts) else 'complete'
     if what == 'imagenet':
         return f'{done}; class names are in {output / LABELS}'
     if what == 'synthetic':
         return f'{done}; next: python -m pose_estimation_ros evaluate --dataset {output}'
-    names = {part.name for part in outcome.parts}
+    names = {part.name for part in result.parts}
     if not {'val2017', 'annotations'} <= names:
         return f'{done}; evaluation needs the parts val2017 and annotations'
     evaluate = f'python -m pose_estimation_ros evaluate --dataset {output} --weights PATH'
