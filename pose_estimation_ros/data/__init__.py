@@ -1,1 +1,1 @@
-"""Where images come from: files, cameras, synthetic people, downloads."""
+"""Sources of images, datasets, transforms, bags and messages."""

@@ -1,6 +1,6 @@
-"""Pixels of camera messages: the fields of sensor_msgs Image and CompressedImage, whichever library made the objects.
+"""Pixels of sensor_msgs Image and CompressedImage, as objects of any library.
 
-Nothing of ROS is imported, so that bags can be read where there is none.
+ROS is not imported, so that bags can be read without it.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from pose_estimation_ros.core.image import decode_image
 
 
 class UnsupportedEncodingError(ImageError):
-    """A camera sends pixels in a form that is not read here; its settings have to change."""
+    """The encoding of a camera's images is not supported."""
 
 
 class BrokenImageError(ImageError):
-    """A message does not hold the image that it promises; the next one may."""
+    """A message does not contain the image that its fields describe; the next one may."""
 
 
 class RawImage(Protocol):
-    """The fields of sensor_msgs/Image that say what its pixels are; `data` is anything with a buffer of bytes."""
+    """Fields of sensor_msgs/Image; `data` is any object with a buffer of bytes."""
 
     encoding: str
     width: int
@@ -34,7 +34,7 @@ class RawImage(Protocol):
 
 
 class EncodedImage(Protocol):
-    """The fields of sensor_msgs/CompressedImage; `data` is anything with a buffer of bytes."""
+    """Fields of sensor_msgs/CompressedImage; `data` is any object with a buffer of bytes."""
 
     format: str
     data: Any
@@ -50,10 +50,9 @@ def seconds(stamp: Any) -> float:
 
 
 def bgr_from_raw(message: RawImage) -> ByteArray:
-    """Return the (H, W, 3) pixels of an Image; those of bgr8 and 8UC3 share the memory of `message.data`.
+    """Return the (H, W, 3) pixels of an Image; bgr8 and 8UC3 share the memory of `message.data`.
 
-    Rows may be padded (`step`), 16-bit greys lose their low byte. Raises UnsupportedEncodingError or
-    BrokenImageError.
+    Rows may be padded (`step`), 16-bit grey loses its low byte. Raises UnsupportedEncodingError or BrokenImageError.
     """
     reader = READERS.get(message.encoding)
     if reader is None:
@@ -68,9 +67,9 @@ def bgr_from_raw(message: RawImage) -> ByteArray:
 
 
 def bgr_from_compressed(message: EncodedImage) -> ByteArray:
-    """Return the (H, W, 3) pixels of a CompressedImage holding a JPEG or PNG.
+    """Return the (H, W, 3) pixels of a CompressedImage with a JPEG or PNG.
 
-    Raises UnsupportedEncodingError or BrokenImageError, the latter also for files that are cut off.
+    Raises UnsupportedEncodingError or BrokenImageError, the latter also for truncated files.
     """
     content = bytes(message.data)
     if not _is_supported(message.format, content):
@@ -79,12 +78,12 @@ def bgr_from_compressed(message: EncodedImage) -> ByteArray:
         bgr = decode_image(content, f'the compressed image ({message.format})')
     except ImageError as error:
         raise BrokenImageError(str(error)) from error
-    # image_transport names behind `compressed` the order in which the channels were handed to the encoder.
+    # image_transport states the channel order before encoding after the word `compressed`.
     return _converted(bgr, cv2.COLOR_RGB2BGR) if 'compressed rgb' in message.format else bgr
 
 
 def pixels(message: RawImage, kind: 'np.dtype[Any]', channels: int = 1) -> AnyArray:
-    """Return an (H, W, C) view of `message.data`, (H, W) for one channel; raises BrokenImageError where it misfits."""
+    """Return an (H, W, C) view of `message.data`, (H, W) for one channel; raises BrokenImageError for wrong sizes."""
     size = channels * kind.itemsize
     check_size(message, message.width * size, message.height)
     if channels == 1:
@@ -94,7 +93,7 @@ def pixels(message: RawImage, kind: 'np.dtype[Any]', channels: int = 1) -> AnyAr
 
 
 def check_size(message: RawImage, row: int, rows: int) -> None:
-    """Raise BrokenImageError unless the message holds `rows` rows of `step` bytes, of which `row` carry pixels."""
+    """Raise BrokenImageError unless the message has `rows` rows of `step` bytes, of which `row` are pixels."""
     if not (message.width and message.height):
         raise BrokenImageError(f'{_title(message)} is empty')
     if message.step < row:
@@ -110,7 +109,7 @@ def _view(
 
 
 def _packed(channels: int, code: int | None = None) -> Reader:
-    """Make a reader of whole bytes a pixel, which OpenCV turns into BGR by `code`."""
+    """Return a reader of bytes per pixel, converted to BGR by OpenCV's `code`."""
 
     def read(message: RawImage) -> ByteArray:
         view = pixels(message, BYTE, channels)

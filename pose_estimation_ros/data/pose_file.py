@@ -1,4 +1,4 @@
-"""Poses as JSON, the contract of `infer --json`: frame by frame, whole or not at all."""
+"""Poses as JSON, the format of `infer --json`, written frame by frame and atomically."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from pose_estimation_ros.core.skeleton import Skeleton
 
 
 def pose_record(pose: Pose) -> dict[str, Any]:
-    """Return a pose as the JSON contract has it; a missing keypoint is null."""
+    """Return a pose in the JSON format; a missing keypoint is null."""
     keypoints = [
         [round(float(x), 2), round(float(y), 2), round(float(score), 4)] if np.isfinite(x) else None
         for x, y, score in pose.keypoints
@@ -31,9 +31,9 @@ def pose_record(pose: Pose) -> dict[str, Any]:
 
 
 class PoseFile:
-    """Writes `{"skeleton": ..., "frames": [...]}` as frames come, so that hours of video need no memory.
+    """Writes `{"skeleton": ..., "frames": [...]}` frame by frame, with constant memory.
 
-    A `stream` is written to in place of the file.
+    If `stream` is given it is used instead of the file.
     """
 
     def __init__(self, path: Path, skeleton: Skeleton, stream: TextIO | None = None) -> None:
@@ -76,9 +76,9 @@ class PoseFile:
 
 
 def read_boxes(path: Path) -> dict[tuple[str, int], Boxes]:
-    """Return where people are by source and number of frame, out of a file of poses; each box has a margin.
+    """Return boxes, with a margin, by source and frame index from a file of poses.
 
-    Raises DatasetError where the file is not one that `infer --json` wrote.
+    Raises DatasetError unless the file was written by `infer --json`.
     """
     try:
         frames = json.loads(path.read_text(encoding='utf-8'))['frames']

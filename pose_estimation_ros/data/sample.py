@@ -1,4 +1,4 @@
-"""One annotated image, as datasets give it and transforms pass it on."""
+"""A sample: one annotated image, returned by datasets and changed by transforms."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,30 +8,27 @@ import numpy as np
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 
 NOT_LABELLED, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
-"""COCO's flags of a joint; one that is not labelled has no place."""
+"""COCO's flags of a joint."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """An image and its people; a method's conventions are not in it.
-
-    Pixel centres lie at whole numbers: the image's top-left pixel covers -0.5 to 0.5.
-    """
+    """An image and its people, independent of methods. The top-left pixel covers -0.5 to 0.5."""
 
     image: ByteArray
     """(H, W, 3) BGR."""
     mask: AnyArray
-    """(H, W) uint8: 1 where a loss counts, 0 in crowds and other places that nobody annotated."""
+    """(H, W) uint8: 1 for pixels that a loss uses, 0 in crowds and other regions without annotations."""
     joints: FloatArray
     """(P, K, 3): x and y in image pixels, and COCO's flag."""
     boxes: FloatArray
     """(P, 4): x, y, width, height around each whole person, in image pixels."""
     areas: FloatArray
-    """(P,): square pixels that each person covers (COCO's segment area)."""
+    """(P,): square pixels of each person (COCO's segment area)."""
     annotated: BoolArray
-    """(K,): joints that this dataset labels at all. Of the others nothing is known, wherever people are."""
+    """(K,): joints that this dataset labels; the others are unknown for all people."""
     extras: dict[str, Any] = field(default_factory=dict)
-    """What else the dataset tells of the image, such as `image_id` and `path`."""
+    """Other data of the image, such as `image_id` and `path`."""
 
 
 def boxes_of(joints: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
-"""Skeletons as the bytes of an organised point cloud: a row a person, a column a keypoint.
+"""Skeletons as the bytes of an organised point cloud: one row per person, one column per keypoint.
 
-The layout of the topics `skeletons` and `skeletons_3d`, for whoever makes the message objects: ROS or a bag writer.
+The layout of the topics `skeletons` and `skeletons_3d`, shared by ROS and the bag writer.
 """
 
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 
 UNTRACKED = -1
-"""What stands for the id of a person who has none."""
+"""Id of a person without a track."""
 
 POINT = np.dtype([('u', '<f4'), ('v', '<f4'), ('score', '<f4'), ('id', '<i4')])
-"""Pixels are called u and v rather than x and y, so that viewers do not take them for metres."""
+"""Pixels are called u and v so that viewers do not interpret them as metres."""
 POINT_3D = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('score', '<f4'), ('id', '<i4')])
 
 INT32, FLOAT32, FLOAT64 = 5, 7, 8
 """`datatype` of sensor_msgs/PointField."""
 NUMBERS = {INT32: 'i4', FLOAT32: 'f4', FLOAT64: 'f8'}
-"""NumPy's names of those that are read."""
+"""Supported types and their NumPy names."""
 
 
 class BrokenSkeletonsError(PoseEstimationError):
-    """A point cloud is not one of skeletons, or of another skeleton."""
+    """A point cloud does not contain skeletons, or of another type."""
 
 
 class Cloud(Protocol):
-    """The fields of sensor_msgs/PointCloud2 that are read."""
+    """Fields of sensor_msgs/PointCloud2."""
 
     height: int
     width: int
@@ -53,27 +53,27 @@ def to_points(poses: Sequence[Pose], skeleton: Skeleton) -> AnyArray:
 
 
 def to_points_3d(poses: Sequence[Pose], xyz: FloatArray, skeleton: Skeleton) -> AnyArray:
-    """Return (P, K) points x, y, z, score and id, given (P, K, 3) places; where there is no place the score is 0."""
+    """Return (P, K) points x, y, z, score and id from positions (P, K, 3); the score is 0 without a position."""
     flat = to_points(poses, skeleton)
-    places = np.reshape(xyz, (*flat.shape, 3))  # nobody may come as (0, 0, 3)
-    known = np.asarray(np.isfinite(places).all(axis=2))  # (P, K)
+    positions = np.reshape(xyz, (*flat.shape, 3))  # without people the shape may be (0, 0, 3)
+    known = np.asarray(np.isfinite(positions).all(axis=2))  # (P, K)
     points = np.empty(flat.shape, POINT_3D)
-    points['x'], points['y'], points['z'] = np.moveaxis(np.where(known[..., None], places, np.nan), 2, 0)
+    points['x'], points['y'], points['z'] = np.moveaxis(np.where(known[..., None], positions, np.nan), 2, 0)
     points['score'], points['id'] = np.where(known, flat['score'], 0), flat['id']
     return points
 
 
 def from_points(points: AnyArray, skeleton: Skeleton) -> list[Pose]:
-    """Return the poses of (P, K) points. The score of a person, which the cloud does not carry, is `mean_score`."""
+    """Return the poses of (P, K) points. The cloud has no score of persons; they get `mean_score`."""
     keypoints = np.stack([points['u'], points['v'], points['score']], axis=2)  # (P, K, 3)
     poses = [Pose(one, 0, skeleton, identity) for one, identity in zip(keypoints, identities(points), strict=True)]
     return [Pose(pose.keypoints, mean_score(pose), skeleton, pose.id) for pose in poses]
 
 
 def read_points(cloud: Cloud, names: Sequence[str], skeleton: Skeleton) -> AnyArray:
-    """Return the (P, K) points of a cloud, with the fields `names`, in whatever order, byte order and padding they lie.
+    """Return the (P, K) points of a cloud with the fields `names`, in any order, byte order and padding.
 
-    Raises BrokenSkeletonsError where it is no cloud of this skeleton.
+    Raises BrokenSkeletonsError if it is not a cloud of this skeleton.
     """
     if cloud.width != len(skeleton):
         raise BrokenSkeletonsError(f'{skeleton.name} has {len(skeleton)} keypoints, the cloud {cloud.width} columns')
@@ -94,13 +94,13 @@ def identities(points: AnyArray) -> list[int | None]:
 
 
 def mean_score(pose: Pose) -> float:
-    """Return the mean score of the keypoints found, from 0 to 1: a confidence that all methods have in common."""
+    """Return the mean score of the found keypoints, from 0 to 1: a confidence that is comparable between methods."""
     found = pose.found
     return float(min(1.0, max(0.0, found[:, 2].mean()))) if len(found) else 0.0
 
 
 def _layout(cloud: Cloud, names: Sequence[str]) -> 'np.dtype[Any]':
-    """Return where in a point the fields `names` lie."""
+    """Return the layout of the fields `names` in a point."""
     fields = {field.name: field for field in cloud.fields if field.datatype in NUMBERS}
     if missing := [name for name in names if name not in fields]:
         raise BrokenSkeletonsError(f'a cloud of skeletons has {", ".join(names)}; this one lacks {", ".join(missing)}')

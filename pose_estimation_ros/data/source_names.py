@@ -1,4 +1,4 @@
-"""Opens what a user names as sources of images: files, folders, patterns, videos, cameras and streams."""
+"""Opens sources of images by the names that users write: files, folders, patterns, videos, cameras and streams."""
 
 import codecs
 import contextlib
@@ -14,7 +14,7 @@ import cv2
 from pose_estimation_ros.core.errors import SourceError
 from pose_estimation_ros.core.image import IMAGE_SUFFIXES
 from pose_estimation_ros.data.sources import CameraSource, ImageFiles, Source, VideoSource, natural_order
-from pose_estimation_ros.data.video import Capture, is_sayable
+from pose_estimation_ros.data.video import Capture, is_utf8
 
 VIDEO_SUFFIXES = frozenset(
     {'.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.mts', '.m2ts', '.3gp'}
@@ -25,14 +25,14 @@ CAMERA = re.compile(r'(?:camera:|/dev/video)?(\d{1,2})')
 
 
 def open_sources(arguments: Sequence[str]) -> list[Source]:
-    """Find out what each argument names, and make sure of all of them before anything is read.
+    """Open all sources before anything is read.
 
     An argument is an image, a folder of images, a video, a pattern such as `shots/*.jpg`, a camera (`0`, `camera:0`
-    or `/dev/video0`; a file of the name 0 is `./0`) or a stream (rtsp, http, https). A pattern may become several
-    sources: one of all its images, and one for each video.
+    or `/dev/video0`; a file named 0 is `./0`) or a stream (rtsp, http, https). A pattern may open several sources: one
+    of all its images, and one for each video.
 
     Raises:
-        SourceError: One of them is not there, or is none of these, or is a video that cannot be played.
+        SourceError: One does not exist, is of another kind, or is a video that cannot be played.
 
     """
     openers = [opener for argument in arguments for opener in _openers(argument)]
@@ -49,7 +49,7 @@ Opener = Callable[[], Source]
 
 
 def _openers(argument: str) -> list[Opener]:
-    """Return what opens the sources of an argument; raises SourceError where it names nothing."""
+    """Return functions that open the sources of an argument; raises SourceError if it names none."""
     camera = CAMERA.fullmatch(os.path.realpath(argument) if argument.startswith('/dev/') else argument)
     if camera:
         return [functools.partial(_open_camera, int(camera[1]))]
@@ -97,18 +97,18 @@ def _pattern_openers(pattern: str) -> list[Opener]:
 
 
 def _open_file(path: Path) -> Source:
-    """Open an image or a video; what the name does not tell, the content does."""
+    """Open an image or a video, recognised by its suffix or its content."""
     try:
         with path.open('rb') as file:
             head = file.read(4096)
     except OSError as error:
         raise SourceError(f'cannot read {path}: {error.strerror}') from error
     suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES and not is_sayable(str(path.absolute())):
+    if suffix not in IMAGE_SUFFIXES and not is_utf8(str(path.absolute())):
         raise SourceError(f'cannot read {path}: OpenCV can only use names in UTF-8; rename it')
     if suffix in IMAGE_SUFFIXES or (suffix not in VIDEO_SUFFIXES and cv2.haveImageReader(str(path))):
         return ImageFiles(str(path), [path], named=True)
-    # FFmpeg would play a text, as a terminal does.
+    # FFmpeg plays text files as a terminal would show them.
     reason = 'it is empty' if not head else 'it is a text' if _is_text(head) else None
     if not reason:
         capture = Capture(str(path.absolute()))
@@ -123,7 +123,7 @@ def _open_camera(index: int) -> Source:
 
 
 def _open_address(address: str) -> Source:
-    """Open what a server offers, which may be a video with an end or a live stream."""
+    """Open a video or a live stream of a server."""
     name = re.sub('//[^/@]*@', '//', address)  # without a password
     capture = Capture(address)
     return VideoSource(name, address, capture) if capture.total else CameraSource(name, address, capture)

@@ -1,4 +1,4 @@
-"""Sources of images: files, videos, cameras and streams. `opening` finds out which of them a text names."""
+"""Sources of images: files, videos, cameras and streams. `source_names` opens them by name."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 SourceKind = Literal['image', 'video', 'camera']
 
 UNKNOWN_STEP_S = 1 / 30
-"""Between the frames of a video that knows neither its rate nor the times of its frames."""
+"""Between the frames of a video without a rate and time stamps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +29,17 @@ class Frame:
     """One image of a source."""
 
     source: str
-    """Name of the source; of images, that of the file itself, also where they came from a folder or a pattern."""
+    """Name of the source; for image files the path, also within a folder or a pattern."""
     index: int
-    """Counts what the source yields, from 0."""
+    """From 0, of the frames that the source yields."""
     stamp: float
-    """Seconds. Videos: their own clock, always growing; cameras: since the first frame; image files: 0."""
+    """Seconds. Videos: their own clock, increasing; cameras: since the first frame; image files: 0."""
     image: ByteArray
     """(H, W, 3) BGR."""
 
 
 class Source(Protocol):
-    """Something that yields images, opens what it needs for that, and closes it in the end. May be read again."""
+    """Yields images; opens and closes what it needs, and may be read again."""
 
     @property
     def name(self) -> str: ...
@@ -49,29 +49,29 @@ class Source(Protocol):
 
     @property
     def total(self) -> int | None:
-        """Number of frames (of videos, about so many); None where it is unknown or there is no end."""
+        """Number of frames, approximate for videos; None if unknown or endless."""
 
     @property
     def fps(self) -> float | None:
-        """Frames a second; None for image files and where it is unknown."""
+        """Frames per second; None for image files and if unknown."""
 
     @property
     def skipped(self) -> int:
-        """Images left out so far, because they cannot be read."""
+        """Number of unreadable images so far."""
 
     @property
     def files(self) -> Sequence[Path]:
-        """What it reads, and nobody should overwrite."""
+        """Files that it reads, which must not be overwritten."""
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the images in order; raises ImageError or SourceError where there is none to yield."""
+        """Yield the images in order; raises ImageError or SourceError if there is none."""
 
     def close(self) -> None:
-        """Let go of a camera; needed where its frames are not read to the end."""
+        """Release a camera; required if its frames are not read to the end."""
 
 
 class ImageFiles:
-    """Image files. One that cannot be read is left out with a warning, or is an error if the user named it itself."""
+    """Image files. An unreadable one is skipped with a warning, or is an error if the user named it."""
 
     kind: SourceKind = 'image'
     fps: float | None = None
@@ -99,17 +99,17 @@ class ImageFiles:
             raise SourceError(f'of {counted(self.skipped, "image")} in {self.name} none can be read')
 
     def close(self) -> None:
-        """Do nothing: no file stays open."""
+        """Do nothing: no file is open."""
 
 
 class VideoSource:
-    """A video that has an end, in a file or behind an address."""
+    """A video file or a finite stream."""
 
     kind: SourceKind = 'video'
     skipped = 0
 
     def __init__(self, name: str, address: str, capture: Capture) -> None:
-        """Take what the header says from an opened `capture`, and make sure that there is a first frame."""
+        """Read the header from an opened `capture` and check that there is a first frame."""
         with contextlib.closing(capture):
             fault = 'OpenCV cannot open it' if not capture.opened else None
             if capture.opened and capture.read() is None:
@@ -139,10 +139,10 @@ class VideoSource:
         self._warn_if_cut_off(count, stamp + step)
 
     def close(self) -> None:
-        """Do nothing: whoever reads frames holds the file."""
+        """Do nothing: `frames` closes the file."""
 
     def _warn_if_cut_off(self, count: int, end: float) -> None:
-        """Compare with the header, in frames and in time: where the rate varies, its count is a mere estimate."""
+        """Compare with the header by frames and by time: with a variable rate its count is an estimate."""
         if self.total is None:
             return
         least = self.total - max(APPROXIMATE, self.total // 50) - 1
@@ -151,7 +151,7 @@ class VideoSource:
 
 
 class CameraSource:
-    """A camera or a live stream. Open from the start, so that a wrong one is told at once."""
+    """A camera or a live stream, opened in advance so that errors are reported at once."""
 
     kind: SourceKind = 'camera'
     total: int | None = None
@@ -198,5 +198,5 @@ def _camera_cure(index: int) -> str:
 
 
 def natural_order(path: Path) -> list[tuple[str, int]]:
-    """Sort key that puts 2 before 10."""
+    """Return a sort key that puts 2 before 10."""
     return [(text.lower(), int(number or 0)) for text, number in re.findall(r'(\D*)(\d*)', str(path))]

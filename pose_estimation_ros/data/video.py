@@ -1,4 +1,4 @@
-"""Video through OpenCV: reading frames with their time stamps, and writing files whole or not at all."""
+"""Video by OpenCV: reads frames with time stamps, and writes files atomically."""
 
 import contextlib
 import functools
@@ -19,22 +19,22 @@ from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.image import as_bgr
 
 CODECS = ('avc1', 'mp4v')
-"""Best first. H.264 plays in browsers, but only some builds of OpenCV can write it (the one from PyPI cannot);
-MPEG-4 part 2 is in all that have FFmpeg. VP9 would play too, but takes sixty times as long (320 ms for 720 rows)."""
+"""Best first. H.264 plays in browsers, but only some builds of OpenCV can write it (that of PyPI cannot); all with
+FFmpeg have MPEG-4 part 2. VP9 also plays in browsers, but takes sixty times as long (320 ms for 720 rows)."""
 
 FASTEST = 1000.0
-"""Frames a second; files that say more than this (or nothing) do not know their rate."""
+"""Maximum frames per second; the rate of files with a greater value is unknown."""
 
 FFMPEG_SILENT = '-8'
 APPROXIMATE = 2
-"""Frames by which the count in a file's header may be wrong."""
+"""Maximum error of the frame count in a file's header."""
 
 
 class _Silence:
-    """Keeps OpenCV's and FFmpeg's own messages off stderr while code runs inside; threads may be inside together.
+    """Suppresses messages of OpenCV and FFmpeg on stderr within a block; several threads may use it at once.
 
-    FFmpeg looks at its variable once, when the process opens its first video. Whoever sets OPENCV_LOG_LEVEL or
-    OPENCV_FFMPEG_LOGLEVEL in the environment sees the messages.
+    FFmpeg reads its variable once, when the process opens its first video. The environment variables OPENCV_LOG_LEVEL
+    and OPENCV_FFMPEG_LOGLEVEL override it.
     """
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class _Silence:
 
     @contextlib.contextmanager
     def with_ffmpeg(self) -> Iterator[None]:
-        """Be silent around a call that may be the first to start FFmpeg."""
-        given = os.environ.get('OPENCV_FFMPEG_LOGLEVEL')
+        """Suppress messages of a call that may initialise FFmpeg."""
+        before = os.environ.get('OPENCV_FFMPEG_LOGLEVEL')
         os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', FFMPEG_SILENT)
         try:
             with self:
                 yield
         finally:
-            if given is None:
+            if before is None:
                 os.environ.pop('OPENCV_FFMPEG_LOGLEVEL', None)
 
 
@@ -71,25 +71,25 @@ _SILENCE = _Silence()
 
 
 class Capture:
-    """A video file, a camera (by its number) or a stream, opened for reading; `opened` says whether that worked."""
+    """A video file, camera (by number) or stream for reading; `opened` is whether it could be opened."""
 
     def __init__(self, address: str | int) -> None:
         with _SILENCE.with_ffmpeg():
-            self._capture = cv2.VideoCapture(address) if is_sayable(str(address)) else cv2.VideoCapture()
+            self._capture = cv2.VideoCapture(address) if is_utf8(str(address)) else cv2.VideoCapture()
         self.opened = self._capture.isOpened()
         rate, count = (self._capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
         self.fps = rate if 0 < rate < FASTEST else None
         self.total = int(count) if 0 < count < 2**31 else None
-        """Frames, as the header has it or as estimated from the duration; None for live streams."""
+        """Number of frames, from the header or estimated from the duration; None for live streams."""
 
     def read(self) -> ByteArray | None:
-        """Return the next frame, (H, W, 3) BGR, turned as the file says; None at the end."""
+        """Return the next frame, (H, W, 3) BGR, rotated as the file states; None at the end."""
         with _SILENCE:
             done, image = self._capture.read()
         return as_bgr(image) if done else None
 
     def stamp(self) -> float:
-        """Return the time of the frame read last in seconds, as the container has it; 0 where it has none."""
+        """Return the container's time stamp of the last frame in seconds; 0 without one."""
         return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
 
     def close(self) -> None:
@@ -97,17 +97,17 @@ class Capture:
 
 
 class VideoWriter:
-    """Writes BGR frames to an .mp4 file that is there as a whole or not at all; use it in a `with` statement.
+    """Writes BGR frames to an .mp4 file atomically; use it in a `with` statement.
 
-    The first frame decides the size; odd sides grow by one pixel, repeated from the edge, since the codecs need even
-    ones. Later frames of another size are fitted inside, on black. Nothing appears at `path` before the block ends,
-    nor if it ends with an exception or without a frame.
+    The first frame sets the size; odd sides grow by one pixel repeated from the edge, because codecs need even sides.
+    Frames of another size are scaled to fit on black. The file appears at the end of the block, unless that raises or
+    there was no frame.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         if path.suffix.lower() != '.mp4':
             raise OutputError(f'a video must be written to a name that ends in .mp4, got {path}')
-        if not is_sayable(str(path.absolute())):
+        if not is_utf8(str(path.absolute())):
             raise OutputError(f'cannot write {path}: OpenCV can only use names in UTF-8; choose another')
         if not 0 < fps <= FASTEST:
             raise SettingsError(f'fps must be above 0 and at most {FASTEST:g}, got {fps}')
@@ -123,7 +123,7 @@ class VideoWriter:
         return self
 
     def write(self, image: ByteArray) -> None:
-        """Add a frame; raises OutputError where the first one shows that no file can be written."""
+        """Add a frame; raises OutputError if the first one cannot be written."""
         image = as_bgr(image)
         writer = self._writer or self._begin(image)
         with _SILENCE:
@@ -139,7 +139,7 @@ class VideoWriter:
         if self._file is None:
             return
         failure = _GivenUpError() if error is not None else self._defect()
-        # Not the caller's exception: an OSError of theirs would come out as one of this file.
+        # Not the exception of the block: its OSError would be reported as one of this file.
         self._file.__exit__(type(failure) if failure else None, failure, None)
         if isinstance(failure, OutputError):
             raise failure
@@ -151,7 +151,7 @@ class VideoWriter:
         self._temporary = file.__enter__()
         self._file = file
         for codec in CODECS:
-            # The last one is taken at its word; `_defect` has the final say.
+            # The last codec is not tried out; `_defect` checks the file.
             if codec == CODECS[-1] or codec_works(codec):
                 self._writer = open_writer(self._temporary, codec, self.fps, self._size)
                 if self._writer.isOpened():
@@ -162,7 +162,7 @@ class VideoWriter:
         )
 
     def _defect(self) -> OutputError | None:
-        """Read the file back, since OpenCV does not report a full disk."""
+        """Return the error of the written file; OpenCV does not report a full disk."""
         kept = frames_in(self._temporary)
         if abs(kept - self.frames) <= min(APPROXIMATE, self.frames - 1):
             return None
@@ -172,29 +172,29 @@ class VideoWriter:
 
 
 class _GivenUpError(Exception):
-    """Tells `written_whole` to remove the file."""
+    """Makes `written_whole` remove the file."""
 
 
-def is_sayable(name: str) -> bool:
-    """Whether a name can be handed to OpenCV, which crashes on one that is not UTF-8."""
+def is_utf8(name: str) -> bool:
+    """Whether a name is UTF-8; OpenCV crashes on others."""
     return not any('\ud800' <= letter <= '\udfff' for letter in name)
 
 
 def open_writer(path: Path, codec: str, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """Return OpenCV's writer of (width, height) frames; the caller asks whether it is open."""
+    """Return OpenCV's writer of (width, height) frames, which may not be open."""
     with _SILENCE.with_ffmpeg():
         return cv2.VideoWriter(str(path.absolute()), cv2.VideoWriter.fourcc(*codec), fps, size)
 
 
 def frames_in(path: Path) -> int:
-    """Return how many frames a video file says it has; 0 if not even the first can be read."""
+    """Return the frame count of a video file; 0 if the first frame cannot be read."""
     with contextlib.closing(Capture(str(path.absolute()))) as capture:
         return (capture.total or 0) if capture.read() is not None else 0
 
 
 @functools.cache
 def codec_works(codec: str) -> bool:
-    """Try a codec on a small file; encoders of absent or half-working hardware can be opened and yield nothing."""
+    """Test a codec on a small file; encoders of missing or broken hardware open but write nothing."""
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory() as folder, _SILENCE:
         path = Path(folder) / 'trial.mp4'
         writer = open_writer(path, codec, 25, (64, 64))
@@ -206,7 +206,7 @@ def codec_works(codec: str) -> bool:
 
 
 def _fitted(image: ByteArray, size: tuple[int, int]) -> ByteArray:
-    """Return a frame of (width, height): as it is but for the pixel that makes sides even, or inside black bars."""
+    """Return a frame of (width, height): extended by a pixel to even sides, or scaled between black bars."""
     (height, width), (full_width, full_height) = image.shape[:2], size
     right, below = full_width - width, full_height - height
     if right not in (0, width % 2) or below not in (0, height % 2):

@@ -1,6 +1,6 @@
-"""Seeded synthetic people with exact ground truth: articulated 3-D figures, clothed, lit and drawn over a backdrop.
+"""Synthetic people with exact ground truth: articulated 3-D figures, clothed, lit and drawn over a background.
 
-`scene` is the public face: `generate_image`, `SyntheticVideo`, `SceneSettings`.
+Public: `generate_image`, `SyntheticVideo`, `SceneSettings`.
 """
 
 from pose_estimation_ros.synthetic.scene import (

@@ -1,4 +1,4 @@
-"""Who is in a scene, where they go and what they do there."""
+"""People of a scene: their positions, paths and actions."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,12 +12,12 @@ from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.motion import STANDING, Style, sit, walk
 
 _BLEND = 0.9
-"""seconds in which one action goes over into the next"""
+"""Seconds of transition between two actions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """Where and how someone is: joint angles, ground point (x, z) in metres, heading in radians."""
+    """State of a person: joint angles, ground point (x, z) in metres, heading in radians."""
 
     posture: FloatArray
     ground: FloatArray
@@ -25,38 +25,38 @@ class Moment:
 
 
 class Journey(Protocol):
-    """What one person does, as a smooth function of time in seconds."""
+    """Motion of a person, a smooth function of time in seconds."""
 
     def at(self, time: float) -> Moment: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Walker:
-    """Up and down a lane with half-circles at its ends; `stride` metres take one gait cycle."""
+    """Walks up and down a lane with semicircles at its ends; one gait cycle is `stride` metres."""
 
     style: Style
     centre: FloatArray
     half_length: float
     radius: float
     direction: float
-    """heading of the lane's first side, radians"""
+    """Heading of the lane's first side in radians."""
     speed: float
     stride: float
     start: float
     pace: float
 
     def at(self, time: float) -> Moment:
-        way = self.start + self.speed * time
-        along, across, turned = self._on_lane(way)
+        distance = self.start + self.speed * time
+        along, across, turned = self._on_lane(distance)
         cos, sin = np.cos(self.direction), np.sin(self.direction)
         ground = self.centre + np.array([along * sin + across * cos, along * cos - across * sin])
-        posture = walk(way / self.stride + self.style.phase, self.style, self.pace)
+        posture = walk(distance / self.stride + self.style.phase, self.style, self.pace)
         return Moment(posture, ground, self.direction + turned)
 
-    def _on_lane(self, way: float) -> tuple[float, float, float]:
-        """Return metres along and across the lane and the angle turned, after `way` metres."""
+    def _on_lane(self, distance: float) -> tuple[float, float, float]:
+        """Return metres along and across the lane and the heading after `distance` metres."""
         straight, bend = 2 * self.half_length, np.pi * self.radius
-        rounds, rest = divmod(way, 2 * (straight + bend))
+        rounds, rest = divmod(distance, 2 * (straight + bend))
         back = rest >= straight + bend
         rest -= (straight + bend) * back
         sign = -1.0 if back else 1.0
@@ -71,13 +71,13 @@ class Walker:
 
 @dataclass(frozen=True, eq=False)
 class Stander:
-    """Stays in one place, turns slowly and goes through a few actions, each for `period` seconds."""
+    """Stands, turns slowly and performs a few actions, each for `period` seconds."""
 
     style: Style
     ground: FloatArray
     heading: float
     turning: float
-    """radians to either side"""
+    """Radians to either side."""
     actions: tuple[str, ...]
     period: float
 
@@ -128,7 +128,7 @@ def cast_actor(
     others: list[Actor],
     wardrobe: Wardrobe,
 ) -> Actor:
-    """Make up a person whose standing height stays within `heights` (pixels), clear of the others at time 0."""
+    """Return a random person with a standing height within `heights` (pixels), apart from the others at time 0."""
     feminine, child = bool(rng.random() < 0.5), bool(rng.random() < 0.08)
     build, style = Build.random(rng, feminine, child), Style.random(rng)
     taken = [actor.journey.at(0.0).ground for actor in others]
@@ -165,7 +165,7 @@ def _walker(
     ground: FloatArray,
     depths: tuple[float, float],
 ) -> Walker:
-    """Someone on a lane through `ground`, most often across the image, within the depths."""
+    """Return a walker on a lane through `ground`, usually across the image, within the depths."""
     near, far = depths
     runs = rng.random() < 0.12
     radius = 0.9 if runs else float(np.clip((far - near) / 2, 0.45, 0.8))  # nobody spins on the spot
@@ -196,7 +196,7 @@ def _walker(
 
 
 def _is_free(ground: FloatArray, taken: list[FloatArray], camera: Camera) -> bool:
-    """Whether a place is in view, not inside someone else and not quite hidden by or hiding someone."""
+    """Whether a ground point is in view, not inside another person and not almost hidden by or hiding one."""
     depth = -ground[1]
     column = camera.project(np.array([ground[0], 0.0, ground[1]]))[0]
     if not 0.02 * camera.width < column < 0.98 * camera.width:

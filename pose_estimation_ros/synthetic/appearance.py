@@ -55,7 +55,7 @@ class Outfit:
     skirt: float
     hair: Hair
     wrinkles: int
-    """seed of the folds"""
+    """Seed of the folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class Appearance:
 
 
 def tile(name: str, across: tuple[float, float] = (0, 1)) -> Tile:
-    """Where a texture lies in the atlas, less a margin so that sampling does not bleed; `across` takes a part."""
+    """Return a texture's rectangle in the atlas without its margin; `across` selects a part of the width."""
     left, top, right, bottom = TILES[name]
     left, top, right, bottom = left + _MARGIN, top + _MARGIN, right - 1 - _MARGIN, bottom - 1 - _MARGIN
     return left + across[0] * (right - left), top, left + across[1] * (right - left), bottom
@@ -130,7 +130,7 @@ def _colour(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...])
 
 
 def _grain(rng: np.random.Generator, colour: FloatArray, size: int, strength: float) -> FloatArray:
-    """Cloth or skin of one colour, slightly uneven."""
+    """Return cloth or skin of one slightly uneven colour."""
     uneven = smooth_noise(rng, (size, size), 6) * np.float32(strength) + rng.standard_normal(
         (size, size), np.float32
     ) * np.float32(0.35 * strength)
@@ -241,19 +241,19 @@ def _atlas(tiles: dict[str, FloatArray]) -> ByteArray:
 
 
 _KEPT = 160
-"""Looks of 0.5 MB that a process keeps."""
+"""Maximum number of cached looks, 0.5 MB each."""
 _DYED = ('top', 'bottom', 'shoes', 'extra')
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """`looks` is about how many there are for either sex; 0 paints everyone anew."""
+    """Source of looks: painted for each person, or, faster, chosen from about `looks` per sex and recoloured."""
 
     looks: int = 0
 
     def appearance(self, rng: np.random.Generator, feminine: bool, child: bool, sits: bool) -> Appearance:
-        """Return what someone looks like."""
+        """Return a random look."""
         if not self.looks:
             return Appearance.random(rng, feminine, child, sits)
         few = child or sits  # rare
@@ -268,7 +268,7 @@ def _painted(number: int, feminine: bool, child: bool, sits: bool) -> Appearance
 
 
 def _dyed(atlas: ByteArray, rng: np.random.Generator) -> ByteArray:
-    """Return the textures with clothes of other colours, and everything a little lighter or darker."""
+    """Return the textures with other colours of clothes and another brightness."""
     dyed = np.asarray(cv2.convertScaleAbs(atlas, alpha=rng.uniform(0.9, 1.08)), np.uint8)
     for name in _DYED:
         left, top, right, bottom = (int(edge) for edge in TILES[name])

@@ -68,7 +68,7 @@ def carpet(
     colour: Colour,
     rng: np.random.Generator,
 ) -> None:
-    """Lay a strip of ground of another colour that keeps the grain."""
+    """Paint a strip of ground in another colour and keep the grain."""
     mask = np.zeros(image.shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, _floor_points(camera, across, ahead), (255,), cv2.LINE_8, 3)
     inside = mask > 0
@@ -77,7 +77,7 @@ def carpet(
 
 
 def wall(image: FloatArray, camera: Camera, texture: AnyArray, ends: list[tuple[float, float]], tall: float) -> None:
-    """Hang a texture between two floor points (x, distance), from the floor up to `tall` metres."""
+    """Draw a texture between two floor points (x, distance), from the floor up to `tall` metres."""
     (x0, d0), (x1, d1) = ends
     d0, d1 = max(d0, 0.6), max(d1, 0.6)
     if abs(d0 - d1) < 1e-6 and d0 <= 0.6:
@@ -145,7 +145,7 @@ def inner_wall(rng: np.random.Generator, colour: Colour) -> AnyArray:
 
 
 def cupboard(image: FloatArray, rng: np.random.Generator, camera: Camera, half: float, depth: float) -> None:
-    """Place a shelf or sideboard along the back wall, drawn as its front."""
+    """Draw the front of a shelf or sideboard at the back wall."""
     wide, tall = float(rng.uniform(0.8, 2.0)), float(rng.choice([0.8, 1.1, 1.9]))
     left = float(rng.uniform(-half, half - wide))
     front = np.empty((60, 80, 3), np.uint8)
@@ -157,7 +157,7 @@ def cupboard(image: FloatArray, rng: np.random.Generator, camera: Camera, half: 
 
 
 def trees(image: FloatArray, rng: np.random.Generator, camera: Camera, count: int, aside: float) -> None:
-    """Plant trees, far ones first: a trunk and a crown of leaf blobs, lit from above."""
+    """Draw trees, distant ones first: a trunk and a crown of blobs, lit from above."""
     for distance in sorted(rng.uniform(9, 30, count), reverse=True):
         x = float(rng.choice([-1, 1]) * rng.uniform(0.55, 1.6) * aside)
         tall, unit = float(rng.uniform(4, 8)), camera.focal / distance
@@ -179,7 +179,7 @@ def _point(xy: FloatArray) -> tuple[int, int]:
 
 
 def paint_background(kind: str, rng: np.random.Generator, camera: Camera) -> FloatArray:
-    """Paint one of BACKGROUNDS, a little out of focus."""
+    """Paint one of BACKGROUNDS, slightly out of focus."""
     step = 2 if camera.height_px >= 400 else 1  # painted coarsely: it is out of focus anyway
     coarse = Camera(
         *(-(-camera.width // step), -(-camera.height_px // step), camera.focal / step),
@@ -194,7 +194,7 @@ def paint_background(kind: str, rng: np.random.Generator, camera: Camera) -> Flo
 
 
 def street(rng: np.random.Generator, camera: Camera) -> FloatArray:
-    """Rows of houses on both sides of a road under the sky."""
+    """Paint rows of houses on both sides of a road under the sky."""
     image = sky(rng, camera)
     ground(image, rng, camera, vary(rng, (112, 114, 118), 14), 7)
     half = float(rng.uniform(3.5, 7))
@@ -232,7 +232,7 @@ def room(rng: np.random.Generator, camera: Camera) -> FloatArray:
 
 
 def park(rng: np.random.Generator, camera: Camera) -> FloatArray:
-    """Grass, a path, trees and the sky."""
+    """Paint grass, a path, trees and the sky."""
     image = sky(rng, camera)
     hills = smooth_noise(rng, (1, camera.width), (1, 6))[0] * 0.02 * camera.height_px
     green = np.array(vary(rng, (58, 92, 74), 14))
@@ -250,7 +250,7 @@ def park(rng: np.random.Generator, camera: Camera) -> FloatArray:
 
 
 def studio(rng: np.random.Generator, camera: Camera) -> FloatArray:
-    """Paint a lit sheet: a gradient with stains of colour, running over into the floor."""
+    """Paint a colour gradient with stains that continues on the floor."""
     shape = (camera.height_px, camera.width)
     first, second = (np.array(vary(rng, (128, 128, 128), 60)) for _ in range(2))
     along = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None, None]

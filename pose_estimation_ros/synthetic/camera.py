@@ -19,11 +19,11 @@ class Camera:
     width: int
     height_px: int
     focal: float
-    """pixels"""
+    """Pixels."""
     horizon: float
-    """row"""
+    """Row."""
     height: float
-    """metres above the ground"""
+    """Metres above the ground."""
 
     def project(self, points: FloatArray) -> FloatArray:
         """Return x, y (pixels) and depth (metres) of points (..., 3)."""
@@ -46,7 +46,7 @@ _QUANTILES = np.array([NormalDist().inv_cdf((level + 0.5) / 256) for level in ra
 
 @dataclass(frozen=True, eq=False)
 class Finish:
-    """One camera's looks; `gain` (3,) per BGR channel, `blur` in pixels, `noise` in grey levels."""
+    """Image processing of a camera; `gain` (3,) per BGR channel, `blur` in pixels, `noise` in grey levels."""
 
     gain: FloatArray
     contrast: float
@@ -62,7 +62,7 @@ class Finish:
         return cls(gain, float(values[0]), float(values[1]), float(values[2] * blur), float(values[3] * noise), grey)
 
     def __call__(self, image: FloatArray, rng: np.random.Generator) -> ByteArray:
-        """Develop a float BGR image (0..255)."""
+        """Return the photograph of a drawn BGR image (float 0..255)."""
         exposed: AnyArray = image
         if self.blur > 0.2:
             exposed = cv2.GaussianBlur(exposed, (0, 0), self.blur)
@@ -83,7 +83,7 @@ class Finish:
         return falloff
 
     def _grain(self, shape: tuple[int, ...], rng: np.random.Generator) -> AnyArray:
-        """Gaussian noise (H, W, 3) int8 through a table: bytes come faster than normal numbers."""
+        """Return Gaussian noise (H, W, 3) int8 by a table, which is faster than normal random numbers."""
         planes = 1 if self.grey else 3
         levels = np.frombuffer(rng.bytes(shape[0] * shape[1] * planes), np.uint8).reshape(*shape[:2], planes)
         table = np.clip(np.round(_QUANTILES * self.noise), -127, 127).astype(np.int8)

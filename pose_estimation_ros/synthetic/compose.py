@@ -1,4 +1,4 @@
-"""One frame: people over a backdrop with shadows, who owns which pixel, and which keypoints can be seen."""
+"""Composes a frame: people over a background with shadows, the owner of every pixel, and visible keypoints."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ _SIDED: dict[str, tuple[tuple[Part, ...], tuple[Part, ...], float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """A frame in the making: `image` float32 BGR, and per pixel the nearest depth, owner (0 nobody) and part."""
+    """A frame being drawn: `image` float32 BGR, and per pixel the nearest depth, owner (0 nobody) and part."""
 
     image: FloatArray
     depth: FloatArray
@@ -47,7 +47,7 @@ class Staged:
 
 
 def stage(actor: Actor, time: float, camera: Camera) -> Staged:
-    """Pose and dress a person; those who appear small get a coarser head."""
+    """Return a posed and dressed person; small ones get a coarser head."""
     figure = actor.figure(time)
     fine = camera.focal * figure.build.stature > 520 * -figure.pelvis[2]
     mesh = dressed(figure, actor.appearance.outfit, fine)
@@ -71,7 +71,7 @@ def compose(
     light: Light,
     detail: float = 1.0,
 ) -> Canvas:
-    """Draw everything, far things first; a depth buffer settles what stands inside something else."""
+    """Draw everything, distant objects first, with a depth buffer for intersections."""
     size = backdrop.shape[:2]
     canvas = Canvas(
         backdrop.copy(), np.full(size, np.inf, np.float32), np.zeros(size, np.int16), np.zeros(size, np.uint8)
@@ -103,7 +103,7 @@ def visibility(person: Staged, canvas: Canvas, camera: Camera) -> FloatArray:
 
 
 def cast_shadows(image: FloatArray, meshes: list[Mesh], camera: Camera, light: Light) -> None:
-    """Darken the ground where people keep the sun off it, and more where they touch it."""
+    """Darken the ground in the shadows of people and more at their feet."""
     step = 4
     size = (camera.height_px // step + 1, camera.width // step + 1)
     far, touch = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
@@ -141,7 +141,7 @@ def _lay(canvas: Canvas, layer: Layer, owner: int) -> None:
 
 
 def _rules() -> tuple[AnyArray, FloatArray]:
-    """Table (18, parts) of which part shows which keypoint, and depths (18,) as fractions of the stature."""
+    """Return which parts show which keypoint (18, parts), and depths (18,) as fractions of the stature."""
     shown = np.zeros((18, max(Part) + 1), bool)
     tolerance = np.zeros(18)
 

@@ -1,7 +1,7 @@
-"""A short video made to be hard on trackers: fast people who cross each other and pass behind a post.
+"""A short video that is difficult for trackers: fast people who cross each other and pass behind a post.
 
-People are cut out of synthetic images, a few postures each, and moved along straight ways over a backdrop. That draws
-a frame in milliseconds, and says how fast everybody is. The camera may sway, as a robot's does.
+People are cut out of synthetic images, in a few postures each, and moved along straight lines over a background. This
+draws a frame in milliseconds with known speeds. The camera may sway like that of a robot.
 """
 
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ from pose_estimation_ros.synthetic.scene import SyntheticFrame, SyntheticPerson,
 from pose_estimation_ros.synthetic.settings import SceneSettings, require
 
 STUDIO = SceneSettings(width=288, height=288, people=1, person_height=(0.6, 0.75), fps=6, objects=0, detail=0.5)
-"""Where people are drawn before they are cut out."""
+"""Scene of the people that are cut out."""
 
 VISIBLE, HIDDEN, OUTSIDE = 2, 1, 0
 
 
 @dataclass(frozen=True)
 class CrossingSettings:
-    """What a crossing is asked to be; raises SettingsError for values that make none.
+    """Settings of a crossing; raises SettingsError for values out of range.
 
-    `speed` is the least and greatest way between two frames, in heights of the person: walking at 10 frames a second
-    is 0.08, running 0.3; posture changes besides. `size` is the least and greatest height of a person in pixels.
-    `post` is the width in pixels of what everybody passes behind, 0 for none; `sway` how far the camera turns to
-    either side, in pixels. `postures` is how many there are of everyone.
+    `speed` is the minimum and maximum distance between two frames, in heights of the person: walking at 10 frames per
+    second is 0.08, running 0.3. `size` is the minimum and maximum height of a person in pixels. `post` is the width of
+    the post in pixels, 0 for none; `sway` is the motion of the camera to either side in pixels. `postures` is the
+    number of postures of a person.
     """
 
     width: int = 640
@@ -43,8 +43,11 @@ class CrossingSettings:
     postures: int = 4
 
     def __post_init__(self) -> None:
-        require(self.frames >= 1 and self.people >= 1 and self.postures >= 1, f'a crossing has someone in it: {self}')
-        require(0 <= self.speed[0] <= self.speed[1], f'speed must be (least, greatest) from 0, got {self.speed}')
+        require(
+            self.frames >= 1 and self.people >= 1 and self.postures >= 1,
+            f'a crossing needs at least one frame, person and posture: {self}',
+        )
+        require(0 <= self.speed[0] <= self.speed[1], f'speed must be (minimum, maximum) from 0, got {self.speed}')
         require(16 <= self.size[0] <= self.size[1] <= self.height, f'size must be 16 to the height, got {self.size}')
         require(self.post >= 0 and self.sway >= 0, f'post and sway must be 0 or more, got {self.post}, {self.sway}')
         require(self.fps > 0, f'fps must be positive, got {self.fps}')
@@ -52,7 +55,7 @@ class CrossingSettings:
 
 @dataclass(frozen=True, eq=False)
 class CutOut:
-    """A person without surroundings: image, which pixels are theirs, and keypoints (18, 3) in its pixels."""
+    """A person cut out of an image: image, mask, and keypoints (18, 3) in its pixels."""
 
     image: ByteArray
     mask: AnyArray
@@ -61,7 +64,7 @@ class CutOut:
 
 @dataclass(frozen=True, eq=False)
 class Passer:
-    """Someone who goes to and fro between the image's edges; `start` and `speed` are pixels, `feet` a row."""
+    """A person who moves back and forth between the image's edges; `start` and `speed` in pixels, `feet` is a row."""
 
     id: int
     postures: tuple[CutOut, ...]
@@ -70,12 +73,12 @@ class Passer:
     feet: float
 
     def posture(self, frame: int) -> CutOut:
-        """Return what they look like; postures go forwards and backwards, lest they jump."""
+        """Return the posture of a frame; postures run forwards and backwards to avoid jumps."""
         last = len(self.postures) - 1
         return self.postures[last - abs(last - frame % (2 * last))] if last else self.postures[0]
 
     def corner(self, frame: int, width: int) -> tuple[int, int]:
-        """Return column and row of the cut-out's top-left pixel on a backdrop so wide."""
+        """Return column and row of the cut-out's top-left pixel on a background of this width."""
         rows, columns = self.posture(frame).mask.shape
         room = max(1.0, width - columns)
         way = (self.start + self.speed * frame) % (2 * room)
@@ -83,34 +86,34 @@ class Passer:
 
 
 def crossing_video(seed: int, settings: CrossingSettings | None = None) -> Iterator[SyntheticFrame]:
-    """Yield the frames of a crossing; the same seed and settings give the same frames."""
+    """Yield the frames of a crossing, determined by seed and settings."""
     settings = settings or CrossingSettings()
     rng = np.random.default_rng([seed, 11])
     margin = int(np.ceil(settings.sway))
     scene = SceneSettings(settings.width + 2 * margin, settings.height, people=0, background='street')
-    backdrop = generate_image(seed, scene).image
-    people = sorted((_passer(rng, number, backdrop, settings) for number in range(1, settings.people + 1)), key=_near)
-    post = int(rng.uniform(0.35, 0.65) * backdrop.shape[1])
+    background = generate_image(seed, scene).image
+    people = sorted((_passer(rng, number, background, settings) for number in range(1, settings.people + 1)), key=_near)
+    post = int(rng.uniform(0.35, 0.65) * background.shape[1])
     for frame in range(settings.frames):
         turned = round(margin + settings.sway * float(np.sin(frame * 0.4)))
-        yield _drawn(frame, backdrop, people, (post, turned), settings)
+        yield _drawn(frame, background, people, (post, turned), settings)
 
 
 def _near(passer: Passer) -> float:
     return passer.feet
 
 
-def _passer(rng: np.random.Generator, number: int, backdrop: ByteArray, settings: CrossingSettings) -> Passer:
+def _passer(rng: np.random.Generator, number: int, background: ByteArray, settings: CrossingSettings) -> Passer:
     size = float(rng.uniform(*settings.size))
     postures = tuple(_resized(each, size) for each in _cut_outs(rng, settings.postures))
     nearness = (size - settings.size[0]) / max(settings.size[1] - settings.size[0], 1)
     feet = settings.height * (0.75 + 0.24 * nearness)
-    start = float(rng.uniform(0, 2 * backdrop.shape[1]))
+    start = float(rng.uniform(0, 2 * background.shape[1]))
     return Passer(number, postures, start, size * float(rng.uniform(*settings.speed)), feet)
 
 
 def _cut_outs(rng: np.random.Generator, count: int) -> list[CutOut]:
-    """Draw someone who stays in view in so many postures."""
+    """Return the postures of a random person who stays in view."""
     while True:
         video = SyntheticVideo(int(rng.integers(2**31)), STUDIO, frames=count)
         frames: list[CutOut] = []
@@ -141,22 +144,22 @@ def _resized(cut: CutOut, rows: float) -> CutOut:
 
 
 def _drawn(
-    frame: int, backdrop: ByteArray, people: list[Passer], places: tuple[int, int], settings: CrossingSettings
+    frame: int, background: ByteArray, people: list[Passer], places: tuple[int, int], settings: CrossingSettings
 ) -> SyntheticFrame:
     post, turned = places
-    image, owner = backdrop.copy(), np.zeros(backdrop.shape[:2], np.int16)
+    image, owner = background.copy(), np.zeros(background.shape[:2], np.int16)
     for passer in people:
-        _lay(passer.posture(frame), passer.corner(frame, backdrop.shape[1]), passer.id, image, owner)
+        _lay(passer.posture(frame), passer.corner(frame, background.shape[1]), passer.id, image, owner)
     image[:, post : post + settings.post] = (70, 90, 110)
     owner[:, post : post + settings.post] = -1
     window = np.s_[:, turned : turned + settings.width]
-    shown = [_truth(passer, frame, backdrop.shape[1], turned, owner[window]) for passer in people]
+    shown = [_truth(passer, frame, background.shape[1], turned, owner[window]) for passer in people]
     seen = tuple(person for person in shown if person is not None)
     return SyntheticFrame(image[window].copy(), seen, frame / settings.fps, np.maximum(owner[window], 0))
 
 
 def _lay(cut: CutOut, corner: tuple[int, int], identity: int, image: ByteArray, owner: AnyArray) -> None:
-    """Lay someone over an image, as far as they are inside."""
+    """Draw a cut-out over an image, clipped at its edges."""
     column, row = corner
     rows, columns = cut.mask.shape
     above, beside = max(0, -row), max(0, -column)
@@ -168,7 +171,7 @@ def _lay(cut: CutOut, corner: tuple[int, int], identity: int, image: ByteArray, 
 
 
 def _truth(passer: Passer, frame: int, width: int, turned: int, owner: AnyArray) -> SyntheticPerson | None:
-    """Return None for someone of whom nothing can be seen; a keypoint is hidden where somebody else is in front."""
+    """Return the truth of a person, None if invisible; a keypoint behind another person is hidden."""
     own = owner == passer.id
     area = int(np.count_nonzero(own))
     if not area:

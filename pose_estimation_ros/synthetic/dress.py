@@ -1,4 +1,4 @@
-"""From a posed figure and an outfit to the surface that is drawn. Lengths in tables are fractions of the stature."""
+"""The surface of a posed and dressed figure. Lengths in tables are fractions of the stature."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _CALF_BACK = 0.006
 
 
 def dressed(figure: Figure, outfit: Outfit, fine: bool = True) -> Mesh:
-    """Return the whole person's surface; `fine` gives the head more facets."""
+    """Return the surface of a whole person; `fine` gives the head more facets."""
     folds = Folds(outfit.wrinkles)
     parts = (Part.HEAD, Part.HAIR)
     head = head_mesh(figure, outfit.hair, (tile('face'), tile('hair'), tile('extra')), parts, fine)

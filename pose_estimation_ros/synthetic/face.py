@@ -1,4 +1,4 @@
-"""Painting a face: eyes, brows, lips, beard and glasses on the head's unrolled surface (256x256 pixels)."""
+"""Paints a face (eyes, brows, lips, beard, glasses) on the head's unrolled surface of 256x256 pixels."""
 
 import cv2
 import numpy as np
@@ -139,7 +139,7 @@ def _beard(rng: np.random.Generator, canvas: ByteArray, skin: Colour, hair: Colo
 
 
 def _scalp(rng: np.random.Generator, face: FloatArray, hair: Colour, style: Hair) -> FloatArray:
-    """Paint the roots, with an uneven edge, where the hair begins."""
+    """Paint the hairline with an uneven edge."""
     angle = np.abs(azimuth(np.linspace(-1, 1, _SIZE)))[None, :]
     level = 1 - np.linspace(0, 1, _SIZE)[:, None] + 0.012 * rng.normal(0, 1, (1, _SIZE))
     share = np.clip((level - np.interp(angle, *hairline(style)) + 0.03) / 0.03, 0, 1)[..., None]

@@ -1,4 +1,4 @@
-"""The head: its surface, where the face's keypoints lie on it, hair and hats.
+"""The head: its surface, the keypoints of the face on it, hair and hats.
 
 The surface is a function of azimuth (0 ahead, positive to the person's left, radians) and level v (0 at the chin's
 underside, 1 at the crown). Lengths are fractions of the head's height.

@@ -1,4 +1,4 @@
-"""What people do: postures as smooth functions of time (seconds) or of the walking phase (strides)."""
+"""Actions of people: postures as smooth functions of time (seconds) or of the walking phase (strides)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ANKLE = (0, -4, 4, 8, 10, 4, -15, -5, 1, 1)
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """How one person moves: `phase` and `tempo` set them apart, `energy` widens, `habit` is added to every posture."""
+    """Individual motion: `phase`, `tempo` and amplitude (`energy`); `habit` is added to every posture."""
 
     phase: float
     tempo: float
@@ -225,7 +225,7 @@ STANDING: dict[str, Action] = {
 
 
 def _with_arms(posture: FloatArray, arms: FloatArray, style: Style, both: bool = False) -> FloatArray:
-    """Take over the arms of another posture (the right one's, or both) and add its trunk."""
+    """Replace the right arm, or both, by those of another posture and add its trunk."""
     arms = _handed(arms, style)
     result = posture.copy()
     for first, right in ((9, True), (16, False)):

@@ -1,4 +1,4 @@
-"""Things that people sit on and stand behind."""
+"""Stools that people sit on, and obstacles in front of them."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ _SEAT_GROUP = 3
 
 
 def seat(figure: Figure) -> Mesh:
-    """Return a stool under a sitting figure, turned with it."""
+    """Return a stool under a sitting figure, in its orientation."""
     top, half = float(figure.pelvis[1]) - 0.075 * figure.build.stature, 0.13 * figure.build.stature
     low, high = np.array([-half, 0.0, -half * 1.2]), np.array([half, top, half * 0.9])
     mesh = join(box(low, high, tile('extra'), Part.SEAT))

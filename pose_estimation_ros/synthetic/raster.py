@@ -1,4 +1,4 @@
-"""Drawing a mesh: facets into an index buffer, then colour, light and depth per pixel."""
+"""Draws a mesh: facets to an index buffer, then colour, light and depth per pixel."""
 
 from dataclasses import dataclass
 
@@ -33,9 +33,9 @@ class Layer:
     """(h, w, 3) float32 BGR 0..255, premultiplied"""
     alpha: FloatArray
     depth: FloatArray
-    """metres, of the pixel's centre"""
+    """Metres, at the pixel's centre."""
     parts: ByteArray
-    """0 where nothing is"""
+    """0 for none."""
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -53,9 +53,9 @@ class _Surface:
 
 
 def draw_mesh(mesh: Mesh, atlas: ByteArray, camera: Camera, light: Light, detail: float = 1.0) -> Layer | None:
-    """Draw a mesh as the camera sees it; None where nothing of it falls into the image.
+    """Draw a mesh as seen by the camera; None if it is outside the image.
 
-    Small ones are drawn finer than the image and shrunk; `detail` scales the heights up to which that happens.
+    Small meshes are drawn at a higher resolution and reduced; `detail` scales the maximum heights for that.
     """
     projected = camera.project(mesh.vertices)
     low, high = projected[:, :2].min(axis=0), projected[:, :2].max(axis=0)
@@ -96,10 +96,10 @@ def _front_facets(mesh: Mesh, canvas: FloatArray, depth: FloatArray, camera: Cam
 def _index_buffer(
     outlines: FloatArray, depths: FloatArray, nearer: FloatArray, groups: IntArray, size: tuple[int, int]
 ) -> AnyArray:
-    """Return (h, w) int32: 1 + the number of the facet seen there, 0 where none.
+    """Return (h, w) int32: 1 + the index of the visible facet, 0 for none.
 
-    Facets come far ones first. Within a group the last one drawn is seen; between groups the nearer one is, by the
-    facets' depth planes (3, F).
+    Facets are in order of decreasing distance. Within a group the last one drawn is visible; between groups the nearer
+    one is, by the facets' depth planes (3, F).
     """
     best, nearest = np.zeros(size, np.int32), np.full(size, _FAR, np.float32)
     fixed = np.round(outlines * (1 << _SHIFT)).astype(np.int32)
@@ -121,7 +121,7 @@ def _index_buffer(
 def _keep_nearer(
     ids: AnyArray, planes: FloatArray, corner: tuple[int, int], best: AnyArray, nearest: FloatArray
 ) -> None:
-    """Take over those pixels of `ids` that lie nearer than what is there already."""
+    """Copy the pixels of `ids` that are nearer than those in `best`."""
     rows, columns = np.nonzero(ids)
     facet = ids[rows, columns]
     plane = np.take(planes, facet - 1, axis=0)
@@ -132,7 +132,7 @@ def _keep_nearer(
 
 
 def _sunlight(mesh: Mesh, light: Light) -> FloatArray:
-    """How squarely each vertex faces the sun, 0..1, a little softened."""
+    """Return the softened cosine between each vertex normal and the sun, 0..1."""
     facing = mesh.normals @ light.direction
     return np.clip((facing + 0.15) / 1.15, 0, 1)
 
@@ -192,7 +192,7 @@ def _evaluate(table: FloatArray, facet: IntArray, columns: IntArray, rows: IntAr
 
 
 def _sample(atlas: ByteArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Bilinear samples (P, 3) float32; OpenCV wants the points as an image."""
+    """Return bilinear samples (P, 3) float32; OpenCV needs the points as an image."""
     width = 1024
     total = -(-len(x) // width) * width
     padded = np.zeros((2, total), np.float32)
@@ -204,10 +204,10 @@ def _sample(atlas: ByteArray, x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def _screen_shadows(mask: AnyArray, depth: FloatArray, light: Light, fine: int) -> tuple[FloatArray, FloatArray]:
-    """Factors for sunlight and skylight from what stands nearer to the camera beside each pixel.
+    """Return factors of sunlight and skylight from nearer surfaces beside each pixel.
 
-    An approximation in image space: a pixel well behind its neighbourhood lies in a crevice; one behind what lies
-    towards the light is in its shadow.
+    An approximation in image space: a pixel far behind its neighbourhood is in a crevice; one behind its neighbours in
+    the direction of the light is in shadow.
     """
     small = (max(2, mask.shape[1] // (2 * fine)), max(2, mask.shape[0] // (2 * fine)))
     cover = cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA)
@@ -226,7 +226,7 @@ def _screen_shadows(mask: AnyArray, depth: FloatArray, light: Light, fine: int) 
 
 
 def _shrink(colour: FloatArray, depth: FloatArray, parts: ByteArray, corner: tuple[int, int], fine: int) -> Layer:
-    """From the fine canvas to image pixels."""
+    """Reduce the fine canvas to image pixels."""
     alpha = (parts > 0).astype(np.float32)
     if fine == 1:  # large figures are drawn at the image's own resolution and their rim is softened
         soft = cv2.GaussianBlur(alpha, (3, 3), 0.55)

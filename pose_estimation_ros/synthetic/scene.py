@@ -1,7 +1,7 @@
-"""Synthetic images and videos of people: the public face of this package.
+"""Synthetic images and videos of people.
 
-Everything follows from a seed and settings: the same ones give the same bytes. Keypoints are the projected joints of
-the figures that were drawn, in the order of OPENPOSE_18, in pixels counted from the centre of the top-left pixel.
+Seed and settings determine every byte. Keypoints are the projected joints of the drawn figures in the order of
+OPENPOSE_18, in pixels counted from the centre of the top-left pixel.
 """
 
 from collections.abc import Iterator
@@ -30,9 +30,9 @@ _TO_COCO = OPENPOSE_18.mapping_to(COCO_17)
 class SyntheticPerson:
     """Ground truth of one person.
 
-    `keypoints` (18, 3) float32 are x, y and 2 visible, 1 hidden (by the person, someone else or a thing), 0 outside
-    the image, whose coordinates are given all the same. `bbox` (x, y, width, height) and `area` (pixels) are those of
-    the silhouette as far as it can be seen. `id` is the track's, from 1, the same in all frames of a video.
+    `keypoints` (18, 3) float32 are x, y and 2 visible, 1 hidden (by the person, another one or an object), 0 outside
+    the image (with valid coordinates). `bbox` (x, y, width, height) and `area` (pixels) are those of the visible
+    silhouette. `id` counts from 1 and is the same in all frames of a video.
     """
 
     id: int
@@ -43,9 +43,9 @@ class SyntheticPerson:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticFrame:
-    """An image (H, W, 3) uint8 BGR, the people of whom at least one pixel can be seen, and seconds since the start.
+    """An image (H, W, 3) uint8 BGR, the people with at least one visible pixel, and seconds since the start.
 
-    `mask` (H, W) int16 holds the id of the person seen at each pixel, 0 for none.
+    `mask` (H, W) int16 is the id of the person visible at each pixel, 0 for none.
     """
 
     image: ByteArray
@@ -54,7 +54,7 @@ class SyntheticFrame:
     mask: AnyArray = field(repr=False)
 
     def to_coco(self, image_id: int, first_annotation_id: int) -> list[dict[str, object]]:
-        """Return COCO person annotations with 17 keypoints; those outside the image are marked not labelled."""
+        """Return COCO person annotations with 17 keypoints; those outside the image are not labelled."""
         return [
             _coco_annotation(person, self.mask, image_id, first_annotation_id + number)
             for number, person in enumerate(self.people)
@@ -67,9 +67,9 @@ def generate_image(seed: int, settings: SceneSettings | None = None) -> Syntheti
 
 
 class SyntheticVideo:
-    """A video of people who walk, turn, wave and cross each other before a camera that stands still.
+    """A video of people who walk, turn, wave and cross each other in front of a fixed camera.
 
-    `frame(i)` depends on the seed, the settings and i alone, so frames can be drawn in any order.
+    `frame(i)` depends on seed, settings and i only, so frames can be drawn in any order.
     """
 
     def __init__(self, seed: int, settings: SceneSettings | None = None, frames: int = 300) -> None:
@@ -92,7 +92,7 @@ class SyntheticVideo:
 
 
 class _Stage:
-    """What stays the same through a video: camera, light, backdrop, people and things."""
+    """The constant parts of a video: camera, light, background, people and objects."""
 
     def __init__(self, seed: int, settings: SceneSettings) -> None:
         require(seed >= 0, f'a seed is a whole number from 0, got {seed}')
@@ -121,7 +121,7 @@ class _Stage:
 
 
 def _camera(rng: np.random.Generator, settings: SceneSettings) -> Camera:
-    """Choose a view in which the greatest people fit, as far as they can."""
+    """Return a random view that the tallest people fit into if possible."""
     greatest = settings.person_height[1]
     row = float(rng.uniform(0.22, 0.48))
     headroom = 0.04 if greatest < 0.9 else 0.02
@@ -165,7 +165,7 @@ def _cast(rng: np.random.Generator, camera: Camera, settings: SceneSettings) -> 
 def _obstacles(
     rng: np.random.Generator, camera: Camera, actors: list[Actor], probability: float
 ) -> list[tuple[Mesh, ByteArray]]:
-    """Perhaps a thing in front of someone who stays where they are."""
+    """Return at most one obstacle in front of a person who does not walk."""
     still = [actor for actor in actors if not isinstance(actor.journey, Walker)]
     if not still or rng.random() >= probability:
         return []
@@ -178,7 +178,7 @@ def _obstacles(
 
 
 def _ground_truth(identity: int, keypoints: FloatArray, owner: AnyArray) -> SyntheticPerson | None:
-    """Return None for someone of whom nothing can be seen."""
+    """Return the ground truth of a person, None if invisible."""
     own = (owner == identity).astype(np.uint8)
     x, y, width, height = cv2.boundingRect(own)
     if not width:

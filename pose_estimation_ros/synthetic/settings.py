@@ -1,4 +1,4 @@
-"""What a scene is asked to be."""
+"""Settings of a scene."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,13 @@ from pose_estimation_ros.synthetic.background import BACKGROUNDS
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """What is drawn; raises SettingsError for values that make no image.
+    """Settings of a scene; raises SettingsError for values out of range.
 
-    `person_height` is the least and greatest height of a person standing upright, as a fraction of the image's
-    height (who crouches or sits takes less; above 1 people are cut off). `people` is a number or a least and
-    greatest number. `background` is one of BACKGROUNDS or None for any. `objects` is the probability that something
-    stands in front of someone. `blur` (pixels) and `noise` (grey levels) are the most of each. `looks` is how many
-    faces and outfits there are for either sex, which are dyed anew for everyone: fewer of them are drawn faster once
-    they are painted; 0 makes everyone unique. `detail` below 1 smooths fewer people's outlines, which is faster.
+    `person_height` is the minimum and maximum height of a person standing upright, as a share of the image's height
+    (above 1 people are truncated). `people` is a number or a minimum and maximum. `background` is one of BACKGROUNDS or
+    None for any. `objects` is the probability of an obstacle in front of a person. `blur` (pixels) and `noise` (grey
+    levels) are maxima. `looks` is the number of faces and outfits per sex, which are recoloured for each person: few
+    looks are faster; 0 makes every person unique. `detail` below 1 smooths fewer outlines, which is faster.
     """
 
     width: int = 1280
@@ -38,11 +37,11 @@ class SceneSettings:
             f'a scene has at most 8192 pixels a side, got {self.width}x{self.height}',
         )
         low, high = self.people_range
-        require(0 <= low <= high <= 100, f'people must be 0 to 100, or (least, greatest), got {self.people}')
-        least, greatest = self.person_height
+        require(0 <= low <= high <= 100, f'people must be 0 to 100, or (minimum, maximum), got {self.people}')
+        lowest, highest = self.person_height
         require(
-            0.02 <= least <= greatest <= 4,
-            f'person_height must be (least, greatest) between 0.02 and 4 image heights, got {self.person_height}',
+            0.02 <= lowest <= highest <= 4,
+            f'person_height must be (minimum, maximum) between 0.02 and 4 image heights, got {self.person_height}',
         )
         require(self.fps > 0, f'fps must be positive, got {self.fps}')
         require(0 <= self.objects <= 1, f'objects is a probability between 0 and 1, got {self.objects}')
@@ -58,7 +57,7 @@ class SceneSettings:
 
     @property
     def people_range(self) -> tuple[int, int]:
-        """Least and greatest number of people."""
+        """Minimum and maximum number of people."""
         return self.people if isinstance(self.people, tuple) else (self.people, self.people)
 
 

@@ -1,7 +1,7 @@
 """ROS 2 bags without ROS, through the `rosbags` library (the extra `[bag]`): sqlite3 and mcap, read and written.
 
-`open_bag` reads messages as they are, `images` and `skeletons` know the few types that this package deals in, and
-`written_bag` writes a bag that is there as a whole or not at all.
+`open_bag` reads serialised messages, `messages` reads and writes the types that this package uses, and `written_bag`
+writes a bag atomically.
 """
 
 from pose_estimation_ros.data.bags.messages import (

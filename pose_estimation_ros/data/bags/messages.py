@@ -23,7 +23,7 @@ Storage = Literal['mcap', 'sqlite3']
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as one publisher offered it. `definition` and `digest` of the type are '' where the bag has none."""
+    """A topic with the QoS of one publisher. `definition` and `digest` of the type are '' if the bag has none."""
 
     name: str
     msgtype: str
@@ -34,7 +34,7 @@ class Topic:
 
 @dataclass(frozen=True, eq=False)
 class Message:
-    """A serialised message, and when it was recorded, in nanoseconds."""
+    """A serialised message and its time of recording in nanoseconds."""
 
     topic: Topic
     stamp_ns: int
@@ -43,7 +43,7 @@ class Message:
 
 @functools.cache
 def standard_types() -> Typestore:
-    """Return the types of the oldest distribution supported; those that are used here are the same in all."""
+    """Return the types of the oldest supported distribution; those used here are the same in all."""
     return get_typestore(Stores.ROS2_HUMBLE)
 
 
@@ -54,7 +54,7 @@ IMAGE_TYPES = frozenset({IMAGE, COMPRESSED_IMAGE})
 
 @dataclass(frozen=True, eq=False)
 class BagImage:
-    """An image, the header of its message, and the header's time in seconds: None where the driver set none."""
+    """An image, the header of its message, and the header's stamp in seconds; None if the driver set none."""
 
     image: ByteArray
     header: Any
@@ -62,7 +62,7 @@ class BagImage:
 
 
 def image_in(message: Message) -> BagImage:
-    """Return the image of an Image or CompressedImage message; raises ImageError where it holds none."""
+    """Return the image of an Image or CompressedImage message; raises ImageError."""
     content = _deserialized(message)
     image = bgr_from_raw(content) if message.topic.msgtype == IMAGE else bgr_from_compressed(content)
     return BagImage(image, content.header, seconds(content.header.stamp) or None)
@@ -73,16 +73,16 @@ def _deserialized(message: Message) -> Any:
         raise ImageError(f'images are in {" and ".join(sorted(IMAGE_TYPES))}, not in {message.topic.msgtype}')
     try:
         return standard_types().deserialize_cdr(message.data, message.topic.msgtype)
-    except Exception as error:  # whatever the bytes make of NumPy, struct and the text decoder
+    except Exception as error:  # of NumPy, struct or the text decoder
         raise BrokenImageError(f'the message is no {message.topic.msgtype}: {error}') from error
 
 
 JPEG_QUALITY = 90
 JPEG_FORMAT = 'bgr8; jpeg compressed bgr8'
-"""As image_transport names it."""
+"""As image_transport writes it."""
 
 FOREVER = QosTime(9223372036, 854775807)
-"""How rosbag2 writes down that there is no limit."""
+"""rosbag2's value for no limit."""
 
 
 def _offered(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> tuple[Qos, ...]:
@@ -130,7 +130,7 @@ def skeletons_data(poses: list[Pose], header: Any, skeleton: Skeleton) -> memory
 
 
 def poses_in(message: Message, skeleton: Skeleton) -> list[Pose]:
-    """Return the people of a message of SKELETONS; raises BrokenSkeletonsError where it is none of this skeleton."""
+    """Return the poses of a message of SKELETONS; raises BrokenSkeletonsError for another skeleton."""
     cloud: Any = standard_types().deserialize_cdr(message.data, SKELETONS.msgtype)
     return from_points(read_points(cloud, POINT.names or (), skeleton), skeleton)
 

@@ -1,4 +1,4 @@
-"""Reading bags; of damaged ones, what they hold, with a warning."""
+"""Reads bags; of damaged ones it reads what is left, with a warning."""
 
 import contextlib
 import logging
@@ -22,7 +22,7 @@ KINDS = 'a ROS 2 bag is a folder with metadata.yaml, or an .mcap or .db3 file'
 
 
 class Part(Protocol):
-    """A file, or a folder of files that belong together."""
+    """A file, or a folder of files that form one bag."""
 
     count: int
 
@@ -37,7 +37,7 @@ class Part(Protocol):
 
 
 class WholePart:
-    """What `rosbags` can read. Making one raises whatever that raises where it cannot."""
+    """A bag that `rosbags` can read; otherwise the constructor raises the exceptions of `rosbags`."""
 
     def __init__(self, path: Path) -> None:
         self._reader = Reader(path)
@@ -51,12 +51,12 @@ class WholePart:
 
     @property
     def in_time_order(self) -> bool:
-        """Whether messages come in that order; `rosbags` refuses mcap files without chunks where they do not."""
+        """Whether messages are in order of time; `rosbags` rejects mcap files without chunks that are not."""
         storages: Sequence[Any] = getattr(self._reader.storage, 'storages', [self._reader.storage])
         return all(getattr(storage, 'chunks', True) or not storage.metadata.message_count for storage in storages)
 
     def messages(self) -> Iterator[Message]:
-        """Yield the messages by the time at which they were recorded."""
+        """Yield the messages in order of their time of recording."""
         for connection, stamp_ns, data in self._reader.messages():
             yield Message(self._by_id[connection.id], stamp_ns, data)
 
@@ -65,14 +65,14 @@ class WholePart:
 
 
 class BagReader:
-    """Messages of a bag as they were recorded; use it in a `with` statement."""
+    """The messages of a bag; use it in a `with` statement."""
 
     def __init__(self, path: Path, storage: Storage, parts: Sequence[Part]) -> None:
         self.path = path
         self.storage = storage
         self.topics = list(dict.fromkeys(topic for part in parts for topic in part.topics))
         self.count = sum(part.count for part in parts)
-        """Messages, as the bag says."""
+        """Number of messages that the bag declares."""
         self._parts = parts
 
     def __enter__(self) -> 'BagReader':
@@ -85,15 +85,15 @@ class BagReader:
             part.close()
 
     def image_topic(self, wanted: str | None = None, without: frozenset[str] = frozenset()) -> str:
-        """Return the name of the topic to take images from: that `wanted`, or the only one.
+        """Return the name of the image topic: the one `wanted`, or the only one.
 
         Args:
-            wanted: A topic's name, the slash in front may lack.
-            without: Names that do not count where none is wanted.
+            wanted: Name of a topic, with or without the leading slash.
+            without: Names to ignore if none is wanted.
 
         Raises:
-            SourceError: The bag has no topic of images.
-            SettingsError: The one wanted is not there or has no images, or none is wanted and there are several.
+            SourceError: The bag has no image topic.
+            SettingsError: The topic is missing or has no images, or none is wanted and there are several.
 
         """
         names = list(dict.fromkeys(topic.name for topic in self.topics if topic.msgtype in IMAGE_TYPES))
@@ -114,7 +114,7 @@ class BagReader:
         raise SettingsError(f'--topic {name} {fault}; image topics of {self.path}: {", ".join(images) or "none"}')
 
     def messages(self) -> Iterator[Message]:
-        """Yield the messages in the order in which they were recorded; where they break off, warn."""
+        """Yield the messages in the order of recording, with a warning if the bag is truncated."""
         read, fault = 0, ''
         for part in self._parts:
             messages = part.messages()
@@ -123,7 +123,7 @@ class BagReader:
                     message = next(messages)
                 except StopIteration:
                     break
-                except Exception as error:  # SQLite's, the decompressors', NumPy's: rosbags lets all through
+                except Exception as error:  # of SQLite, the decompressors or NumPy
                     fault = f' ({" ".join(str(error).split()) or type(error).__name__})'
                     break
                 yield message
@@ -133,7 +133,7 @@ class BagReader:
 
 
 def open_bag(path: Path) -> BagReader:
-    """Open a folder or a file; raises SourceError where it is no ROS 2 bag or nothing of it can be read."""
+    """Open a folder or a file; raises SourceError if it is not a readable ROS 2 bag."""
     try:
         files = _files(path)
     except OSError as error:
@@ -144,7 +144,7 @@ def open_bag(path: Path) -> BagReader:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files with messages; raises SourceError where `path` is not even named like a bag."""
+    """Return the files with messages; raises SourceError if `path` has not the name of a bag."""
     if not path.exists():
         raise SourceError(f'there is no file or folder {path}')
     if not path.is_dir():
@@ -153,7 +153,7 @@ def _files(path: Path) -> list[Path]:
         if path.suffix not in STORAGES:
             raise SourceError(f'{path} is no bag: {KINDS}')
         with path.open('rb') as file:
-            file.read(1)  # what the system refuses is told in its words
+            file.read(1)  # raises the error of the system
         return [path]
     files = [file for file in path.iterdir() if STORAGES.keys() & set(file.suffixes) and file.is_file()]
     if not files:
@@ -162,7 +162,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _parts(path: Path, files: list[Path]) -> list[Part]:
-    """Return the bag as a whole, or else what there is of each file."""
+    """Return the whole bag, or what is readable of each file."""
     whole, fault = _try_whole(path)
     if whole is not None:
         return [whole]
@@ -182,10 +182,10 @@ def _parts(path: Path, files: list[Path]) -> list[Part]:
 
 
 def _try_whole(path: Path) -> tuple[WholePart | None, str]:
-    """Open what `rosbags` can read; returns what is wrong with it otherwise, '' if only its order."""
+    """Open a bag by `rosbags`; otherwise return None and the error, which is '' if only the order is wrong."""
     try:
         whole = WholePart(path)
-    except Exception as error:  # on damaged files rosbags raises nearly everything that Python has
+    except Exception as error:  # rosbags raises nearly every exception for damaged files
         return None, ' '.join(str(error).split()) or type(error).__name__
     if whole.in_time_order:
         return whole, ''
@@ -194,7 +194,7 @@ def _try_whole(path: Path) -> tuple[WholePart | None, str]:
 
 
 def _part(file: Path, fault: str) -> Part | None:
-    """Return what there is of a file of a bag that cannot be read as a whole."""
+    """Return the readable part of a file of a damaged bag."""
     if file.suffix not in STORAGES:  # compressed
         return None
     if file.suffix == '.db3' or fault:
@@ -219,5 +219,5 @@ def _topic_of(connection: Connection) -> Topic:
 
 
 def _by_number(path: Path) -> list[tuple[str, int]]:
-    """Sort key that puts the second file of a bag before the tenth."""
+    """Return a sort key that puts the second file of a bag before the tenth."""
     return [(text, int(number or 0)) for text, number in re.findall(r'(\D*)(\d*)', path.name)]

@@ -1,6 +1,6 @@
-"""Bag files read from the beginning as far as they go: cut off by a crash, or written without an index.
+"""Reads truncated bag files, and files without an index, from the beginning as far as possible.
 
-`rosbags` reads files as a whole, from the index at their end. What a robot leaves that lost power has none.
+`rosbags` needs the index at the end of a file, which is missing after a power failure.
 """
 
 import io
@@ -28,7 +28,7 @@ MAGIC = b'\x89MCAP0\r\n'
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15
 """Kinds of records of the format (mcap.dev/spec)."""
 
-# Decompressors that give what they can of a beginning.
+# Decompressors that accept truncated data.
 DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     '': lambda content: content,
     'lz4': lambda content: bytes(LZ4FrameDecompressor().decompress(content)),
@@ -37,7 +37,7 @@ DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class McapScan:
-    """An mcap file, record by record; making one goes through all of it, to know topics and count."""
+    """An mcap file, read record by record; the constructor reads all of it for topics and count."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -72,7 +72,7 @@ class McapScan:
         """Do nothing: the file is open only while it is read."""
 
     def _records(self) -> Iterator[tuple[int, bytes]]:
-        """Yield kind and content of all records, also those in chunks, up to the first that is not whole."""
+        """Yield kind and content of all records, including those in chunks, up to the first incomplete one."""
         with self._path.open('rb') as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise SourceError(f'{self._path} does not begin as an mcap file')
@@ -87,13 +87,13 @@ class McapScan:
 
 
 class SqliteScan:
-    """The tables of a .db3 file, row by row; making one counts them."""
+    """The tables of a .db3 file, read row by row; the constructor counts the messages."""
 
     def __init__(self, path: Path) -> None:
         name = urllib.parse.quote(str(path.absolute()))
         self._connection = sqlite3.connect(f'file:{name}?immutable=1', uri=True)
         try:
-            # Without it SQLite refuses a file that is shorter than its header says.
+            # Otherwise SQLite rejects a file that is shorter than its header states.
             self._connection.execute('PRAGMA writable_schema=ON')
             definitions = self._definitions()
             self._by_id = {
@@ -145,25 +145,25 @@ def _topic(name: str, msgtype: str, definition: str, digest: str = '', qos: str 
 
 
 def _records_of(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield kind and content of records, and whether there is all of it: only the last may be cut off."""
+    """Yield kind and content of records, and whether the content is complete."""
     while len(head := file.read(9)) == 9 and head[0] not in (FOOTER, DATA_END):
         length = int.from_bytes(head[1:], 'little')
-        content = file.read(min(length, size - file.tell()))  # a broken length must not ask for all memory
+        content = file.read(min(length, size - file.tell()))  # a damaged length must not allocate all memory
         yield head[0], content, len(content) == length
 
 
 def _unpacked(chunk: bytes) -> bytes:
-    """Return the records in a chunk, as far as they can be had."""
+    """Return the readable records of a chunk."""
     try:
         _, _, _, _, compression, length = _fields(chunk, 'QQQIsQ')
         start = 40 + len(compression)
         return DECOMPRESSORS[compression](chunk[start : start + length])
-    except Exception:  # each decompressor raises its own
+    except Exception:  # each decompressor has its own exceptions
         return b''
 
 
 def _fields(content: bytes, kinds: str) -> list[Any]:
-    """Read numbers (as struct has them), texts (s) and maps of texts (m) from the beginning of a record."""
+    """Read numbers (in struct's notation), texts (s) and maps of texts (m) from the beginning of a record."""
     file, found = io.BytesIO(content), list[Any]()
     for kind in kinds:
         if kind == 's':

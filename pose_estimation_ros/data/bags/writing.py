@@ -1,4 +1,4 @@
-"""Writing bags whole or not at all."""
+"""Writes bags atomically."""
 
 import contextlib
 import shutil
@@ -17,7 +17,7 @@ from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.data.bags.messages import Message, Storage, Topic, standard_types
 
 METADATA_VERSION: Literal[8] = 8
-"""The last that Humble can read: 9 writes down QoS in another form."""
+"""The last that Humble can read: 9 has another format of QoS."""
 
 PLUGINS = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 NO_DIGEST = 'RIHS01_' + 64 * '0'
@@ -25,21 +25,21 @@ IDL_BEGINS = '=' * 80 + '\nIDL: '
 
 
 class BagWriter:
-    """Adds messages to a bag; their topics are made as they come."""
+    """Adds messages, and their topics, to a bag."""
 
     def __init__(self, writer: Writer, path: Path) -> None:
         self._writer, self._path = writer, path
         self._connections: dict[tuple[str, str, tuple[Qos, ...]], Connection] = {}
 
     def add(self, message: Message) -> None:
-        """Add a message; raises OutputError where the disk is full."""
-        with _refusals_told(self._path):
+        """Add a message; raises OutputError if the disk is full."""
+        with _output_errors(self._path):
             connection = self._connection(message.topic)
             self._writer.write(connection, message.stamp_ns, message.data)
 
     def add_topic(self, topic: Topic) -> None:
-        """Make a topic that may get no message."""
-        with _refusals_told(self._path):
+        """Add a topic, with or without messages."""
+        with _output_errors(self._path):
             self._connection(topic)
 
     def _connection(self, topic: Topic) -> Connection:
@@ -53,7 +53,7 @@ class BagWriter:
 
 
 def refuse_existing(path: Path, storage: Storage) -> None:
-    """Raise OutputError where no bag can come under the name."""
+    """Raise OutputError if no bag can be written to the path."""
     if path.exists() or path.is_symlink():
         raise OutputError(f'{path} is there already; remove it or choose another --output')
     if storage == 'sqlite3' and set('?#%') & set(str(path)):
@@ -62,20 +62,20 @@ def refuse_existing(path: Path, storage: Storage) -> None:
 
 @contextlib.contextmanager
 def written_bag(path: Path, storage: Storage) -> Iterator[BagWriter]:
-    """Yield a writer to a hidden folder beside `path`, which becomes `path` when all went well.
+    """Yield a writer to a hidden folder beside `path`, which is renamed to `path` if the block succeeds.
 
-    Whatever goes wrong on the way, an interrupt included, leaves nothing; a process that is killed leaves the hidden
-    folder (`.NAME-....partial`). Raises OutputError where `path` exists or the system refuses.
+    An error or interrupt leaves no files; a killed process leaves the hidden folder (`.NAME-....partial`). Raises
+    OutputError if `path` exists or the system refuses.
     """
     refuse_existing(path, storage)
     make_folder(path.parent)
-    with _refusals_told(path):
+    with _output_errors(path):
         temporary = Path(tempfile.mkdtemp(prefix=f'.{path.name}-', suffix='.partial', dir=path.parent))
     try:
-        bag = temporary / path.name  # rosbags calls the files in the folder after it
+        bag = temporary / path.name  # rosbags names the files after the folder
         with _filled(Writer(bag, version=METADATA_VERSION, storage_plugin=PLUGINS[storage]), path) as writer:
             yield writer
-        with _refusals_told(path):
+        with _output_errors(path):
             bag.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -83,11 +83,11 @@ def written_bag(path: Path, storage: Storage) -> Iterator[BagWriter]:
 
 @contextlib.contextmanager
 def _filled(writer: Writer, path: Path) -> Iterator[BagWriter]:
-    with _refusals_told(path):
+    with _output_errors(path):
         writer.open()
     try:
         yield BagWriter(writer, path)
-        with _refusals_told(path):
+        with _output_errors(path):
             writer.close()
     except BaseException:
         with contextlib.suppress(Exception):
@@ -96,7 +96,7 @@ def _filled(writer: Writer, path: Path) -> Iterator[BagWriter]:
 
 
 @contextlib.contextmanager
-def _refusals_told(path: Path) -> Iterator[None]:
+def _output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -106,7 +106,7 @@ def _refusals_told(path: Path) -> Iterator[None]:
 
 
 def _described(topic: Topic) -> tuple[str, str]:
-    """Return the definition and hash of a topic's type: the bag's own, otherwise those of the standard types."""
+    """Return definition and hash of a topic's type, from the bag or the standard types."""
     if topic.definition:
         return topic.definition, topic.digest or _digest_of(topic)
     types = standard_types()
@@ -116,11 +116,11 @@ def _described(topic: Topic) -> tuple[str, str]:
 
 
 def _digest_of(topic: Topic) -> str:
-    """Calculate the hash of a type from its definition, which mcap files hold without it."""
+    """Calculate the hash of a type from its definition; mcap files have no hash."""
     text, types = topic.definition, get_typestore(Stores.EMPTY)
     try:
         is_idl = text.startswith(IDL_BEGINS)
         types.register(get_types_from_idl(text) if is_idl else get_types_from_msg(text, topic.msgtype))
         return types.hash_rihs01(topic.msgtype)
-    except Exception:  # rosbags' parsers know most of the two languages, not all
+    except Exception:  # rosbags' parsers support most of the two languages, not all
         return NO_DIGEST

@@ -1,4 +1,4 @@
-"""Transforms of samples: one map for all geometric steps (`Warp`), colours, and whole published chains."""
+"""Transforms of samples: geometric steps in one map (`Warp`), photometric changes, and whole augmentations."""
 
 from pose_estimation_ros.data.transforms.builders import (
     camera_like,

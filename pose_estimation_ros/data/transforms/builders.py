@@ -1,4 +1,4 @@
-"""Whole chains of transforms, with published numbers or with those of this package's own recipes."""
+"""Whole augmentations, published ones and those of this package's recipes."""
 
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
@@ -18,22 +18,22 @@ from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Transfo
 
 
 def letterboxed(size: int | tuple[int, int] = 368, image_pad: int = 128) -> Compose:
-    """Return what validation wants: the whole image in the middle of a frame (side, or height and width)."""
+    """Return the whole image centred in a frame (side, or height and width), for validation."""
     height, width = (size, size) if isinstance(size, int) else size
     return Compose((Warp((FitInside(height, width), PadTo(height, width)), image_pad),))
 
 
 def whole_picture(size: int = 256, skeleton: Skeleton = OPENPOSE_18) -> Compose:
-    """Return the augmentation of this package's own recipes: people stay about as large as inference sees them."""
+    """Return an augmentation that keeps people about as large as in inference."""
     fitted = (FitInside(size, size), PadTo(size, size), RandomFlip(skeleton, 0.5))
     moves = (RandomRotation(20), RandomScale(0.75, 1.25), RandomTranslation(0.1))
     return Compose((Warp((*fitted, *moves), image_pad=128, mask_pad=1),))
 
 
 def varied(size: int, skeleton: Skeleton = OPENPOSE_18, scale: tuple[float, float] = (0.5, 2.0)) -> Compose:
-    """Return crops of any part of an image at many sizes: people are small, large and cut off by turns.
+    """Return crops of random parts of an image at many sizes, with small, large and truncated people.
 
-    `scale` is how many times as long as the network's input the image's longer side becomes.
+    `scale` is the range of the image's longer side relative to the network's input.
     """
     moves = (LongestSide(size), RandomResize(*scale), RandomFlip(skeleton, 0.5), RandomRotation(20))
     return Compose((Warp((*moves, RandomCrop(size, size)), image_pad=128, mask_pad=1),))
@@ -46,12 +46,12 @@ def supergradients_style(
     p: float = 0.75,
     min_instance_area: float = 64.0,
 ) -> Compose:
-    """Return SuperGradients' augmentation for DEKR, its recipe's numbers; its guide has scale (0.75, 1.5) and p 0.5."""
+    """Return SuperGradients' augmentation for DEKR by its recipe; its guide has scale (0.75, 1.5) and p 0.5."""
     moves = Sometimes(p, (RandomRotation(30), RandomScale(*scale), RandomTranslation(0.2)))
     steps = (LongestSide(size), PadTo(size, size, centred=False), RandomFlip(skeleton, 0.5), moves)
     return Compose((Warp(steps, image_pad=127, mask_pad=1), DropSmall(min_instance_area)))
 
 
 def camera_like() -> tuple[Transform, ...]:
-    """Return what cameras do to images: colours, grey, blur, noise and JPEG, each now and then."""
+    """Return photometric changes that cameras cause: colours, grey, blur, noise and JPEG artefacts."""
     return (Colour(), Grey(), Blur(), Noise(), JpegArtifacts())

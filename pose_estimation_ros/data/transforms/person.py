@@ -1,4 +1,4 @@
-"""Geometric steps of published trainings that go by the first, the *main*, person."""
+"""Geometric steps of published trainings, relative to the first (*main*) person."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from pose_estimation_ros.data.transforms.warp import View
 class ScaleToPerson:
     """Resize so that the main person's box is `target` of `size` pixels high, times a random multiplier.
 
-    An image without people is resized so that its shorter side has `size` pixels, times the multiplier.
+    Without people, the shorter side becomes `size` pixels times the multiplier.
     """
 
     size: int = 368
@@ -36,7 +36,7 @@ class ScaleToPerson:
 
 @dataclass(frozen=True)
 class RotateExpanding:
-    """Turn by up to `degrees` either way in a frame that grows so that nothing is cut off."""
+    """Rotate by up to `degrees` in either direction and enlarge the frame to show the whole image."""
 
     degrees: float = 40.0
 
@@ -52,9 +52,9 @@ class RotateExpanding:
 
 @dataclass(frozen=True)
 class CropAroundPerson:
-    """Cut out `height` by `width` pixels about the main person's box's centre, moved by up to `jitter` pixels.
+    """Crop `height` by `width` pixels around the centre of the main person's box, moved by up to `jitter` pixels.
 
-    An image without people is cut about its middle.
+    Without people, crop around the image's centre.
     """
 
     height: int = 368
@@ -73,11 +73,11 @@ class CropAroundPerson:
 
 @dataclass(frozen=True)
 class CutOutPerson:
-    """Cut out the main person as SimpleBaselines does: the box in the frame's shape and a quarter more. It comes first.
+    """Crop the main person as SimpleBaselines does: the box in the frame's aspect ratio, enlarged by a quarter.
 
-    How much is shown varies by a normal distribution of `scale` about 1, cut off at one such deviation, and with the
-    probability `p_rotation` the crop is turned by one of `rotation` degrees, cut off at two. An image without people
-    is taken as a whole.
+    It must be the first step. The size of the crop varies by a normal distribution of deviation `scale` about 1,
+    clipped at one deviation; with probability `p_rotation` the crop is rotated by a normal distribution of `rotation`
+    degrees, clipped at two. Without people, the crop is the whole image.
     """
 
     height: int = 256

@@ -1,4 +1,4 @@
-"""Changes of colour and sharpness; people stay where they are. Each happens with the probability `p`."""
+"""Changes of colour and sharpness, each with probability `p`."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ _LEVELS = np.arange(256, dtype=np.float32)
 
 @dataclass(frozen=True)
 class Colour:
-    """Brightness, contrast and saturation by factors of 1 - x to 1 + x, hue moved by up to x of the circle."""
+    """Brightness, contrast and saturation by factors of 1 - x to 1 + x, hue shifted by up to x of the circle."""
 
     brightness: float = 0.3
     contrast: float = 0.3
@@ -43,7 +43,7 @@ class Colour:
 
 @dataclass(frozen=True)
 class Grey:
-    """All colour gone."""
+    """Conversion to grey."""
 
     p: float = 0.05
 
@@ -59,7 +59,7 @@ class Grey:
 
 @dataclass(frozen=True)
 class Blur:
-    """A Gaussian blur with a standard deviation of so many pixels."""
+    """Gaussian blur; `sigma` is the range of its standard deviation in pixels."""
 
     sigma: tuple[float, float] = (0.4, 1.5)
     p: float = 0.1
@@ -77,7 +77,7 @@ class Blur:
 
 @dataclass(frozen=True)
 class Noise:
-    """Gaussian noise with a standard deviation of so many grey levels."""
+    """Gaussian noise; `sigma` is the range of its standard deviation in grey levels."""
 
     sigma: tuple[float, float] = (1.0, 10.0)
     p: float = 0.1
@@ -96,7 +96,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class JpegArtifacts:
-    """Traces of JPEG at a quality within a range of 1 to 100."""
+    """JPEG artefacts; `quality` is a range within 1 to 100."""
 
     quality: tuple[float, float] = (30, 90)
     p: float = 0.1

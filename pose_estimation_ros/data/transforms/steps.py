@@ -1,4 +1,4 @@
-"""Geometric steps. Sizes and lengths are pixels of the frame that a step finds."""
+"""Geometric steps. Sizes and lengths are in pixels of the frame before the step."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from pose_estimation_ros.data.transforms.warp import Step, View
 
 
 def require_range(name: str, values: tuple[float, float], least: float) -> None:
-    """Raise SettingsError unless values are (lower, upper) of a range from `least`."""
+    """Raise SettingsError unless values are (minimum, maximum) with a minimum of at least `least`."""
     if not least <= values[0] <= values[1] < np.inf:
-        raise SettingsError(f'{name} must be (least, greatest), {least} or more, got {values}')
+        raise SettingsError(f'{name} must be (minimum, maximum), {least} or more, got {values}')
 
 
 def require_share(name: str, value: float) -> None:
@@ -23,7 +23,7 @@ def require_share(name: str, value: float) -> None:
 
 
 def require_size(*sides: int) -> None:
-    """Raise SettingsError unless sides are a pixel or more."""
+    """Raise SettingsError unless all sides are at least one pixel."""
     if min(sides) < 1:
         raise SettingsError(f'a size must be 1 pixel or more, got {"x".join(map(str, sides))}')
 
@@ -56,7 +56,7 @@ class ShortestSide:
 
 @dataclass(frozen=True)
 class FitInside:
-    """Resize so that the frame just fits into `height` by `width` pixels."""
+    """Resize to fit into `height` by `width` pixels."""
 
     height: int
     width: int
@@ -70,7 +70,7 @@ class FitInside:
 
 @dataclass(frozen=True)
 class PadTo:
-    """Pad to at least `height` by `width`: on all sides, or below and on the right alone."""
+    """Pad to at least `height` by `width`: on all sides, or only below and on the right."""
 
     height: int
     width: int
@@ -88,7 +88,7 @@ class PadTo:
 
 @dataclass(frozen=True)
 class CentreCrop:
-    """Cut out the middle `height` by `width` pixels; padding where there are not as many."""
+    """Crop the central `height` by `width` pixels, with padding if the frame is smaller."""
 
     height: int
     width: int
@@ -103,7 +103,7 @@ class CentreCrop:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Cut out `height` by `width` pixels anywhere; where there are not as many, the frame lies anywhere in padding."""
+    """Crop `height` by `width` pixels at a random position, with padding if the frame is smaller."""
 
     height: int
     width: int
@@ -121,7 +121,7 @@ class RandomCrop:
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Mirror left and right, joints too, with a probability."""
+    """Mirror image and joints with a probability."""
 
     skeleton: Skeleton = COCO_17
     p: float = 0.5
@@ -135,7 +135,7 @@ class RandomFlip:
 
 @dataclass(frozen=True)
 class RandomRotation:
-    """Turn by up to `degrees` either way about the frame's middle."""
+    """Rotate by up to `degrees` in either direction about the frame's centre."""
 
     degrees: float
 
@@ -145,7 +145,7 @@ class RandomRotation:
 
 @dataclass(frozen=True)
 class RandomScale:
-    """Enlarge about the frame's middle by `low` to `high`; the frame keeps its size."""
+    """Scale by `low` to `high` about the frame's centre; the frame keeps its size."""
 
     low: float
     high: float
@@ -162,7 +162,7 @@ class RandomScale:
 
 @dataclass(frozen=True)
 class RandomResize:
-    """Resize the frame and what is in it by `low` to `high`, as often to a half as to the double."""
+    """Resize frame and content by `low` to `high`, with a uniform distribution of the logarithm."""
 
     low: float
     high: float
@@ -176,7 +176,7 @@ class RandomResize:
 
 @dataclass(frozen=True)
 class RandomTranslation:
-    """Move by up to a share of the frame's sides."""
+    """Shift by up to a share of the frame's sides."""
 
     share: float
 
@@ -190,7 +190,7 @@ class RandomTranslation:
 
 @dataclass(frozen=True)
 class Sometimes:
-    """Several steps with one probability, or none of them."""
+    """All of several steps with one probability."""
 
     p: float
     steps: tuple[Step, ...]

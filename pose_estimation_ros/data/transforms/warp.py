@@ -14,15 +14,15 @@ from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 
 
 class Transform(Protocol):
-    """Turns a sample into another; all chance comes from `rng`."""
+    """Changes a sample; `rng` is the only source of randomness."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the changed sample; the one given stays as it is."""
+        """Return a changed copy."""
 
 
 @dataclass(frozen=True)
 class Compose:
-    """One transform after another."""
+    """Several transforms in sequence."""
 
     transforms: tuple[Transform, ...]
 
@@ -34,7 +34,7 @@ class Compose:
 
 @dataclass(frozen=True)
 class DropSmall:
-    """Leaves out people who cover less than `area` square pixels; they stay in the image, and in the mask."""
+    """Removes the annotations of people smaller than `area` square pixels; image and mask stay."""
 
     area: float
 
@@ -48,33 +48,33 @@ IDENTITY = Affine(np.eye(2, 3))
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A frame of `hw` pixels laid over a sample's image; `affine` maps the image's pixels to the frame's."""
+    """A frame of `hw` pixels over a sample's image; `affine` maps pixels of the image to pixels of the frame."""
 
     sample: Sample
     affine: Affine
     hw: tuple[int, int]
     order: tuple[int, ...] = ()
-    """Which of the sample's joints each joint is, by a mirror; empty where each is itself."""
+    """Index in the sample of each joint after mirroring; empty without mirroring."""
 
     @classmethod
     def whole(cls, sample: Sample) -> 'View':
-        """Return the image as it is."""
+        """Return the view of the whole image."""
         return cls(sample, IDENTITY, (sample.image.shape[0], sample.image.shape[1]))
 
     def then(self, affine: Affine, hw: tuple[int, int] | None = None) -> 'View':
-        """Return the view moved by another map, in a frame of another size if one is given."""
+        """Return the view after another map, optionally in a frame of another size."""
         return replace(self, affine=affine @ self.affine, hw=hw or self.hw)
 
     def resized(self, hw: tuple[int, int]) -> 'View':
-        """Return the view stretched to another size."""
+        """Return the view resized to another size."""
         return self.then(Affine.scaling(hw[1] / self.hw[1], hw[0] / self.hw[0]), hw)
 
     def cut(self, left: float, top: float, hw: tuple[int, int]) -> 'View':
-        """Return a frame of another size whose top-left pixel is at `left` and `top` of this one, or outside."""
+        """Return a frame of another size whose top-left pixel is at `left` and `top` of this one."""
         return self.then(Affine.translation(-left, -top), hw)
 
     def flipped(self, skeleton: Skeleton) -> 'View':
-        """Return the view as in a mirror, where left joints are right ones; raises SettingsError."""
+        """Return the mirrored view with left and right joints swapped; raises SettingsError."""
         if len(skeleton) != self.sample.joints.shape[1]:
             raise SettingsError(
                 f'people of {self.sample.joints.shape[1]} joints cannot be mirrored as {skeleton.name},'
@@ -86,17 +86,17 @@ class View:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """The frame's middle, x and y."""
+        """The frame's centre, x and y."""
         return (self.hw[1] - 1) / 2, (self.hw[0] - 1) / 2
 
     @property
     def scale(self) -> float:
-        """Frame pixels an image pixel."""
+        """Frame pixels per image pixel."""
         return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
 
     @property
     def main_box(self) -> FloatArray | None:
-        """Box (4,) of the first person in the image's pixels, None where nobody has one of some height."""
+        """Box (4,) of the first person in the image's pixels; None without a person or for a flat box."""
         if not len(self.sample.boxes) or self.sample.boxes[0, 2:].min() <= 0:
             return None
         box: FloatArray = self.sample.boxes[0]
@@ -104,29 +104,29 @@ class View:
 
 
 class Step(Protocol):
-    """One geometric step; a chain of them becomes one map, and the image is resampled once (see Warp)."""
+    """One geometric step; Warp composes several to one map."""
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
-        """Return the view after this step; all chance comes from `rng`."""
+        """Return the view after this step; `rng` is the only source of randomness."""
 
 
 SHRINK_BELOW = 0.8
-"""Scale from which on an image is first shrunk by averaging, since sampling it would skip pixels."""
+"""Below this scale an image is first reduced by averaging, to avoid aliasing."""
 
 
 @dataclass(frozen=True)
 class Warp:
-    """Geometric steps as one transform: image and mask are resampled once, people follow exactly.
+    """Geometric steps as one transform: image and mask are resampled once, annotations are mapped exactly.
 
-    What an earlier step cut off comes back into sight if a later one moves it there. Joints keep their flags when they
-    leave the frame; boxes become those around their turned corners.
+    Parts that an earlier step cropped reappear if a later one moves them into the frame. Joints keep their flags
+    outside the frame; boxes become those around their mapped corners.
     """
 
     steps: tuple[Step, ...]
     image_pad: int = 128
-    """Grey of what lies outside the image."""
+    """Grey level outside the image."""
     mask_pad: int = 1
-    """1 where the padding counts as a place without people, as published; 0 where it does not count."""
+    """1 if a loss uses the padding (as background, as published); 0 if not."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.image_pad <= 255 or self.mask_pad not in (0, 1):
@@ -161,7 +161,7 @@ class Warp:
 
 
 def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int) -> AnyArray:
-    """Return what an image (H, W) or (H, W, 3) shows in a frame of `hw` that `affine` maps it to."""
+    """Return an image (H, W) or (H, W, 3) mapped by `affine` to a frame of `hw`."""
     height, width = image.shape[:2]
     scale = float(np.sqrt(abs(np.linalg.det(affine.matrix[:, :2]))))
     if scale < SHRINK_BELOW:
@@ -181,7 +181,7 @@ def _moved_joints(joints: FloatArray, affine: Affine) -> FloatArray:
 
 
 def _moved_boxes(boxes: FloatArray, affine: Affine) -> FloatArray:
-    """Return the upright boxes (P, 4) around moved ones."""
+    """Return the axis-aligned boxes (P, 4) around mapped ones."""
     near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     corners = np.stack([near, far, np.c_[near[:, 0], far[:, 1]], np.c_[far[:, 0], near[:, 1]]], axis=1)  # (P, 4, 2)
     moved = affine(corners)
