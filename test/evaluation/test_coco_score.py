@@ -223,3 +223,13 @@ class TestBadDetections:
             coco_score(truth, perfect, [1, 44])
         with pytest.raises(EvaluationError, match='image_ids is empty'):
             coco_score(truth, perfect, [])
+
+
+def test_the_20_best_detections_of_an_image_count(make):
+    people = [make.person(60 + 90 * column, 60 + 120 * row, 0.5) for row in range(5) for column in range(5)]
+    truth = make.truth({1: people})
+    found = [make.detection(1, person, 1 - index / 100) for index, person in enumerate(people)]
+    assert pytest.approx(20 / 25) == coco_score(truth, found).AR
+    assert pytest.approx(1) == coco_score(truth, found, max_detections=25).AR
+    recalled = np.nanmax(np.where(precision_recall(truth, found).precision[0] > 0, np.linspace(0, 1, 101), 0))
+    assert recalled == pytest.approx(0.8)

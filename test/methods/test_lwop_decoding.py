@@ -144,6 +144,21 @@ def test_golden_evaluation(scene):
     assert np.stack([pose.keypoints[:, 2] for pose in poses]) == pytest.approx(scores, abs=1e-5)
 
 
+@pytest.mark.parametrize(('prefix', 'ratio'), [('', 4), ('coarse_', 1)])
+@pytest.mark.parametrize('name', ['s1', 's4', 's12'])
+def test_fast_answers_stay_as_they_are(scenes, golden, name, prefix, ratio):
+    """Answers of the version that reproduced the published accuracy; new ones need a new measurement on COCO."""
+    scene, expected = scenes[name], golden('decode_lwop_fast')
+    poses = FastDecoder(DecodingSettings(upsample_ratio=ratio))(scene.maps, scene.letterbox)
+    found = {
+        'keypoints': np.stack([pose.keypoints for pose in poses]),
+        'scores': np.array([pose.score for pose in poses]),
+        'rankings': np.array([pose.ranking for pose in poses]),
+    }
+    for what, values in found.items():
+        np.testing.assert_allclose(values, expected[f'{name}_{prefix}{what}'], rtol=0, atol=1e-4, err_msg=what)
+
+
 @pytest.mark.parametrize(('name', 'tolerated'), [('s1', 0), ('s4', 0), ('s12', 0.05)])
 def test_fast_finds_the_people_of_the_reference(scenes, name, tolerated):
     """Where people hide each other a few keypoints may go to the other; everywhere else they agree."""

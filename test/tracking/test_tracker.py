@@ -115,6 +115,13 @@ def test_too_few_common_keypoints_make_a_new_id(common, threshold, expected):
     assert ids(tracker.update([person(0, missing=range(common, 18))], 0.1)) == [expected]
 
 
+@pytest.mark.parametrize(('common', 'expected'), [(2, 1), (3, 0)])
+def test_the_published_tracker_wants_three_common_keypoints(common, expected):
+    tracker = Tracker.published()
+    tracker.update([person(0)], 0)
+    assert ids(tracker.update([person(0, missing=range(common, 18))], 0.1)) == [expected]
+
+
 def test_the_published_tracker_remembers_the_last_frame_only():
     tracker = Tracker.published()
     tracker.update([person(0)], 0)
