@@ -54,7 +54,7 @@ def test_without_boxes_of_its_time_a_picture_has_nobody_and_a_reason(buffer):
     assert buffer.fault == 'no boxes have come on detections'
     buffer.add(message(9.5, detection(50, 20, 10, 30)))
     assert len(buffer.boxes(header(10.0))) == 0
-    assert 'the nearest boxes are 0.500 s from the picture, and boxes.max_age allows 0.1 s' in buffer.fault
+    assert 'the nearest boxes are 0.500 s from the image, and boxes.max_age allows 0.1 s' in buffer.fault
     assert len(buffer._logger.warnings) == 2
     buffer.add(message(10.0))
     assert len(buffer.boxes(header(10.0))) == 0

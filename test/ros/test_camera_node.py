@@ -163,7 +163,7 @@ def test_wrong_source_exits_1(run):
 def test_source_that_ends(run, folder):
     process = run(*MODULE, '--ros-args', '-p', f'source:={folder}', '-p', 'loop:=false', '-p', 'rate:=100')
     assert process.code() == 0
-    assert 'has ended after 4 pictures' in process.output
+    assert 'has ended after 4 images' in process.output
 
 
 @pytest.mark.slow

@@ -189,9 +189,9 @@ def info(width=64, height=48, focal=500.0):
     [
         ('16UC1', info(), ''),
         ('bgr8', info(), 'depth must be one of 16UC1'),
-        ('16UC1', None, 'no camera constants have come on depth/camera_info'),
+        ('16UC1', None, 'no CameraInfo has arrived on depth/camera_info'),
         ('16UC1', info(focal=0.0), 'the camera is not calibrated'),
-        ('16UC1', info(32, 24), 'the depth picture is 64x48 and depth/camera_info of 32x24: give both from the same'),
+        ('16UC1', info(32, 24), 'the depth image is 64x48 and depth/camera_info of 32x24: give both from the same'),
     ],
 )
 def test_what_keeps_depth_from_being_used_is_told(encoding, constants, sentence):

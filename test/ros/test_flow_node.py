@@ -127,7 +127,7 @@ def test_boxes_on_a_topic_are_taken_from_the_published_message(installed, make_r
     assert len(detector.ask(street_frames[1], boxes[1][:1], 50.1)) == 1
     assert detector.ask(street_frames[2], boxes[2][:0], 50.2) == []
     assert detector.ask(street_frames[3], None, 70.0) == []
-    until(lambda: robot.said('a picture has no boxes: the nearest boxes are 19.800 s from the picture', WARN))
+    until(lambda: robot.said('an image has no boxes: the nearest boxes are 19.800 s from the image', WARN))
     robot.explained('frames arrive without boxes of people')
 
 

@@ -451,8 +451,8 @@ def test_broken_pictures(robot, fault):
     for number in range(3):
         robot.send(message)
         until(lambda number=number: robot.counts().get('broken') == number + 1)
-    until(lambda: len(robot.said('picture dropped', WARN)) == 1)  # throttled
-    robot.explained('frames arrive, none comes out; lost lately: 3 broken')
+    until(lambda: len(robot.said('image dropped', WARN)) == 1)  # throttled
+    robot.explained('frames arrive, none is published; dropped lately: 3 broken')
     assert robot.value('dropped, broken') == '3'
     robot.ask(picture(1))
 
@@ -464,7 +464,7 @@ def test_corrupt_jpeg(make_robot):
     cut.data = whole.data[: len(whole.data) // 2]
     robot.send(cut)
     until(lambda: robot.counts().get('broken') == 1)
-    until(lambda: robot.said('picture dropped', WARN))
+    until(lambda: robot.said('image dropped', WARN))
     robot.ask(whole)
     assert robot.counts()['processed'] == 1
     assert robot.counts()['broken'] == 1
@@ -582,11 +582,11 @@ def test_five_failures_in_a_row_deactivate(robot, workshop):
 def test_stall(make_robot):
     robot = make_robot(stall_timeout=0.5).start()
     robot.explained('though it has 1 publisher')
-    until(lambda: robot.said('no picture on', WARN))
-    assert 'it has 1 publisher' in robot.said('no picture on')[0]
+    until(lambda: robot.said('no image on', WARN))
+    assert 'it has 1 publisher' in robot.said('no image on')[0]
     robot.ask(picture(0))
     until(lambda: robot.said('arrive on'))
-    until(lambda: len(robot.said('no picture on', WARN)) == 2)
+    until(lambda: len(robot.said('no image on', WARN)) == 2)
     robot.ask(picture(0))
     assert robot.state() == 'active'
 
@@ -633,7 +633,7 @@ def test_what_was_wrong_is_not_told_for_ever(robot):
     broken = from_bgr(picture(1), header(now()))
     broken.data = broken.data[:-1]
     robot.send(broken)
-    robot.explained('frames arrive, none comes out; lost lately: 1 broken')
+    robot.explained('frames arrive, none is published; dropped lately: 1 broken')
     robot.node.destroy_publisher(robot.camera)
     status = robot.explained('no publisher on')
     assert 'bayer' not in status.message
@@ -703,9 +703,9 @@ def test_people_in_metres(deep):
 @pytest.mark.parametrize(
     ('fault', 'sentence'),
     [
-        ('none', 'no depth picture has come on depth/image'),
-        ('late', 'the nearest depth picture is 1.010 s from the picture, and depth.slop allows 0.05 s'),
-        ('of another size', 'the depth picture is 32x24 and the picture 64x48: give depth/image depth that is'),
+        ('none', 'no depth image has arrived on depth/image'),
+        ('late', 'the nearest depth image is 1.010 s from the image, and depth.slop allows 0.05 s'),
+        ('of another size', 'the depth image is 32x24 and the image 64x48: depth/image must be depth that is'),
     ],
 )
 def test_depth_that_is_missing_or_of_another_size(deep, fault, sentence):

@@ -185,7 +185,7 @@ def test_another_type_on_the_topic_that_is_found_late(run, friend):
     process.says('it has 0 publishers')
     friend.node.create_publisher(CompressedImage, '/other', 10)
     process.says('it carries sensor_msgs/msg/CompressedImage, and sensor_msgs/msg/Image is awaited')
-    assert process.output.count('no picture on /other') == 2
+    assert process.output.count('no image on /other') == 2
 
 
 @pytest.mark.parametrize('content', [None, 'pose_node:\n  base_height: 300\n', '/**:\n  ros__parameters: [1, 2\n'])

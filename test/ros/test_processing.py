@@ -281,7 +281,7 @@ def test_broken_pictures_are_counted(bench, fields):
         bench.send(1, **fields)
     assert bench.counts == {'broken': 10}
     assert bench.logger.errors == []
-    assert 'picture dropped' in bench.logger.warnings[0]
+    assert 'image dropped' in bench.logger.warnings[0]
     assert bench.given_up == 0
     bench.send(1)
     assert bench.counts['processed'] == 1

@@ -64,4 +64,4 @@ def test_without_a_detector_the_node_says_what_it_takes_pictures_for(make_robot,
     weights = assets / 'weights' / 'simplepose_ultralight.onnx'
     robot = make_robot(model_path=str(weights), method='simple_baseline', backend='onnxruntime')
     assert robot.change('configure')
-    until(lambda: robot.said('every picture is taken for one person', WARN))
+    until(lambda: robot.said('the whole image is taken as one person', WARN))

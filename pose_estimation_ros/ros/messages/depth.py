@@ -138,12 +138,12 @@ def size_fault(depth: FloatArray, camera: Intrinsics, image_size: tuple[int, int
     size = (depth.shape[1], depth.shape[0])
     if image_size is not None and image_size != size:
         return (
-            f'the depth picture is {_times(size)} and the picture {_times(image_size)}: give depth/image depth that '
-            "is registered to the picture's camera, such as depth_image_proc's"
+            f'the depth image is {_times(size)} and the image {_times(image_size)}: depth/image must be depth that '
+            "is registered to the image's camera, such as depth_image_proc's"
         )
     if size != (camera.width, camera.height):
         return (
-            f'the depth picture is {_times(size)} and depth/camera_info of {_times((camera.width, camera.height))}: '
+            f'the depth image is {_times(size)} and depth/camera_info of {_times((camera.width, camera.height))}: '
             'give both from the same camera'
         )
     return ''

@@ -99,7 +99,7 @@ def to_compressed(image: AnyArray, header: Header, quality: int = 90) -> Compres
     """Return a picture as a JPEG message; `quality` is 1 to 100."""
     good, jpeg = cv2.imencode('.jpg', as_bgr(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not good:
-        raise ImageError(f'a picture of {image.shape} cannot be written as JPEG')
+        raise ImageError(f'cannot encode an image of {image.shape} as JPEG')
     message = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
     message.data = _bytes(jpeg)
     return message

@@ -46,7 +46,7 @@ class BoxBuffer:
         best = min(messages, key=lambda message: abs(seconds(message.header.stamp) - wanted), default=None)
         self.fault = self._why_not(best, wanted)
         if best is None or self.fault:
-            self._logger.warning(f'a picture has no boxes: {self.fault}', throttle_duration_sec=LOG_S)
+            self._logger.warning(f'an image has no boxes: {self.fault}', throttle_duration_sec=LOG_S)
             return NOBODY
         return decode_boxes(best, self._class_id)
 
@@ -57,7 +57,7 @@ class BoxBuffer:
         if apart <= self._max_age:
             return ''
         return (
-            f'the nearest boxes are {apart:.3f} s from the picture, and boxes.max_age allows {self._max_age:g} s;'
+            f'the nearest boxes are {apart:.3f} s from the image, and boxes.max_age allows {self._max_age:g} s;'
             ' a faster detector, or a greater max_age'
         )
 

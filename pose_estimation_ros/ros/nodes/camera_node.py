@@ -95,7 +95,7 @@ class CameraNode(Node):
                 rclpy.spin_once(self, timeout_sec=wait)
             if self.published == self.setting('most_pictures'):
                 break
-        self.get_logger().info(f'{self.setting("source")} has ended after {counted(self.published, "picture")}')
+        self.get_logger().info(f'{self.setting("source")} has ended after {counted(self.published, "image")}')
 
     def _publish(self, image: ByteArray) -> None:
         header = Header(frame_id=self.setting('frame_id'), stamp=self.get_clock().now().to_msg())
@@ -110,7 +110,7 @@ class CameraNode(Node):
         """Return the pictures and how many there are a second."""
         wanted = self.setting('rate')
         if wanted < 0:
-            raise SettingsError(f'rate must be at least 0 pictures a second, got {wanted}')
+            raise SettingsError(f'rate must be 0 Hz or more, got {wanted}')
         if self.setting('source') == 'synthetic':
             width, height, people, seed, frames = map(self.setting, ('width', 'height', 'people', 'seed', 'frames'))
             video = SyntheticVideo(seed, SceneSettings(width=width, height=height, people=people), frames=frames)
@@ -151,7 +151,7 @@ def camera_info(header: Header, width: int, height: int) -> CameraInfo:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the camera; exit 1 where its source cannot be opened."""
-    check_arguments(args, 'camera_node', 'Publish a video, pictures, a webcam or synthetic people.', DEFAULTS)
+    check_arguments(args, 'camera_node', 'Publish a video, images, a webcam or synthetic people.', DEFAULTS)
     with until_asked_to_end(args):
         try:
             CameraNode().run()

@@ -73,12 +73,12 @@ class DepthBuffer:
         with self._lock:
             pictures, info = [*before, *self._pictures], self._camera_info
         if not pictures:
-            raise ImageError('no depth picture has come on depth/image')
+            raise ImageError('no depth image has arrived on depth/image')
         wanted = seconds(header.stamp)
         best = min(pictures, key=lambda message: abs(seconds(message.header.stamp) - wanted))
         if (apart := abs(seconds(best.header.stamp) - wanted)) > slop:
             raise ImageError(
-                f'the nearest depth picture is {apart:.3f} s from the picture, and depth.slop allows {slop:g} s; '
+                f'the nearest depth image is {apart:.3f} s from the image, and depth.slop allows {slop:g} s; '
                 'synchronise the cameras, or raise it'
             )
         return best, info
@@ -87,7 +87,7 @@ class DepthBuffer:
 def _constants(info: Any) -> Intrinsics:
     """Return the camera's constants; raises ImageError where they are not known."""
     if info is None:
-        raise ImageError('no camera constants have come on depth/camera_info')
+        raise ImageError('no CameraInfo has arrived on depth/camera_info')
     camera = intrinsics(info)
     if camera is None:
         raise ImageError('depth/camera_info has no focal length: the camera is not calibrated')

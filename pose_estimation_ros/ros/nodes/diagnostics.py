@@ -1,4 +1,4 @@
-"""Diagnostics that explain silence."""
+"""Diagnostics that give the reason for missing output."""
 
 import math
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class NodeView:
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
     """Return a level and one sentence: why poses come out, or why none do."""
     if view.state != 'active':
-        return (ERROR, view.failure) if view.failure else (OK, f'{view.state}: not looking at pictures')
+        return (ERROR, view.failure) if view.failure else (OK, f'{view.state}: not processing images')
     if view.publishers == 0:
         return WARN, f'no publisher on {view.topic}'
     stalled = seen.silent_for > (view.stall_timeout or SILENCE_S)
@@ -61,7 +61,7 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         return OK, 'no subscribers, paused'
     if not seen.came_out:
         lost = ', '.join(f'{count} {reason}' for reason, count in sorted(seen.lost.items()))
-        return WARN, f'frames arrive, none comes out{lost and f"; lost lately: {lost}"}'
+        return WARN, f'frames arrive, none is published{lost and f"; dropped lately: {lost}"}'
     if view.boxes_fault:
         return WARN, f'frames arrive without boxes of people: {view.boxes_fault}'
     if seen.people == 0:
@@ -79,7 +79,7 @@ def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[byt
     if view.other_types:
         return ERROR, f'{view.topic} carries {view.other_types}, which this node does not subscribe to'
     text = (
-        f'no picture on {view.topic} for {seen.silent_for:.0f} s, though it has {counted(view.publishers, "publisher")}'
+        f'no image on {view.topic} for {seen.silent_for:.0f} s, though it has {counted(view.publishers, "publisher")}'
     )
     return (WARN if stalled else OK), text
 

@@ -85,14 +85,14 @@ class Inputs:
         timeout = self._settings().stall_timeout
         if not 0 < timeout < seen.silent_for:
             if self._stall is not None:
-                self._node.get_logger().info(f'pictures arrive on {self.topic} again')
+                self._node.get_logger().info(f'images arrive on {self.topic} again')
             self._stall = None
             return
         reason = self._reason()
         if self._stall is None or (reason and reason != self._stall):
             offered = counted(self.publishers(), 'publisher')
             self._node.get_logger().warning(
-                f'no picture on {self.topic} for {seen.silent_for:.0f} s; it has {offered}{reason}'
+                f'no image on {self.topic} for {seen.silent_for:.0f} s; it has {offered}{reason}'
             )
             self._stall = reason
 

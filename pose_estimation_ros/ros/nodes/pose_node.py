@@ -101,11 +101,13 @@ class PoseNode(LifecycleNode):
     def _check_boxes(self, takes_boxes: bool) -> None:
         """Tell where boxes do not go with the method, and where a robot will hardly want what it gets."""
         if self.settings.boxes_enabled and not takes_boxes:
-            raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole pictures')
+            raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole images')
         if self.settings.boxes_enabled:
             required_detection_type()  # raises now rather than at activation
         if takes_boxes and not (self.settings.boxes_enabled or self.settings.detector):
-            self.get_logger().warning('neither detector nor boxes.enabled: every picture is taken for one person')
+            self.get_logger().warning(
+                'neither detector nor boxes.enabled is set: the whole image is taken as one person'
+            )
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, then let pictures in."""
@@ -257,7 +259,7 @@ class PoseNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
     """Run the node until it is asked to end; with `autostart`, exit 1 where it cannot be configured."""
-    check_arguments(args, 'pose_node', 'Find people in camera pictures.', {p.name: p.default for p in PARAMETERS})
+    check_arguments(args, 'pose_node', 'Find people in camera images.', {p.name: p.default for p in PARAMETERS})
     with until_asked_to_end(args):
         try:
             node = PoseNode(statistics=statistics)

@@ -86,11 +86,11 @@ class FrameProcessor:
             self._with.statistics.dropped('unsupported')
             self.failure = str(error)
             if self._is_first(self.failure):
-                self._with.logger.error(f'pictures dropped: {error}')
+                self._with.logger.error(f'images dropped: {error}')
         except BrokenImage as error:
             self._with.statistics.dropped('broken')
             self.failure = ''  # of what came before
-            self._with.logger.warning(f'picture dropped: {error}', throttle_duration_sec=BROKEN_LOG_S)
+            self._with.logger.warning(f'image dropped: {error}', throttle_duration_sec=BROKEN_LOG_S)
         except Exception as error:  # whatever inference raises, the node must outlive it
             self._failed(error)
         self._free = time.perf_counter()
@@ -152,7 +152,7 @@ class FrameProcessor:
         stamp = seconds(message.header.stamp)
         if not stamp:
             if self._is_first('no stamp'):
-                self._with.logger.warning('pictures carry no time stamp: their age is not checked')
+                self._with.logger.warning('images have no time stamp: their age is not checked')
             return False
         return 0 < settings.max_frame_age < self._with.now() - stamp
 

@@ -208,10 +208,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Measure, and write the rows as JSON."""
     parser = argparse.ArgumentParser(prog='overhead', description='What the node costs beside its pipeline.')
     parser.add_argument('--parameters', type=json.loads, required=True, help="the node's parameters, as JSON")
-    parser.add_argument('--frames', type=int, default=150, help='pictures of each row')
-    parser.add_argument('--rate', type=float, default=30.0, help='pictures a second')
-    parser.add_argument('--people', type=int, default=4, help='in each picture')
-    parser.add_argument('--sizes', nargs='+', default=SIZES, type=_size, metavar='WxH', help='of the pictures')
+    parser.add_argument('--frames', type=int, default=150, help='frames per row')
+    parser.add_argument('--rate', type=float, default=30.0, help='frames per second')
+    parser.add_argument('--people', type=int, default=4, help='people per image')
+    parser.add_argument('--sizes', nargs='+', default=SIZES, type=_size, metavar='WxH', help='image sizes')
     parser.add_argument('--json', type=Path, required=True, help='file for the rows')
     arguments = parser.parse_args(args)
     rows = [(size, with_profile) for size in arguments.sizes for with_profile in (True, False)]
