@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from pose_estimation_ros.methods.method import Decoder, InputSize, Look, Method,
 @dataclass(frozen=True)
 class TopDownSettings:
     """How people are cropped and told apart; the defaults are the published values."""
+
+    group: ClassVar[str] = 'decoding'
 
     padding: float = setting(1.25, 'Size of a crop relative to its box.', range=(1, 4), option=None, parameter=None)
     flip: bool = False

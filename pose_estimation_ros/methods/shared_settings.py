@@ -1,7 +1,7 @@
 """Settings that several systems have, each with its one text; systems differ in the defaults."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pose_estimation_ros.core.settings import check_settings, setting
 
@@ -14,6 +14,8 @@ NODE_HEIGHTS = (128, 1080)
 class InputSettings:
     """Input of networks that see whole images."""
 
+    group: ClassVar[str] = 'network'
+
     base_height: int = setting(
         256, 'Input height in pixels; a larger one finds smaller people and is slower.',
         range=HEIGHTS, parameter_range=NODE_HEIGHTS, live=True, option='height',
@@ -21,6 +23,12 @@ class InputSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+def backbone(default: str, choices: tuple[str, ...]) -> Any:
+    """Return the setting that names a network's backbone."""
+    words = 'what the weights file declares'
+    return setting(default, 'Backbone of the network.', choices=choices, option=None, unset='', default_text=words)
 
 
 def keypoint_threshold(default: float) -> Any:

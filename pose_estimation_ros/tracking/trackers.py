@@ -1,7 +1,9 @@
 """Trackers by the names that command line and node know them by."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from pose_estimation_ros.core.settings import setting
 from pose_estimation_ros.tracking.flow import flow_tracker
 from pose_estimation_ros.tracking.tracker import Tracker
 
@@ -13,3 +15,14 @@ TRACKERS: dict[str, Callable[[], Tracker]] = {
     'flow': flow_tracker,
 }
 """By near keypoints, as Lightweight OpenPose does it, or by optical flow, for fast people or cameras."""
+
+
+@dataclass(frozen=True)
+class TrackerChoice:
+    """Which tracker assigns ids."""
+
+    tracker: str = setting(
+        DEFAULT_TRACKER,
+        'Tracking strategy: similarity of keypoints, the published one, or optical flow (fast people, moving cameras).',
+        choices=tuple(TRACKERS),
+    )

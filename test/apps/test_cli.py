@@ -83,9 +83,9 @@ class TestEveryCommand:
 @pytest.mark.parametrize(
     ('arguments', 'expected'),
     [
-        (['infer', 'a', '--height', '0'], "--height must be a whole number above 0, got '0'"),
+        (['infer', 'a', '--height', '0'], "--height must be a whole number from 32 to 4320, got '0'"),
         (['infer', 'a', '--threads', '-1'], "--threads must be a whole number, 0 or more, got '-1'"),
-        (['infer', 'a', '--upsample-ratio', '0'], "--upsample-ratio must be a whole number above 0, got '0'"),
+        (['infer', 'a', '--upsample-ratio', '0'], "--upsample-ratio must be a whole number from 1 to 16, got '0'"),
         (['infer', 'a', '--keypoint-threshold', '7'], "--keypoint-threshold must be a number from 0 to 1, got '7'"),
         (['infer', 'a', '--keypoint-threshold', 'nan'], "--keypoint-threshold must be a number from 0 to 1, got 'nan'"),
         (['infer', 'a', '--stride', '4'], "--stride must be one of 8, 16, got '4'"),

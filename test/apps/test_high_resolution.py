@@ -87,8 +87,8 @@ def write_truth(path, people):
 @pytest.mark.parametrize(
     ('arguments', 'complaint'),
     [
-        ((*METHOD, '--height', 300), '--height is for methods of one pass; high_resolution has --first-pass-height'),
-        ((*METHOD, '--first-pass-height', 20), 'first_pass_height: the height must be from 32 to 4320 rows, got 20'),
+        ((*METHOD, '--height', 300), 'high_resolution has no --height; leave it out, or choose another method'),
+        ((*METHOD, '--first-pass-height', 20), "--first-pass-height must be a whole number from 32 to 4320, got '20'"),
         ((*METHOD, '--regions', 'squares'), "--regions must be one of people, published, got 'squares'"),
         (('--second-pass-height', 300), 'lightweight_openpose has no --second-pass-height'),
     ],

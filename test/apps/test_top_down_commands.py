@@ -62,7 +62,7 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
     Path('elsewhere.png').write_bytes(street.read_bytes())
     unknown = cli('infer', 'elsewhere.png', *baseline, '--boxes', 'found.json', '--json', 'unknown.json')
     assert unknown.code == 2
-    assert f'found.json says nothing of frame 0 of elsewhere.png; it is about {street}' in unknown.complaints[-1]
+    assert f'found.json has no frame 0 of elsewhere.png, only frames of {street}' in unknown.complaints[-1]
     assert not Path('unknown.json').exists()
     whole = cli('infer', street, *baseline, '--boxes', 'whole_image', '--json', 'whole.json')
     assert whole.code == 0, whole
@@ -114,14 +114,14 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
     detector = weights / 'yolox_nano.onnx'
     evaluate = ('evaluate', '--dataset', assets / 'coco', *COCO_NAMES, '--limit', 1)
     for arguments, words in (
-        (('infer', street, *plain, '--boxes', 'whole_image'), 'takes no --boxes'),
+        (('infer', street, *plain, '--boxes', 'whole_image'), 'lightweight_openpose has no --boxes'),
         (('infer', street, *plain, '--detector', detector), 'lightweight_openpose has no --detector'),
         (('infer', street, *plain, '--channel-order', 'rgb'), 'has no --channel-order'),
         (('infer', street, *baseline, '--boxes', 'detector'), '--boxes detector needs --detector PATH'),
         (('infer', street, *baseline, '--boxes', 'whole_image', '--detector', detector), 'contradict each other'),
         (
             ('infer', street, *baseline, '--detector-score-threshold', 0.2),
-            '--detector-score-threshold: only for --detector PATH; leave it out',
+            '--detector-score-threshold has no effect without --detector',
         ),
         (('infer', street, *plain, '--detector-nms-threshold', 0.2), 'has no --detector-nms-threshold'),
         (('infer', street, *baseline, '--detector-nms-threshold', 2), 'must be a number from 0 to 1'),
@@ -140,7 +140,7 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
             ('infer', street, *baseline, '--stages', 1, '--stride', 16),
             'simple_baseline has no --stride, --stages; leave',
         ),
-        (('infer', street, *baseline, '--decode', 'fast'), "decode must be one of published, got 'fast'"),
+        (('infer', street, *baseline, '--decode', 'fast'), "--decode must be one of published, got 'fast'"),
         (('infer', street, *SB, '--weights', weights / 'lwop_omz.onnx'), 'is a model for something else'),
         (('infer', street, *SB), 'none of simple_baseline come with this package'),
         ((*evaluate, *baseline, '--scales', '1,2'), '--scales is for methods that take whole images'),

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.benchmark.published_tables import MACHINES, ONE_PASS, TWO_PASS, published_numbers
+from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS
 from pose_estimation_ros.apps.options.json_option import Write
-from pose_estimation_ros.apps.options.model_options import make_learner, of_one_pass, weights_of
+from pose_estimation_ros.apps.options.model_options import for_method, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.core.files import make_folder
@@ -209,8 +209,8 @@ def devices(settings: Namespace) -> list[str]:
 
 def _variant(settings: Namespace, method: str, dials: Dials, height: int | None, device: str) -> Variant | None:
     """Return a method with its dials set, or None where the model or the backend has no such dial."""
-    changed = Namespace(settings) if method == TWO_PASS else of_one_pass(settings)  # type: ignore[no-untyped-call]
-    changed.method, changed.device, changed.height = method, device, height
+    changed = for_method(settings, method)
+    changed.device, changed.height = device, height
     changed.stages = 0 if dials.no_stages else settings.stages
     changed.stride = 16 if dials.stride else settings.stride
     if dials.half:

@@ -13,8 +13,7 @@ from jsonargparse import Namespace
 from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.benchmark.report import format_node_table
 from pose_estimation_ros.apps.options.json_option import Write
-from pose_estimation_ros.apps.options.model_options import weights_of
-from pose_estimation_ros.apps.options.node_options import node_parameters, not_for_the_node
+from pose_estimation_ros.apps.options.model_options import node_parameters, not_for_the_node, weights_of
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder
 from pose_estimation_ros.learners.create import usual_decoding

@@ -11,9 +11,8 @@ from tqdm import tqdm
 from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.benchmark.report import StageRow, crossings, draw_crossing, draw_plot, format_table
 from pose_estimation_ros.apps.options.json_option import Write
-from pose_estimation_ros.apps.options.model_options import make_learner, of_one_pass, weights_of
+from pose_estimation_ros.apps.options.model_options import for_method, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.apps.options.person_options import of_whole_pictures
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.files import make_folder
@@ -110,9 +109,8 @@ def _configurations(settings: Namespace) -> list[Configuration]:
 
 def _top_down(settings: Namespace) -> Configuration:
     """Return the configuration of the top-down model."""
-    changed = of_one_pass(settings)
-    changed.method, changed.weights, changed.decode, changed.height = TOP_DOWN, settings.top_down, None, None
-    changed.stride = changed.stages = None
+    changed = for_method(settings, TOP_DOWN)
+    changed.weights, changed.decode = settings.top_down, None
     pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
     runner, label = pipeline.backend, Path(settings.top_down).name
     return Configuration(label, runner.name, runner.precision, 'published', pipeline, method=TOP_DOWN)
@@ -136,7 +134,7 @@ def _configurations_of(settings: Namespace, weights: str | None, chosen: list[tu
 def _configuration(
     settings: Namespace, weights: str | None, backend: str, precision: str, decode: str | None
 ) -> Configuration:
-    changed = of_whole_pictures(settings) if settings.top_down else Namespace(settings)  # type: ignore[no-untyped-call]
+    changed = for_method(settings, settings.method) if settings.top_down else Namespace(settings)  # type: ignore[no-untyped-call]
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
     learner = make_learner(changed)
     pipeline = learner.pipeline(settings.upsample_ratio)

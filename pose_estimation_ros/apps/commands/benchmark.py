@@ -10,10 +10,10 @@ from pose_estimation_ros.apps.benchmark.high_resolution import ANNOTATIONS, IMAG
 from pose_estimation_ros.apps.benchmark.ros import run_over_ros
 from pose_estimation_ros.apps.benchmark.stages import PEOPLE, run_stages
 from pose_estimation_ros.apps.benchmark.tracking import run_tracking
+from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS
 from pose_estimation_ros.apps.options.json_option import add_json_option, json_results
 from pose_estimation_ros.apps.options.model_options import add_model_options
 from pose_estimation_ros.apps.options.parser import add_flag
-from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.errors import SettingsError
 
 DATASET_OPTIONS = ('images_folder', 'annotations', 'limit')

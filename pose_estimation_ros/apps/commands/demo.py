@@ -18,8 +18,13 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveFloat
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.options.model_options import add_model_options, add_tracker_option, make_learner
-from pose_estimation_ros.apps.options.node_options import node_parameters, not_for_the_node
+from pose_estimation_ros.apps.options.model_options import (
+    add_model_options,
+    add_tracker_option,
+    make_learner,
+    node_parameters,
+    not_for_the_node,
+)
 from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.drawing import draw_poses

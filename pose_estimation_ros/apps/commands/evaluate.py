@@ -11,10 +11,10 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from pose_estimation_ros.apps.commands.evaluate_pckh import run_pckh
+from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS, add_boxes, check_boxes
 from pose_estimation_ros.apps.options.json_option import Write, json_results
 from pose_estimation_ros.apps.options.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import add_flag, say
-from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS, add_boxes, check_boxes
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
@@ -68,7 +68,7 @@ def add_arguments(parser: Any) -> None:
         help='Score PCKh on MPII rather than COCO: its gt_valid.mat; --annotations is then valid.json.',
     )  # fmt: skip
     add_flag(parser, '--skip-unreadable', 'Leave out images that cannot be read; the score is without them.')
-    add_model_options(parser)
+    add_model_options(parser, scoring=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,10 @@
 
 from jsonargparse import Namespace
 
+from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import make_learner
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.apps.options.person_options import DETECTOR_OPTIONS
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.words import counted

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from pose_estimation_ros.apps.commands.annotated import AnnotatedOutput, files_read
 from pose_estimation_ros.apps.commands.window import Window
+from pose_estimation_ros.apps.options.boxes_option import BoxesOfFrame, add_boxes, boxes_of_frames, check_boxes
 from pose_estimation_ros.apps.options.json_option import add_json_option, stdout_for_json
 from pose_estimation_ros.apps.options.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.options.parser import add_flag, say
-from pose_estimation_ros.apps.options.person_options import BoxesOfFrame, add_boxes, boxes_of_frames, check_boxes
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import STDOUT

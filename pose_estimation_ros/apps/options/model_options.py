@@ -1,171 +1,180 @@
-"""The options with which every command chooses a method, its weights and where it runs."""
+"""The options with which commands choose a model and tune it, generated from the table of settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jsonargparse import Namespace
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
+from jsonargparse.typing import extend_base_type
 
-from pose_estimation_ros.apps.options.option_words import told_as_options
-from pose_estimation_ros.apps.options.parser import add_flag
-from pose_estimation_ros.apps.options.person_options import add_person_options, person_options
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.apps.options.parser import TYPES_IN_WORDS, add_flag
+from pose_estimation_ros.core.settings import Setting, settings_of
+from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.learners.learner import Learner
+from pose_estimation_ros.learners.settings_table import (
+    ModelChoice,
+    Offer,
+    check_given,
+    learner_arguments,
+    offers,
+)
+from pose_estimation_ros.methods.systems import SYSTEMS, find_system
 from pose_estimation_ros.models.embedded import embedded_model
 from pose_estimation_ros.models.folder import find_model
-from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
+from pose_estimation_ros.tracking.trackers import TrackerChoice
 
-if TYPE_CHECKING:
-    from pose_estimation_ros.learners.learner import Learner
+TITLES = {
+    'model': 'model',
+    'network': 'network (explicit arguments override what the weights file declares)',
+    'passes': 'two passes',
+    'decoding': 'decoding',
+    'people': 'person detector',
+}
+OF_THE_MODEL = tuple(each.argument_name for each in settings_of(ModelChoice))
+OF_TRACKING = tuple(each.argument_name for each in settings_of(TrackerChoice))
 
-CALLED = {'mobilenet_use_stride': 'stride', 'num_refinement_stages': 'stages'}
-"""Options that learners have under another name."""
-TWO_PASS_OPTIONS = ('first_pass_height', 'second_pass_height', 'regions', 'newcomers_interval')
 
-
-def add_model_options(parser: Any) -> None:
-    """Add what chooses the model, and what tunes it."""
-    model = parser.add_argument_group('model')
-    model.add_argument('--method', default='lightweight_openpose', help='Published system to run.')
-    model.add_argument(
-        '--weights', type=str | None,
-        help='A saved folder, a published .pth, .onnx or .xml file. [the model that comes with the package]',
-    )  # fmt: skip
-    model.add_argument(
-        '--backend', type=Literal['auto', 'torch', 'onnxruntime', 'openvino'], default='auto',
-        help='What runs the network; auto takes the fastest that is installed and says which.',
-    )  # fmt: skip
-    model.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N.')
-    model.add_argument(
-        '--precision', type=Literal['fp32', 'fp16', 'bf16'], default='fp32',
-        help='Of calculation; an int8 model stays int8.',
-    )  # fmt: skip
-    model.add_argument('--providers', type=str | None, help="ONNX Runtime's execution providers, comma-separated.")
-    model.add_argument('--threads', type=NonNegativeInt, default=0, help='CPU threads; 0 leaves it to the backend.')
-    model.add_argument('--height', type=PositiveInt | None, help='Rows that pictures are scaled to. [256]')
-    add_two_pass_options(parser)
-    model.add_argument(
-        '--stride', type=Literal[8, 16] | None,
-        help='Of a mobilenet .pth; 16 halves the maps: faster, less accurate. [what the file says, or 8]',
-    )  # fmt: skip
-    model.add_argument(
-        '--stages',
-        type=NonNegativeInt | None,
-        help='Refinement stages to keep of a .pth; all that it has if not given.',
-    )
-    add_flag(model, '--trust-weights', 'Read a .pth that needs more than tensors. It can run any code: own files only.')
-    add_person_options(parser)
-    tuning = parser.add_argument_group('decoding')
-    tuning.add_argument(
-        '--decode', type=str | None,
-        help='lightweight_openpose: fast, reference (published demo) or evaluation (published COCO evaluation). [fast]',
-    )  # fmt: skip
-    tuning.add_argument('--upsample-ratio', type=PositiveInt, default=4, help='Keypoint positions tried per map cell.')
-    tuning.add_argument(
-        '--keypoint-threshold', type=ClosedUnitInterval | None,
-        help='Least height of a peak. [0.1; simple_baseline: 0.2, and 0 in `evaluate`]',
-    )  # fmt: skip
-    tuning.add_argument(
-        '--min-keypoints', type=PositiveInt | None, help='Least keypoints of a person. [3; simple_baseline: 1]',
-    )  # fmt: skip
-    tuning.add_argument('--max-persons', type=NonNegativeInt | None, help='Best so many people only; 0 for all.')
+def add_model_options(parser: Any, scoring: bool = False) -> None:
+    """Add the options of all systems; with `scoring`, the defaults are those of published evaluations."""
+    for group, title in TITLES.items():
+        own = [each for name, each in offers().items() if each.group == group and name not in OF_TRACKING]
+        systems = {each.systems for each in own}
+        only = systems.pop() if len(systems) == 1 else ''
+        target = parser.add_argument_group(f'{title}, of {only}' if only else title)
+        for each in own:
+            _add(target, each, each.systems if each.systems != only else '', scoring)
 
 
 def add_tracker_option(parser: Any) -> None:
-    """Add what chooses how people are known again from frame to frame."""
+    """Add the choice of a tracker."""
+    for name in OF_TRACKING:
+        _add(parser, offers()[name])
+
+
+def _add(parser: Any, offer: Offer, only: str = '', scoring: bool = False) -> None:
+    one = offer.first
+    if not one.option_name:
+        return
+    if one.kind is bool and not one.option_values:
+        add_flag(parser, one.option_name, one.text)
+        return
+    fixed = _fixed_default(offer)
+    said = '' if fixed is not None else offer_default(offer, scoring)
+    remarks = '; '.join(filter(None, (said, f'only {only}' if only else '')))
+    kind, metavar = _kind(offer), {'metavar': one.metavar} if one.metavar else {}
     parser.add_argument(
-        '--tracker', type=Literal['similarity', 'published', 'flow'], default=DEFAULT_TRACKER,
-        help='How people are known again: near keypoints, as published, or optical flow (fast people, moving cameras).',
-    )  # fmt: skip
-
-
-def add_two_pass_options(parser: Any) -> None:
-    """Add what only --method high_resolution takes."""
-    passes = parser.add_argument_group('high_resolution')
-    passes.add_argument(
-        '--first-pass-height', type=PositiveInt | None, help='Rows of the pass that finds where people are. [360]'
+        one.option_name,
+        type=kind if fixed is not None else kind | None,
+        default=fixed,
+        help=(f'{one.text} [{remarks}]' if remarks else one.text).replace('%', '%%'),
+        **metavar,
     )
-    passes.add_argument(
-        '--second-pass-height', type=PositiveInt | None,
-        help='Of the pass that looks there: it shows people 0.37 times as tall as this. [540]',
-    )  # fmt: skip
-    passes.add_argument(
-        '--regions', type=Literal['people', 'published'] | None,
-        help='As many as people need, or the published single box for everybody. [people]',
-    )  # fmt: skip
-    passes.add_argument(
-        '--newcomers-interval', type=PositiveInt | None, metavar='N',
-        help='In videos the first pass looks for newcomers on every Nth picture. [5]',
-    )  # fmt: skip
 
 
-def of_one_pass(settings: Namespace) -> Namespace:
-    """Return a copy in which nothing is asked for that only --method high_resolution takes."""
+def _kind(offer: Offer) -> Any:
+    """Return the type that the parser reads."""
+    one = offer.first
+    choices = tuple(one.option_values) or offer.choices
+    if choices:
+        return Literal[choices]
+    if one.kind in (int, float) and one.range:
+        return _number(one.kind, one.range, one.in_words)
+    return str if one.kind is tuple else one.kind
+
+
+@cache
+def _number(kind: Any, limits: tuple[float, float], in_words: str) -> Any:
+    """Return a type of numbers within limits; the parser's errors say them in words."""
+    low, high = limits
+    name = f'{kind.__name__}_{low:g}_to_{high:g}'.replace('.', '_')
+    TYPES_IN_WORDS[name] = in_words
+
+    def check(_: type, value: Any) -> None:
+        if not low <= kind(value) <= high:
+            raise ValueError(f'{value} does not conform')  # which Parser says in words
+
+    return extend_base_type(name, kind, check, register_key=(name,))
+
+
+def _fixed_default(offer: Offer) -> Any:
+    """Return the default of an option that all systems have alike, None where the method or the model decides."""
+    one = offer.first
+    alike = len({each.default for each in offer.settings.values()}) == 1 and not offer.systems
+    return one.default if alike and one.default not in (None, ()) and not one.default_text else None
+
+
+def offer_default(offer: Offer, scoring: bool = False) -> str:
+    """Return the default in words, for each system that has another."""
+    published = {name: system.method.scoring if scoring else {} for name, system in SYSTEMS.items()}
+    return offer.by_system(
+        lambda name, each: each.default_text or _written(each, published[name].get(each.argument_name, each.default))
+    )
+
+
+def _written(one: Setting, value: Any) -> str:
+    """Return a value as it is typed."""
+    typed = {actual: text for text, actual in one.option_values.items()}.get(value, value)
+    return '' if typed in (None, ()) else f'{typed:g}' if isinstance(typed, float) else str(typed)
+
+
+def given_options(settings: Namespace) -> dict[str, Any]:
+    """Return the values of the options that the user has given, by the learners' names."""
+    found = {}
+    for name, offer in offers().items():
+        dest = dest_of(offer.first)
+        value = settings.get(dest) if dest else None
+        if value is None or value is False or value == _fixed_default(offer):
+            continue
+        if offer.first.kind is tuple:
+            value = tuple(str(value).split(','))
+        found[name] = offer.first.option_values.get(value, value)
+    return found
+
+
+def dest_of(setting: Setting) -> str:
+    """Return the name of an option in the parsed arguments."""
+    return setting.option_name.removeprefix('--').replace('-', '_')
+
+
+def dests_of(*kinds: Any) -> tuple[str, ...]:
+    """Return the names in the parsed arguments of the options of dataclasses."""
+    return tuple(dest_of(each) for kind in kinds for each in settings_of(kind) if each.option_name)
+
+
+def option_name(setting: Setting) -> str:
+    """Return what users type for a setting."""
+    return setting.option_name
+
+
+def for_method(settings: Namespace, method: str, keep: Iterable[str] = ()) -> Namespace:
+    """Return a copy for another method, without the options that it does not have, but for those in `keep`."""
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
-    for name in TWO_PASS_OPTIONS:
-        changed[name] = None
+    changed.method = method
+    for offer in offers().values():
+        dest = dest_of(offer.first)
+        if method not in offer.settings and dest and dest in changed and dest not in keep:
+            changed[dest] = None
     return changed
 
 
-@told_as_options()
-def make_learner(settings: Namespace) -> 'Learner':
-    """Return a learner with its weights loaded, as the common options say."""
-    from pose_estimation_ros.learners.create import create_learner
-
+def make_learner(settings: Namespace) -> Learner:
+    """Return a learner with its weights loaded, as the options say."""
     learner = create_learner(settings.method, **learner_options(settings))
     learner.load(settings.weights, trust=settings.trust_weights)
     return learner
 
 
 def learner_options(settings: Namespace) -> dict[str, Any]:
-    """Return a learner's constructor's arguments; raises SettingsError for an option that is for other methods."""
-    from pose_estimation_ros.learners.create import given_options, takes
-
-    if settings.height is not None and settings.method == 'high_resolution':
-        raise SettingsError(
-            '--height is for methods of one pass; high_resolution has --first-pass-height and --second-pass-height'
-        )
-    if settings.regions == 'published' and settings.newcomers_interval is not None:
-        raise SettingsError(
-            '--newcomers-interval is for regions of people: with --regions published every picture is looked at anew;'
-            ' leave one of them out'
-        )
-    decoding = {
-        name: getattr(settings, name)
-        for name in ('keypoint_threshold', 'min_keypoints', 'max_persons')
-        if getattr(settings, name) is not None
-    }
-    if settings.height is not None and not takes(settings.method, 'base_height'):
-        raise SettingsError(f'{settings.method} has no --height: its crops have the size that the network is for')
-    wanted = {
-        'backend': settings.backend,
-        'device': settings.device,
-        'precision': settings.precision,
-        'providers': settings.providers.split(',') if settings.providers else None,
-        'threads': settings.threads,
-        'base_height': settings.height,
-        'mobilenet_use_stride': _use_stride(settings),
-        'num_refinement_stages': settings.stages,
-        **{name: settings[name] for name in TWO_PASS_OPTIONS},
-        'decode': settings.decode,
-        'decoding': decoding,
-        'require_device': True,
-        'tracker': TRACKERS[settings.tracker]() if 'tracker' in settings else None,
-        **person_options(settings),
-    }
-    _refuse_foreign(settings.method, wanted)
-    return given_options(settings.method, wanted)
-
-
-def _refuse_foreign(method: str, wanted: Mapping[str, Any]) -> None:
-    """Raise SettingsError, in the command line's words, where options are for other methods."""
-    from pose_estimation_ros.learners.create import takes
-    from pose_estimation_ros.methods.systems import SYSTEMS
-
-    foreign = [name for name, value in wanted.items() if value is not None and not takes(method, name)]
-    if foreign and method in SYSTEMS:
-        options = ', '.join('--' + CALLED.get(name, name).replace('_', '-') for name in foreign)
-        raise SettingsError(f'{method} has no {options}; leave it out, or choose another --method')
+    """Return a learner's constructor's arguments; raises SettingsError for an option of another method."""
+    find_system(settings.method)
+    given = {name: value for name, value in given_options(settings).items() if name not in OF_THE_MODEL}
+    check_given(settings.method, given, option_name)
+    given.pop('upsample_ratio', None)  # an argument of pipelines
+    if settings.get('boxes') == 'whole_image' and settings.method in offers()['detector'].settings:
+        given.setdefault('detector', 'whole_image')
+    weights = Path(settings.weights) if settings.weights else None
+    return learner_arguments(settings.method, given, option_name, weights)
 
 
 def weights_of(settings: Namespace) -> Path:
@@ -175,13 +184,35 @@ def weights_of(settings: Namespace) -> Path:
     return embedded_model(settings.method, torch=settings.backend == 'torch')
 
 
-def _use_stride(settings: Namespace) -> bool | None:
-    """Return None where the model's own description decides. Published checkpoints have none; they are for stride 8."""
-    from pose_estimation_ros.learners.create import takes
+def node_parameters(settings: Namespace) -> dict[str, Any]:
+    """Return the node's parameters that say what the options say.
 
-    if settings.stride is not None:
-        return bool(settings.stride == 16)
-    if not takes(settings.method, 'mobilenet_use_stride'):
-        return None
-    file = find_model(weights_of(settings))
-    return False if file.kind == 'pth' and 'network' not in file.metadata else None
+    Raises:
+        SettingsError: An option is for other methods.
+        WeightsError: There is no such model.
+
+    """
+    learner_options(settings)
+    find_model(weights_of(settings))
+    given = {**given_options(settings), 'method': settings.method, 'weights': str(weights_of(settings).resolve())}
+    if given.pop('precision', None) == 'fp16':
+        given['half_precision'] = True
+    if 'detector' in given:
+        given['detector'] = str(Path(given['detector']).resolve())
+    parameters = {offers()[name].first.parameter_name: value for name, value in given.items()}
+    return {name: value for name, value in parameters.items() if name}
+
+
+def not_for_the_node(settings: Namespace) -> list[str]:
+    """Return the options that were given and for which the node has no parameter, or none with that value."""
+    if settings.method not in SYSTEMS:
+        return []
+    given = given_options(settings)
+    check_given(settings.method, given, option_name)
+    given = {name: value for name, value in given.items() if (name, value) != ('precision', 'fp16')}
+    chosen = [(offers()[name].of(settings.method), value) for name, value in given.items()]
+    return [
+        one.option_name
+        for one, value in chosen
+        if (value != one.default if not one.parameter_name else value == one.unset)
+    ]

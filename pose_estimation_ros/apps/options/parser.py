@@ -24,7 +24,7 @@ TYPES_IN_WORDS = {
     'ClosedUnitInterval': 'a number from 0 to 1',
     'int': 'a whole number',
     'float': 'a number',
-    'str': 'a text',
+    'str': 'text',
 }
 
 

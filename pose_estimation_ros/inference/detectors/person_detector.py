@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -19,6 +19,8 @@ LOG = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class DetectorChoice:
     """Which detector finds the people."""
+
+    group: ClassVar[str] = 'people'
 
     detector: str | None = setting(
         None, 'YOLOX person detector, an ONNX file (`download detector` fetches one).',

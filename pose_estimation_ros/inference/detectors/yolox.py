@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -29,6 +29,8 @@ BOX_COLUMNS = 5
 @dataclass(frozen=True)
 class YoloxSettings:
     """Settings of the detector; the defaults are those of the published demo."""
+
+    group: ClassVar[str] = 'people'
 
     score_threshold: float = setting(
         0.3, 'Minimum score of a detected box.', range=(0, 1), requires='detector',

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.shared_settings import HEIGHTS, NODE_HEIGHTS
@@ -13,6 +13,8 @@ HEIGHT: dict[str, Any] = {'range': HEIGHTS, 'parameter_range': NODE_HEIGHTS, 'li
 @dataclass(frozen=True)
 class TwoPassSettings:
     """Settings of the two passes."""
+
+    group: ClassVar[str] = 'passes'
 
     first_pass_height: int = setting(360, 'Input height of the first pass, which finds where people are.', **HEIGHT)
     second_pass_height: int = setting(

@@ -25,6 +25,8 @@ from pose_estimation_ros.methods.method import Look
 class DecodingSettings:
     """Settings of the decoders; the defaults are the published values."""
 
+    group: ClassVar[str] = 'decoding'
+
     keypoint_threshold: float = shared_settings.keypoint_threshold(0.1)
     upsample_ratio: int = shared_settings.upsample_ratio(4)
     max_persons: int = shared_settings.max_persons(0)

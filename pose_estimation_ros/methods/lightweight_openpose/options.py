@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting, settings_from
+from pose_estimation_ros.methods import shared_settings
 
 BACKBONES = ('mobilenet', 'mobilenetv2', 'shufflenet', 'efficientnet_lite')
 STRIDED = ('mobilenet', 'efficientnet_lite')
@@ -27,10 +28,9 @@ class NetworkOptions:
     human-pose-estimation-0001, 'slim' (mobilenet only) has a backbone of half the width, for a third of the price.
     """
 
-    backbone: str = setting(
-        'mobilenet', 'Backbone of the network.', choices=BACKBONES, option=None, unset='',
-        default_text='what the weights file declares',
-    )  # fmt: skip
+    group: ClassVar[str] = 'network'
+
+    backbone: str = shared_settings.backbone('mobilenet', BACKBONES)
     use_stride: bool = setting(
         False, 'Output stride 16 instead of 8, for .pth files with a mobilenet backbone: faster, less accurate.',
         option='stride', option_values={8: False, 16: True}, parameter='mobilenet_use_stride',

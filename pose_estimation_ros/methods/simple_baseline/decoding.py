@@ -24,6 +24,8 @@ SEEN = 0.2
 class DecodingSettings:
     """Settings of the decoder."""
 
+    group: ClassVar[str] = 'decoding'
+
     keypoint_threshold: float = shared_settings.keypoint_threshold(0.2)
     upsample_ratio: int = shared_settings.upsample_ratio(4)
     """1 leaves keypoints at the highest cell; more moves them by a quarter of a cell towards the higher neighbour."""

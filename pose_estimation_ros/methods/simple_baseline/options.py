@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.settings import check_settings, setting, settings_from
+from pose_estimation_ros.methods import shared_settings
 
 DEPTHS = (18, 34, 50, 101, 152)
 STRIDE = 4
@@ -67,3 +68,16 @@ class PoseResNetOptions:
         return settings_from(
             PoseResNetOptions, {**self.to_dict(), 'size_told': self.size_told, **values}, 'network options'
         )
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """What a user may say of a network whose weights file does not."""
+
+    group: ClassVar[str] = 'network'
+
+    backbone: str = shared_settings.backbone('resnet50', tuple(f'resnet{depth}' for depth in DEPTHS))
+    channel_order: Literal['bgr', 'rgb'] = setting(
+        'bgr', 'Channel order that the network was trained with.', parameter=None,
+        default_text='what the weights file declares, else bgr',
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""The table of settings: what every system offers its users, and the learner's arguments that follow from it.
+
+Command-line options, node parameters, config files and documentation are generated from this table.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.settings import Setting, setting, settings_of
+from pose_estimation_ros.inference.backends.backend import BackendSettings
+from pose_estimation_ros.inference.detectors.person_detector import DetectorChoice
+from pose_estimation_ros.inference.detectors.yolox import YoloxSettings
+from pose_estimation_ros.inference.top_down import TopDownSettings
+from pose_estimation_ros.methods.system import System
+from pose_estimation_ros.methods.systems import SYSTEMS, find_system
+from pose_estimation_ros.models.folder import find_model
+from pose_estimation_ros.tracking.trackers import TRACKERS, TrackerChoice
+
+Named = Callable[[Setting], str]
+"""How an interface calls a setting, such as --height or base_height."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model runs."""
+
+    method: str = setting(next(iter(SYSTEMS)), 'Published system to run.', choices=tuple(SYSTEMS))
+    weights: str | None = setting(
+        None, 'Weights: a saved folder, or a published .pth, .onnx or OpenVINO .xml file.',
+        metavar='PATH', parameter='model_path', unset='', default_text='the embedded model',
+    )  # fmt: skip
+    trust_weights: bool = setting(
+        False, 'Read a .pth that needs more than tensors. It can run arbitrary code: use it only for files you trust.',
+        parameter=None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HalfPrecision:
+    """The published argument for fp16."""
+
+    half_precision: bool = setting(False, 'Calculate in fp16: faster on GPUs, fp32 on CPUs.', option=None)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One setting over all systems that have it; they may differ in its default and its choices."""
+
+    group: str
+    settings: Mapping[str, Setting]
+    """By system."""
+
+    @property
+    def first(self) -> Setting:
+        """The setting of the first system that has it."""
+        return next(iter(self.settings.values()))
+
+    def of(self, system: str) -> Setting:
+        """Return the setting of a system, or of the first that has it."""
+        return self.settings.get(system, self.first)
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """Allowed values of any system; () where the values are free."""
+        return tuple(dict.fromkeys(choice for each in self.settings.values() for choice in each.choices))
+
+    @property
+    def systems(self) -> str:
+        """Names of the systems that have it; '' if all do."""
+        return '' if len(self.settings) == len(SYSTEMS) else ', '.join(self.settings)
+
+    def by_system(self, words: Callable[[str, Setting], str]) -> str:
+        """Return words about the setting of each system, such as '0.1; simple_baseline: 0.2'."""
+        texts = {name: words(name, each) for name, each in self.settings.items()}
+        usual = next(iter(texts.values()))
+        return '; '.join([usual, *(f'{name}: {text}' for name, text in texts.items() if text != usual)])
+
+
+def kinds_of(system: System) -> tuple[Any, ...]:
+    """Return the dataclasses whose settings a system offers."""
+    people = (TopDownSettings, DetectorChoice, YoloxSettings) if system.method.sees == 'person' else ()
+    return (ModelChoice, BackendSettings, HalfPrecision, *system.settings, *people, TrackerChoice)
+
+
+@cache
+def offers() -> dict[str, Offer]:
+    """Return all settings of all systems, by the learners' names for them.
+
+    Raises:
+        ValueError: Two systems explain the same setting in different words, or name it differently.
+
+    """
+    found: dict[str, tuple[str, dict[str, Setting]]] = {}
+    for system in SYSTEMS.values():
+        for group, each in _settings_of_system(system):
+            _, settings = found.setdefault(each.argument_name, (group, {}))
+            settings[system.name] = each
+    for name, (_, settings) in found.items():
+        if len({(each.text, each.option_name, each.parameter_name, each.live) for each in settings.values()}) > 1:
+            raise ValueError(f'{name} has different texts or names in {", ".join(settings)}; give it one')
+    return {name: Offer(group, settings) for name, (group, settings) in found.items()}
+
+
+def _settings_of_system(system: System) -> Iterable[tuple[str, Setting]]:
+    for kind in kinds_of(system):
+        for each in settings_of(kind):
+            if each.option_name or each.parameter_name:
+                yield getattr(kind, 'group', 'model'), each
+    names = system.method.decoder_names()
+    text = 'How network outputs are decoded; reference and evaluation give the published numbers.'
+    yield 'decoding', Setting(names[0], text, name='decode', kind=str, choices=names, parameter=None)
+
+
+def learner_arguments(
+    system: str, given: Mapping[str, Any], named: Named, weights: Path | None = None
+) -> dict[str, Any]:
+    """Return the arguments of a learner's constructor for settings that a user has chosen.
+
+    What the constructor has no argument for is a setting of its decoder.
+
+    Args:
+        system: Name of the system.
+        given: Values by the learners' names; the defaults of the rest are left to the learner.
+        named: How users know the settings.
+        weights: Model that will be loaded.
+
+    Raises:
+        SettingsError: The system does not have a setting, a value is wrong, or two contradict each other.
+
+    """
+    learner = find_system(system).learner_class()
+    check_given(system, given, named)
+    arguments: dict[str, Any] = {'device': 'auto', 'require_device': True}
+    known = inspect.signature(learner).parameters
+    for name, value in {**_undeclared(system, weights), **given}.items():
+        parent, _, key = name.rpartition('.')
+        if not parent and name not in known:
+            parent, key = 'decoding', name
+        if parent:
+            arguments.setdefault(parent, {})[key] = value
+        else:
+            arguments[name] = TRACKERS[value]() if name == 'tracker' else value
+    return arguments
+
+
+def check_given(system: str, given: Mapping[str, Any], named: Named) -> None:
+    """Raise SettingsError where settings are not for a system, have wrong values or contradict each other."""
+    foreign = [named(each.first) for name, each in offers().items() if name in given and system not in each.settings]
+    if foreign:
+        raise SettingsError(f'{system} has no {", ".join(foreign)}; leave it out, or choose another method')
+    for name, value in given.items():
+        own = offers()[name].settings[system]
+        own.checked(value, named(own))
+        if own.requires:
+            needed = offers()[own.requires].settings[system]
+            if own.requires not in given and own.requires_value is None:
+                raise SettingsError(f'{named(own)} has no effect without {named(needed)}; leave it out, or give both')
+            if given.get(own.requires, needed.default) != own.requires_value and own.requires_value is not None:
+                raise SettingsError(
+                    f'{named(own)} is for {named(needed)} {own.requires_value}, got {given[own.requires]}; leave one of'
+                    ' them out'
+                )
+
+
+def _undeclared(system: str, weights: Path | None) -> dict[str, Any]:
+    """Return what holds for a checkpoint that declares nothing of its network."""
+    values = {
+        name: each.settings[system].undeclared
+        for name, each in offers().items()
+        if system in each.settings and each.settings[system].undeclared is not None
+    }
+    try:
+        file = find_model(weights) if weights and values else None
+    except WeightsError:  # loading will report it
+        return {}
+    return values if file and file.kind == 'pth' and 'network' not in file.metadata else {}
