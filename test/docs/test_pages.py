@@ -192,3 +192,17 @@ def test_the_paths_that_contributing_names_exist():
         REPOSITORY / 'pose_estimation_ros/methods/simple_baseline',
     )
     assert {path for path in paths if not any((place / path).exists() for place in places)} == set()
+
+
+# --- what troubleshooting.md quotes ---
+
+
+def test_the_messages_that_troubleshooting_quotes_exist():
+    sources = '\n'.join(path.read_text() for path in (REPOSITORY / 'pose_estimation_ros').rglob('*.py'))
+    sources = re.sub(r"'\n\s*f?'", '', sources)
+    spans = re.findall(r'`([^`\n]+)`', text_of(REPOSITORY / 'docs' / 'troubleshooting.md'))
+    commands = re.compile(r'(ros2|pip|python|apt|make) |--|\w+: (true|false|flow|auto|compressed)$')
+    quoted = [span for span in spans if ' ' in span and not commands.match(span)]
+    parts = [part.strip(' ,:;') for span in quoted for part in span.split('...')]
+    assert len(quoted) > 12
+    assert [part for part in parts if part not in sources] == []
