@@ -18,7 +18,7 @@ from pose_estimation_ros import Pose, SimpleBaselineLearner
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.detectors.yolox import YoloxDetector
 from pose_estimation_ros.inference.pose_nms import pose_likeness
-from pose_estimation_ros.learners.following import CARRIED, Following
+from pose_estimation_ros.learners.box_propagation import CARRIED, BoxPropagation
 from pose_estimation_ros.tracking.flow import Propagation, flow_tracker
 
 ALIKE = 0.5
@@ -61,7 +61,7 @@ def compare(asked: argparse.Namespace) -> None:
     ]  # fmt: skip
     total = sum(map(len, people))
     for name, rules in RULES.items():
-        tracker, following, poses = flow_tracker(), Following(rules), []
+        tracker, following, poses = flow_tracker(), BoxPropagation(rules), []
         for frame, each in tqdm(zip(frames, left, strict=True), total=len(frames), desc=name, leave=False):
             if rules is None:
                 result = learner.infer_timed(frame.image, boxes=each)

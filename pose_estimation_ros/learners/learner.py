@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.boxes import Boxes
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.errors import DownloadError, SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
@@ -68,7 +68,7 @@ class Learner(ABC):
 
     def __init__(self, arguments: Mapping[str, Any], model: ModelStore, kind: PipelineKind[Any]) -> None:
         """Compose a learner of its constructor's arguments by name, a model without weights, and a kind of pipeline."""
-        self.temp_path = Path(arguments['temp_path'])
+        self.temp_path = Path(arguments.get('temp_path', 'temp'))
         self.training = training_settings(arguments)
         self.backend_settings = backend_settings(arguments)
         self.tracker: Tracker = arguments.get('tracker') or Tracker()
@@ -136,7 +136,6 @@ class Learner(ABC):
 
         """
 
-    @abstractmethod
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''
     ) -> list[Path]:
@@ -148,7 +147,11 @@ class Learner(ABC):
             verbose: Show progress and print where files went.
             url: Server and folder to fetch from, in the place of the publisher's.
 
+        Raises:
+            DownloadError: There is no such file.
+
         """
+        raise DownloadError(f'no files are published for {self.method.name}')
 
     def infer(
         self,

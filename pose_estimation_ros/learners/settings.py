@@ -15,23 +15,6 @@ MULTISCALE = (0.5, 1.0, 1.5, 2.0)
 Init = TypeVar('Init', bound=Callable[..., None])
 
 
-def records_explicit(init: Init) -> Init:
-    """Let a constructor know which arguments its caller passed: their names are in `self.explicit` before it runs.
-
-    The published constructors have defaults of their own, and a weights file may declare other values: explicit
-    arguments override the file, defaults do not.
-    """
-    signature = inspect.signature(init)
-
-    @functools.wraps(init)
-    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
-        passed = signature.bind(self, *args, **kwargs).arguments
-        self.explicit = frozenset(passed) - {'self'}
-        init(self, *args, **kwargs)
-
-    return wrapped  # type: ignore[return-value]
-
-
 @dataclass(frozen=True)
 class TrainingSettings:
     """How `fit` and `eval` work; `Learner` says what each field is."""
@@ -64,6 +47,49 @@ class TrainingSettings:
     def _require(self, name: str, right: bool, expected: str) -> None:
         if not right:
             raise SettingsError(f'{name} must be {expected}, got {getattr(self, name)!r}')
+
+
+SHARED_ARGUMENTS: dict[str, Any] = {
+    'device': 'cuda',
+    'temp_path': 'temp',
+    'decoding': None,
+    'tracker': None,
+    'half_precision': False,
+    **{name: None if name == 'scales' else value for name, value in vars(TrainingSettings()).items()},
+    **{name: getattr(BackendSettings(), name) for name in ('backend', 'precision', 'providers', 'threads')},
+    'channels_last': False,
+    'require_device': False,
+}
+"""Arguments that all learners have, and their defaults; `Learner` documents them."""
+
+
+def records_explicit(init: Init) -> Init:
+    """Let a constructor know which arguments its caller passed: their names are in `self.explicit` before it runs.
+
+    The published constructors have defaults of their own, and a weights file may declare other values: explicit
+    arguments override the file, defaults do not. A constructor with `**shared` has SHARED_ARGUMENTS as well.
+    """
+    signature = _with_shared(inspect.signature(init))
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        self.explicit = frozenset(signature.bind(self, *args, **kwargs).arguments) - {'self'}
+        init(self, *args, **kwargs)
+
+    wrapped.__signature__ = signature  # type: ignore[attr-defined]
+    return wrapped  # type: ignore[return-value]
+
+
+def _with_shared(signature: inspect.Signature) -> inspect.Signature:
+    """Return a signature with the shared arguments that it lacks in the place of `**shared`."""
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    if len(own) == len(signature.parameters):
+        return signature
+    missing = [name for name in SHARED_ARGUMENTS if name not in signature.parameters]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=SHARED_ARGUMENTS[name]) for name in missing
+    ]
+    return signature.replace(parameters=[*own, *shared])
 
 
 def training_settings(arguments: Mapping[str, Any]) -> TrainingSettings:

@@ -11,9 +11,9 @@ from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
+from pose_estimation_ros.learners.box_propagation import BoxPropagation
 from pose_estimation_ros.learners.evaluating import Evaluation
 from pose_estimation_ros.learners.fitting import FitRequest
-from pose_estimation_ros.learners.following import Following
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, mpii_pipeline
 from pose_estimation_ros.learners.person_crops import PersonCrops, open_detector
@@ -119,7 +119,7 @@ class SimpleBaselineLearner(Learner):
         arguments = dict(locals())
         found = open_detector(detector, backend_settings(arguments), detector_settings or {})
         super().__init__(arguments, network_model(arguments, self.explicit), PersonCrops(decode, found, flip))
-        self._detects, self._following = found is not None, Following()
+        self._detects, self._following = found is not None, BoxPropagation()
 
     def fit(
         self,

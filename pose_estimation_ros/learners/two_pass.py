@@ -1,13 +1,14 @@
 """How the high-resolution learner composes two passes: heights, regions, and the pipelines of both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.inference.two_pass.first_pass import PeopleFinder, RegionFinder, RegionSettings
@@ -20,48 +21,42 @@ from pose_estimation_ros.methods.high_resolution.published_region import Publish
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.method import Decoder, Method
 
-REGIONS = ('people', 'published')
 PERSON_SHARE = 0.37
-"""Of the second pass's height: how tall it shows people. At the published 540 rows that is 200 pixels."""
+"""Height of people in the second pass, as a share of its input height: 200 pixels of the published 540."""
 CANDIDATE_SHARE = 0.6
-"""Of the decoder's own keypoint threshold: from here the first pass has an inkling of somebody."""
+"""Minimum keypoint score in the first pass, as a share of the decoder's."""
 CANDIDATE_KEYPOINTS = 2
 DEFAULTS = DecodingSettings()
-HEIGHTS = frozenset(('first_pass_height', 'second_pass_height'))
 
 
 @dataclass(frozen=True)
 class Passes:
-    """How to look twice."""
+    """Input heights of the two passes, and how regions are cut for the second."""
 
     first_pass_height: int = 360
     second_pass_height: int = 540
     regions: Literal['people', 'published'] = 'people'
     region_settings: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of RegionSettings, or of PublishedRegion, that are to be other than they are."""
+    """Fields of RegionSettings or, for published regions, of PublishedRegion."""
 
     def __post_init__(self) -> None:
         TwoPassSettings(self.first_pass_height, self.second_pass_height, self.regions)  # checks them
-        settings = RegionSettings if self.regions == 'people' else PublishedRegion
-        known = {each.name for each in fields(settings)} - HEIGHTS
-        unknown = self.region_settings.keys() - known
-        if unknown:
-            names = ', '.join(sorted(known))
-            raise SettingsError(
-                f'{self.regions} regions have no setting {", ".join(sorted(unknown))}; they have {names}'
-            )
-        self.cutting()  # wrong values are told now, not at the first picture
+        self.cutting()  # wrong values are refused now, not at the first image
         if self.regions == 'published':
             self.published()
 
     def cutting(self) -> RegionSettings:
         """Return how regions are cut around people."""
         own = self.region_settings if self.regions == 'people' else {}
-        return RegionSettings(**{'person_height': PERSON_SHARE * self.second_pass_height, **own})
+        height = PERSON_SHARE * self.second_pass_height
+        return settings_from(RegionSettings, {'person_height': height, **own}, 'settings of people regions')
 
     def published(self) -> PublishedRegion:
         """Return the published rule's numbers."""
-        return PublishedRegion(self.first_pass_height, self.second_pass_height, **self.region_settings)
+        heights = {'first_pass_height': self.first_pass_height, 'second_pass_height': self.second_pass_height}
+        for name in heights.keys() & self.region_settings.keys():
+            raise SettingsError(f'{name} is an argument of the learner, not one of region_settings')
+        return settings_from(PublishedRegion, {**self.region_settings, **heights}, 'settings of published regions')
 
     def over(
         self,
@@ -71,14 +66,14 @@ class Passes:
         decoding: Mapping[str, Any],
         scales: tuple[float, ...] = (1.0,),
     ) -> TwoPass:
-        """Return both passes; the pipelines' heights do not matter unless their models take no other.
+        """Return a pipeline of both passes.
 
         Args:
-            plain: Runs the model of the second pass.
-            first: Runs that of the first, which may be the same.
+            plain: Runs the model of the second pass; its height counts only where the model takes no other.
+            first: The same for the first pass; it may be the same pipeline.
             method: The first pass's.
             decoding: Settings of its decoder.
-            scales: Of the second pass; more than one see every region at several sizes.
+            scales: Of the second pass; every region is processed at each.
 
         """
         model, has_one_size = _with_height(plain, self.second_pass_height), plain.backend.fixed_hw is not None
@@ -106,7 +101,7 @@ def check_first_pass(learner: Learner) -> None:
     """Raise SettingsError unless a learner can make the first pass of two."""
     if learner.takes_boxes or learner.method.skeleton is not OPENPOSE_18:
         raise SettingsError(
-            f'first_pass must be a learner that sees whole pictures and finds the {len(OPENPOSE_18)} keypoints of'
+            f'first_pass must be a learner of whole images that finds the {len(OPENPOSE_18)} keypoints of'
             f' Lightweight OpenPose, got one of {learner.method.name}'
         )
 
@@ -116,8 +111,8 @@ def first_pipeline(learner: Learner, upsample_ratio: int) -> Pipeline:
     pipeline = learner.pipeline(upsample_ratio)
     if not isinstance(pipeline, Pipeline):
         raise SettingsError(
-            f'first_pass must look at pictures once, got {type(learner).__name__}; give the learner of its model, such'
-            ' as LightweightOpenPoseLearner'
+            f'first_pass must be a learner of one pass, got {type(learner).__name__}; give the learner of its model,'
+            ' such as LightweightOpenPoseLearner'
         )
     return pipeline
 
@@ -128,7 +123,7 @@ def _with_height(pipeline: Pipeline, height: int) -> Pipeline:
 
 
 def candidates_of(method: Method, decoding: Mapping[str, Any]) -> Decoder:
-    """Return a decoder that also tells people whom the settings would have it leave out."""
+    """Return a decoder that also returns people whom the settings would drop."""
     threshold = decoding.get('keypoint_threshold', DEFAULTS.keypoint_threshold)
     score = decoding.get('min_mean_score', DEFAULTS.grouping.min_mean_score)
     return method.decoder(

@@ -452,12 +452,15 @@ def write_truth(path, people, hw):
         ({'newcomers_interval': 'x'}, "newcomers_interval must be 1 .* got 'x'"),
         ({'img_resol': 5}, 'the height must be from 32 to 4320 rows, got 5'),
         ({'newcomers_interval': 0}, 'newcomers_interval must be 1 .* got 0'),
-        ({'region_settings': {'marign': 1}}, 'people regions have no setting marign; they have .*margin'),
+        ({'region_settings': {'marign': 1}}, 'settings of people regions are .*margin.*, got marign'),
         ({'region_settings': {'margin': -1}}, 'margin must be a number, 0 or more, got -1'),
         ({'region_settings': {'tolerance': '1'}}, "tolerance must be a number above 0, got '1'"),
         ({'region_settings': {'margin': -1}, 'regions': 'published'}, 'margin must be a number, 0 or more, got -1'),
         ({'region_settings': {'threshold': 'x'}, 'regions': 'published'}, "threshold must be a number.* got 'x'"),
-        ({'region_settings': {'second_pass_height': 3}, 'regions': 'published'}, 'no setting second_pass_height'),
+        (
+            {'region_settings': {'second_pass_height': 3}, 'regions': 'published'},
+            'second_pass_height is an argument of the learner',
+        ),
     ],
 )
 def test_wrong_options_are_told_at_once(options, complaint):
@@ -538,8 +541,8 @@ def test_the_first_pass_alone_says_where_to_look(tmp_path, weights, large):
 @pytest.mark.parametrize(
     ('method', 'message'),
     [
-        ('simple_baseline', 'first_pass must be a learner that sees whole pictures'),
-        ('high_resolution', 'first_pass must look at pictures once, got HighResolutionPoseEstimationLearner'),
+        ('simple_baseline', 'first_pass must be a learner of whole images'),
+        ('high_resolution', 'first_pass must be a learner of one pass, got HighResolutionPoseEstimationLearner'),
     ],
 )
 def test_what_cannot_be_a_first_pass_is_refused(tmp_path, weights, large, method, message):

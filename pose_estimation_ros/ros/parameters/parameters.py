@@ -10,7 +10,6 @@ from typing import Any
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backends.backend import BACKENDS
 from pose_estimation_ros.learners.create import takes
-from pose_estimation_ros.learners.two_pass import REGIONS
 from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters.parameter import Parameter, Value
 from pose_estimation_ros.tracking.trackers import DEFAULT_TRACKER, TRACKERS
@@ -52,7 +51,7 @@ PARAMETERS = (
     Parameter(
         'regions', 'people',
         'Only for two-pass methods: as many regions as people need, or the published single box for everybody.',
-        choices=REGIONS,
+        choices=('people', 'published'),
     ),
     Parameter(
         'newcomers_interval', 5,

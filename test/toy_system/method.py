@@ -1,0 +1,97 @@
+"""The toy system as one object, and its row in the table of systems."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.geometry import Letterbox, Placement
+from pose_estimation_ros.core.settings import settings_from
+from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.data.transforms import Compose, Transform, letterboxed
+from pose_estimation_ros.methods.merging import mirrored_input
+from pose_estimation_ros.methods.method import (
+    BaseSide,
+    GraphFacts,
+    InputSize,
+    Preprocessing,
+    PublishedTraining,
+)
+from pose_estimation_ros.methods.shared_settings import InputSettings
+from pose_estimation_ros.methods.system import System
+from toy_system.coding import ToyDecoder, ToyObjective
+from toy_system.options import ToyDecoding, ToyOptions
+
+
+class Toy:
+    name: str = 'toy'
+    skeleton: Skeleton = COCO_17
+    sees: Literal['picture', 'person'] = 'picture'
+    preprocessing: Preprocessing = Preprocessing()
+    scoring: ClassVar[Mapping[str, Any]] = {}
+    base_side: BaseSide = 'height'
+    output_channels: tuple[int, ...] = (17,)
+    stride_output: int = 0
+    training: PublishedTraining = PublishedTraining(weight_decay=0.0, milestones=(), gamma=1.0)
+
+    def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
+        return Letterbox.fit(image_hw, round(size.base * size.scale), size.stride)
+
+    def mirrored_input(self, batch: FloatArray) -> FloatArray:
+        return mirrored_input(batch)
+
+    def options(self, values: Mapping[str, Any] | None = None) -> ToyOptions:
+        return settings_from(ToyOptions, values or {}, 'network options')
+
+    def network(self, options: ToyOptions) -> Any:
+        from toy_system.network import ToyNetwork
+
+        return ToyNetwork(len(self.skeleton), options)
+
+    def objective(self, options: ToyOptions, **settings: Any) -> ToyObjective:
+        return ToyObjective(**settings)
+
+    def augmentation(
+        self, options: ToyOptions, photometric: tuple[Transform, ...] = (), size: int = 64, **settings: Any
+    ) -> Transform:
+        return Compose((letterboxed(size), *photometric))
+
+    def read_checkpoint(
+        self, path: Path, hint: ToyOptions | None = None, trust: bool = False
+    ) -> tuple[Mapping[str, Any], ToyOptions]:
+        from pose_estimation_ros.backbones.checkpoint import read_state_dict
+
+        state_dict = read_state_dict(path, trust)
+        if 'head.weight' not in state_dict:
+            raise WeightsError(f'{path} is not a toy network')
+        return state_dict, ToyOptions(state_dict['head.weight'].shape[1])
+
+    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
+        return None
+
+    def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
+        return None
+
+    def fit_weights(
+        self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
+    ) -> str:
+        network.load_state_dict(state_dict)
+        return f'loaded {source}'
+
+    def load_backbone(self, network: Any, path: Path, trust: bool = False) -> str:
+        raise SettingsError('the toy network has no backbone')
+
+    def decoder_names(self) -> tuple[str, ...]:
+        return (ToyDecoder.name,)
+
+    def decoder(self, name: str = ToyDecoder.name, **settings: Any) -> ToyDecoder:
+        return ToyDecoder(self.skeleton, settings_from(ToyDecoding, settings, 'decoding settings'))
+
+
+TOY = System(
+    name='toy',
+    methods=(Toy(),),
+    settings=(InputSettings, ToyOptions, ToyDecoding),
+    learner='toy_system.learner:ToyLearner',
+)
