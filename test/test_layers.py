@@ -31,7 +31,8 @@ LAYERS = [
     {'methods', 'classification'},
     {'inference'},
     {'models'},
-    {'training', 'evaluation'},
+    {'evaluation'},
+    {'training'},
     {'learners'},
     {'apps', 'ros'},
     {''},  # __init__ and __main__

@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    settings = make_parser().parse_args(None if argv is None else list(argv))
+    given = list(sys.argv[1:] if argv is None else argv)
+    settings = make_parser(given).parse_args(given)
     arguments = settings[settings.command]
     _set_up_logging(arguments)
     command = import_module(f'pose_estimation_ros.apps.commands.{settings.command}')
@@ -75,14 +76,15 @@ def _run(argv: Sequence[str] | None) -> int:
         raise SettingsError(missing) from error
 
 
-def make_parser() -> Parser:
-    """Return the parser of all commands."""
+def make_parser(given: Sequence[str] = ()) -> Parser:
+    """Return the parser of all commands; `given` is what the user typed."""
     about = 'Human pose estimation in images, videos and cameras.'
     parser = Parser(prog=PROGRAM, description=about, allow_abbrev=False)  # almost the right name is a mistake
     parser.add_argument('--version', action='version', version=_version())
     commands = parser.add_subcommands(dest='command')
     for name, purpose in COMMANDS.items():
         command = Parser(prog=f'{PROGRAM} {name}', description=f'{purpose[0].upper()}{purpose[1:]}.')
+        command.given = given[1:] if given[:1] == [name] else ()
         import_module(f'pose_estimation_ros.apps.commands.{name}').add_arguments(command)
         command.add_argument('-v', '--verbose', action='store_true', help='Verbose logging.')
         commands.add_subcommand(name, command, help=purpose)

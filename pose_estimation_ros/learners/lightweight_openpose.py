@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.data.datasets.coco import CocoMainPersons
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, check_height
-from pose_estimation_ros.learners.evaluating import Evaluation, chosen_pictures
-from pose_estimation_ros.learners.fitting import FitRequest, Fitting
+from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images
+from pose_estimation_ros.learners.evaluate import Evaluation
+from pose_estimation_ros.learners.fit import Fit, FitRequest
 from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.learners.pictures import Names, training_pictures
 from pose_estimation_ros.learners.runner import Runner, WholeImages
 from pose_estimation_ros.learners.settings import normalisation, records_explicit
 from pose_estimation_ros.methods.lightweight_openpose.options import STRIDED, NetworkOptions
@@ -23,6 +24,8 @@ from pose_estimation_ros.tracking.tracker import Tracker
 
 FIELD_OF_ARGUMENT = {'mobilenet_use_stride': 'use_stride', 'img_mean': 'mean', 'img_scale': 'scale'}
 """Constructor arguments whose field of options or preprocessing has another name."""
+LOSSES = {'paf_losses': 'paf_loss', 'heatmap_losses': 'heatmaps_loss'}
+"""Keys of what `fit` returns, and the ending of the losses that each sums up."""
 
 
 class NetworkLearner(Learner):
@@ -68,14 +71,15 @@ class NetworkLearner(Learner):
         With `use_val_subset` it is validated on the published choice of `val_subset_size` images, otherwise on all.
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fitting = Fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
-        pictures = training_pictures(dataset, Names(images_folder_name, annotations_filename), self.method.skeleton)
-        val_names = Names(val_images_folder_name, val_annotations_filename, 'val_')
+        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, request)
+        names = DatasetNames(images_folder_name, annotations_filename)
+        images = training_images(dataset, names, self.method.skeleton, CocoMainPersons)
+        val_names = DatasetNames(val_images_folder_name, val_annotations_filename, 'val_')
         subset = val_subset_size if use_val_subset else None
-        scored = None if val_dataset is None else chosen_pictures(val_dataset, val_names, subset, self.temp_path)
-        fitting.prepare(self._model, lambda: self._published_backbone(request.tells))
+        scored = None if val_dataset is None else scored_images(val_dataset, val_names, subset, self.temp_path)
+        fit.prepare(self._model, lambda: self._published_backbone(request.prints))
         try:
-            return fitting.run(self._model, pictures, transform, scored)
+            return fit.run(self._model, images, transform, scored, LOSSES)
         finally:  # weights have changed, however training ended
             self._runner.close()
             self.reset()
@@ -100,11 +104,9 @@ class NetworkLearner(Learner):
         `infer`'s.
         """
         wanted = use_subset if val_subset is None else val_subset
-        names = Names(images_folder_name, annotations_filename)
-        pictures = chosen_pictures(dataset, names, subset_size if wanted else None, self.temp_path)
-        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(
-            self._scored(upsample_ratio), pictures
-        )
+        names = DatasetNames(images_folder_name, annotations_filename)
+        images = scored_images(dataset, names, subset_size if wanted else None, self.temp_path)
+        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(self._scored(upsample_ratio), images)
 
     def _scored(self, upsample_ratio: int) -> PeoplePipeline:
         """Return the pipeline that `eval` scores, at several scales if `multiscale` or `scales` ask for it."""

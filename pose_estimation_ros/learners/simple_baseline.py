@@ -7,26 +7,19 @@ from typing import Any, ClassVar, Literal
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
+from pose_estimation_ros.data.datasets.coco import coco_persons
 from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.evaluation.scored_images import DETECTOR, GROUND_TRUTH, WHOLE_IMAGE, BoxSource, boxes_for
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners.box_propagation import BoxPropagation
-from pose_estimation_ros.learners.evaluating import Evaluation
-from pose_estimation_ros.learners.fitting import FitRequest
+from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images
+from pose_estimation_ros.learners.evaluate import Evaluation, mpii_pipeline
+from pose_estimation_ros.learners.fit import Fit, FitRequest
 from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, mpii_pipeline
 from pose_estimation_ros.learners.person_crops import PersonCrops, open_detector
-from pose_estimation_ros.learners.person_datasets import (
-    DETECTOR,
-    GROUND_TRUTH,
-    WHOLE_IMAGE,
-    BoxSource,
-    boxes_for,
-    training_persons,
-)
-from pose_estimation_ros.learners.person_fitting import fit_persons, person_fitting
-from pose_estimation_ros.learners.pictures import Names, scored_pictures
 from pose_estimation_ros.learners.runner import Runner
 from pose_estimation_ros.learners.settings import backend_settings, normalisation, records_explicit
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
@@ -46,6 +39,8 @@ FIELDS_OF_ARGUMENT = {
     'img_scale': ('scale',),
 }
 """Constructor arguments whose fields of options or preprocessing have other names."""
+LOSSES = {'heatmap_losses': 'heatmaps_loss'}
+"""Keys of what `fit` returns, and the ending of the losses that each sums up."""
 
 
 class SimpleBaselineLearner(Learner):
@@ -145,14 +140,16 @@ class SimpleBaselineLearner(Learner):
         all for 0, and `transform` makes crops of the network's size.
         """
         request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fitting = person_fitting(self.method, self.training, self.backend_settings, self.temp_path, request)
-        pictures = training_persons(dataset, Names(images_folder_name, annotations_filename), self.method.skeleton)
-        names = Names(val_images_folder_name, val_annotations_filename, 'val_')
-        scored = None if val_dataset is None else scored_pictures(val_dataset, names, val_subset_size)
-        fitting.prepare(self._model, lambda: self.download(mode='weights', verbose=request.tells)[0])
+        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, request)
+        names = DatasetNames(images_folder_name, annotations_filename)
+        people = training_images(dataset, names, self.method.skeleton, coco_persons, by_person=True)
+        val_names = DatasetNames(val_images_folder_name, val_annotations_filename, 'val_')
+        scored = None if val_dataset is None else scored_images(val_dataset, val_names, val_subset_size)
+        fit.prepare(self._model, lambda: self.download(mode='weights', verbose=request.prints)[0])
         try:
-            return fit_persons(fitting, self._model, pictures, scored, transform)
-        finally:
+            return fit.run(self._model, people, transform, scored, LOSSES)
+        finally:  # weights have changed, however training ended
+            self._model.set_options(label_corner=False)
             self._runner.close()
             self.reset()
 
@@ -171,10 +168,10 @@ class SimpleBaselineLearner(Learner):
 
         `subset_size` is as in `fit`; `boxes`: ground_truth, whole_image, detector, or a file of COCO's detections.
         """
-        pictures = scored_pictures(dataset, Names(images_folder_name, annotations_filename), subset_size)
-        known = boxes_for(boxes, pictures.truth)
+        images = scored_images(dataset, DatasetNames(images_folder_name, annotations_filename), subset_size)
+        known = boxes_for(boxes, images.truth)
         pipeline = self._scored_on(boxes)
-        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, pictures, known)
+        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, images, known)
 
     def eval_mpii(
         self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0

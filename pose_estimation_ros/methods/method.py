@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.geometry import Interpolation, Placement
@@ -93,9 +93,6 @@ class Annotation:
     """(K,): the joints that are labelled at all where this picture comes from."""
     areas: FloatArray
     """(P,): square network-input pixels that each person covers."""
-    maps: tuple[FloatArray, ...] | None = None
-    """Another network's maps of this input, each (C, h, w) in the order of decoders: they hold where the mask or
-    `annotated` say that nothing is known."""
 
 
 class Objective(Protocol):
@@ -105,7 +102,10 @@ class Objective(Protocol):
     """
 
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
-        """Return the targets of one network input, float32 arrays whose shapes depend on the input's size alone."""
+        """Return the targets of one network input, float32 arrays whose shapes depend on the input's size alone.
+
+        The first holds the heatmaps of the skeleton's keypoints, in the first of its channels.
+        """
 
     def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
         """Return the parts of the loss by name, scalars whose sum is minimised, each a mean over the batch.
@@ -115,9 +115,6 @@ class Objective(Protocol):
             targets: Those of `encode`, stacked: (N, ...).
 
         """
-
-    def target_maps(self, targets: Sequence[Any]) -> list[Any]:
-        """Return targets in the form and order of the maps that decoders take, each (N, C, H, W)."""
 
     def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the published parameter groups for a torch optimizer; every trainable parameter is in exactly one."""
@@ -250,11 +247,3 @@ class Method(Protocol):
 
     def decoder_names(self) -> tuple[str, ...]:
         """Return the decoders' names, the default first."""
-
-
-@runtime_checkable
-class Teachable(Protocol):
-    """What a method offers besides, whose networks can learn from another network's maps."""
-
-    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return maps (..., C, H, W) of an input as what the mirrored input is to be taught."""

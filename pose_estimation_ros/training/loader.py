@@ -1,76 +1,100 @@
-"""Loading batches in an order that can be taken up anywhere, by any number of processes."""
+"""Batches in an order that seed and epoch decide: the same with any number of workers, resumable anywhere."""
 
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.training.items import Batch, Failed, Items, Key, collate
+from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
+from pose_estimation_ros.training.settings import EngineSettings, TrainerSettings
+from pose_estimation_ros.training.task import Batch, TrainingData
+
+Key = tuple[int, int, int]
+"""Seed, epoch and index: all that a sample depends on."""
 
 
 @dataclass(frozen=True)
-class Stream:
-    """What decides which picture comes when."""
+class BatchOrder:
+    """Which samples make up which batch of which epoch."""
 
-    pictures: int
+    samples: int
     batch_size: int
     """Over all processes."""
-    batches_per_iter: int
+    batches_per_step: int
     seed: int
+    unit: str = 'sample'
 
     def __post_init__(self) -> None:
-        if not self.pictures:
-            raise SettingsError('there are no pictures to train on; check the paths of the training data')
+        if not self.samples:
+            raise SettingsError(f'there are no {self.unit}s to train on; check the paths of the training data')
         if not self.batches:
-            needed = self.batch_size * self.batches_per_iter
+            needed = self.batch_size * self.batches_per_step
             raise SettingsError(
-                f'{self.pictures} pictures do not fill one step of {needed} (trainer.batch_size times'
+                f'{self.samples} {self.unit}s do not fill one step of {needed} (trainer.batch_size times'
                 ' batches_per_iter); lower one of these'
             )
 
+    @classmethod
+    def of(cls, samples: int, settings: EngineSettings, unit: str) -> 'BatchOrder':
+        """Return the order of a training; raises SettingsError where there are too few samples for a step."""
+        return cls(samples, settings.trainer.batch_size, settings.trainer.batches_per_iter, settings.seed, unit)
+
     @property
     def batches(self) -> int:
-        """Those of an epoch: only whole steps, since a smaller one would count its pictures for more."""
-        return self.pictures // (self.batch_size * self.batches_per_iter) * self.batches_per_iter
+        """Batches of an epoch: only whole steps, since a smaller one would give its samples more weight."""
+        return self.samples // (self.batch_size * self.batches_per_step) * self.batches_per_step
 
     @property
     def steps(self) -> int:
-        """Optimiser steps an epoch."""
-        return self.batches // self.batches_per_iter
+        """Optimiser steps of an epoch."""
+        return self.batches // self.batches_per_step
 
-    def order(self, epoch: int) -> list[int]:
-        """Return the pictures of an epoch."""
-        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.pictures)
+    def total_steps(self, trainer: TrainerSettings) -> int:
+        """Return the optimiser steps of a whole training, resumed or not."""
+        ends = [trainer.max_epochs * self.steps]
+        if trainer.max_steps:
+            ends.append(trainer.max_steps)
+        if trainer.limit_batches:
+            ends.append(max(1, trainer.limit_batches // self.batches_per_step))
+        return min(ends)
+
+    def indices(self, epoch: int) -> list[int]:
+        """Return the samples of an epoch."""
+        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.samples)
         return [int(index) for index in shuffled[: self.batches * self.batch_size]]
+
+    def state(self) -> dict[str, int]:
+        """Return what decides the order, by the names that checkpoints use."""
+        values = self.samples, self.batch_size, self.batches_per_step, self.seed
+        return dict(zip(('pictures', 'batch_size', 'batches_per_iter', 'seed'), values, strict=True))
 
 
 class EpochSampler(Sampler[list[Key]]):
-    """Batches of epoch and index: those of one process, from any batch of any epoch on."""
+    """The batches of one process, from any batch of any epoch on."""
 
-    def __init__(self, stream: Stream, rank: int = 0, world: int = 1) -> None:
-        if stream.batch_size % world:
-            raise SettingsError(f'trainer.batch_size {stream.batch_size} must be a multiple of the {world} processes')
-        self.stream = stream
+    def __init__(self, order: BatchOrder, rank: int = 0, world: int = 1) -> None:
+        if order.batch_size % world:
+            raise SettingsError(f'trainer.batch_size {order.batch_size} must be a multiple of the {world} processes')
+        self.order = order
         self.epoch = self.first_batch = 0
         self._rank, self._world = rank, world
 
     def __len__(self) -> int:
-        """Return the batches of a whole epoch, wherever it is taken up."""
-        return self.stream.batches
+        """Return the batches of a whole epoch, wherever it is resumed."""
+        return self.order.batches
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order, size = self.stream.order(self.epoch), self.stream.batch_size
-        for batch in range(self.first_batch, self.stream.batches):
-            own = order[batch * size : (batch + 1) * size][self._rank :: self._world]
-            yield [(self.epoch, index) for index in own]
+        indices, size = self.order.indices(self.epoch), self.order.batch_size
+        for batch in range(self.first_batch, self.order.batches):
+            own = indices[batch * size : (batch + 1) * size][self._rank :: self._world]
+            yield [(self.order.seed, self.epoch, index) for index in own]
 
     @property
     def sampler(self) -> 'EpochSampler':
@@ -83,16 +107,44 @@ class EpochSampler(Sampler[list[Key]]):
             self.epoch, self.first_batch = epoch, 0
 
 
-class Loader(DataLoader[Batch]):
-    """Loads batches, knows how far it has come and how long it was waited for."""
+@dataclass(frozen=True)
+class Failed:
+    """Stands for an item, or a batch, that could not be made: a worker's own exception would arrive garbled."""
 
-    def __init__(self, items: Items, sampler: EpochSampler, workers: int, pinned: bool) -> None:
-        self.order = sampler
+    error: PoseEstimationError
+
+
+class Items(Dataset[Any]):
+    """Training data by keys."""
+
+    def __init__(self, data: TrainingData) -> None:
+        self._data = data
+
+    def __getitem__(self, key: Key) -> Batch | Failed:
+        try:
+            inputs, targets = self._data.item(key[2], np.random.default_rng(key))
+        except PoseEstimationError as error:
+            return Failed(error)
+        return Batch(inputs, list(targets), np.array(key))  # type: ignore[arg-type]
+
+
+def collate(items: Sequence[Batch | Failed]) -> Batch | Failed:
+    """Stack items, or pass on the first failure among them."""
+    failed = [item for item in items if isinstance(item, Failed)]
+    batch: Batch | Failed = failed[0] if failed else default_collate(list(items))
+    return batch
+
+
+class Loader(DataLoader[Batch]):
+    """Loads batches, and measures how long training waits for them."""
+
+    def __init__(self, data: TrainingData, sampler: EpochSampler, workers: int, pinned: bool) -> None:
+        self.position = sampler
         self.waited = 0.0
         """Seconds."""
-        self._given = 0
+        self._delivered = 0
         super().__init__(
-            items,
+            Items(data),
             batch_sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
@@ -100,11 +152,11 @@ class Loader(DataLoader[Batch]):
             worker_init_fn=start_worker,
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
-            generator=torch.Generator(),  # lest starting an epoch draws from the one that networks use
+            generator=torch.Generator(),  # or starting an epoch would draw from the generator that networks use
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        self._given = 0
+        self._delivered = 0
         iterator = super().__iter__()
         while True:
             start = time.perf_counter()
@@ -114,27 +166,27 @@ class Loader(DataLoader[Batch]):
                 return
             if isinstance(batch, Failed):
                 raise batch.error
-            self._given += 1
+            self._delivered += 1
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how far this has come; Lightning keeps it in checkpoints."""
-        batch = self.order.first_batch + self._given
-        epoch, batch = (self.order.epoch + 1, 0) if batch >= len(self) else (self.order.epoch, batch)
-        return {'epoch': epoch, 'batch': batch, 'stream': asdict(self.order.stream)}
+        """Return the position; Lightning keeps it in checkpoints."""
+        position = self.position
+        epoch, batch = position.epoch, position.first_batch + self._delivered
+        epoch, batch = (epoch + 1, 0) if batch >= len(self) else (epoch, batch)
+        return {'epoch': epoch, 'batch': batch, 'stream': position.order.state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there; raises SettingsError where the pictures would not come as they would have."""
-        own = asdict(self.order.stream)
-        other = {name: value for name, value in own.items() if state['stream'].get(name) != value}
+        """Continue from a position; raises SettingsError where the order of samples would be another."""
+        own, saved = self.position.order.state(), state['stream']
+        other = [f'{name} was {saved.get(name)}, is {own[name]}' for name in own if saved.get(name) != own[name]]
         if other:
-            told = ', '.join(f'{name} was {state["stream"].get(name)}, is {value}' for name, value in other.items())
-            raise SettingsError(f'training cannot go on with other batches: {told}; set it as it was')
-        self.order.epoch, self.order.first_batch = state['epoch'], state['batch']
+            raise SettingsError(f'cannot resume with other batches: {", ".join(other)}; restore the earlier values')
+        self.position.epoch, self.position.first_batch = state['epoch'], state['batch']
 
 
 def start_worker(worker: int) -> None:
-    """One thread each; and signals are for the training process, which still wants batches to end at a whole step."""
+    """Use one thread, and leave signals to the training process, which still needs the batches of its last step."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -142,5 +194,5 @@ def start_worker(worker: int) -> None:
 
 
 def _ignore_once(number: int, frame: FrameType | None) -> None:
-    """Let a signal to the whole group of processes pass; the next one ends a worker that hangs."""
+    """Ignore a signal to the whole group of processes; the next one ends a worker that hangs."""
     signal.signal(number, signal.SIG_DFL)

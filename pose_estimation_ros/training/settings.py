@@ -9,22 +9,35 @@ from pose_estimation_ros.core.errors import SettingsError
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Adam, with the groups of parameters that the method's objective names."""
+    """The optimiser; the task decides on groups of parameters with learning rates and decays of their own."""
 
+    kind: Literal['adam', 'adamw', 'sgd'] = 'adam'
+    """adam, adamw (decoupled weight decay) or sgd."""
     lr: float = 4e-5
-    """Of the backbone's convolutions; other groups learn at published multiples of it."""
+    """Learning rate. Methods may train some parameters at published multiples of it."""
     weight_decay: float = 5e-4
-    """Pull of weights towards 0, for the groups that have one."""
+    """Weight decay of the parameters that have one."""
+    momentum: float = 0.0
+    """Momentum of sgd."""
+    nesterov: bool = False
+    """Nesterov momentum for sgd."""
     clip_norm: float = 0.0
-    """Greatest norm of all gradients together; 0 leaves them as they are."""
+    """Maximum norm of all gradients together; 0 does not clip."""
     frozen: tuple[str, ...] = ()
-    """Modules of the network that stay as they are, such as `model.stem`: training is faster without their
+    """Modules of the network that are not trained, such as `model.stem`; training is faster without their
     gradients."""
 
     def __post_init__(self) -> None:
         require(0 < self.lr < math.inf, f'optimizer.lr must be above 0, got {self.lr}')
         require(self.weight_decay >= 0, f'optimizer.weight_decay must be 0 or more, got {self.weight_decay}')
+        require(0 <= self.momentum < 1, f'optimizer.momentum must be 0 or more and below 1, got {self.momentum}')
         require(self.clip_norm >= 0, f'optimizer.clip_norm must be 0 or more, got {self.clip_norm}')
+        sgd = self.kind == 'sgd'
+        require(sgd or not self.momentum, f'optimizer.momentum is a setting of sgd, optimizer.kind is {self.kind}')
+        require(
+            not self.nesterov or (sgd and self.momentum > 0),
+            f'optimizer.nesterov needs kind sgd and a momentum above 0, got {self.kind} and {self.momentum}',
+        )
 
 
 @dataclass(frozen=True)
@@ -38,13 +51,13 @@ class ScheduleSettings:
     kind: Literal['multistep', 'cosine', 'constant'] = 'multistep'
     """multistep as published, cosine or constant."""
     milestones: tuple[int, ...] = (100, 200, 260)
-    """Epochs, counted from 0, at whose beginning multistep lowers the rate."""
+    """Epochs, counted from 0, at the beginning of which multistep lowers the rate."""
     gamma: float = 0.333
-    """What multistep multiplies the rate by."""
+    """Factor by which multistep lowers the rate."""
     warmup_steps: int = 0
-    """Optimiser steps of linear growth at the beginning; not for multistep."""
+    """Optimiser steps of linear warm-up; not for multistep."""
     final_factor: float = 0.01
-    """What share of the rate cosine ends with."""
+    """Share of the rate that cosine ends with."""
 
     def __post_init__(self) -> None:
         rising = list(self.milestones) == sorted(set(self.milestones))
@@ -58,32 +71,33 @@ class ScheduleSettings:
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How long, how much at once, where, and what is kept."""
+    """Length, batches, device, and what is kept."""
 
     max_epochs: int = 280
-    """Epochs after which training ends."""
+    """Number of epochs."""
     max_steps: int = 0
-    """Optimiser steps after which training ends even if epochs are left; 0 for no such end."""
+    """Maximum number of optimiser steps, even if epochs are left; 0 for no limit."""
     limit_batches: int = 0
-    """For a trial: training ends after so many batches; 0 trains in earnest."""
+    """For a trial: maximum number of batches; 0 for no limit."""
     batch_size: int = 80
-    """Pictures a batch, over all processes together."""
+    """Batch size over all processes together."""
     batches_per_iter: int = 1
-    """Batches whose gradients are added up before the optimiser steps."""
+    """Batches whose gradients are accumulated before each optimiser step."""
     num_workers: int = 8
-    """Processes that load pictures, for each training process; 0 loads in the training process itself."""
+    """Loader processes for each training process; 0 loads in the training process itself."""
     device: Literal['auto', 'cpu', 'cuda'] = 'auto'
-    """Where to train; auto takes a GPU if there is one."""
+    """Device; auto takes a GPU if there is one."""
     precision: Literal['fp32', 'bf16', 'fp16'] = 'fp32'
     """Of the forward pass; weights, losses and the optimiser stay fp32."""
     sync_batchnorm: bool = False
-    """Let batch norms see the batches of all processes."""
+    """Synchronise batch norms over all processes."""
     ema_decay: float = 0.0
-    """Of the moving average of the weights that is validated and saved, such as 0.999; 0 does without."""
+    """Decay of the exponential moving average of the weights that is validated and saved, such as 0.999; 0 for
+    none."""
     checkpoint_after: int = 5000
     """Optimiser steps between checkpoints; 0 writes none."""
     keep_checkpoints: int = 0
-    """How many of the newest are kept; 0 keeps all."""
+    """Number of newest checkpoints that are kept; 0 keeps all."""
     val_after: int = 5000
     """Optimiser steps between validations, and once at the end; 0 validates at the end alone."""
 
@@ -97,22 +111,22 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class LoggingSettings:
-    """What is told on the way."""
+    """What is logged."""
 
     log_after: int = 100
     """Optimiser steps between entries of losses, learning rate and speed."""
     pictures_after: int = 0
-    """Optimiser steps between pictures of ground truth and prediction; 0 draws none."""
+    """Optimiser steps between images of ground truth and prediction; 0 draws none."""
     tensorboard: bool = True
-    """Write TensorBoard's files into logs/."""
+    """Write TensorBoard files into logs/."""
     flush_secs: int = 30
-    """How often TensorBoard's files are brought up to date."""
+    """Seconds between flushes of the TensorBoard files."""
     mlflow: str = ''
-    """A folder or the address of a server to log to with MLflow; empty does without."""
+    """A folder or the address of a server to log to with MLflow; empty for none."""
     experiment: str = 'default'
-    """Name under which MLflow files the run."""
+    """Name of the MLflow experiment."""
     progress: bool = True
-    """Show a bar."""
+    """Show progress bars."""
 
     def __post_init__(self) -> None:
         require(self.log_after >= 1, f'logging.log_after must be 1 or more, got {self.log_after}')
@@ -121,8 +135,8 @@ class LoggingSettings:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All of a training but for what is trained on what."""
+class EngineSettings:
+    """All of a training but for its task."""
 
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
@@ -130,7 +144,7 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     seed: int = 0
     first_iteration: int = 0
-    """What iterations are counted from in names and logs, for a training that goes on from another's weights."""
+    """Number of the iteration before the first, for a training that continues from another's weights."""
 
 
 def require(holds: bool, message: str) -> None:

@@ -59,11 +59,11 @@ def test_says_what_it_will_do_and_what_came_of_it(trained):
     before, _, after = done.stdout.partition('iteration ')
     assert 'weights     random weights' in before
     assert '8, an epoch is 4 steps' in before
-    assert '8 steps of 2 pictures' in before
+    assert '8 steps of 2 images' in before
     assert str(folder) in before
     assert 'stage0_paf_loss' in after
     assert 'AP ' in after
-    assert 'waiting for pictures' in after
+    assert 'waiting for images' in after
     assert 'Traceback' not in done.stderr
     assert 'Warning' not in done.stderr
 
@@ -103,41 +103,41 @@ def test_what_was_trained_can_be_used(trained, name):
 
 def test_learns_from_a_teacher_that_is_asked_once(cli, trained, recipe, tmp_path):
     folder, _ = trained
-    lessons = tmp_path / 'taught'
-    teacher = ['--teacher.weights', folder / 'model', '--teacher.count', 20, '--teacher.keep', lessons]
+    stored = tmp_path / 'taught'
+    teacher = ['--teacher.weights', folder / 'model', '--teacher.count', 20, '--teacher.keep', stored]
     given = ['train', '--config', recipe, *teacher, '--trainer.limit_batches', 2, '--trainer.val_after', 0]
     first = cli(*given, '--output', tmp_path / 'first')
     assert first.code == 0, first.err
     assert '20, an epoch is 10 steps' in first.out
-    noted = json.loads((lessons / 'taught.json').read_text())
+    noted = json.loads((stored / 'taught.json').read_text())
     assert noted['written'] == 20
     assert 'portraits' not in noted['of']['train'][0]  # a default says nothing, nor would that of a later version
-    before = (lessons / 'maps.raw').stat().st_mtime_ns
+    before = (stored / 'maps.raw').stat().st_mtime_ns
     assert cli(*given, '--output', tmp_path / 'second').code == 0
-    assert (lessons / 'maps.raw').stat().st_mtime_ns == before
+    assert (stored / 'maps.raw').stat().st_mtime_ns == before
     sentence = cli(*given, '--output', tmp_path / 'third', '--seed', 1).sentence()
-    assert 'holds other lessons' in sentence
+    assert "holds a teacher's maps of other data" in sentence
     assert not (tmp_path / 'third').exists()
 
 
-def test_parts_that_no_teacher_speaks_about_are_learnt_from_their_labels(cli, trained, recipe, tmp_path):
-    """They are no lessons, are cut anew each time, and come as often as their weight says."""
+def test_datasets_without_a_teacher_are_learnt_from_their_labels(cli, trained, recipe, tmp_path):
+    """They are transformed anew each time, and come as often as their weight says."""
     own = {'kind': 'synthetic', 'count': 8, 'size': [64, 64], 'seed': 5, 'teacher': False, 'weight': 3}
     content = {**SMALL, 'data': {**SMALL['data'], 'train': [*SMALL['data']['train'], own]}}
     both = tmp_path / 'both.yaml'
     both.write_text(yaml.safe_dump(content))
-    lessons = tmp_path / 'taught'
-    teacher = ['--teacher.weights', trained[0] / 'model', '--teacher.count', 4, '--teacher.keep', lessons]
+    stored = tmp_path / 'taught'
+    teacher = ['--teacher.weights', trained[0] / 'model', '--teacher.count', 4, '--teacher.keep', stored]
     given = ['--trainer.limit_batches', 2, '--trainer.val_after', 0]
     outcome = cli('train', '--config', both, *teacher, *given, '--output', tmp_path / 'run')
     assert outcome.code == 0, outcome.err
-    assert '16, an epoch is 8 steps' in outcome.out  # of every four, one is a lesson
-    assert json.loads((lessons / 'taught.json').read_text())['of']['train'][0]['count'] == 8
-    assert len(json.loads((lessons / 'taught.json').read_text())['of']['train']) == 1
+    assert '16, an epoch is 8 steps' in outcome.out  # of every four, one is stored
+    assert json.loads((stored / 'taught.json').read_text())['of']['train'][0]['count'] == 8
+    assert len(json.loads((stored / 'taught.json').read_text())['of']['train']) == 1
     content['data']['train'] = [own]
     both.write_text(yaml.safe_dump(content))
     sentence = cli('train', '--config', both, *teacher, *given, '--output', tmp_path / 'none').sentence()
-    assert 'every part of data.train has teacher: false; leave one to it' in sentence
+    assert 'every dataset of data.train has teacher: false; set it to true for one' in sentence
 
 
 def test_learns_a_teachers_layers(cli, trained, recipe, tmp_path):
@@ -159,13 +159,13 @@ def test_learns_a_teachers_layers(cli, trained, recipe, tmp_path):
     assert again.code == 0, again.err
     assert 'features_loss' in again.out
     without = ['--config', recipe, '--output', run, '--resume', '--trainer.max_epochs', 4]
-    assert "this one no teacher's features; go on with the teacher.network" in cli('train', *without).sentence()
+    assert 'trained with other auxiliary modules' in cli('train', *without).sentence()
 
 
 def test_a_folder_is_used_once(cli, trained, recipe):
     folder, _ = trained
     sentence = cli('train', '--config', recipe, '--output', folder).sentence()
-    assert re.search(r'holds a training already: go on with it with --resume', sentence)
+    assert re.search(r'holds a training already: resume it with --resume', sentence)
 
 
 def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_path):
@@ -174,7 +174,7 @@ def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_pa
     config = copy / 'config.yaml'
     outcome = cli('train', '--config', config, '--output', copy, '--resume', '--trainer.max_epochs', 3)
     assert outcome.code == 0, outcome.err
-    assert 'goes on from' in outcome.out
+    assert 'resumed from' in outcome.out
     assert (copy / 'checkpoints' / 'checkpoint_iter_12.pth').exists()
     sentence = cli('train', '--output', copy, '--resume', '--trainer.max_epochs', 4).sentence()
     assert f'--config {config}' in sentence
@@ -192,7 +192,7 @@ def test_nothing_but_json_on_stdout(cli, recipe, tmp_path):
 
 def test_resuming_what_is_not_there_is_told(cli, tmp_path):
     sentence = cli('train', '--output', tmp_path / 'nothing', '--resume').sentence()
-    assert f'{tmp_path / "nothing"} holds no training to go on with; name its folder with --output' in sentence
+    assert f'{tmp_path / "nothing"} holds no training to resume; name its folder with --output' in sentence
     assert not (tmp_path / 'nothing').exists()
 
 
@@ -203,7 +203,7 @@ def test_resuming_what_is_not_there_is_told(cli, tmp_path):
         (['--trainer.device', 'gpu'], "--trainer.device must be one of auto, cpu, cuda, got 'gpu'"),
         (['--trainer.max_epoch', '5'], 'trainer.max_epoch'),
         (['--trainer.batch_size', '0'], 'trainer.batch_size must be 1 or more, got 0'),
-        (['--trainer.batch_size', '9'], '8 pictures do not fill one step of 9'),
+        (['--trainer.batch_size', '9'], '8 images do not fill one step of 9'),
         (['--trainer.precision', 'fp16'], 'fp16 needs a GPU'),
         (['--network.backbone', 'vgg'], 'backbone must be one of mobilenet, mobilenetv2, shufflenet'),
         (['--network.depth', '3'], 'depth'),
@@ -211,15 +211,17 @@ def test_resuming_what_is_not_there_is_told(cli, tmp_path):
         (['--objective.sigma', 'wide'], "sigma must be a number, got 'wide'"),
         (['--transform.size', '100'], 'transform.size must be a multiple of the stride 8 of the network, got 100'),
         (['--schedule.milestones', '[3, 1]'], 'schedule.milestones must be rising epochs, got (3, 1)'),
+        (['--task', 'juggling'], "task must be one of pose, got 'juggling'"),
+        (['--optimizer.kind', 'lion'], "--optimizer.kind must be one of adam, adamw, sgd, got 'lion'"),
         (['--method', 'posenet'], "method must be one of lightweight_openpose"),
-        (['--data.train', '[]'], 'data.train names no pictures'),
+        (['--data.train', '[]'], 'data.train names no images'),
         (['--data.train', '[{kind: coco, images: train2017, annotations: a.json}]'], 'are not at train2017'),
         (['--data.train', '[{kind: cocoa}]'], 'must be one of coco, coco_main_persons, '),
         (['--data.train', '[{kind: coco, folder: x}]'], 'folder'),
-        (['--data.train', '[{kind: coco, person: 3}]'], 'a part has no person, did you mean persons? it has kind,'),
-        (['--data.train', '[{kind: coco, cue: 3}]'], 'a part has no cue; it has kind,'),
-        (['--data.train', '[{kind: coco, size: 3}]'], "a part's size must be [a whole number, a whole number]"),
-        (['--data.train', '[3]'], "--data.train must be a list, each a part with its fields, got '3'"),
+        (['--data.train', '[{kind: coco, person: 3}]'], 'a dataset has no person, did you mean persons? it has kind,'),
+        (['--data.train', '[{kind: coco, cue: 3}]'], 'a dataset has no cue; it has kind,'),
+        (['--data.train', '[{kind: coco, size: 3}]'], "a dataset's size must be [a whole number, a whole number]"),
+        (['--data.train', '[3]'], "--data.train must be a list, each a dataset with its fields, got '3'"),
         (['--data.train', '[{kind: synthetic, persons: [3, 1]}]'], 'data.train[0].persons must be'),
         (['--data.train', '[{kind: synthetic}, {kind: synthetic, count: 0}]'], 'data.train[1].count must be 1 or more'),
         (['--data.train', '[{kind: coco, from_behind: true}]'], 'data.train[0].from_behind is for leeds, got'),

@@ -36,8 +36,8 @@ from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.synthetic import SceneSettings
 from pose_estimation_ros.synthetic.appearance import TILES, Wardrobe
-from pose_estimation_ros.training.recipe import Part
-from pose_estimation_ros.training.sources import open_part
+from pose_estimation_ros.training.pose.datasets import open_dataset
+from pose_estimation_ros.training.pose.recipe import DatasetSettings
 
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
 
@@ -410,7 +410,7 @@ def test_leeds_from_behind_are_those_whose_left_is_left(tmp_path):
             picture = np.full((80, 80, 3), 10 * number, np.uint8)
             archive.writestr(f'im{number:05}.jpg', cv2.imencode('.jpg', picture)[1].tobytes())
     assert len(LeedsSportsExtended(tmp_path)) == 8
-    assert len(open_part(Part('leeds', from_behind=True), tmp_path)) == 3
+    assert len(open_dataset(DatasetSettings('leeds', from_behind=True), tmp_path)) == 3
     chosen = LeedsSportsExtended(tmp_path, from_behind=True)
     assert [chosen.sample(index).extras['image_id'] for index in range(len(chosen))] == [1, 5, 7]
     assert [round(chosen.sample(index).image.mean()) for index in range(len(chosen))] == [10, 50, 70]

@@ -11,9 +11,8 @@ from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, read_truth
-from pose_estimation_ros.learners import mpii_validation
-from pose_estimation_ros.learners.mpii_validation import MpiiPeople, MpiiValidation, evaluate_mpii
-from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE_MPII
+from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.training.pose.validation import MpiiValidation
 
 
 def person(name, x, y, scale=1.0):
@@ -96,19 +95,17 @@ def test_pckh_of_a_pipeline(mpii):
     assert evaluate_mpii(Oracle(people, (0.45 * first, 0)), only_first, progress=False)['PCKh@0.5'] == 100
 
 
-def test_validation_shares_people_under_a_watch_and_has_names_that_loggers_take(mpii, monkeypatch):
+def test_validation_shares_people_and_has_names_that_loggers_take(mpii):
     people = MpiiPeople.open(mpii, mpii / 'valid.json', mpii / 'gt_valid.mat')
     oracle = Oracle(people, (0.0, 100.0))
-    monkeypatch.setattr(mpii_validation, 'network_in_training', lambda *_: oracle)
-    validation = MpiiValidation(SIMPLE_BASELINE_MPII, people, network=None)
+    validation = MpiiValidation(people, lambda network: oracle)
     totals = []
 
-    class Watching:
-        def over(self, persons, total):
-            totals.append(total)
-            yield from persons
+    def progress(persons):
+        totals.append(len(persons))
+        yield from persons
 
-    parts = [validation.run(None, rank, 2, Watching()) for rank in range(2)]
+    parts = [validation.run(None, rank, 2, progress) for rank in range(2)]
     assert totals == [1, 1]
     scores = validation.score(parts)
     assert (scores['PCKh_0.5'], scores['PCKh_0.1']) == (50, 50)

@@ -11,8 +11,8 @@ from pose_estimation_ros.core.skeleton import LEEDS_14, Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.portraits import Portraits
 from pose_estimation_ros.methods.systems import find_method
-from pose_estimation_ros.training.recipe import DataSettings, Part
-from pose_estimation_ros.training.sources import training_pictures
+from pose_estimation_ros.training.pose.datasets import training_dataset
+from pose_estimation_ros.training.pose.recipe import DatasetSettings
 
 ANGLES = (0, 30, 90, 150, 180, -120, -45)
 HW = (180, 240)
@@ -99,12 +99,12 @@ def test_pictures_without_a_torso_stay_as_they_are():
     assert np.array_equal(portrait.joints, whole.joints)
 
 
-def test_recipes_ask_for_them_by_part():
-    """Windows of the recipe's sizes, of whatever a part's images are."""
-    part = Part('synthetic', count=3, size=(90, 160), persons=(1, 1), person_height=(0.5, 0.5), seed=4)
+def test_recipes_crop_any_dataset():
+    """To the recipe's sizes, whatever the dataset's images are."""
+    drawn = DatasetSettings('synthetic', count=3, size=(90, 160), persons=(1, 1), person_height=(0.5, 0.5), seed=4)
     method = find_method('lightweight_openpose')
-    whole = training_pictures(DataSettings(train=[part]), method)
-    cut = training_pictures(DataSettings(train=[replace(part, portraits=(2.0, 2.0))]), method)
+    whole = training_dataset([drawn], '.', method)
+    cut = training_dataset([replace(drawn, portraits=(2.0, 2.0))], '.', method)
     for index in range(3):
         side = cut.sample(index).image.shape[0]
         person = whole.sample(index).joints[0]

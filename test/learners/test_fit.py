@@ -142,7 +142,7 @@ def test_silent_says_nothing(make, external, capsys):
 def test_verbose_tells_scores(make, external, capsys):
     make().fit(external, external, **TRAINING, **FILES, **VALIDATION)
     out = capsys.readouterr().out
-    assert out.startswith('training on 6 pictures; checkpoints go to ')
+    assert out.startswith('training on 6 images; checkpoints go to ')
     assert out.count('validation: AP 0.') == 2
 
 
@@ -260,7 +260,7 @@ def test_epochs_that_are_none(make, external):
 
 
 def test_a_checkpoint_that_is_not_there(make, external):
-    with pytest.raises(SettingsError, match=r'checkpoint_iter_7.pth, which is not there; there are: none'):
+    with pytest.raises(SettingsError, match=r'checkpoint_iter_7.pth, which does not exist; there are: none'):
         make(checkpoint_load_iter=7).fit(external, **TRAINING, **FILES)
 
 

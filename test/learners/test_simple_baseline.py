@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,12 +15,13 @@ from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
 from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.person_crops import open_detector
-from pose_estimation_ros.learners.teaching import taught_subject
 from pose_estimation_ros.methods.simple_baseline import published
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
-from pose_estimation_ros.training.recipe import DataSettings, Part, Recipe, TeacherSettings
-from pose_estimation_ros.training.sources import training_pictures
+from pose_estimation_ros.training.distillation.teacher import teacher_data
+from pose_estimation_ros.training.pose.datasets import training_dataset
+from pose_estimation_ros.training.pose.recipe import DatasetSettings, PoseRecipe, TeacherSettings
+from pose_estimation_ros.training.pose.task import PoseData
 
 SMALL = {'device': 'cpu', 'backbone': 'resnet18', 'input_size': (64, 64), 'threads': 1}
 
@@ -241,20 +241,21 @@ def test_settings_of_a_detector(weights, photo):
     )
 
 
-def test_what_only_methods_of_whole_pictures_do_in_training_is_refused():
-    part = Part('synthetic', count=2, labels=False)
-    assert 'labels: false is for methods that see whole pictures' in refusal(
-        SettingsError, training_pictures, DataSettings(train=[part]), SIMPLE_BASELINE
+def test_what_only_bottom_up_methods_do_in_training_is_refused():
+    unlabelled = DatasetSettings('synthetic', count=2, labels=False)
+    assert 'labels: false is for bottom-up methods, simple_baseline is top-down' in refusal(
+        SettingsError, training_dataset, [unlabelled], '.', SIMPLE_BASELINE
     )
-    recipe = Recipe('simple_baseline', teacher=TeacherSettings('teacher.onnx'))
-    assert 'simple_baseline sees persons' in refusal(
-        SettingsError, taught_subject, SimpleNamespace(method=SIMPLE_BASELINE), recipe
+    recipe = PoseRecipe(method='simple_baseline', teacher=TeacherSettings('teacher.onnx'))
+    data = PoseData(Sticks(), None, SIMPLE_BASELINE.objective(SIMPLE_BASELINE.options()))
+    assert "networks of simple_baseline cannot learn a teacher's maps" in refusal(
+        SettingsError, teacher_data, data, SIMPLE_BASELINE, recipe
     )
 
 
 def test_everybody_in_a_collage_is_trained_on():
-    collage = Part('synthetic', count=2, size=(96, 96), persons=(1, 1), collage=(1, 2))
-    people = training_pictures(DataSettings(train=[collage]), SIMPLE_BASELINE)
+    collage = DatasetSettings('synthetic', count=2, size=(96, 96), persons=(1, 1), collage=(1, 2))
+    people = training_dataset([collage], '.', SIMPLE_BASELINE)
     assert 2 < len(people) <= 4
     assert people.sample(0).image.shape == (256, 512, 3)
 
@@ -296,6 +297,6 @@ def test_downloads_say_what_they_fetch_and_check_the_hash_in_the_name(tmp_path, 
         assert (target / wanted).read_bytes() == content
     (target / name).unlink()
     (tmp_path / 'server' / name).write_bytes(b'other')
-    assert 'should have the SHA-256' in refusal(DownloadError, learner.download, target, 'weights', url=url)
+    assert 'expected SHA-256' in refusal(DownloadError, learner.download, target, 'weights', url=url)
     assert 'only a browser' in refusal(DownloadError, learner.download, target)
     assert 'mode must be one of' in refusal(SettingsError, learner.download, target, 'all')

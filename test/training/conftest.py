@@ -1,4 +1,4 @@
-"""Pictures drawn on the spot, and a training small enough for a test."""
+"""Images drawn on the spot, and a training small enough for a test."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +11,9 @@ import torch
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample, boxes_of
 from pose_estimation_ros.methods.systems import find_method
-from pose_estimation_ros.training.distillation.hints import Hints
-from pose_estimation_ros.training.run import Subject
-from pose_estimation_ros.training.settings import LoggingSettings, ScheduleSettings, Settings, TrainerSettings
+from pose_estimation_ros.training.distillation.features import FeatureDistillation
+from pose_estimation_ros.training.pose.task import PoseData, PoseTask
+from pose_estimation_ros.training.settings import EngineSettings, LoggingSettings, ScheduleSettings, TrainerSettings
 
 METHOD = find_method('lightweight_openpose')
 LAYERS = ('model.features.1', 'model.features.3', 'cpm')
@@ -30,7 +30,7 @@ FIGURE = np.array(
 
 @dataclass(frozen=True)
 class StickPeople:
-    """Stick figures, one to a half of the picture."""
+    """Stick figures, one in each half of the image."""
 
     count: int = 8
     size: int = 64
@@ -55,7 +55,7 @@ class StickPeople:
 
 
 def jitter(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Brighten or darken: as good as any transform to tell whether an item's seed was the same."""
+    """Brighten or darken: as good as any transform to see whether a sample's seed was the same."""
     changed = sample.image.astype(int) + int(rng.integers(-30, 30))
     return replace(sample, image=changed.clip(0, 255).astype(np.uint8))
 
@@ -66,11 +66,11 @@ def unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
 
 @dataclass(frozen=True)
 class Recording:
-    """A validation that says how often it was asked."""
+    """A validation that records its calls."""
 
     seen: list = field(default_factory=list)
 
-    def run(self, network, rank, world, watch=None):
+    def run(self, network, rank, world, progress=None):
         assert not network.training
         return rank, world, next(iter(network.state_dict().values())).clone()
 
@@ -82,21 +82,21 @@ class Recording:
         return f'published {name}'
 
 
-class BrokenOffAt:
-    """A validation of five pictures; at the third of the validation of that number, training is asked to end."""
+class InterruptedAt:
+    """Validations of five samples; at the third sample of the validation of that number, training is asked to stop."""
 
     def __init__(self, number):
         self.number = number
-        self.begun = self.pictures = 0
+        self.begun = self.samples = 0
 
-    def asked(self):
-        return self.begun == self.number and self.pictures == 2
+    def requested(self):
+        return self.begun == self.number and self.samples == 2
 
-    def run(self, network, rank, world, watch):
-        self.begun, self.pictures = self.begun + 1, 0
-        for picture in watch.over(range(5), 5):
-            assert picture == self.pictures
-            self.pictures += 1
+    def run(self, network, rank, world, progress):
+        self.begun, self.samples = self.begun + 1, 0
+        for sample in progress(range(5)):
+            assert sample == self.samples
+            self.samples += 1
         return float(sum(value.double().sum() for value in network.state_dict().values()))
 
     def score(self, parts):
@@ -107,13 +107,13 @@ class BrokenOffAt:
 
 
 class Answers:
-    """A validation that adds up what a network answers to pictures; not how good that is."""
+    """A validation that adds up a network's outputs for a few images; not how good they are."""
 
-    pictures = StickPeople(6)
+    samples = StickPeople(6)
 
     @torch.no_grad()
-    def run(self, network, rank, world, watch=None):
-        own = [self.pictures.sample(index).image for index in range(rank, len(self.pictures), world)]
+    def run(self, network, rank, world, progress=None):
+        own = [self.samples.sample(index).image for index in range(rank, len(self.samples), world)]
         inputs = torch.from_numpy(np.stack(own)).permute(0, 3, 1, 2) / 256 - 0.5
         return sum(float(output.abs().double().sum()) for output in network(inputs))
 
@@ -124,14 +124,13 @@ class Answers:
         return name
 
 
-def make_subject(pictures=None, transform=jitter, **options) -> Subject:
+def make_task(samples=None, transform=jitter, validation=None, **options) -> PoseTask:
     """A small network of Lightweight OpenPose with the same weights each time."""
     torch.manual_seed(5)
     values = METHOD.options({'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1, 'num_refinement_stages': 0} | options)
     network = METHOD.network(values)
-    return Subject(
-        METHOD, network, METHOD.objective(values), StickPeople() if pictures is None else pictures, transform
-    )
+    data = PoseData(StickPeople() if samples is None else samples, transform, METHOD.objective(values))
+    return PoseTask(METHOD, network, data, validation=validation)
 
 
 def make_teacher(seed=11, **options):
@@ -141,18 +140,18 @@ def make_teacher(seed=11, **options):
     return METHOD.network(METHOD.options(values))
 
 
-def make_hinted(pictures=None, layers=LAYERS, weight=10.0, seed=11, **options):
+def make_distillation(samples=None, layers=LAYERS, weight=10.0, seed=11, **options) -> FeatureDistillation:
     """The small network, which also learns a teacher's layers."""
-    subject = make_subject(pictures)
+    task = make_task(samples)
     teacher = make_teacher(seed, **options)
     torch.manual_seed(6)
-    return replace(subject, hints=Hints(subject.network, teacher, layers, weight))
+    return FeatureDistillation(task, teacher, layers, weight)
 
 
-def make_settings(seed: int = 3, schedule=None, logging=None, **trainer) -> Settings:
+def make_settings(seed: int = 3, schedule=None, logging=None, **trainer) -> EngineSettings:
     values = {'batch_size': 2, 'num_workers': 0, 'max_epochs': 2, 'device': 'cpu', 'checkpoint_after': 3} | trainer
     quiet = {'tensorboard': False, 'progress': False, 'log_after': 2} | (logging or {})
-    return Settings(
+    return EngineSettings(
         seed=seed,
         schedule=schedule or ScheduleSettings(milestones=(1,)),
         trainer=TrainerSettings(**values),

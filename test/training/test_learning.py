@@ -1,4 +1,4 @@
-"""That every parameter learns as published, and that a network can be brought to say what it is told."""
+"""That every parameter learns as published, and that a network can be overfitted."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,11 @@ import torch
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.methods.lightweight_openpose.loss import l2_loss
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
-from pose_estimation_ros.training.module import Normalise, PoseModule
-from pose_estimation_ros.training.run import train
-from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings, Settings
-from test.training.conftest import METHOD, StickPeople, make_settings, make_subject, unchanged
+from pose_estimation_ros.training.engine import train
+from pose_estimation_ros.training.module import TaskModule
+from pose_estimation_ros.training.pose.task import Normalise, PoseData, PoseTask
+from pose_estimation_ros.training.settings import EngineSettings, OptimizerSettings, ScheduleSettings
+from test.training.conftest import METHOD, StickPeople, make_settings, make_task, unchanged
 
 NETWORKS = {
     'mobilenet': {'backbone': 'mobilenet', 'num_refinement_stages': 1},
@@ -28,7 +29,8 @@ def module_of(options, lr=1e-3):
     torch.manual_seed(0)
     network = METHOD.network(values)
     settings = OptimizerSettings(lr=lr, weight_decay=5e-4)
-    return PoseModule(network, METHOD.objective(values), METHOD.preprocessing, settings, ScheduleSettings(), 10)
+    data = PoseData(StickPeople(), unchanged, METHOD.objective(values))
+    return TaskModule(PoseTask(METHOD, network, data), settings, ScheduleSettings(), 10)
 
 
 @pytest.mark.parametrize('options', NETWORKS.values(), ids=NETWORKS)
@@ -46,10 +48,10 @@ def test_every_parameter_changes_in_one_step(options):
     optimizer = module.configure_optimizers()['optimizer']
     torch.manual_seed(1)
     images = torch.randint(0, 255, (2, 32, 32, 3), dtype=torch.uint8)
-    maps = module(images)
+    maps = module.task.outputs(images)
     targets = [torch.rand_like(maps[-2]), torch.rand_like(maps[-1]) * 2 - 1]
     targets += [torch.ones_like(maps[-1][:, :1]), torch.ones(2, 57, 1, 1)]
-    torch.stack(list(module.objective.loss(maps, targets).values())).sum().backward()
+    torch.stack(list(module.task.data.objective.loss(maps, targets).values())).sum().backward()
     before = {name: value.detach().clone() for name, value in module.network.named_parameters()}
     optimizer.step()
     same = [name for name, value in module.network.named_parameters() if torch.equal(value, before[name])]
@@ -116,18 +118,17 @@ def test_average_follows_slowly_and_at_first_fast():
     assert float(average.network.weight) == pytest.approx(0.9, abs=1e-3)
 
 
-def test_overfits_two_pictures_and_decodes_their_people(folder):
+def test_overfits_two_images_and_decodes_their_people(folder):
     """All the way: targets, loss, optimiser, average, network, decoder."""
     torch.set_num_threads(1)
-    pictures = StickPeople(2, size=128)
+    images = StickPeople(2, size=128)
     base = make_settings(max_epochs=100, checkpoint_after=0, ema_decay=0.9, logging={'log_after': 50})
     optimizer = OptimizerSettings(lr=1e-3, weight_decay=0)
-    settings = Settings(optimizer, ScheduleSettings(kind='cosine', warmup_steps=10), base.trainer, base.logging)
-    subject = make_subject(pictures, unchanged, backbone='mobilenet')
-    result = train(subject, settings, folder)
+    settings = EngineSettings(optimizer, ScheduleSettings(kind='cosine', warmup_steps=10), base.trainer, base.logging)
+    result = train(make_task(images, unchanged, backbone='mobilenet'), settings, folder)
     decode = METHOD.decoder('fast')
     for index in range(2):
-        sample = pictures.sample(index)
+        sample = images.sample(index)
         with torch.no_grad():
             maps = result.network(Normalise(METHOD.preprocessing)(torch.from_numpy(sample.image)[None]))
         letterbox = Letterbox((128, 128), 1.0, (128, 128), (0, 0, 0, 0))

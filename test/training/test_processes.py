@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pose_estimation_ros.training.batchnorm import CpuBatchNormSync
-from test.training.conftest import Answers, make_subject
+from test.training.conftest import Answers, make_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).parent / 'small_training.py'
@@ -66,7 +66,7 @@ def test_killed_and_gone_on_with(tmp_path, at, accumulating):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('more', [(), ('hinted',)], ids=['', "with a teacher's layers"])
+@pytest.mark.parametrize('more', [(), ('distilled',)], ids=['', "with a teacher's layers"])
 def test_two_processes_train_as_one(tmp_path, more):
     settings = {'max_epochs': 2, 'checkpoint_after': 3, 'batch_size': 4}
     finish(start(tmp_path / 'one', *more, **settings))
@@ -80,14 +80,14 @@ def test_two_processes_train_as_one(tmp_path, more):
     for name, value in one['weights'].items():
         torch.testing.assert_close(two['weights'][name], value, rtol=1e-2, atol=1e-3, msg=name)
     assert len(list((tmp_path / 'two/checkpoints').iterdir())) == len(list((tmp_path / 'one/checkpoints').iterdir()))
-    ours, theirs = (_hints(tmp_path / name / 'checkpoints/checkpoint_iter_4.pth') for name in ('one', 'two'))
+    ours, theirs = (_auxiliary(tmp_path / name / 'checkpoints/checkpoint_iter_4.pth') for name in ('one', 'two'))
     assert bool(ours) == bool(more)
     for name, value in ours.items():
         torch.testing.assert_close(theirs[name], value, rtol=1e-2, atol=1e-3, msg=name)
 
 
-def _hints(checkpoint: Path) -> dict:
-    return torch.load(checkpoint, weights_only=True)['resume']['hints']
+def _auxiliary(checkpoint: Path) -> dict:
+    return torch.load(checkpoint, weights_only=True)['resume']['auxiliary']
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_two_processes_validate_the_weights_that_are_saved(tmp_path, ema_decay):
     launcher = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')
     settings = {'max_steps': 3, 'val_after': 3, 'batch_size': 4, 'ema_decay': ema_decay}
     finish(start(tmp_path / 'two', 'validated', before=launcher, **settings))
-    network = make_subject().network
+    network = make_task().network
     saved = torch.load(tmp_path / 'two/checkpoints/checkpoint_iter_3.pth', weights_only=True)
     network.load_state_dict(saved['state_dict'])
     offline = Answers().run(network.eval(), 0, 1)

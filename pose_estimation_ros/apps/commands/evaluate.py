@@ -205,7 +205,7 @@ def pipeline_and_boxes(
     """Return the pipeline for --flip, --scales and --boxes, and the boxes by image if they are known."""
     pipeline = plain.with_looks(scales or (1.0,), settings.flip)
     if isinstance(pipeline, TopDown):
-        from pose_estimation_ros.learners.person_datasets import boxes_for
+        from pose_estimation_ros.evaluation.scored_images import boxes_for
 
         source = settings.boxes or ('detector' if settings.detector else 'whole_image')
         if source == 'whole_image':

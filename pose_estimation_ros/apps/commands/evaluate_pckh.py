@@ -17,7 +17,8 @@ ANNOTATIONS = 'annot'
 
 def run_pckh(settings: Namespace, write_results: Write) -> None:
     """Score a top-down model on MPII's persons; print and write."""
-    from pose_estimation_ros.learners.mpii_validation import MpiiPeople, evaluate_mpii, mpii_pipeline
+    from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
+    from pose_estimation_ros.learners.evaluate import mpii_pipeline
 
     _check(settings)
     folder = settings.dataset

@@ -1,35 +1,66 @@
-"""`train`: a recipe into checkpoints, a saved model and how good it is."""
+"""`train`: a recipe into checkpoints, a saved model and its scores."""
 
 import signal
-from dataclasses import fields
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml  # type: ignore[import-untyped]
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
 from pose_estimation_ros.apps.commands.train_report import Report
 from pose_estimation_ros.apps.options.json_option import Write, add_json_option, json_results
 from pose_estimation_ros.apps.options.parser import INTERRUPTED, PROGRAM, Parser, add_flag, say
-from pose_estimation_ros.apps.options.train_options import add_recipe
+from pose_estimation_ros.apps.options.train_options import add_recipe, recipe_fields
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json, written_whole
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
-from pose_estimation_ros.training.places import Places
+from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.recipe import Recipe
+from pose_estimation_ros.training.tasks import TaskKind, find_task
 
 if TYPE_CHECKING:
-    from pose_estimation_ros.training.run import Subject, TrainingResult
+    from pose_estimation_ros.training.engine import TrainingResult
 
 CONFIG = 'config.yaml'
+OUTPUT = Path('build/train')
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes: the recipe's fields by their names, and where results go."""
+    """Add the fields of the task's recipe by their names, and where results go."""
     parser.add_argument('--config', action=ActionConfigFile, help='A recipe, such as config/train/synthetic.yaml.')
-    parser.add_argument('--output', type=Path, default=Path('build/train'), help='Folder of this training.')
-    add_flag(parser, '--resume', 'Go on from the newest checkpoint in --output, with its own recipe if none is given.')
+    parser.add_argument('--output', type=Path, default=OUTPUT, help='Folder of this training.')
+    add_flag(parser, '--resume', 'Resume from the newest checkpoint in --output, with its own recipe if none is given.')
     add_json_option(parser, 'the results, which --output has as results.json too')
-    add_recipe(parser)
+    add_recipe(parser, find_task(named_task(parser.given)).recipe_class())
+
+
+def named_task(given: Sequence[str]) -> str:
+    """Return the task that command-line arguments or the recipes among them name; it decides which options there are.
+
+    What cannot be read is reported when the arguments are parsed.
+    """
+    values = {name: _values(given, f'--{name}') for name in ('task', 'config', 'output')}
+    configs = values['config']
+    if '--resume' in given and not configs:
+        configs = [str(Path((values['output'] or [str(OUTPUT)])[-1]) / CONFIG)]
+    named = [task for config in configs if (task := _task_in(Path(config))) is not None]
+    return (values['task'] or named or [Recipe.task])[-1]
+
+
+def _values(given: Sequence[str], option: str) -> list[str]:
+    apart = [value for name, value in pairwise(given) if name == option]
+    return apart + [each.removeprefix(f'{option}=') for each in given if each.startswith(f'{option}=')]
+
+
+def _task_in(path: Path) -> str | None:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    task = content.get('task') if isinstance(content, dict) else None
+    return None if task is None else str(task)
 
 
 def run(arguments: Namespace) -> int:
@@ -39,96 +70,66 @@ def run(arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace, write_results: Write) -> int:
-    recipe, text = _recipe(arguments)
+    kind = find_task(arguments.task)
+    recipe, text = _recipe(arguments, kind)
+    from pose_estimation_ros.training.engine import require_device, train
     from pose_estimation_ros.training.processes import Processes
-    from pose_estimation_ros.training.run import require_device, train
 
     processes = Processes.here(recipe.trainer.device)
     require_device(recipe.trainer, processes)
     main = processes.rank == 0
     resume = _checkpoint(arguments.output, arguments.resume, main)
-    subject, validation, told = _make(recipe, resume, processes.world == 1)
-    report = Report(arguments.output, shown=main)
-    report.before(recipe, subject, resume, told)
+    builder = kind.open_builder()
+    task, weights = builder.make_task(recipe, resume is not None, processes.world == 1)
+    report = Report(arguments.output, task, shown=main)
+    report.before(recipe, builder.summary(recipe), f'resumed from {resume}' if resume else weights)
     if main:
         with written_whole(make_folder(arguments.output) / CONFIG) as temporary:
             temporary.write_text(text)
     with ending_on_interrupt(True, signal.SIGTERM) as stop:
-        result = train(subject, recipe.settings, arguments.output, validation, resume, lambda: stop.asked)
+        result = train(task, recipe.settings, arguments.output, resume, stop=lambda: stop.asked)
     if main:
-        results = _finish(recipe, subject, result, report, arguments)
-        write_results(results)
+        builder.save_model(recipe, result.network, arguments.output / 'model')
+        write_results(_finish(result, report, arguments.output))
     if not result.stopped:
         return 0
     return TERMINATED if stop.terminated else INTERRUPTED
 
 
-def _recipe(arguments: Namespace) -> tuple[Recipe, str]:
+def _recipe(arguments: Namespace, kind: TaskKind) -> tuple[Recipe, str]:
     """Return the recipe and its YAML; that of the folder for --resume alone."""
+    recipe = kind.recipe_class()
     parser = Parser(prog=f'{PROGRAM} train')
-    add_recipe(parser)
-    values = Namespace({field.name: arguments[field.name] for field in fields(Recipe)})  # type: ignore[no-untyped-call]
+    add_recipe(parser, recipe)
+    values = Namespace({name: arguments[name] for name in recipe_fields(recipe)})  # type: ignore[no-untyped-call]
     own = arguments.output / CONFIG
-    if arguments.resume and not arguments.config and own.exists():
-        if parser.dump(values) != parser.dump(parser.get_defaults()):
+    if arguments.resume and not arguments.config:
+        named = parser.dump(values) != parser.dump(parser.get_defaults())
+        if own.exists() and named:
             raise SettingsError(f'to change something with --resume, name the recipe too: --config {own}')
-        values = parser.parse_path(own)
-    elif arguments.resume and not arguments.config and parser.dump(values) == parser.dump(parser.get_defaults()):
-        raise SettingsError(f'{arguments.output} holds no training to go on with; name its folder with --output')
-    return Recipe(**vars(parser.instantiate(values))), parser.dump(values)
+        if own.exists():
+            values = parser.parse_path(own)
+        elif not named:
+            raise SettingsError(f'{arguments.output} holds no training to resume; name its folder with --output')
+    return recipe(**vars(parser.instantiate(values))), parser.dump(values)
 
 
 def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
-    """Return the checkpoint to go on from, None for a new training; raises SettingsError for a folder in use."""
-    written = Places.under(folder).written()
+    """Return the checkpoint to resume from, None for a new training; raises SettingsError for a folder in use."""
+    written = TrainingFolders.under(folder).written()
     if resume:
         return next(reversed(written), None)
     if main and written:  # one that ended before its first checkpoint has nothing to lose
-        raise SettingsError(f'{folder} holds a training already: go on with it with --resume, or choose another folder')
+        raise SettingsError(f'{folder} holds a training already: resume it with --resume, or choose another folder')
     return None
 
 
-def _make(recipe: Recipe, resume: Path | None, alone: bool) -> tuple['Subject', Any, str]:
-    """Return what is trained, what scores it, and a sentence on the weights."""
-    from pose_estimation_ros.learners.recipe_validation import recipe_validation
-    from pose_estimation_ros.training.start import make_subject
-
-    subject, told = make_subject(recipe, resumed=resume is not None)
-    validation = recipe_validation(recipe, subject.method)  # what is missing is told before a teacher works for hours
-    if recipe.teacher.network:
-        from pose_estimation_ros.learners.teaching import hinted_subject
-
-        subject = hinted_subject(subject, recipe)
-    if recipe.teacher.weights:
-        from pose_estimation_ros.learners.teaching import taught_subject
-
-        subject = taught_subject(subject, recipe, alone)
-    return subject, validation, f'goes on from {resume}' if resume else told
-
-
-def _finish(
-    recipe: Recipe, subject: 'Subject', result: 'TrainingResult', report: Report, arguments: Namespace
-) -> dict[str, Any]:
-    """Save the model, write the results down, tell them and return them."""
-    report.model = save_model(recipe, subject, result.network, arguments.output / 'model')
-    write_json(arguments.output / 'timings.json', result.timings, indent=2)
+def _finish(result: 'TrainingResult', report: Report, folder: Path) -> dict[str, Any]:
+    """Write the results, print them and return them."""
+    write_json(folder / 'timings.json', result.timings, indent=2)
     results = report.results(result)
-    write_json(arguments.output / 'results.json', results, indent=2)
+    write_json(folder / 'results.json', results, indent=2)
     report.after(result)
     if result.stopped:
-        say(f'stopped as asked at iteration {result.iteration}; go on with train --output {arguments.output} --resume')
+        say(f'stopped as asked at iteration {result.iteration}; go on with train --output {folder} --resume')
     return results
-
-
-def save_model(recipe: Recipe, subject: 'Subject', network: Any, folder: Path) -> Path:
-    """Save a trained network as a folder that every command and learner loads."""
-    from pose_estimation_ros.models.arguments import ModelArguments
-    from pose_estimation_ros.models.store import ModelStore
-
-    method = subject.method
-    options: Any = method.options(recipe.network)
-    height = options.input_hw[0] if method.sees == 'person' else recipe.validation.height
-    model = ModelStore(ModelArguments(method, options, height, method.preprocessing))
-    model.adopt(network)
-    model.save(folder)
-    return folder

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TextIO, get_args, get_origin
@@ -42,6 +43,9 @@ WRONG_VALUES = [
 class Parser(ArgumentParser):
     """A parser whose errors fit on a line: what is wrong, and where help is."""
 
+    given: Sequence[str] = ()
+    """Arguments that the user typed, for commands whose options depend on them."""
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print one sentence on stderr and leave with exit code 2."""
         sentence = ' '.join(str(ex or message).split())
@@ -66,7 +70,7 @@ class Parser(ArgumentParser):
         """Return what an element of a list is called whose fields this parser reads, '' where it reads a command."""
         kinds = (re.search(r"\.(\w+)'>$", str(group.title)) for group in self._action_groups)
         found = next(filter(None, kinds), None)
-        return found[1].lower() if found and getattr(self, '_inner_parser', False) else ''
+        return _noun(found[1]) if found and getattr(self, '_inner_parser', False) else ''
 
     def _no_field(self, name: str) -> str:
         """Say that an element of a list has no such field, and which it has."""
@@ -95,12 +99,17 @@ class Parser(ArgumentParser):
         return described(hints[0]) if hints else 'something else'
 
 
+def _noun(kind: str) -> str:
+    """Return what users call the values of a class of settings, such as dataset for DatasetSettings."""
+    return kind.removesuffix('Settings').lower()
+
+
 def described(hint: Any) -> str:
     """Return a type in words."""
     if get_origin(hint) is Literal:
         return f'one of {", ".join(map(str, get_args(hint)))}'
     if is_dataclass(hint):
-        return f'a {hint.__name__.lower()} with its fields'  # type: ignore[union-attr]
+        return f'a {_noun(hint.__name__)} with its fields'  # type: ignore[union-attr]
     parts = [part for part in get_args(hint) if part is not type(None)]
     if get_origin(hint) is list and is_dataclass(parts[0]):
         return f'a list, each {described(parts[0])}'

@@ -11,28 +11,33 @@ from typing import Any, get_type_hints
 from pose_estimation_ros.training.recipe import Recipe
 
 
-def add_recipe(parser: Any) -> None:
-    """Add an option for each field, such as --trainer.max_epochs."""
-    parser.add_class_arguments(Recipe)
-    told = dict(_explained(Recipe, ''))
+def add_recipe(parser: Any, recipe: type[Recipe]) -> None:
+    """Add an option for each field of a task's recipes, such as --trainer.max_epochs."""
+    parser.add_class_arguments(recipe)
+    texts = dict(_explained(recipe, ''))
     for action in parser._actions:
-        if action.dest in told:
-            action.help = told[action.dest]
+        if action.dest in texts:
+            action.help = texts[action.dest]
     for group in parser._action_groups:
         nested = {action.dest.partition('.')[0] for action in group._group_actions if '.' in action.dest}
         if 'pose_estimation_ros' in str(group.title):
             group.title = f'recipe: {", ".join(sorted(nested)) or "the rest"}'
 
 
+def recipe_fields(recipe: type[Recipe]) -> list[str]:
+    """Return the names of the fields of a task's recipes."""
+    return [field.name for field in fields(recipe)]
+
+
 def _explained(kind: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the dotted name of each field, and of those of the dataclasses in it, with what is said of it."""
-    said = _attribute_docstrings(kind)
+    """Yield the dotted name of each field, and of those of the dataclasses in it, with its docstring."""
+    texts = {name: text for base in reversed(kind.__mro__[:-1]) for name, text in _attribute_docstrings(base).items()}
     hints = get_type_hints(kind)
     for field in fields(kind):
         if is_dataclass(hints[field.name]):
             yield from _explained(hints[field.name], f'{prefix}{field.name}.')
-        elif field.name in said:
-            yield f'{prefix}{field.name}', said[field.name].replace('%', '%%')
+        elif field.name in texts:
+            yield f'{prefix}{field.name}', texts[field.name].replace('%', '%%')
 
 
 def _attribute_docstrings(kind: Any) -> dict[str, str]:

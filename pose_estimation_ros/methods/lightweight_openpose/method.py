@@ -1,6 +1,6 @@
 """Lightweight OpenPose as one object: what its targets, loss, decoders and pipelines need to know of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,6 @@ from pose_estimation_ros.methods.lightweight_openpose.augmentation import Augmen
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
-from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_targets
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.merging import mirrored_input
@@ -115,7 +114,3 @@ class LightweightOpenPose:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
         decoder: Decoder = DECODERS[name](settings_from(DecodingSettings, settings, 'decoding settings'))
         return decoder
-
-    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return them mirrored, and fields where the published encoding draws them."""
-        return mirror_targets(maps)

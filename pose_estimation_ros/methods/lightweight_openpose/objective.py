@@ -16,6 +16,7 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import (
     shrink_mask,
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, field_limbs
+from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_targets
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Annotation
 
@@ -54,10 +55,7 @@ class LightweightOpenPoseObjective:
         people[..., 2] = FLAG_OF_COCO[annotation.joints[..., 2].astype(int)]
         heatmaps, pafs = encode(absent_outside(people, (height, width)), (height, width), self.settings)
         mask = shrink_mask(annotation.mask, self.settings.stride)[None]
-        weights = _channel_weights(annotation.annotated)
-        if annotation.maps is None:
-            return heatmaps, pafs, mask, weights
-        return _completed(np.concatenate([heatmaps, pafs]), mask * weights, annotation.maps)
+        return heatmaps, pafs, mask, _channel_weights(annotation.annotated)
 
     def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
         """Return the loss of every stage's heatmaps and fields."""
@@ -65,25 +63,25 @@ class LightweightOpenPoseObjective:
 
         return stage_losses(outputs, targets)
 
-    def target_maps(self, targets: Sequence[Any]) -> list[Any]:
-        """Return heatmaps and fields."""
-        return list(targets[:2])
+    def complete_targets(self, targets: Sequence[FloatArray], maps: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
+        """Return targets that are labels where these are known, and another network's maps elsewhere."""
+        heatmaps, pafs, mask, weights = targets
+        labels, known = np.concatenate([heatmaps, pafs]), mask * weights
+        taught = np.concatenate(maps).astype(np.float32)
+        if taught.shape != labels.shape:
+            raise SettingsError(f"a teacher's maps must be {labels.shape}, got {taught.shape}; its stride is another")
+        whole = known * labels + (1 - known) * taught
+        return whole[:NUM_HEATMAPS], whole[NUM_HEATMAPS:], np.ones_like(known[:1]), np.ones_like(weights)
+
+    def mirror_targets(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return the maps of an input as targets of the mirrored input, with fields where the encoding draws them."""
+        return mirror_targets(maps)
 
     def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the published groups."""
         from pose_estimation_ros.methods.lightweight_openpose.loss import parameter_groups
 
         return parameter_groups(network, lr, weight_decay)
-
-
-def _completed(labels: FloatArray, known: FloatArray, maps: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
-    """Return targets that are labels (57, h, w) where they are known and another network's maps elsewhere."""
-    taught = np.concatenate(maps).astype(np.float32)
-    if taught.shape != labels.shape:
-        raise SettingsError(f"a teacher's maps must be {labels.shape}, got {taught.shape}; its stride is another")
-    whole = known * labels + (1 - known) * taught
-    ones = np.ones_like(known[:1])
-    return whole[:NUM_HEATMAPS], whole[NUM_HEATMAPS:], ones, np.ones((len(whole), 1, 1), np.float32)
 
 
 def _channel_weights(annotated: BoolArray) -> FloatArray:

@@ -58,10 +58,6 @@ class SimpleBaselineObjective:
 
         return {'heatmaps_loss': joints_mse_loss(outputs[-1], targets[0], targets[1])}
 
-    def target_maps(self, targets: Sequence[Any]) -> list[Any]:
-        """Return the heatmaps."""
-        return [targets[0]]
-
     def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the published group."""
         from pose_estimation_ros.methods.simple_baseline.loss import parameter_groups

@@ -1,38 +1,39 @@
-"""Checkpoints in the published container, which also hold all that a training needs to go on."""
+"""Checkpoints in the published container, which also hold all that is needed to resume.
+
+Lightning's ModelCheckpoint is not used: it has other names for files, keeps no last step, and writes at steps at which
+a loss may already be NaN.
+"""
 
 import io
-import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from pose_estimation_ros.backbones.checkpoint import read_state_dict
 from pose_estimation_ros.core.errors import TrainingError, WeightsError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
-from pose_estimation_ros.training.callbacks.journal import Journal
-from pose_estimation_ros.training.distillation.hints import HINTS
-from pose_estimation_ros.training.module import PREFIX
-from pose_estimation_ros.training.places import Places, checkpoint_before
-from pose_estimation_ros.training.steps import Steps, due
-
-LOG = logging.getLogger(__name__)
+from pose_estimation_ros.training.callbacks.losses import LossLog
+from pose_estimation_ros.training.callbacks.steps import StepCallback, due
+from pose_estimation_ros.training.folders import TrainingFolders, checkpoint_before
+from pose_estimation_ros.training.module import AUXILIARY, NETWORK
+from pose_estimation_ros.training.task import Batch
 
 RESUME = 'resume'
-"""Key beside the published ones of what Lightning needs to go on."""
+"""Key beside the published ones of what Lightning needs to resume."""
 
 
 class PublishedContainer(CheckpointIO):
     """Turns Lightning's checkpoints into published ones and back.
 
     `state_dict` holds the weights to use, those of the moving average if there is one. `optimizer`, `scheduler`,
-    `iter` and `current_epoch` are as published. What else Lightning has is kept under a key of its own, and there what
-    is trained for the training alone: the adapters of hints.
+    `iter` and `current_epoch` are as published. What else Lightning has is kept under a key of its own, together with
+    the tensors of auxiliary modules.
     """
 
     def __init__(self, first_iteration: int = 0) -> None:
@@ -41,7 +42,8 @@ class PublishedContainer(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a file whole or not at all; raises OutputError where the system refuses, TrainingError for NaN."""
         tensors = checkpoint.pop('state_dict')
-        raw, hints = _below(PREFIX, tensors), _below(HINTS, tensors)
+        _require_finite(tensors, Path(path))
+        raw = _without_prefix(NETWORK, tensors)
         average = checkpoint['callbacks'].get(MovingAverage.state_key)
         published = {
             'state_dict': average['weights'] if average else raw,
@@ -49,10 +51,10 @@ class PublishedContainer(CheckpointIO):
             'scheduler': checkpoint.pop('lr_schedulers')[0],
             'iter': self._first_iteration + checkpoint['global_step'],
             'current_epoch': checkpoint['epoch'],
-            RESUME: {'state_dict': raw, 'hints': hints, **checkpoint},  # tensors that are the same are written once
+            # tensors that are the same are written once
+            RESUME: {'state_dict': raw, 'auxiliary': _without_prefix(AUXILIARY, tensors), **checkpoint},
         }
-        _require_finite({**raw, **_above(HINTS, hints)}, Path(path))
-        buffer = io.BytesIO()  # torch's own writing does not tell why a file system refused
+        buffer = io.BytesIO()  # torch's own writing hides why a file system refused
         torch.save(published, buffer)
         with written_whole(Path(path)) as temporary, temporary.open('wb') as file:
             file.write(buffer.getbuffer())
@@ -72,9 +74,10 @@ class PublishedContainer(CheckpointIO):
             )
         resume = content[RESUME]
         self._first_iteration = content['iter'] - resume['global_step']
+        auxiliary = resume.get('auxiliary', resume.get('hints', {}))  # the second is the name of earlier versions
         return {
             **resume,
-            'state_dict': {**_above(PREFIX, resume['state_dict']), **_above(HINTS, resume.get('hints', {}))},
+            'state_dict': {**_with_prefix(NETWORK, resume['state_dict']), **_with_prefix(AUXILIARY, auxiliary)},
             'optimizer_states': [content['optimizer']],
             'lr_schedulers': [content['scheduler']],
         }
@@ -84,18 +87,16 @@ class PublishedContainer(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of one part of a module, by their names in it."""
+def _without_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _above(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a part of a module by their names in the module: the inverse of `_below`."""
+def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f'{prefix}{name}': value for name, value in tensors.items()}
 
 
 def _require_readable(path: Path) -> None:
-    """Raise WeightsError saying what is wrong with a file, if anything is, and what to go on from instead."""
+    """Raise WeightsError saying what is wrong with a file, if anything is, and what to resume from instead."""
     try:
         read_state_dict(path)
     except WeightsError as error:
@@ -103,57 +104,53 @@ def _require_readable(path: Path) -> None:
         if before is None:
             raise
         raise WeightsError(
-            f'{error}. The checkpoint before it is {before}: to go on from that, move {path.name} away and train'
+            f'{error}. The checkpoint before it is {before}: to resume from that, move {path.name} away and train'
             ' --resume again'
         ) from error
 
 
-def _require_finite(weights: dict[str, Tensor], path: Path) -> None:
-    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+def _require_finite(tensors: dict[str, Tensor], path: Path) -> None:
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise TrainingError(
-            f'{path.name} is not written: {len(broken)} of {len(weights)} tensors hold NaN or infinite values, first'
-            f' {broken[0]}; go on from an earlier checkpoint with a lower optimizer.lr'
+            f'{path.name} is not written: {len(broken)} of {len(tensors)} tensors hold NaN or infinite values, first'
+            f' {broken[0].removeprefix(NETWORK)}; resume from an earlier checkpoint with a lower optimizer.lr'
         )
 
 
-class Checkpoints(Callback):
+class Checkpoints(StepCallback):
     """Writes a checkpoint every so many steps and at the last one."""
 
     state_key = 'checkpoints'
 
-    def __init__(self, places: Places, after: int, keep: int, last: int, journal: Journal) -> None:
+    def __init__(self, folders: TrainingFolders, after: int, keep: int, last: int, losses: LossLog) -> None:
         self.written: list[Path] = []
-        self._places, self._after, self._keep, self._last = places, after, keep, last
-        self._journal = journal
-        self._steps = Steps()
+        self._folders, self._after, self._keep, self._last = folders, after, keep, last
+        self._losses = losses
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._steps.begin(trainer)
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if self._steps.made_one(trainer) and due(trainer.global_step, self._after, self._last):
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        if due(trainer.global_step, self._after, self._last):
             self.write(trainer)
 
     def write(self, trainer: Trainer) -> None:
         """Write a checkpoint of this step unless there is one; only between steps nothing is half done."""
         if not self._after:
             return
-        self._journal.flush(trainer)  # stops at NaN
-        path = self._places.checkpoint(self._journal.iteration(trainer))
+        self._losses.flush(trainer)  # stops at NaN
+        path = self._folders.checkpoint(self._losses.iteration(trainer))
         if path in self.written:
             return
         trainer.save_checkpoint(path)
         self.written.append(path)
         if trainer.is_global_zero and self._keep:
-            for old in self._places.written()[: -self._keep]:
+            for old in self._folders.written()[: -self._keep]:
                 old.unlink(missing_ok=True)
                 self.written = [each for each in self.written if each != old]
 
     def write_best(self, trainer: Trainer) -> None:
-        """Write a checkpoint under the name of the best, in the place of the one before."""
+        """Write a checkpoint under the name of the best, replacing the one before."""
         if self._after:
-            trainer.save_checkpoint(self._places.best)
+            trainer.save_checkpoint(self._folders.best)
 
     def state_dict(self) -> dict[str, Any]:
         state = {'rng': torch.get_rng_state()}

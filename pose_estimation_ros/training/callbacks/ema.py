@@ -1,19 +1,25 @@
-"""A moving average of the weights, which is steadier than the weights themselves."""
+"""An exponential moving average of the weights, which is steadier than the weights themselves.
+
+Lightning's EMAWeightAveraging is not used: it replaces the average by the weights at its first update, where this one
+begins with the weights that training starts from and a small decay; it swaps weights into the module during Lightning's
+own validation loop, which this engine has not; and it averages the auxiliary modules too.
+"""
 
 import copy
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 
-from pose_estimation_ros.training.steps import Steps
+from pose_estimation_ros.training.callbacks.steps import StepCallback
+from pose_estimation_ros.training.task import Batch
 
 
-class MovingAverage(Callback):
-    """Follows a network step by step.
+class MovingAverage(StepCallback):
+    """Averages a network step by step.
 
-    The decay grows with the steps, (1 + n) / (10 + n), up to its value: else the average would long remember the
+    The decay grows with the steps, (1 + n) / (10 + n), up to its value; otherwise the average would long remember the
     random weights of the start.
     """
 
@@ -23,19 +29,17 @@ class MovingAverage(Callback):
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._decay = decay
         self._updates = 0
-        self._steps = Steps()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
         self.network.to(pl_module.device)
-        self._steps.begin(trainer)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if self._steps.made_one(trainer):
-            self.update(pl_module.network)  # type: ignore[arg-type]
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        self.update(module.network)
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Move towards the network's values; counters are taken as they are."""
+        """Move towards the network's values; integers are copied."""
         self._updates += 1
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         current = network.state_dict()

@@ -1,51 +1,51 @@
-"""A bar of optimiser steps."""
+"""A bar of optimiser steps.
+
+Lightning's bars count the batches of one epoch; an epoch here may be a handful of batches or all of a training, and
+what users wait for is the last step, resumed or not.
+"""
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from tqdm import tqdm
 
-from pose_estimation_ros.training.callbacks.journal import Journal
-from pose_estimation_ros.training.steps import Steps
+from pose_estimation_ros.training.callbacks.losses import LossLog
+from pose_estimation_ros.training.callbacks.steps import StepCallback
+from pose_estimation_ros.training.task import Batch
 
 
-class ProgressBar(Callback):
-    """Shows how far training is, its loss, learning rate and speed, and how long it waits for pictures."""
+class ProgressBar(StepCallback):
+    """Shows the step, loss, learning rate and speed, and the share of time that training waits for data."""
 
-    def __init__(self, journal: Journal, last: int) -> None:
-        self._journal, self._last = journal, last
+    def __init__(self, losses: LossLog, steps: int, unit: str) -> None:
+        self._losses, self._steps, self._unit = losses, steps, unit
         self._bar: Any = None
-        self._steps = Steps()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._steps.begin(trainer)
-        shown = trainer.is_global_zero
-        self._bar = tqdm(total=self._last, initial=trainer.global_step, desc='training', unit='step', disable=not shown)
+        super().on_train_start(trainer, pl_module)
+        hidden = not trainer.is_global_zero
+        self._bar = tqdm(
+            total=self._steps, initial=trainer.global_step, desc='training', unit='step', disable=hidden
+        )  # fmt: skip
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if not self._steps.made_one(trainer):
-            return
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
         self._bar.set_description(f'epoch {trainer.current_epoch}', refresh=False)
-        self._bar.set_postfix(_told(self._journal.latest), refresh=False)
+        self._bar.set_postfix(self._shown(self._losses.latest), refresh=False)
         self._bar.update()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._close()
+        self._bar.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
-
-def _told(entry: dict[str, float]) -> dict[str, str]:
-    if not entry:
-        return {}
-    return {
-        'loss': f'{entry["loss"]:.3g}',
-        'lr': f'{entry["lr"]:.2g}',
-        'images/s': f'{entry["images_per_second"]:.1f}',
-        'waiting': f'{entry["waiting_share"]:.0%}',
-    }
+    def _shown(self, entry: dict[str, float]) -> dict[str, str]:
+        if not entry:
+            return {}
+        return {
+            'loss': f'{entry["loss"]:.3g}',
+            'lr': f'{entry["lr"]:.2g}',
+            f'{self._unit}s/s': f'{entry[f"{self._unit}s_per_second"]:.1f}',
+            'waiting': f'{entry["waiting_share"]:.0%}',
+        }

@@ -1,9 +1,7 @@
-"""PCKh on MPII's persons, each looked at in their own annotated box: of a network in training, or of a learner's."""
+"""PCKh on MPII's persons, each in their own annotated box."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -14,13 +12,8 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, MpiiTruth, read_truth
 from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
-from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
-from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.learners.person_datasets import network_in_training
+from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.methods.method import Method
-
-if TYPE_CHECKING:
-    from pose_estimation_ros.training.validation import Watch
 
 MEAN = 'PCKh@0.5'
 STRICT = 'PCKh@0.1'
@@ -28,12 +21,12 @@ STRICT = 'PCKh@0.1'
 
 @dataclass(frozen=True, eq=False)
 class MpiiPeople:
-    """Annotated persons, and the truth that what is found of them is scored against."""
+    """Annotated persons and their ground truth."""
 
     people: MpiiPersons
     truth: MpiiTruth
     limit: int = 0
-    """The first so many persons; 0 for all."""
+    """Use only the first persons; 0 for all."""
 
     @classmethod
     def open(cls, images: Path, annotations: Path, head_boxes: Path, limit: int = 0) -> 'MpiiPeople':
@@ -50,13 +43,13 @@ class MpiiPeople:
         return min(self.limit or len(self.people), len(self.people))
 
     def find(self, pipeline: TopDown, index: int) -> FloatArray:
-        """Return where a pipeline finds a person's joints (16, 2), NaN where it does not."""
+        """Return a person's joints (16, 2) as a pipeline finds them, NaN where it does not."""
         sample = self.people.sample(index)
         poses = pipeline(sample.image, Boxes.sure(sample.boxes)).poses
         return poses[0].keypoints[:, :2].astype(float) if poses else np.full((len(MPII_16), 2), np.nan)
 
     def score(self, found: dict[int, FloatArray]) -> dict[str, float]:
-        """Return the published mean, the strict one, and each joint's share, in percent, where there is something."""
+        """Return the published mean, the strict one and each joint's, in percent, where there are joints to score."""
         chosen = sorted(found)
         predicted = np.array([found[index] for index in chosen]).reshape(-1, len(MPII_16), 2)
         truth = self.truth
@@ -67,42 +60,13 @@ class MpiiPeople:
         return {name: value for name, value in numbers.items() if np.isfinite(value)}
 
 
-@dataclass(frozen=True, eq=False)
-class MpiiValidation:
-    """Scores a network in training by PCKh."""
-
-    method: Method
-    mpii: MpiiPeople
-    network: PersonNetwork
-    flip: bool = False
-
-    def run(self, network: Any, rank: int, world: int, watch: 'Watch | None' = None) -> list[tuple[int, FloatArray]]:
-        """Return number and keypoints (16, 2) of the persons in this process's share."""
-        pipeline = network_in_training(network, self.method, self.network, self.flip)
-        share = range(rank, len(self.mpii), world)
-        persons = watch.over(share, len(share)) if watch else share
-        return [(index, self.mpii.find(pipeline, index)) for index in persons]
-
-    def score(self, parts: Sequence[list[tuple[int, FloatArray]]]) -> dict[str, float]:
-        """Return the published mean first; names are without `@`, which MLflow does not take."""
-        scores = self.mpii.score(dict(each for part in parts for each in part))
-        return {name.replace('@', '_'): value for name, value in scores.items()}
-
-    def tag(self, name: str) -> str:
-        """Return the published name."""
-        return next((published for published in (MEAN, STRICT) if published.replace('@', '_') == name), name)
-
-
-def mpii_pipeline(learner: Learner, upsample_ratio: int = 4) -> TopDown:
-    """Return a learner's pipeline; raises SettingsError unless it finds MPII's joints in crops of persons."""
-    if learner.takes_boxes and learner.method.skeleton is MPII_16:
-        pipeline = learner.scoring_pipeline(upsample_ratio)
-        if isinstance(pipeline, TopDown):
-            return pipeline
-    raise SettingsError(
-        f"PCKh needs a top-down network of MPII's {len(MPII_16)} joints, got one of {learner.method.name}; load one, or"
-        " make one with skeleton='mpii'"
-    )
+def require_mpii(method: Method) -> None:
+    """Raise SettingsError unless a method is top-down and finds MPII's joints."""
+    if method.sees != 'person' or method.skeleton is not MPII_16:
+        raise SettingsError(
+            f"PCKh needs a top-down network of MPII's {len(MPII_16)} joints, got one of {method.name}; load one, or"
+            " make one with skeleton='mpii'"
+        )
 
 
 def evaluate_mpii(pipeline: TopDown, mpii: MpiiPeople, progress: bool = True) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The engine as its users meet it: steps, losses, checkpoints, going on, ending."""
+"""The engine as its users meet it: steps, losses, checkpoints, resuming, ending."""
 
 import json
 import math
@@ -12,10 +12,10 @@ import torch
 
 from pose_estimation_ros.backbones.checkpoint import read_state_dict
 from pose_estimation_ros.core.errors import BackendError, OutputError, SettingsError, TrainingError, WeightsError
-from pose_estimation_ros.training.places import Places
-from pose_estimation_ros.training.run import train
+from pose_estimation_ros.training.engine import train
+from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.settings import LoggingSettings, OptimizerSettings, ScheduleSettings, TrainerSettings
-from test.training.conftest import METHOD, BrokenOffAt, Recording, StickPeople, make_settings, make_subject
+from test.training.conftest import METHOD, InterruptedAt, Recording, StickPeople, make_settings, make_task
 
 
 def difference(one, other):
@@ -27,8 +27,8 @@ def content(path):
 
 
 def test_trains_and_writes_published_checkpoints(folder):
-    before = {name: value.clone() for name, value in make_subject().network.state_dict().items()}
-    result = train(make_subject(), make_settings(), folder)
+    before = {name: value.clone() for name, value in make_task().network.state_dict().items()}
+    result = train(make_task(), make_settings(), folder)
     assert result.iteration == 8
     assert [path.name for path in result.checkpoints] == [f'checkpoint_iter_{step}.pth' for step in (3, 6, 8)]
     assert set(result.losses) == {'stage0_heatmaps_loss', 'stage0_paf_loss'}
@@ -41,42 +41,42 @@ def test_trains_and_writes_published_checkpoints(folder):
 
 
 def test_checkpoints_load_as_published_ones(folder):
-    result = train(make_subject(), make_settings(), folder)
+    result = train(make_task(), make_settings(), folder)
     state_dict = read_state_dict(result.checkpoints[0])
     options = METHOD.options({'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1, 'num_refinement_stages': 0})
     assert METHOD.read_checkpoint(result.checkpoints[0])[1].num_refinement_stages == 0
     assert METHOD.fit_weights(METHOD.network(options), state_dict).startswith('loaded')
 
 
-@pytest.mark.parametrize('drawing', [0, 1], ids=['', 'with pictures'])
+@pytest.mark.parametrize('drawing', [0, 1], ids=['', 'with images'])
 def test_a_network_that_was_used_trains_like_a_new_one(folder, drawing):
     settings = make_settings(max_epochs=1, val_after=1, logging={'pictures_after': drawing})
-    new = train(make_subject(), settings, folder, Recording())
-    used = make_subject()
+    new = train(make_task(validation=Recording()), settings, folder)
+    used = make_task(validation=Recording())
     used.network.eval()
-    again = train(used, settings, folder / 'again', Recording())
+    again = train(used, settings, folder / 'again')
     assert again.losses == new.losses
     assert all(torch.equal(value, new.network.state_dict()[name]) for name, value in again.network.state_dict().items())
 
 
 def test_folded_batch_norms_stay_as_they_are(folder):
     """As in lwop_omz: to normalise by a batch's statistics would make another network of it."""
-    subject = make_subject()
-    norms = [module for module in subject.network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    task = make_task(validation=Recording())
+    norms = [module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms[1:]:
         torch.nn.init.constant_(norm.bias, 0.1)
-    train(subject, make_settings(max_epochs=1, logging={'pictures_after': 1}), folder, Recording())
+    train(task, make_settings(max_epochs=1, logging={'pictures_after': 1}), folder)
     assert norms[0].running_mean.abs().max() > 0
     assert all((norm.running_mean == 0).all() and (norm.running_var == 1).all() for norm in norms[1:])
 
 
 def test_frozen_modules_stay_as_they_are_and_others_learn(folder):
     """Weights and statistics, also with an average of all weights."""
-    subject = make_subject()
-    before = {name: value.clone() for name, value in subject.network.state_dict().items()}
+    task = make_task(validation=Recording())
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
     settings = make_settings(max_epochs=1, ema_decay=0.9, val_after=2)
     settings = replace(settings, optimizer=replace(settings.optimizer, frozen=('model.features.0', 'model.features.2')))
-    after = train(subject, settings, folder, Recording()).network.state_dict()
+    after = train(task, settings, folder).network.state_dict()
     frozen = tuple(f'{name}.' for name in settings.optimizer.frozen)
     assert {name: bool(torch.equal(after[name], before[name])) for name in after if name.startswith(frozen)} == {
         name: True for name in after if name.startswith(frozen)
@@ -91,13 +91,13 @@ def test_what_the_network_lacks_cannot_be_frozen(folder):
     settings = replace(settings, optimizer=replace(settings.optimizer, frozen=('backbone',)))
     words = r"optimizer.frozen must name modules of the network, got 'backbone'; there are model, model.features, cpm,"
     with pytest.raises(SettingsError, match=words):
-        train(make_subject(), settings, folder)
+        train(make_task(), settings, folder)
 
 
-def test_loss_falls_on_repeated_pictures(folder):
+def test_loss_falls_on_repeated_images(folder):
     settings = make_settings(max_epochs=6, schedule=ScheduleSettings(kind='constant'))
     settings = type(settings)(OptimizerSettings(lr=1e-3), settings.schedule, settings.trainer, settings.logging)
-    losses = train(make_subject(StickPeople(4)), settings, folder).losses['stage0_heatmaps_loss']
+    losses = train(make_task(StickPeople(4)), settings, folder).losses['stage0_heatmaps_loss']
     assert np.mean(losses[-2:]) < 0.7 * np.mean(losses[:2])
 
 
@@ -111,11 +111,11 @@ def test_loss_falls_on_repeated_pictures(folder):
     ],
     ids=['mid-epoch', 'between epochs', 'accumulating', 'averaging, in the second epoch'],
 )
-def test_going_on_gives_what_one_run_gives(folder, trainer, at):
+def test_resumed_it_gives_what_one_run_gives(folder, trainer, at):
     settings = make_settings(max_epochs=3, **trainer)
-    whole = train(make_subject(StickPeople(9)), settings, folder / 'whole')
+    whole = train(make_task(StickPeople(9)), settings, folder / 'whole')
     start = folder / 'whole' / 'checkpoints' / f'checkpoint_iter_{at}.pth'
-    rest = train(make_subject(StickPeople(9)), settings, folder / 'rest', resume=start)
+    rest = train(make_task(StickPeople(9)), settings, folder / 'rest', resume=start)
     assert rest.iteration == whole.iteration
     for name, losses in rest.losses.items():
         assert losses == whole.losses[name][at:]
@@ -126,39 +126,39 @@ def test_going_on_gives_what_one_run_gives(folder, trainer, at):
 
 
 @pytest.mark.slow
-def test_going_on_twice(folder):
+def test_resumed_twice(folder):
     settings = make_settings(max_epochs=3)
-    whole = train(make_subject(), settings, folder / 'whole')
+    whole = train(make_task(), settings, folder / 'whole')
     stops = iter([False, False, False, False, True])
-    part = train(make_subject(), settings, folder / 'a', stop=lambda: next(stops))
+    part = train(make_task(), settings, folder / 'a', stop=lambda: next(stops))
     assert part.stopped
     assert part.iteration == 5
     stops = iter([False, False, True])
-    part = train(make_subject(), settings, folder / 'b', resume=part.checkpoints[-1], stop=lambda: next(stops))
+    part = train(make_task(), settings, folder / 'b', resume=part.checkpoints[-1], stop=lambda: next(stops))
     assert part.iteration == 8
-    rest = train(make_subject(), settings, folder / 'c', resume=part.checkpoints[-1])
+    rest = train(make_task(), settings, folder / 'c', resume=part.checkpoints[-1])
     assert difference(whole.network.state_dict(), rest.network.state_dict()) == 0
 
 
 @pytest.mark.slow
 def test_a_finished_training_can_be_prolonged(folder):
-    whole = train(make_subject(), make_settings(max_epochs=3), folder / 'whole')
-    short = train(make_subject(), make_settings(max_epochs=2), folder / 'short')
-    longer = train(make_subject(), make_settings(max_epochs=3), folder / 'longer', resume=short.checkpoints[-1])
+    whole = train(make_task(), make_settings(max_epochs=3), folder / 'whole')
+    short = train(make_task(), make_settings(max_epochs=2), folder / 'short')
+    longer = train(make_task(), make_settings(max_epochs=3), folder / 'longer', resume=short.checkpoints[-1])
     assert difference(whole.network.state_dict(), longer.network.state_dict()) == 0
-    again = train(make_subject(), make_settings(max_epochs=2), folder / 'again', resume=short.checkpoints[-1])
+    again = train(make_task(), make_settings(max_epochs=2), folder / 'again', resume=short.checkpoints[-1])
     assert again.losses == {}
     assert again.iteration == 8
 
 
 def test_ends(folder):
-    assert train(make_subject(), make_settings(max_steps=3), folder / 'a').iteration == 3
-    assert train(make_subject(), make_settings(limit_batches=4, batches_per_iter=2), folder / 'b').iteration == 2
+    assert train(make_task(), make_settings(max_steps=3), folder / 'a').iteration == 3
+    assert train(make_task(), make_settings(limit_batches=4, batches_per_iter=2), folder / 'b').iteration == 2
 
 
 def test_schedule_is_the_published_one(folder):
     settings = make_settings(max_epochs=4, schedule=ScheduleSettings(milestones=(1, 3), gamma=0.1), checkpoint_after=1)
-    result = train(make_subject(StickPeople(2)), settings, folder)
+    result = train(make_task(StickPeople(2)), settings, folder)
     rates = [content(path)['scheduler']['_last_lr'][0] for path in result.checkpoints]
     # that of the next epoch: epoch 0 as set, epochs 1 and 2 a tenth, epoch 3 a hundredth
     assert rates == pytest.approx([4e-6, 4e-6, 4e-7, 4e-7])
@@ -166,7 +166,7 @@ def test_schedule_is_the_published_one(folder):
 
 def test_cosine_warms_up_and_falls(folder):
     schedule = ScheduleSettings(kind='cosine', warmup_steps=2, final_factor=0.1)
-    result = train(make_subject(), make_settings(schedule=schedule, checkpoint_after=1), folder)
+    result = train(make_task(), make_settings(schedule=schedule, checkpoint_after=1), folder)
     rates = [content(path)['scheduler']['_last_lr'][0] / 4e-5 for path in result.checkpoints]
     assert rates[0] == pytest.approx(1.0)
     assert rates[1:] == sorted(rates[1:], reverse=True)
@@ -180,22 +180,19 @@ def test_a_users_schedule_is_called_with_the_optimizer(folder):
         seen.append(type(optimizer).__name__)
         return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
 
-    subject = make_subject(StickPeople(2))
-    subject = type(subject)(
-        subject.method, subject.network, subject.objective, subject.pictures, subject.transform, schedule
-    )
-    result = train(subject, make_settings(max_epochs=2, checkpoint_after=1), folder)
+    settings = make_settings(max_epochs=2, checkpoint_after=1)
+    result = train(make_task(StickPeople(2)), settings, folder, lr_schedule=schedule)
     assert seen == ['Adam']
     assert content(result.checkpoints[-1])['scheduler']['_last_lr'][0] == pytest.approx(1e-5)
 
 
 def test_accumulating_is_a_greater_batch(folder):
     """With batch norm as it was when trained, since it sees the smaller batches."""
-    subjects = [make_subject() for _ in range(2)]
-    for subject in subjects:
-        freeze_batch_norm(subject.network)
-    one = train(subjects[0], make_settings(batch_size=4, max_steps=2), folder / 'a')
-    other = train(subjects[1], make_settings(batch_size=2, batches_per_iter=2, max_steps=2), folder / 'b')
+    tasks = [make_task() for _ in range(2)]
+    for task in tasks:
+        freeze_batch_norm(task.network)
+    one = train(tasks[0], make_settings(batch_size=4, max_steps=2), folder / 'a')
+    other = train(tasks[1], make_settings(batch_size=2, batches_per_iter=2, max_steps=2), folder / 'b')
     for name, losses in one.losses.items():
         assert losses == pytest.approx(other.losses[name], rel=1e-4)
 
@@ -210,7 +207,7 @@ def freeze_batch_norm(network):
 
 def test_average_is_what_is_validated_and_saved(folder):
     recording = Recording()
-    result = train(make_subject(), make_settings(ema_decay=0.5, val_after=0), folder, recording)
+    result = train(make_task(validation=recording), make_settings(ema_decay=0.5, val_after=0), folder)
     (_, _, validated), *_ = recording.seen[0]
     last = content(result.checkpoints[-1])
     first = next(iter(last['state_dict']))
@@ -220,7 +217,7 @@ def test_average_is_what_is_validated_and_saved(folder):
 
 
 def test_validates_every_so_many_steps_and_at_the_end(folder):
-    result = train(make_subject(), make_settings(val_after=3), folder, Recording())
+    result = train(make_task(validation=Recording()), make_settings(val_after=3), folder)
     assert [each['iteration'] for each in result.evaluations] == [3, 6, 8]
     assert (folder / 'checkpoints' / 'best.pth').exists()
     assert content(folder / 'checkpoints' / 'best.pth')['iter'] == 8  # the recording's scores only rise
@@ -229,40 +226,43 @@ def test_validates_every_so_many_steps_and_at_the_end(folder):
 @pytest.mark.slow
 def test_results_of_validation_outlive_a_resumption(folder):
     settings = make_settings(val_after=3)
-    train(make_subject(), settings, folder, Recording())
+    train(make_task(validation=Recording()), settings, folder)
     start = folder / 'checkpoints' / 'checkpoint_iter_6.pth'
-    result = train(make_subject(), settings, folder / 'rest', Recording(), resume=start)
+    result = train(make_task(validation=Recording()), settings, folder / 'rest', resume=start)
     assert [each['iteration'] for each in result.evaluations] == [3, 6, 8]
 
 
 @pytest.mark.parametrize('number', [1, 3], ids=['on the way', 'at the end'])
-def test_a_validation_is_broken_off_with_a_checkpoint_and_made_up_for(folder, number, capfd):
+def test_an_interrupted_validation_runs_again_on_resumption(folder, number, capfd):
     settings = make_settings(val_after=3, logging={'progress': True})
-    whole = train(make_subject(), settings, folder / 'whole', BrokenOffAt(0))
-    validation = BrokenOffAt(number)
-    part = train(make_subject(), settings, folder, validation, stop=validation.asked)
+    whole = train(make_task(validation=InterruptedAt(0)), settings, folder / 'whole')
+    validation = InterruptedAt(number)
+    part = train(make_task(validation=validation), settings, folder, stop=validation.requested)
     assert part.stopped
-    assert validation.pictures == 2
+    assert validation.samples == 2
     assert part.iteration == (3, 6, 8)[number - 1]
     assert part.checkpoints[-1].name == f'checkpoint_iter_{part.iteration}.pth'
     assert part.evaluations == whole.evaluations[: number - 1]
-    rest = train(make_subject(), settings, folder / 'rest', BrokenOffAt(0), resume=part.checkpoints[-1])
+    rest = train(
+        make_task(validation=InterruptedAt(0)), settings, folder / 'rest', resume=part.checkpoints[-1]
+    )  # fmt: skip
     assert rest.evaluations == whole.evaluations
     assert difference(whole.network.state_dict(), rest.network.state_dict()) == 0
     assert re.search(r'validating: .* 0/5 ', capfd.readouterr().err)
 
 
 def test_keeps_the_newest(folder):
-    result = train(make_subject(), make_settings(checkpoint_after=2, keep_checkpoints=2), folder)
-    assert [path.name for path in Places.under(folder).written()] == [
+    result = train(make_task(), make_settings(checkpoint_after=2, keep_checkpoints=2), folder)
+    assert [path.name for path in TrainingFolders.under(folder).written()] == [
         'checkpoint_iter_6.pth',
         'checkpoint_iter_8.pth',
     ]
-    assert result.checkpoints == Places.under(folder).written()
+    assert result.checkpoints == TrainingFolders.under(folder).written()
 
 
 def test_no_checkpoints_where_none_are_wanted(folder):
-    result = train(make_subject(), make_settings(checkpoint_after=0), folder, Recording(), stop=lambda: True)
+    task = make_task(validation=Recording())
+    result = train(task, make_settings(checkpoint_after=0), folder, stop=lambda: True)
     assert result.stopped
     assert not list(folder.rglob('*.pth'))
 
@@ -270,9 +270,9 @@ def test_no_checkpoints_where_none_are_wanted(folder):
 @pytest.mark.slow
 def test_iterations_are_counted_on_after_a_resumption(folder):
     """Whether or not it says again where they began."""
-    begun = train(make_subject(), replace(make_settings(max_epochs=1), first_iteration=100), folder)
+    begun = train(make_task(), replace(make_settings(max_epochs=1), first_iteration=100), folder)
     assert begun.iteration == 104
-    result = train(make_subject(), make_settings(), folder, resume=begun.checkpoints[-1])
+    result = train(make_task(), make_settings(), folder, resume=begun.checkpoints[-1])
     assert result.iteration == 108
     assert [path.name for path in result.checkpoints] == ['checkpoint_iter_106.pth', 'checkpoint_iter_108.pth']
     assert content(result.checkpoints[-1])['iter'] == 108
@@ -283,32 +283,32 @@ def test_iterations_count_from_where_they_are_told_to(folder):
     settings = type(settings)(
         settings.optimizer, settings.schedule, settings.trainer, settings.logging, first_iteration=100
     )
-    result = train(make_subject(), settings, folder)
+    result = train(make_task(), settings, folder)
     assert [path.name for path in result.checkpoints][-1] == 'checkpoint_iter_108.pth'
     assert content(result.checkpoints[-1])['iter'] == 108
-    rest = train(make_subject(), settings, folder / 'rest', resume=result.checkpoints[0])
+    rest = train(make_task(), settings, folder / 'rest', resume=result.checkpoints[0])
     assert rest.iteration == 108
 
 
 @pytest.mark.parametrize('precision', ['fp32', 'bf16'])
 def test_precision(folder, precision):
-    losses = train(make_subject(), make_settings(max_steps=2, precision=precision), folder).losses
+    losses = train(make_task(), make_settings(max_steps=2, precision=precision), folder).losses
     assert all(math.isfinite(value) for values in losses.values() for value in values)
 
 
 def test_fp16_needs_a_gpu(folder):
     with pytest.raises(BackendError, match='fp16 needs a GPU'):
-        train(make_subject(), make_settings(precision='fp16'), folder)
+        train(make_task(), make_settings(precision='fp16'), folder)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
 def test_cuda_must_be_there(folder):
     with pytest.raises(BackendError, match='no GPU here'):
-        train(make_subject(), make_settings(device='cuda'), folder)
+        train(make_task(), make_settings(device='cuda'), folder)
 
 
 def test_timings_add_up(folder):
-    timings = train(make_subject(), make_settings(), folder).timings
+    timings = train(make_task(), make_settings(), folder).timings
     parts = [timings[f'{part}_ms'] for part in ('data', 'forward', 'backward', 'optimiser')]
     assert all(part > 0 for part in parts)
     assert timings['total_ms'] == pytest.approx(sum(parts))
@@ -323,21 +323,21 @@ def test_nan_ends_training_and_leaves_whole_checkpoints(folder):
     settings = make_settings(max_epochs=4, checkpoint_after=1)
     settings = type(settings)(OptimizerSettings(lr=1e30), settings.schedule, settings.trainer, settings.logging)
     with pytest.raises(TrainingError, match=r'NaN|became'):
-        train(make_subject(), settings, folder)
-    for path in Places.under(folder).written():
+        train(make_task(), settings, folder)
+    for path in TrainingFolders.under(folder).written():
         read_state_dict(path)
-    assert len(Places.under(folder).written()) < 4
+    assert len(TrainingFolders.under(folder).written()) < 4
 
 
 def test_full_disk_leaves_earlier_checkpoints_whole(folder):
     """A limit on the size of files stands for the disk: the system refuses to write on."""
-    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    first = train(make_task(), make_settings(max_steps=3), folder).checkpoints[0]
     before = first.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
     try:
         with pytest.raises(OutputError, match=r'^cannot write .*checkpoint_iter_6\.pth: File too large$'):
-            train(make_subject(), make_settings(), folder, resume=first)
+            train(make_task(), make_settings(), folder, resume=first)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in (folder / 'checkpoints').iterdir()] == [first.name]
@@ -345,48 +345,48 @@ def test_full_disk_leaves_earlier_checkpoints_whole(folder):
 
 
 def test_damaged_checkpoint(folder):
-    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    first = train(make_task(), make_settings(max_steps=3), folder).checkpoints[0]
     first.write_bytes(first.read_bytes()[:-1000])
     with pytest.raises(WeightsError, match='cut off or damaged'):
-        train(make_subject(), make_settings(), folder, resume=first)
+        train(make_task(), make_settings(), folder, resume=first)
 
 
 def test_damaged_checkpoint_names_the_one_before(folder):
-    result = train(make_subject(), make_settings(), folder)
+    result = train(make_task(), make_settings(), folder)
     first, second, third = result.checkpoints
     third.write_bytes(third.read_bytes()[:-1000])
     with pytest.raises(WeightsError, match=rf'checkpoint_iter_8.* damaged.*The checkpoint before it is {second}: .*'):
-        train(make_subject(), make_settings(), folder, resume=third)
+        train(make_task(), make_settings(), folder, resume=third)
     second.write_bytes(b'')
     with pytest.raises(WeightsError, match=rf'{second} is empty.*before it is {first}: .* move {second.name} away'):
-        train(make_subject(), make_settings(), folder, resume=second)
+        train(make_task(), make_settings(), folder, resume=second)
     third.unlink()
     second.unlink()
-    assert train(make_subject(), make_settings(), folder, resume=first).iteration == 8
+    assert train(make_task(), make_settings(), folder, resume=first).iteration == 8
 
 
 def test_checkpoint_of_another_network(folder):
-    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+    first = train(make_task(), make_settings(max_steps=3), folder).checkpoints[0]
     with pytest.raises(WeightsError, match=r'another network: \d+ of \d+ tensors do not fit'):
-        train(make_subject(num_refinement_stages=1), make_settings(), folder, resume=first)
+        train(make_task(num_refinement_stages=1), make_settings(), folder, resume=first)
 
 
-def test_weights_alone_are_nothing_to_go_on_from(folder, tmp_path):
+def test_cannot_resume_from_weights_alone(folder, tmp_path):
     path = tmp_path / 'weights.pth'
-    torch.save({'state_dict': make_subject().network.state_dict()}, path)
+    torch.save({'state_dict': make_task().network.state_dict()}, path)
     with pytest.raises(WeightsError, match=r'no state of a training.*start\.checkpoint'):
-        train(make_subject(), make_settings(), folder, resume=path)
+        train(make_task(), make_settings(), folder, resume=path)
 
 
-def test_other_batches_are_no_way_on(folder):
-    first = train(make_subject(), make_settings(max_steps=3), folder).checkpoints[0]
+def test_cannot_resume_with_other_batches(folder):
+    first = train(make_task(), make_settings(max_steps=3), folder).checkpoints[0]
     with pytest.raises(SettingsError, match='pictures was 8, is 6'):
-        train(make_subject(StickPeople(6)), make_settings(), folder, resume=first)
+        train(make_task(StickPeople(6)), make_settings(), folder, resume=first)
 
 
-def test_no_pictures(folder):
-    with pytest.raises(SettingsError, match=r'no pictures to train on'):
-        train(make_subject(StickPeople(0)), make_settings(), folder)
+def test_no_samples(folder):
+    with pytest.raises(SettingsError, match=r'no images to train on'):
+        train(make_task(StickPeople(0)), make_settings(), folder)
 
 
 @pytest.mark.parametrize(
@@ -395,6 +395,12 @@ def test_no_pictures(folder):
         (lambda: OptimizerSettings(lr=0), 'optimizer.lr must be above 0'),
         (lambda: ScheduleSettings(milestones=(5, 2)), 'rising'),
         (lambda: ScheduleSettings(warmup_steps=5), 'not|got multistep'),
+        (lambda: OptimizerSettings(momentum=0.9), 'momentum is a setting of sgd, optimizer.kind is adam'),
+        (lambda: OptimizerSettings('sgd', momentum=1.0), 'optimizer.momentum must be 0 or more and below 1, got 1.0'),
+        (
+            lambda: OptimizerSettings('sgd', nesterov=True),
+            'nesterov needs kind sgd and a momentum above 0, got sgd and 0',
+        ),
         (lambda: TrainerSettings(batch_size=0), 'trainer.batch_size must be 1 or more, got 0'),
         (lambda: TrainerSettings(ema_decay=1.0), 'trainer.ema_decay'),
         (lambda: LoggingSettings(log_after=0), 'logging.log_after'),

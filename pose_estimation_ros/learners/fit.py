@@ -1,13 +1,13 @@
-"""`fit` of the learners: the published arguments, brought to the training engine."""
+"""`fit` of the learners: the published arguments as settings of the training engine."""
 
 import logging
 import math
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
@@ -15,25 +15,24 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.evaluation.coco_score import CocoScore
+from pose_estimation_ros.evaluation.scored_images import ScoredImages
 from pose_estimation_ros.inference.backends.backend import BackendSettings
-from pose_estimation_ros.learners.evaluating import published_numbers
-from pose_estimation_ros.learners.pictures import ScoredPictures
+from pose_estimation_ros.learners.evaluate import published_numbers
 from pose_estimation_ros.learners.settings import TrainingSettings
-from pose_estimation_ros.learners.validation import CocoValidation
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.models.store import ModelStore
-from pose_estimation_ros.training.places import Places
+from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.settings import (
+    EngineSettings,
     LoggingSettings,
     OptimizerSettings,
     ScheduleSettings,
-    Settings,
     TrainerSettings,
 )
 
 if TYPE_CHECKING:
-    from pose_estimation_ros.training.parts import TrainingResult
-    from pose_estimation_ros.training.validation import Validation
+    from pose_estimation_ros.training.engine import TrainingResult
+    from pose_estimation_ros.training.task import Task
 
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class FitRequest:
     silent: bool = False
     verbose: bool = True
     epochs: int | None = None
-    """In place of the constructor's."""
+    """Overrides the constructor's."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,13 +55,13 @@ class FitRequest:
             raise SettingsError(f'epochs must be 1 or more, got {self.epochs}')
 
     @property
-    def tells(self) -> bool:
+    def prints(self) -> bool:
         """Whether more than a bar is printed."""
         return self.verbose and not self.silent
 
 
 @dataclass(frozen=True, eq=False)
-class Fitting:
+class Fit:
     """One `fit` of a learner."""
 
     method: Method
@@ -72,17 +71,17 @@ class Fitting:
     request: FitRequest
 
     @property
-    def places(self) -> Places:
+    def folders(self) -> TrainingFolders:
         """Where the published code writes: checkpoints in temp_path, logs where the caller wants them."""
         checkpoints = self.temp_path / f'{self.training.experiment_name}_checkpoints'
         logs = Path(self.request.logging_path or self.temp_path / 'logs')
-        return Places(checkpoints, logs, checkpoints / 'pictures')
+        return TrainingFolders(checkpoints, logs, checkpoints / 'pictures')
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> EngineSettings:
         """The engine's settings for the published arguments."""
         training, request, published = self.training, self.request, self.method.training
-        return Settings(
+        return EngineSettings(
             optimizer=OptimizerSettings(lr=training.lr, weight_decay=published.weight_decay),
             schedule=ScheduleSettings(milestones=published.milestones, gamma=published.gamma),
             trainer=TrainerSettings(
@@ -106,19 +105,19 @@ class Fitting:
         )
 
     def checkpoint(self) -> Path | None:
-        """Return the checkpoint that `checkpoint_load_iter` names; raises SettingsError where it is not there."""
+        """Return the checkpoint that `checkpoint_load_iter` names; raises SettingsError where it does not exist."""
         if not self.training.checkpoint_load_iter:
             return None
-        path = self.places.checkpoint(self.training.checkpoint_load_iter)
+        path = self.folders.checkpoint(self.training.checkpoint_load_iter)
         if not path.exists():
-            there = ', '.join(each.name for each in self.places.written()) or 'none'
-            raise SettingsError(f'checkpoint_load_iter names {path}, which is not there; there are: {there}')
+            there = ', '.join(each.name for each in self.folders.written()) or 'none'
+            raise SettingsError(f'checkpoint_load_iter names {path}, which does not exist; there are: {there}')
         return path
 
     def prepare(self, model: ModelStore, fetch_backbone: Callable[[], Path]) -> None:
-        """Have a network to train: the one loaded, the checkpoint asked for, or a new one on ImageNet's backbone.
+        """Give a model a network to train: the one loaded, the checkpoint asked for, or a new one.
 
-        `fetch_backbone` returns a file of the backbone's weights; it is called where there is nothing else.
+        `fetch_backbone` returns a file of ImageNet weights that a new network's backbone starts from.
         """
         checkpoint = self.checkpoint()
         model.prepare_training()
@@ -133,54 +132,66 @@ class Fitting:
             LOG.info(self.method.load_backbone(model.network, backbone))
 
     def run(
-        self, model: ModelStore, pictures: KeypointDataset, transform: Transform | None, scored: ScoredPictures | None
+        self,
+        model: ModelStore,
+        dataset: KeypointDataset,
+        transform: Transform | None,
+        scored: ScoredImages | None,
+        losses: Mapping[str, str],
     ) -> dict[str, Any]:
-        """Train the holder's network in place and return what OpenDR's `fit` returns.
+        """Train a model's network in place and return what OpenDR's `fit` returns.
+
+        Args:
+            model: Prepared.
+            dataset: To train on.
+            transform: To network inputs, None for the published augmentation.
+            scored: Images to validate on; None does not.
+            losses: Keys of the result, and the ending of the losses that each sums up.
 
         Raises:
             KeyboardInterrupt: Ctrl-C came; a checkpoint has been written and the network is as it was then.
             SystemExit: The same for SIGTERM.
 
         """
+        task = self._task(model, dataset, transform, scored)
+        if self.request.prints:
+            print(f'training on {counted(len(dataset), "image")}; checkpoints go to {self.folders.checkpoints}')
+        try:
+            result = self._train(task)
+        finally:
+            model.network.cpu().eval()
+            model.discard_export()
+        evaluations = [published_scores(scores) for scores in result.evaluations]
+        return {**{key: _summed(result, end) for key, end in losses.items()}, 'eval_results_list': evaluations}
+
+    def _task(
+        self, model: ModelStore, dataset: KeypointDataset, transform: Transform | None, scored: ScoredImages | None
+    ) -> 'Task':
+        from pose_estimation_ros.training.pose.task import PoseData, PoseTask
+        from pose_estimation_ros.training.pose.validation import CocoValidation, pipeline_of
+
+        method, options, pixels = self.method, model.options, model.loaded.preprocessing
         validation = None
         if scored is not None:
-            validation = CocoValidation(
-                self.method,
-                scored,
-                model.loaded.base_height,
-                preprocessing=model.loaded.preprocessing,
-                verbose=self.request.tells,
-            )
-        augment = transform or self.method.augmentation(model.options)
-        return published_result(self.train(model, pictures, augment, validation))
+            pipeline = pipeline_of(method, options, model.loaded.base_height, preprocessing=pixels)
+            validation = CocoValidation(scored, pipeline, method.sees == 'person', verbose=self.request.prints)
+        data = PoseData(dataset, transform or method.augmentation(options), method.objective(options))
+        return PoseTask(method, model.network, data, pixels, validation)
 
-    def train(
-        self, model: ModelStore, pictures: KeypointDataset, augment: Transform, validation: 'Validation | None'
-    ) -> 'TrainingResult':
-        """Train the holder's network in place and return what came of it; raises KeyboardInterrupt as `run` does."""
-        from pose_estimation_ros.training.parts import Subject
-        from pose_estimation_ros.training.run import train
+    def _train(self, task: 'Task') -> 'TrainingResult':
+        from pose_estimation_ros.training.engine import train
 
-        network = model.network
         schedule = self.training.lr_schedule
-        subject = Subject(
-            method=self.method,
-            network=network,
-            objective=self.method.objective(model.options),
-            pictures=pictures,
-            transform=augment,
-            lr_schedule=schedule if callable(schedule) else None,
-            preprocessing=model.loaded.preprocessing,
-        )
-        if self.request.tells:
-            print(f'training on {counted(len(pictures), "picture")}; checkpoints go to {self.places.checkpoints}')
         resume = None if self.training.weights_only else self.checkpoint()
-        try:
-            with ending_on_interrupt(True, signal.SIGTERM) as stop:
-                result = train(subject, self.settings, self.places, validation, resume, lambda: stop.asked)
-        finally:
-            network.cpu().eval()
-            model.discard_export()
+        with ending_on_interrupt(True, signal.SIGTERM) as stop:
+            result = train(
+                task,
+                self.settings,
+                self.folders,
+                resume,
+                stop=lambda: stop.asked,
+                lr_schedule=schedule if callable(schedule) else None,
+            )
         if result.stopped and stop.terminated:
             sys.exit(TERMINATED)
         if result.stopped:
@@ -188,22 +199,14 @@ class Fitting:
         return result
 
     @property
-    def _device(self) -> Any:
+    def _device(self) -> Literal['auto', 'cpu', 'cuda']:
         if self.backend.device == 'cpu':
             return 'cpu'
         return 'auto' if self.backend.may_fall_back else 'cuda'
 
 
-def published_result(result: 'TrainingResult') -> dict[str, Any]:
-    """Return losses of every iteration, all stages together, and the scores on the way."""
-    return {
-        'paf_losses': _summed(result, 'paf_loss'),
-        'heatmap_losses': _summed(result, 'heatmaps_loss'),
-        'eval_results_list': [published_scores(scores) for scores in result.evaluations],
-    }
-
-
 def _summed(result: 'TrainingResult', ending: str) -> list[float]:
+    """Return the losses of every iteration, all stages together."""
     stages = [values for name, values in result.losses.items() if name.endswith(ending)]
     return [sum(values) for values in zip(*stages, strict=True)]
 

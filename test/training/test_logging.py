@@ -1,4 +1,4 @@
-"""What a training tells: TensorBoard, MLflow, pictures."""
+"""What a training logs: TensorBoard, MLflow, images."""
 
 from dataclasses import fields, is_dataclass, replace
 
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.training.callbacks.mlflow_run import flat
-from pose_estimation_ros.training.recipe import DataSettings, Part, Recipe, TransformSettings
-from pose_estimation_ros.training.run import train
-from pose_estimation_ros.training.start import make_subject as make_subject_of
-from test.training.conftest import Recording, StickPeople, make_settings, make_subject, unchanged
+from pose_estimation_ros.training.engine import train
+from pose_estimation_ros.training.pose.recipe import DatasetSettings, DataSettings, PoseRecipe, TransformSettings
+from pose_estimation_ros.training.pose_builder import make_task as task_of
+from test.training.conftest import Recording, StickPeople, make_settings, make_task, unchanged
 
 TAGS = {'stage0_paf_loss', 'stage0_heatmaps_loss', 'loss', 'lr', 'images_per_second', 'waiting_share'}
 
@@ -20,7 +20,7 @@ def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('telling')
     logging = {'tensorboard': True, 'mlflow': str(folder / 'mlruns'), 'pictures_after': 4, 'log_after': 2}
     settings = make_settings(max_epochs=2, val_after=4, logging=logging)
-    return folder, train(make_subject(StickPeople(8), unchanged), settings, folder, Recording())
+    return folder, train(make_task(StickPeople(8), unchanged, Recording()), settings, folder)
 
 
 def test_tensorboard_has_the_published_tags(run_folder):
@@ -39,7 +39,7 @@ def test_tensorboard_has_the_published_tags(run_folder):
     assert [image.step for image in events.Images('pictures')] == [4, 8]
 
 
-def test_mlflow_files_hold_metrics_settings_and_pictures(run_folder):
+def test_mlflow_files_hold_metrics_settings_and_images(run_folder):
     from mlflow import MlflowClient
 
     folder, _ = run_folder
@@ -66,12 +66,13 @@ def runs():
     return of
 
 
-def test_mlflow_goes_on_in_the_same_run(folder, runs):
+def test_mlflow_resumes_the_same_run(folder, runs):
     logging = {'mlflow': str(folder / 'mlruns'), 'log_after': 2}
-    subject = replace(make_subject(), parameters={'data': {'train': [{'kind': 'drawn'}]}})
-    train(subject, make_settings(max_epochs=1, logging=logging), folder)
+    task = make_task()
+    task.parameters = {'data': {'train': [{'kind': 'drawn'}]}}
+    train(task, make_settings(max_epochs=1, logging=logging), folder)
     first = folder / 'checkpoints' / 'checkpoint_iter_4.pth'
-    train(subject, make_settings(max_epochs=2, logging=logging), folder, resume=first)
+    train(task, make_settings(max_epochs=2, logging=logging), folder, resume=first)
     client, (run,) = runs(folder)
     history = client.get_metric_history(run.info.run_id, 'stage0_paf_loss')
     assert [entry.step for entry in history] == [2, 4, 6, 8]
@@ -85,23 +86,23 @@ def test_mlflow_goes_on_in_the_same_run(folder, runs):
 
 def test_mlflow_gets_a_new_run_where_the_old_one_is_gone(folder, runs, caplog):
     logging = {'mlflow': str(folder / 'mlruns')}
-    train(make_subject(), make_settings(max_epochs=1, logging=logging), folder)
+    train(make_task(), make_settings(max_epochs=1, logging=logging), folder)
     client, (old,) = runs(folder)
     client.delete_run(old.info.run_id)
     first = folder / 'checkpoints' / 'checkpoint_iter_4.pth'
-    train(make_subject(), make_settings(max_epochs=2, logging=logging), folder, resume=first)
+    train(make_task(), make_settings(max_epochs=2, logging=logging), folder, resume=first)
     _, (run,) = runs(folder)
     assert run.info.run_id != old.info.run_id
     assert f'run {old.info.run_id} of the training was deleted' in caplog.text
 
 
 def test_a_recipes_fields_are_parameters():
-    part = Part('synthetic', count=4, size=(64, 64), persons=(1, 2))
-    data = DataSettings(train=[part], validation=[part, replace(part, seed=7)])
+    drawn = DatasetSettings('synthetic', count=4, size=(64, 64), persons=(1, 2))
+    data = DataSettings(train=[drawn], validation=[drawn, replace(drawn, seed=7)])
     small = {'backbone': 'mobilenetv2', 'mobilenetv2_width': 0.1}
-    subject, _ = make_subject_of(Recipe(network=small, data=data, transform=TransformSettings(size=64)))
-    named = dict(flat(subject.parameters))
-    paths = {path.replace('.', '/') for path in asdict_paths(Recipe())}
+    task, _ = task_of(PoseRecipe(network=small, data=data, transform=TransformSettings(size=64)))
+    named = dict(flat(task.parameters))
+    paths = {path.replace('.', '/') for path in asdict_paths(PoseRecipe())}
     assert paths - named.keys() == {'network', 'data/train', 'data/validation'}
     assert named['method'] == 'lightweight_openpose'
     assert named['network/backbone'] == 'mobilenetv2'
@@ -120,7 +121,7 @@ def asdict_paths(value, prefix=''):
             yield f'{prefix}{each.name}'
 
 
-def test_pictures_show_people_and_targets(run_folder):
+def test_images_show_people_and_targets(run_folder):
     folder, _ = run_folder
     assert sorted(path.name for path in (folder / 'pictures').iterdir()) == ['iter_4.png', 'iter_8.png']
     picture = cv2.imread(str(folder / 'pictures' / 'iter_4.png'))
@@ -133,7 +134,7 @@ def test_pictures_show_people_and_targets(run_folder):
     assert joints.shape == (2, 18, 3)
 
 
-def test_average_drawn_pictures_do_not_disturb_training(tmp_path):
-    plain = train(make_subject(), make_settings(), tmp_path / 'plain')
-    drawn = train(make_subject(), make_settings(logging={'pictures_after': 1}), tmp_path / 'drawn')
+def test_drawing_images_does_not_change_training(tmp_path):
+    plain = train(make_task(), make_settings(), tmp_path / 'plain')
+    drawn = train(make_task(), make_settings(logging={'pictures_after': 1}), tmp_path / 'drawn')
     assert plain.losses == drawn.losses

@@ -1,4 +1,4 @@
-"""Scores in training are those that `evaluate` gives, however many processes share the pictures."""
+"""Scores in training are those that `evaluate` gives, however many processes share the images."""
 
 import json
 import random
@@ -9,13 +9,14 @@ import pytest
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
 from pose_estimation_ros.evaluation.coco_score import coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection
+from pose_estimation_ros.evaluation.scored_images import coco_images, combined, dataset_images, entry
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
-from pose_estimation_ros.learners.pictures import coco_pictures, drawn_pictures, together
-from pose_estimation_ros.learners.validation import CocoValidation
 from pose_estimation_ros.methods.systems import find_method
+from pose_estimation_ros.training.pose.validation import CocoValidation, pipeline_of
 
 METHOD = find_method('lightweight_openpose')
 HEIGHT = 160
+PIPELINE = pipeline_of(METHOD, METHOD.options(), HEIGHT)
 
 
 @pytest.fixture(scope='module')
@@ -24,8 +25,8 @@ def annotations(assets):
 
 
 @pytest.fixture(scope='module')
-def pictures(assets, annotations):
-    return coco_pictures(assets / 'coco' / 'train2017', annotations).subset(10)
+def images(assets, annotations):
+    return coco_images(assets / 'coco' / 'train2017', annotations).subset(10)
 
 
 @pytest.fixture(scope='module')
@@ -37,57 +38,54 @@ def network(assets):
 
 
 @pytest.mark.slow
-def test_shares_of_processes_make_the_score_of_one(pictures, network):
-    validation = CocoValidation(METHOD, pictures, HEIGHT)
-    alone = validation.score([validation.run(network, 0, 1)])
-    shared = validation.score([validation.run(network, rank, 3) for rank in range(3)])
+def test_shares_of_processes_make_the_score_of_one(images, network):
+    validation = CocoValidation(images, PIPELINE)
+    alone = validation.score([validation.run(network, 0, 1, iter)])
+    shared = validation.score([validation.run(network, rank, 3, iter) for rank in range(3)])
     assert alone['AP'] > 0.05
     assert shared == pytest.approx(alone, abs=1e-9)
 
 
 @pytest.mark.slow
-def test_score_is_the_offline_one(pictures, network, assets, annotations):
-    validation = CocoValidation(METHOD, pictures, HEIGHT)
-    scores = validation.score([validation.run(network, 0, 1)])
+def test_score_is_the_offline_one(images, network, assets, annotations):
+    validation = CocoValidation(images, PIPELINE)
+    scores = validation.score([validation.run(network, 0, 1, iter)])
     learner = LightweightOpenPoseLearner(device='cpu', base_height=HEIGHT, mobilenet_use_stride=False, backend='torch')
     learner.load(assets / 'weights' / 'lwop_omz.pth')
     detections = [
-        coco_detection(pose, image_id)
-        for image_id, path in pictures.entries()
-        for pose in learner.infer(path, track=False)
+        coco_detection(pose, image_id) for image_id, path in images.sources for pose in learner.infer(path, track=False)
     ]
-    ids = [image_id for image_id, _ in pictures.entries()]
+    ids = [image_id for image_id, _ in images.sources]
     assert scores == pytest.approx(coco_score(annotations, detections, ids).as_dict(), abs=1e-6, nan_ok=True)
 
 
-def test_subset_is_the_published_choice(pictures, annotations):
+def test_subset_is_the_published_choice(images, annotations):
     """Thus a recipe's score is that of `evaluate --subset`."""
     every = [image['id'] for image in json.loads(annotations.read_text())['images']]
     shuffled = list(every)
     random.Random(0).shuffle(shuffled)
-    chosen = [image_id for image_id, _ in pictures.sources]
+    chosen = [image_id for image_id, _ in images.sources]
     assert chosen == sorted(shuffled[:10], key=every.index)
-    assert {each['image_id'] for each in pictures.truth['annotations']} <= set(chosen)
-    assert len(pictures.truth['images']) == len(pictures) == 10
+    assert {each['image_id'] for each in images.truth['annotations']} <= set(chosen)
+    assert len(images.truth['images']) == len(images) == 10
 
 
-def test_subset_of_drawn_pictures_is_chosen_alike():
+def test_subset_of_drawn_images_is_chosen_alike():
     shuffled = list(range(12))
     random.Random(0).shuffle(shuffled)
-    chosen = drawn_pictures(SyntheticPeople(12, (64, 64), (1, 1)), 4)
+    chosen = dataset_images(SyntheticPeople(12, (64, 64), (1, 1)), 4)
     assert [image_id for image_id, _ in chosen.sources] == sorted(shuffled[:4])
     assert [image['id'] for image in chosen.truth['images']] == sorted(shuffled[:4])
 
 
-def test_parts_are_scored_together_under_ids_of_their_own():
-    parts = [drawn_pictures(SyntheticPeople(count, (64, 64), (1, 1), seed)) for count, seed in ((3, 1), (2, 2))]
-    both = together(parts)
+def test_datasets_are_combined_under_new_ids():
+    parts = [dataset_images(SyntheticPeople(count, (64, 64), (1, 1), seed)) for count, seed in ((3, 1), (2, 2))]
+    both = combined(parts)
     assert [image_id for image_id, _ in both.sources] == [image['id'] for image in both.truth['images']] == [*range(5)]
     assert sorted(each['image_id'] for each in both.truth['annotations']) == [0, 1, 2, 3, 4]
-    drawn = dict(both.entries())
-    for place, (_, original) in enumerate([*parts[0].entries(), *parts[1].entries()]):
-        assert (drawn[place] == original).all()
-    assert sorted(image_id for rank in (0, 1) for image_id, _ in both.entries(rank, 2)) == [*range(5)]
+    drawn = dict(map(entry, both.sources))
+    for place, source in enumerate([*parts[0].sources, *parts[1].sources]):
+        assert (drawn[place] == entry(source)[1]).all()
 
 
 def test_perfect_poses_score_one():
@@ -95,8 +93,8 @@ def test_perfect_poses_score_one():
     from pose_estimation_ros.core.pose import Pose
 
     people = SyntheticPeople(4, (128, 128), (1, 1), 5)
-    pictures = drawn_pictures(people)
-    validation = CocoValidation(METHOD, pictures, HEIGHT)
+    images = dataset_images(people)
+    validation = CocoValidation(images, PIPELINE)
     found = []
     for index in range(4):
         for person in people.sample(index).joints:

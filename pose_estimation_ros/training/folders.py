@@ -1,4 +1,4 @@
-"""Where a training writes. Imports no torch."""
+"""The files of a training. Imports no torch."""
 
 import math
 import re
@@ -10,22 +10,22 @@ BEST = 'best.pth'
 
 
 @dataclass(frozen=True)
-class Places:
+class TrainingFolders:
     """The folders of one training."""
 
     checkpoints: Path
     logs: Path
     """TensorBoard's."""
-    pictures: Path
+    images: Path
 
     @classmethod
-    def under(cls, folder: Path) -> 'Places':
-        """Return the places within one folder."""
+    def under(cls, folder: Path) -> 'TrainingFolders':
+        """Return the folders within one folder."""
         return cls(folder / 'checkpoints', folder / 'logs', folder / 'pictures')
 
     @property
     def best(self) -> Path:
-        """The checkpoint that validated best."""
+        """The checkpoint with the best validation score."""
         return self.checkpoints / BEST
 
     def checkpoint(self, iteration: int) -> Path:
@@ -33,7 +33,7 @@ class Places:
         return self.checkpoints / f'checkpoint_iter_{iteration}.pth'
 
     def written(self) -> list[Path]:
-        """Return the checkpoints that are there, the newest last; the best one is not counted."""
+        """Return the numbered checkpoints that exist, the newest last."""
         return [path for _, path in _numbered(self.checkpoints)]
 
 

@@ -1,0 +1,108 @@
+"""Images with the COCO annotations that poses found in them are scored against, and boxes around their people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
+from pose_estimation_ros.evaluation.dataset import Dataset, published_subset
+from pose_estimation_ros.evaluation.detections import read_boxes
+from pose_estimation_ros.evaluation.ground_truth import coco_truth, read_truth, truth_boxes
+from pose_estimation_ros.evaluation.run import Entry
+
+BoxSource = Literal['ground_truth', 'whole_image', 'detector'] | str | Path
+"""Where boxes come from; a path is a file of COCO's detection results."""
+
+GROUND_TRUTH, WHOLE_IMAGE, DETECTOR = 'ground_truth', 'whole_image', 'detector'
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetImage:
+    """An image of a dataset that is no file."""
+
+    dataset: KeypointDataset
+    index: int
+
+    def pixels(self) -> ByteArray:
+        """Return it as (H, W, 3) BGR."""
+        return self.dataset.sample(self.index).image
+
+
+Source = tuple[int, Path | DatasetImage]
+"""An image id, and where the image is."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
+    """Images and their ground truth."""
+
+    truth: dict[str, Any]
+    """COCO keypoint annotations of these images and no others."""
+    sources: Sequence[Source]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def subset(self, count: int) -> 'ScoredImages':
+        """Return the published choice of `count` images; 0 for all."""
+        if not count or count >= len(self):
+            return self
+        chosen = set(published_subset([image_id for image_id, _ in self.sources], count))
+        truth = {
+            **self.truth,
+            'images': [image for image in self.truth['images'] if image['id'] in chosen],
+            'annotations': [each for each in self.truth['annotations'] if each['image_id'] in chosen],
+        }
+        return ScoredImages(truth, [source for source in self.sources if source[0] in chosen])
+
+
+def entry(source: Source) -> Entry:
+    """Return an image's id, and its file or pixels."""
+    image_id, image = source
+    return image_id, image.pixels() if isinstance(image, DatasetImage) else image
+
+
+def coco_images(images: Path, annotations: Path) -> ScoredImages:
+    """Return the images of a folder and an annotation file; raises DatasetError."""
+    coco = Dataset(annotations, read_truth(annotations))
+    return ScoredImages(coco.truth, coco.image_files(images, coco.image_ids()))
+
+
+def dataset_images(dataset: KeypointDataset, limit: int = 0) -> ScoredImages:
+    """Return the published choice of any dataset's images, 0 for all; each is loaded once for its ground truth."""
+    chosen = published_subset(range(len(dataset)), limit or len(dataset))
+    truth = coco_truth(((index, dataset.sample(index)) for index in chosen), dataset.skeleton)
+    return ScoredImages(truth, [(index, DatasetImage(dataset, index)) for index in chosen])
+
+
+def combined(parts: Sequence[ScoredImages]) -> ScoredImages:
+    """Return the images of several datasets as one, under new ids."""
+    if len(parts) == 1:
+        return parts[0]
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    sources: list[Source] = []
+    for part in parts:
+        new = {image_id: len(sources) + place for place, (image_id, _) in enumerate(part.sources)}
+        images += [{**image, 'id': new[image['id']]} for image in part.truth['images'] if image['id'] in new]
+        for each in part.truth['annotations']:
+            annotations.append({**each, 'id': len(annotations) + 1, 'image_id': new[each['image_id']]})
+        sources += [(new[image_id], source) for image_id, source in part.sources]
+    return ScoredImages({**parts[0].truth, 'images': images, 'annotations': annotations}, sources)
+
+
+def boxes_for(source: BoxSource, truth: dict[str, Any]) -> dict[int, Boxes] | None:
+    """Return boxes by image id, None where a detector or the whole image gives them; raises EvaluationError."""
+    if source in (WHOLE_IMAGE, DETECTOR):
+        return None
+    if source == GROUND_TRUTH:
+        return truth_boxes(truth)
+    if not Path(source).is_file():
+        raise SettingsError(
+            f'boxes must be {GROUND_TRUTH}, {WHOLE_IMAGE}, {DETECTOR} or a file of COCO detections, got {str(source)!r}'
+        )
+    return read_boxes(Path(source))

@@ -1,0 +1,102 @@
+"""`eval` of the learners: COCO's numbers on a dataset, in the published form."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.boxes import Boxes
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.files import make_folder
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
+from pose_estimation_ros.evaluation.detections import write_detections
+from pose_estimation_ros.evaluation.mpii import require_mpii
+from pose_estimation_ros.evaluation.run import Entry, evaluate_images
+from pose_estimation_ros.evaluation.scored_images import ScoredImages, entry
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
+from pose_estimation_ros.inference.top_down import TopDown
+from pose_estimation_ros.learners.learner import Learner
+from pose_estimation_ros.learners.settings import TrainingSettings
+
+ESCAPE = 27
+WINDOW = 'evaluation'
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One `eval` of a learner."""
+
+    training: TrainingSettings
+    temp_path: Path
+    silent: bool
+    """Print nothing, show no bar."""
+    verbose: bool
+    """Print COCO's table."""
+
+    def numbers(
+        self, pipeline: PeoplePipeline, images: ScoredImages, boxes: Mapping[int, Boxes] | None = None
+    ) -> dict[str, list[float]]:
+        """Score a pipeline on images, write the detections and return the published numbers.
+
+        `boxes`, by image id, are for a pipeline that takes them. Raises DatasetError and OutputError.
+        """
+        output = self.temp_path / self.training.output_name
+        make_folder(output.parent)
+        viewer = Viewer() if self.training.visualize else None
+        infer = viewer.watching(pipeline.batch) if viewer else pipeline.batch
+        entries: Iterator[Entry] = map(entry, images.sources)
+        entries = viewer.until_closed(entries) if viewer else entries
+        run = evaluate_images(infer, entries, boxes=boxes, total=len(images), progress=not self.silent)
+        write_detections(output, run.detections)
+        score = coco_score(images.truth, run.detections, run.image_ids)
+        if self.verbose and not self.silent:
+            print(score.table())
+        return published_numbers(score)
+
+
+def published_numbers(score: CocoScore) -> dict[str, list[float]]:
+    """Return the dictionary that OpenDR's `eval` returns: five numbers of precision and five of recall."""
+    numbers = list(score.as_dict().values())
+    return {'average_precision': numbers[:5], 'average_recall': numbers[5:]}
+
+
+def mpii_pipeline(learner: Learner, upsample_ratio: int = 4) -> TopDown:
+    """Return a learner's pipeline; raises SettingsError unless it is top-down and finds MPII's joints."""
+    require_mpii(learner.method)
+    pipeline = learner.scoring_pipeline(upsample_ratio)
+    assert isinstance(pipeline, TopDown)
+    return pipeline
+
+
+class Viewer:
+    """Shows one image after another with the people found, until Esc."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def watching(self, infer: Callable[..., list[Result]]) -> Callable[..., list[Result]]:
+        """Return the same function, which also shows what it finds."""
+
+        def watched(images: list[ByteArray], *boxes: Sequence[Boxes]) -> list[Result]:
+            results = infer(images, *boxes)
+            for image, result in zip(images, results, strict=True):
+                self._show(image, result.poses)
+            return results
+
+        return watched
+
+    def until_closed(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """Yield images until the window was closed."""
+        for each in entries:
+            if self.closed:
+                return
+            yield each
+
+    def _show(self, image: ByteArray, poses: list[Pose]) -> None:
+        cv2.imshow(WINDOW, draw_poses(image.copy(), poses))
+        if cv2.waitKey(0) & 0xFF == ESCAPE:
+            self.closed = True
+            cv2.destroyWindow(WINDOW)

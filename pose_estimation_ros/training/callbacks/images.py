@@ -1,0 +1,49 @@
+"""Images that a task draws of its samples, for a file and the loggers."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.training.callbacks.losses import LossLog
+from pose_estimation_ros.training.callbacks.steps import StepCallback
+from pose_estimation_ros.training.modes import evaluating
+from pose_estimation_ros.training.task import Batch
+
+DRAWN = 4
+"""Samples of a batch that are drawn."""
+
+
+class ImageLog(StepCallback):
+    """Every so many steps has the first samples of the batch drawn."""
+
+    def __init__(self, folder: Path, after: int, losses: LossLog) -> None:
+        self._folder, self._after, self._losses = folder, after, losses
+
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        if trainer.global_step % self._after or not trainer.is_global_zero:
+            return
+        few = Batch(batch.inputs[:DRAWN], [target[:DRAWN] for target in batch.targets], batch.keys[:DRAWN])
+        with evaluating(module), torch.no_grad():
+            image = module.task.draw(few)
+        if image is None:
+            return
+        iteration = self._losses.iteration(trainer)
+        with written_whole(self._folder / f'iter_{iteration}.png') as temporary:
+            temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+        for logger in trainer.loggers:
+            _log(logger, image, iteration)
+
+
+def _log(logger: Logger, image: ByteArray, iteration: int) -> None:
+    rgb = np.ascontiguousarray(image[..., ::-1])
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image('pictures', rgb, iteration, dataformats='HWC')
+    elif isinstance(logger, MLFlowLogger):
+        logger.experiment.log_image(logger.run_id, rgb, f'pictures/iter_{iteration}.png')

@@ -1,0 +1,101 @@
+"""Losses of every step, and their means for the loggers.
+
+Lightning's own logging is not used: it reads each value from the device when it is logged, averages over batches
+rather than steps, and does not stop at NaN before a checkpoint is written.
+"""
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from pose_estimation_ros.core.errors import TrainingError
+from pose_estimation_ros.training.callbacks.step_timer import StepTimer
+from pose_estimation_ros.training.callbacks.steps import StepCallback
+from pose_estimation_ros.training.task import Batch
+
+
+class LossLog(StepCallback):
+    """Keeps the loss's parts of each step, and logs their means, the learning rate and the speed at intervals.
+
+    Losses stay on the device until they are logged, so that no step waits for a GPU. They are means over a step's
+    batches and over all processes.
+    """
+
+    state_key = 'journal'
+
+    def __init__(self, timer: StepTimer, log_after: int, first_iteration: int) -> None:
+        self.losses: dict[str, list[float]] = {}
+        """Of each step of this process, by the published names."""
+        self.latest: dict[str, float] = {}
+        """The last entry."""
+        self._timer, self._log_after, self._first_iteration = timer, log_after, first_iteration
+        self._batches: list[Tensor] = []  # of the step that is not complete
+        self._pending: list[Tensor] = []  # steps whose values are still on the device
+        self._unlogged = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {'first_iteration': self._first_iteration}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._first_iteration = state_dict['first_iteration']
+
+    def iteration(self, trainer: Trainer) -> int:
+        """Return the number of optimiser steps, counted from where the settings say."""
+        return self._first_iteration + trainer.global_step
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._timer.begin_interval()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        parts: dict[str, Tensor] = outputs['parts']
+        if not self.losses:
+            self.losses = {name: [] for name in parts}
+        self._batches.append(torch.stack([parts[name] for name in self.losses]))
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        self._pending.append(torch.stack(self._batches).mean(dim=0))
+        self._batches = []
+        if trainer.global_step % self._log_after == 0:
+            self._log(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._pending or self._unlogged:
+            self._log(trainer)
+
+    def flush(self, trainer: Trainer) -> None:
+        """Read the losses from the device; raises TrainingError where one is not finite."""
+        if not self._pending:
+            return
+        steps = torch.stack(self._pending)  # (steps, parts)
+        self._pending = []
+        values = trainer.strategy.reduce(steps, reduce_op='mean')
+        first = self.iteration(trainer) - len(steps) + 1
+        for number, row in enumerate(values.cpu().tolist()):
+            for (name, losses), value in zip(self.losses.items(), row, strict=True):
+                if not math.isfinite(value):
+                    raise TrainingError(
+                        f'{name} became {value} at iteration {first + number}; earlier checkpoints are whole: resume'
+                        ' from one with a lower optimizer.lr, or set optimizer.clip_norm'
+                    )
+                losses.append(value)
+        self._unlogged += len(steps)
+
+    def _log(self, trainer: Trainer) -> None:
+        """Pass the means since the last entry to the loggers, which know which process writes."""
+        self.flush(trainer)
+        recent = {name: losses[-self._unlogged :] for name, losses in self.losses.items()}
+        entry = {name: sum(losses) / len(losses) for name, losses in recent.items()}
+        entry['loss'] = sum(entry.values())
+        entry['lr'] = float(trainer.optimizers[0].param_groups[0]['lr'])
+        self.latest = {**entry, **self._timer.speed()}
+        self._unlogged = 0
+        self._timer.begin_interval()
+        for logger in trainer.loggers:
+            logger.log_metrics(self.latest, step=self.iteration(trainer))

@@ -1,0 +1,143 @@
+"""Validation of the weights that would be used.
+
+Lightning's validation loop is not used: a validation here runs inference over images of any size, is shared by
+processes without duplicates, stops at a signal with a checkpoint, and resumes by running again.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
+from tqdm import tqdm
+
+from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints
+from pose_estimation_ros.training.callbacks.ema import MovingAverage
+from pose_estimation_ros.training.callbacks.losses import LossLog
+from pose_estimation_ros.training.callbacks.steps import StepCallback, due
+from pose_estimation_ros.training.callbacks.stopping import StopOnRequest
+from pose_estimation_ros.training.modes import evaluating
+from pose_estimation_ros.training.settings import EngineSettings
+from pose_estimation_ros.training.task import Batch, Task
+
+LOG = logging.getLogger(__name__)
+
+
+class ValidationInterrupted(Exception):  # noqa: N818  # ends a loop, nothing is wrong
+    """A validation was asked to stop; never leaves this module."""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """Replaces the results of a process that did not complete its share."""
+
+
+class Validator(StepCallback):
+    """Validates every so many steps and at the last one."""
+
+    state_key = 'validator'
+
+    def __init__(
+        self,
+        task: Task,
+        settings: EngineSettings,
+        last: int,
+        average: MovingAverage | None,
+        losses: LossLog,
+        checkpoints: Checkpoints,
+        stopping: StopOnRequest,
+    ) -> None:
+        assert task.validation is not None
+        self.results: list[dict[str, float]] = []
+        """Scores by name, with their iteration."""
+        self._validation, self._unit = task.validation, task.unit
+        self._after, self._shown, self._last = settings.trainer.val_after, settings.logging.progress, last
+        self._network: nn.Module = average.network if average else task.network
+        self._losses, self._checkpoints, self._stopping = losses, checkpoints, stopping
+        self._pending = False  # the last validation that was due has been interrupted
+
+    @property
+    def best(self) -> dict[str, float] | None:
+        """The best result so far by its first score."""
+        return max(self.results, key=_first_score) if self.results else None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        if self._pending:
+            self._validate(trainer)
+
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        if due(trainer.global_step, self._after, self._last):
+            self._validate(trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._pending and not self._stopping.stopped:  # resumed after the last step
+            self._validate(trainer)
+
+    def _validate(self, trainer: Trainer) -> None:
+        self._losses.flush(trainer)  # stops at NaN, rather than score it
+        scores = self._scores(trainer)
+        self._pending = scores is None
+        if scores is None:
+            self._stopping.stop(trainer)
+            return
+        iteration = self._losses.iteration(trainer)
+        self._log(trainer, scores, iteration)
+        result = {**scores, 'iteration': float(iteration)}
+        self.results.append(result)
+        if self.best is result:
+            self._checkpoints.write_best(trainer)
+        if trainer.is_global_zero:
+            LOG.info('iteration %d: %s', iteration, ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
+
+    def _scores(self, trainer: Trainer) -> dict[str, float] | None:
+        """Return the score of all processes together, None where one was asked to stop before it was done."""
+        if trainer.world_size > 1:
+            _take_statistics_of_first(self._network)
+
+        def progress(items: Sequence[Any]) -> Iterator[Any]:
+            hidden = not (self._shown and trainer.is_global_zero)
+            with tqdm(total=len(items), desc='validating', unit=self._unit, leave=False, disable=hidden) as bar:
+                for item in items:
+                    if self._stopping.requested():
+                        raise ValidationInterrupted
+                    yield item
+                    bar.update()
+
+        part: Any = Interrupted()
+        with evaluating(self._network), contextlib.suppress(ValidationInterrupted):
+            part = self._validation.run(self._network, trainer.global_rank, trainer.world_size, progress)
+        parts = [part]
+        if trainer.world_size > 1:
+            parts = [None] * trainer.world_size
+            torch.distributed.all_gather_object(parts, part)
+        return None if any(isinstance(each, Interrupted) for each in parts) else self._validation.score(parts)
+
+    def _log(self, trainer: Trainer, scores: dict[str, float], iteration: int) -> None:
+        """Log under published tags where names may have any characters, under short names elsewhere."""
+        tagged = {self._validation.tag(name): value for name, value in scores.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(tagged if isinstance(logger, TensorBoardLogger) else scores, step=iteration)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {'results': self.results, 'owed': self._pending}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.results = state_dict['results']
+        self._pending = state_dict.get('owed', False)
+
+
+@torch.no_grad()
+def _take_statistics_of_first(network: nn.Module) -> None:
+    """Give all processes the batch norms' statistics of the first one, which are saved; parameters are alike."""
+    for buffer in network.buffers():
+        torch.distributed.broadcast(buffer, src=0)
+
+
+def _first_score(result: dict[str, float]) -> float:
+    return next(iter(result.values()))

@@ -1,0 +1,237 @@
+"""Feature distillation: a network also learns the inner layers of a teacher (FitNets, arXiv 1412.6550).
+
+For each layer a 1x1 convolution, the adapter, predicts the teacher's features from the student's. Adapters are trained
+with the student and serve the training alone: no published weights hold them. The teacher is run in every step on the
+student's own inputs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pose_estimation_ros.core.arrays import ByteArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.training.modes import evaluating
+from pose_estimation_ros.training.task import Batch, Task
+
+LR_FACTOR = 3.0
+"""Learning rate of adapters, which start from nothing, relative to the network's."""
+FLOOR = 0.05
+"""Share of a layer's spread that is added to each channel's, or nearly constant channels would dominate the loss."""
+PROBE = 64
+"""Side in pixels of the input that shows the sizes of features."""
+
+
+class FeatureDistillation(Task):
+    """A task whose network also learns a teacher's features."""
+
+    def __init__(self, task: Task, teacher: nn.Module, layers: Sequence[str], weight: float) -> None:
+        """Wrap a task.
+
+        Args:
+            task: What is trained.
+            teacher: A network that takes the same inputs; it is run, never changed.
+            layers: Paths of modules that both networks have and whose outputs are maps of the same size.
+            weight: Factor on the sum of the layers' errors.
+
+        Raises:
+            SettingsError: A network has no such layer, or sizes differ.
+
+        """
+        self.task, self.network, self.data = task, task.network, task.data
+        self.validation, self.unit, self.parameters = task.validation, task.unit, task.parameters
+        self.teacher = Teacher(teacher, layers)
+        self.auxiliary: FeatureLoss = FeatureLoss(task, teacher, layers)
+        self._layers, self._weight = tuple(layers), weight
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the task's losses and `features_loss`."""
+        student: dict[str, Tensor] = {}
+        inputs: list[Tensor] = []
+        recorder = self.network.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
+        try:
+            with recording(self.network, self._layers, student.setdefault):
+                losses = self.task.losses(batch)
+        finally:
+            recorder.remove()
+        return {**losses, 'features_loss': self._weight * self.auxiliary(student, self.teacher(inputs[0]))}
+
+    def parameter_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the task's groups and one of the adapters."""
+        adapters = list(self.auxiliary.layers.parameters())
+        own = {'params': adapters, 'lr': LR_FACTOR * lr, 'weight_decay': 0.0}
+        return [*self.task.parameter_groups(lr, weight_decay), own]
+
+    def draw(self, batch: Batch) -> ByteArray | None:
+        """Return the task's image."""
+        return self.task.draw(batch)
+
+
+class Teacher:
+    """A network that is run and never changed.
+
+    No module, so that its tensors are in no optimiser and no checkpoint, and no training mode reaches them.
+    """
+
+    def __init__(self, network: nn.Module, layers: Sequence[str]) -> None:
+        network.eval().requires_grad_(False)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._layers = tuple(layers)
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Return the features of each layer, (N, C, h, w); what follows the last of them is not computed."""
+        if next(self.network.parameters()).device != inputs.device:
+            self.network.to(inputs.device)
+        features: dict[str, Tensor] = {}
+
+        def record(name: str, output: Tensor) -> None:
+            features.setdefault(name, output)
+            if len(features) == len(self._layers):
+                raise _Complete
+
+        with recording(self.network, self._layers, record), suppress(_Complete):
+            self.network(inputs)
+        return features
+
+
+class Adapter(nn.Module):
+    """One layer: the adapter, and what the teacher's features are normalised by."""
+
+    mean: Tensor
+    scale: Tensor
+    """(C,): zeros until measured."""
+
+    def __init__(self, own_channels: int, channels: int) -> None:
+        super().__init__()
+        self.adapter = nn.Conv2d(own_channels, channels, 1)
+        self.register_buffer('mean', torch.zeros(channels))
+        self.register_buffer('scale', torch.zeros(channels))
+
+    @torch.no_grad()
+    def measure(self, features: Tensor) -> None:
+        """Take mean and spread from a teacher's features (N, C, h, w), those of all processes together."""
+        exact = features.double()
+        moments = [torch.ones_like(exact), exact, exact.square()]
+        sums = torch.stack([moment.sum(dim=(0, 2, 3)) for moment in moments])  # (3, C)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(sums)
+        mean, square = sums[1:] / sums[0]  # (C,) each
+        spread = (square - mean.square()).clamp(min=0).sqrt()
+        whole = (square.mean() - mean.mean().square()).clamp(min=0).sqrt()
+        self.mean.copy_(mean)
+        self.scale.copy_(spread + FLOOR * whole + 1e-6)
+
+    def forward(self, own: Tensor, features: Tensor) -> Tensor:
+        """Return the mean squared error of the prediction, in normalised units."""
+        wanted = (features.float() - self.mean[:, None, None]) / self.scale[:, None, None]
+        predicted: Tensor = self.adapter(own)
+        return (predicted.float() - wanted).square().mean()
+
+
+class FeatureLoss(nn.Module):
+    """The adapters of all layers, beside the task's own auxiliary modules."""
+
+    def __init__(self, task: Task, teacher: nn.Module, layers: Sequence[str]) -> None:
+        super().__init__()
+        own, taught = _channels(task.network, layers, 'the student'), _channels(teacher, layers, 'the teacher')
+        for name in layers:
+            _require_same_size(name, own[name], taught[name])
+        self.layers = nn.ModuleDict({_key(name): Adapter(own[name][1], taught[name][1]) for name in layers})
+        self.task = task.auxiliary
+        self._names, self._measured = tuple(layers), False
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
+        """Return the sum of the layers' errors; the first batch, unless a checkpoint did, says the spread."""
+        adapters: dict[str, Any] = {name: self.layers[_key(name)] for name in self._names}
+        if not self._measured:
+            for name, adapter in adapters.items():
+                if not bool(adapter.scale.any()):
+                    adapter.measure(teacher[name])
+            self._measured = True
+        return torch.stack([adapter(student[name], teacher[name]) for name, adapter in adapters.items()]).sum()
+
+
+class _Complete(Exception):  # noqa: N818  # ends a forward pass, nothing is wrong
+    pass
+
+
+@contextmanager
+def recording(network: nn.Module, layers: Sequence[str], record: Callable[[str, Any], object]) -> Iterator[None]:
+    """Call `record` with the outputs of layers while a network runs, and leave no hooks behind."""
+
+    def hook(name: str, _: nn.Module, __: Any, output: Any) -> None:
+        record(name, output)
+
+    handles = [network.get_submodule(name).register_forward_hook(partial(hook, name)) for name in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _key(layer: str) -> str:
+    """Return a layer's path as torch lets a module be called."""
+    return layer.replace('.', '/')
+
+
+def _channels(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's features for a small input; raises SettingsError where there are none."""
+    seen: dict[str, tuple[Any, int]] = {}
+    for name in layers:
+        _require_module(network, name, whose)
+
+    def record(name: str, output: Any) -> None:
+        seen.setdefault(name, (output, _version(output)))
+
+    with evaluating(network), torch.no_grad(), recording(network, layers, record):
+        network(torch.zeros(1, 3, PROBE, PROBE))
+    for name in layers:
+        output, version = seen.get(name, (None, 0))
+        if not isinstance(output, Tensor) or output.dim() != 4:
+            raise _wrong(
+                name, 'must name modules whose output is maps (N, C, h, w)', 'has other outputs', network, whose
+            )
+        if _version(output) != version:
+            expected = 'must name modules whose output is not overwritten'
+            raise _wrong(name, expected, 'the next module overwrites', network, whose)
+    return {name: tuple(seen[name][0].shape) for name in layers}
+
+
+def _version(output: Any) -> int:
+    return int(getattr(output, '_version', 0))
+
+
+def _require_module(network: nn.Module, name: str, whose: str) -> None:
+    try:
+        network.get_submodule(name)
+    except AttributeError:
+        raise _wrong(name, 'must name modules of both networks', 'does not exist', network, whose) from None
+
+
+def _wrong(name: str, expected: str, fault: str, network: nn.Module, whose: str) -> SettingsError:
+    """Return an error that lists the modules beside the one that was named, as far as its path exists."""
+    path, module = '', network
+    for part in name.split('.'):
+        children = dict(module.named_children())
+        if part not in children or not dict(children[part].named_children()):
+            break
+        path, module = f'{path}{part}.', children[part]
+    beside = ', '.join(path + child for child, _ in module.named_children())
+    return SettingsError(f'teacher.features {expected}, got {name!r}, which {fault} in {whose}; there are {beside}')
+
+
+def _require_same_size(name: str, own: tuple[int, ...], taught: tuple[int, ...]) -> None:
+    if own[2:] != taught[2:]:
+        sizes = [f'{height}x{width}' for height, width in (taught[2:], own[2:])]
+        raise SettingsError(
+            f'teacher.features must name modules of the same stride in both networks, got {name!r} with maps of'
+            f' {sizes[0]} in the teacher and {sizes[1]} in the student for an input of {PROBE}x{PROBE}; name others,'
+            ' or a teacher.network of the same stride'
+        )

@@ -1,0 +1,149 @@
+"""Opening the teachers that a recipe names, and the training data that one of them completes."""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from tqdm import tqdm
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.transforms import Compose, camera_like
+from pose_estimation_ros.inference.backends.backend import BackendSettings
+from pose_estimation_ros.inference.backends.opening import open_backend
+from pose_estimation_ros.inference.pipeline import Pipeline
+from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.models.arguments import ModelArguments
+from pose_estimation_ros.models.folder import find_model, read_bytes
+from pose_estimation_ros.models.store import ModelStore
+from pose_estimation_ros.training.distillation.maps import (
+    DistillationData,
+    LearnsMaps,
+    MapStore,
+    StoredMaps,
+    StoredOrTransformed,
+    Teacher,
+    store_maps,
+)
+from pose_estimation_ros.training.pose.datasets import make_transform, training_dataset
+from pose_estimation_ros.training.pose.recipe import DatasetSettings, PoseRecipe, TransformSettings
+from pose_estimation_ros.training.pose.task import PoseData
+
+NOT_STORED = ('head_boxes', 'person_scale', 'person_rotation')
+"""Settings that no stored input depends on."""
+
+
+def open_feature_teacher(method: Method, path: Path) -> nn.Module:
+    """Return the network of a checkpoint; raises WeightsError where it cannot be read or is of another method."""
+    state_dict, options = method.read_checkpoint(path)
+    teacher: nn.Module = method.network(options)
+    method.fit_weights(teacher, state_dict, str(path))
+    return teacher
+
+
+def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool = True) -> PoseData:
+    """Return a recipe's training data with a teacher's maps, storing these first.
+
+    Args:
+        data: The recipe's data without its teacher.
+        method: The recipe's.
+        recipe: One that names a teacher's weights.
+        alone: Whether this is the only process; several cannot store maps.
+
+    Raises:
+        SettingsError: Maps are not stored yet and cannot be by several processes, or others are stored; the method does
+            not learn from maps.
+        WeightsError: The teacher cannot be read.
+        OutputError: The disk is full.
+
+    """
+    objective = data.objective
+    if not isinstance(objective, LearnsMaps):
+        raise SettingsError(f"teacher.weights: networks of {method.name} cannot learn a teacher's maps")
+    store = _store(recipe)
+    plain = make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
+    if store.written() < store.count:
+        if not alone:
+            raise SettingsError(
+                f"the teacher's maps in {store.folder} must be stored by one process: run the recipe there first,"
+                ' with --trainer.limit_batches 1'
+            )
+        taught = training_dataset(_taught(recipe), recipe.data.root, method)
+        _store_with_progress(store, DistillationData(taught, plain, objective), method, recipe)
+    settings, stride = recipe.teacher, method.options(recipe.network).stride
+    samples: Any = StoredMaps(
+        store, method.output_channels, stride, method.skeleton, settings.sure_joints, settings.balance_views
+    )
+    labelled = [dataset for dataset in recipe.data.train if not dataset.teacher]
+    if labelled:
+        weights = [sum(each.weight for each in datasets) for datasets in (_taught(recipe), labelled)]
+        samples = Mixture([samples, training_dataset(labelled, recipe.data.root, method)], weights)
+    colours = camera_like() if recipe.transform.camera_like else ()
+    transform = Compose((StoredOrTransformed(objective.mirror_targets, plain), *colours))
+    return DistillationData(samples, transform, objective)
+
+
+def _taught(recipe: PoseRecipe) -> list[DatasetSettings]:
+    """Return the datasets that a teacher labels; raises SettingsError where there is none."""
+    datasets = [dataset for dataset in recipe.data.train if dataset.teacher]
+    if not datasets:
+        raise SettingsError(
+            'teacher.weights names a teacher, but every dataset of data.train has teacher: false; set it to true for'
+            ' one'
+        )
+    return datasets
+
+
+def _store(recipe: PoseRecipe) -> MapStore:
+    """Return the store of a recipe, described by all that inputs and maps depend on."""
+    teacher = recipe.teacher
+    description = {
+        'teacher': Path(teacher.weights).name,
+        'precision': teacher.precision,
+        'sha256': fingerprint(find_model(Path(teacher.weights)).path),
+        'train': [_changed(dataset) for dataset in _taught(recipe)],
+        'transform': _changed(replace(recipe.transform, camera_like=False)),
+        'objective': recipe.objective,
+        'seed': recipe.seed,
+    }
+    return MapStore(Path(recipe.data.root) / teacher.keep, teacher.count, recipe.transform.size, description)
+
+
+def _changed(settings: DatasetSettings | TransformSettings) -> dict[str, Any]:
+    """Return the settings that are not at their default: a field that a later version adds changes no description."""
+    usual = {each.name: each.default for each in fields(settings)}
+    return {name: value for name, value in asdict(settings).items() if name not in NOT_STORED and value != usual[name]}
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of a model file's content, whatever it is called; of an OpenVINO file with its weights."""
+    digest = hashlib.sha256(read_bytes(path))
+    if path.suffix == '.xml':
+        digest.update(read_bytes(path.with_suffix('.bin')))
+    return digest.hexdigest()
+
+
+def _store_with_progress(store: MapStore, data: DistillationData, method: Method, recipe: PoseRecipe) -> None:
+    settings = BackendSettings(precision=recipe.teacher.precision)
+    teacher = open_map_teacher(method, Path(recipe.teacher.weights), recipe.transform.size, settings)
+    hidden = not recipe.logging.progress
+    with tqdm(total=store.count, desc="teacher's maps", unit='image', disable=hidden, file=sys.stderr) as bar:
+        store_maps(store, data, recipe.seed, teacher, recipe.trainer.num_workers, bar.update)
+
+
+def open_map_teacher(method: Method, weights: Path, size: int, settings: BackendSettings) -> Teacher:
+    """Return what computes a model's maps of square images; raises WeightsError or BackendError."""
+    explicit = frozenset({'base_height'})
+    model = ModelStore(ModelArguments(method, method.options(), size, method.preprocessing, explicit))
+    model.load(weights)
+    pipeline = Pipeline(open_backend(model.model, settings), method, None, model.loaded.preprocessing, size)
+
+    def teacher(images: Sequence[ByteArray]) -> list[list[FloatArray]]:
+        return [list(output.maps) for output in pipeline.forward(images)]
+
+    return teacher

@@ -1,0 +1,165 @@
+"""From a recipe's datasets to annotated images in a method's skeleton."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.arrays import BoolArray
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
+from pose_estimation_ros.data.datasets.collage import Collage
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
+from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.datasets.mpii import MpiiPersons
+from pose_estimation_ros.data.datasets.portraits import Portraits
+from pose_estimation_ros.data.datasets.synthetic_people import TRAINING_SCENE, SyntheticPeople
+from pose_estimation_ros.data.datasets.wrappers import CachedDataset, InSkeleton, Persons, Unlabelled
+from pose_estimation_ros.data.transforms import (
+    Compose,
+    Transform,
+    camera_like,
+    letterboxed,
+    varied,
+    whole_picture,
+)
+from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.training.pose.recipe import DatasetSettings, TransformSettings
+
+
+@dataclass(frozen=True)
+class DatasetKind:
+    """How a kind of dataset is opened, and what its samples are."""
+
+    open: Callable[[DatasetSettings, Path], KeypointDataset]
+    """From settings and root folder; raises SettingsError where a path does not exist."""
+    by_person: bool = False
+    """Whether each sample is of one person, who comes first."""
+    coco_files: bool = False
+    """Whether `images` and `annotations` are those of a COCO dataset."""
+
+
+def _annotated(make: Callable[[Path, Path], Any]) -> Callable[[DatasetSettings, Path], KeypointDataset]:
+    """Return what opens a folder of images and a file of annotations."""
+
+    def opened(settings: DatasetSettings, root: Path) -> KeypointDataset:
+        dataset = make(*_paths(settings, root))
+        if not settings.limit:  # those who train on a few may have no more files
+            dataset.check_files()
+        return dataset  # type: ignore[no-any-return]
+
+    return opened
+
+
+def _leeds(settings: DatasetSettings, root: Path) -> KeypointDataset:
+    return LeedsSportsExtended(_existing(settings, root, 'images'), from_behind=settings.from_behind)
+
+
+def _synthetic(settings: DatasetSettings, root: Path) -> KeypointDataset:
+    looks = replace(TRAINING_SCENE, person_height=settings.person_height)
+    people = SyntheticPeople(settings.count, settings.size, settings.persons, settings.seed, looks)
+    if not settings.keep:
+        return people
+    drawn_by = {'size': settings.size, 'persons': settings.persons, 'seed': settings.seed}
+    return CachedDataset(people, root / settings.keep, {**drawn_by, 'settings': str(people.settings)})
+
+
+KINDS: dict[str, DatasetKind] = {
+    'coco': DatasetKind(_annotated(CocoKeypoints), coco_files=True),
+    'coco_main_persons': DatasetKind(_annotated(CocoMainPersons), by_person=True, coco_files=True),
+    'coco_persons': DatasetKind(_annotated(coco_persons), by_person=True, coco_files=True),
+    'mpii': DatasetKind(_annotated(MpiiPersons), by_person=True),
+    'leeds': DatasetKind(_leeds, by_person=True),
+    'synthetic': DatasetKind(_synthetic),
+}
+"""By `kind` in a recipe."""
+
+
+def training_dataset(settings: Sequence[DatasetSettings], root: str, method: Method) -> KeypointDataset:
+    """Return datasets as one, mixed by their weights; raises SettingsError where there is none."""
+    if not settings:
+        raise SettingsError('data.train names no images to train on; give a recipe with --config, or data.train')
+    opened = [_prepared(each, open_dataset(each, Path(root)), method) for each in settings]
+    return opened[0] if len(opened) == 1 else Mixture(opened, [each.weight for each in settings])
+
+
+def open_dataset(settings: DatasetSettings, root: Path) -> KeypointDataset:
+    """Open one dataset; raises SettingsError where a path does not exist."""
+    dataset = KINDS[settings.kind].open(settings, root)
+    dataset = Portraits(dataset, settings.portraits, settings.seed) if any(settings.portraits) else dataset
+    return First(dataset, settings.limit) if settings.limit and settings.limit < len(dataset) else dataset
+
+
+def coco_paths(settings: DatasetSettings, root: Path) -> tuple[Path, Path] | None:
+    """Return folder and annotation file of a COCO dataset, None for others; raises SettingsError."""
+    return _paths(settings, root) if KINDS[settings.kind].coco_files else None
+
+
+def _prepared(settings: DatasetSettings, dataset: KeypointDataset, method: Method) -> KeypointDataset:
+    """Return a dataset as a method is trained on it."""
+    dataset = dataset if dataset.skeleton is method.skeleton else InSkeleton(dataset, method.skeleton)
+    if not settings.labels:
+        if method.sees == 'person':
+            raise SettingsError(f'data.train: labels: false is for bottom-up methods, {method.name} is top-down')
+        dataset = Unlabelled(dataset)
+    rows, columns = settings.collage
+    whole = rows == columns == 1
+    dataset = dataset if whole else Collage(dataset, rows, columns, seed=settings.seed)
+    alone = KINDS[settings.kind].by_person and whole
+    return Persons(dataset) if method.sees == 'person' and not alone else dataset
+
+
+def _paths(settings: DatasetSettings, root: Path) -> tuple[Path, Path]:
+    return _existing(settings, root, 'images'), _existing(settings, root, 'annotations')
+
+
+def _existing(settings: DatasetSettings, root: Path, field: str) -> Path:
+    path = root / str(getattr(settings, field))
+    if not path.exists():
+        raise SettingsError(
+            f'data: the {field} of the {settings.kind} dataset are not at {path}; set data.root to the folder that they'
+            ' lie in'
+        )
+    return path
+
+
+class First(KeypointDataset):
+    """The first samples of a dataset."""
+
+    def __init__(self, dataset: KeypointDataset, count: int) -> None:
+        self.skeleton = dataset.skeleton
+        self._dataset, self._count = dataset, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def annotated(self) -> BoolArray:
+        """Return what the dataset says."""
+        return self._dataset.annotated
+
+    def load_sample(self, index: int) -> Loaded:
+        """Return one of the dataset's samples."""
+        return self._dataset.load_sample(index)
+
+
+def make_transform(settings: TransformSettings, method: Method, options: Any) -> Transform:
+    """Return the transform of samples to network inputs of one size; raises SettingsError."""
+    skeleton = method.skeleton
+    colours = camera_like() if settings.camera_like else ()
+    if method.sees == 'person':
+        if settings.kind != 'published':
+            raise SettingsError(f'transform.kind must be published for {method.name}, got {settings.kind}')
+        return method.augmentation(options, colours, scale=settings.person_scale, rotation=settings.person_rotation)
+    if settings.size % options.stride:
+        raise SettingsError(
+            f'transform.size must be a multiple of the stride {options.stride} of the network, got {settings.size}'
+        )
+    if settings.kind == 'letterboxed':
+        return Compose((letterboxed(settings.size), *colours))
+    if settings.kind == 'varied':
+        return Compose((varied(settings.size, skeleton, settings.scale), *colours))
+    if settings.kind == 'whole_picture':
+        return Compose((whole_picture(settings.size, skeleton), *colours))
+    return method.augmentation(options, colours, size=settings.size)

@@ -1,0 +1,63 @@
+"""Images of what a network in training sees: ground truth and prediction beside the maps behind them."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
+from pose_estimation_ros.core.drawing import draw_poses
+from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
+from pose_estimation_ros.inference.backends.backend import pick_outputs
+from pose_estimation_ros.methods.method import Method
+
+TRUTH_COLOUR = (255, 255, 255)
+TRUTH_RIM = (0, 0, 0)
+CAPTION_ROWS = 18
+CAPTIONS = ('people', 'target', 'predicted')
+
+
+def drawn_row(method: Method, sample: Sample, outputs: Sequence[FloatArray], target: FloatArray) -> ByteArray:
+    """Return people, summed target heatmaps and summed predicted heatmaps of a network input, side by side.
+
+    `outputs` are the network's, (C, h, w) each, `target` the first of its targets, whose first channels are the
+    keypoints' heatmaps.
+    """
+    size = sample.image.shape[:2]
+    chosen = pick_outputs([len(each) for each in outputs], method.output_channels, 'the network')
+    maps = [outputs[place] for place in chosen]
+    poses = method.decoder(method.decoder_names()[0], **method.scoring)(maps, Letterbox.whole(size))
+    people = draw_people(sample.image, sample, poses)
+    sums = [heatmaps[: len(method.skeleton)].sum(axis=0) for heatmaps in (target, maps[0])]
+    return np.hstack([people, *(_coloured(each, sums[0].max(), size) for each in sums)])
+
+
+def stacked_rows(rows: Sequence[ByteArray]) -> ByteArray:
+    """Return rows below each other, with captions above the columns."""
+    below = np.vstack(rows)
+    band = np.zeros((CAPTION_ROWS, below.shape[1], 3), dtype=np.uint8)
+    step = below.shape[1] // len(CAPTIONS)
+    for place, caption in enumerate(CAPTIONS):
+        origin = (place * step + 4, CAPTION_ROWS - 5)
+        cv2.putText(band, caption, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.35, TRUTH_COLOUR, 1, cv2.LINE_AA)
+    return np.vstack([band, below])
+
+
+def draw_people(image: ByteArray, sample: Sample, poses: Sequence[Pose]) -> AnyArray:
+    """Draw the predicted poses, and over them the true keypoints as small white dots."""
+    drawn = draw_poses(image, list(poses))
+    for x, y, flag in sample.joints.reshape(-1, 3):
+        if flag != NOT_LABELLED and np.isfinite([x, y]).all():
+            centre = (round(float(x)), round(float(y)))
+            cv2.circle(drawn, centre, 3, TRUTH_RIM, cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(drawn, centre, 2, TRUTH_COLOUR, cv2.FILLED, cv2.LINE_AA)
+    return drawn
+
+
+def _coloured(total: FloatArray, highest: float, size: tuple[int, int]) -> ByteArray:
+    """Return a map as a coloured image of a size; `highest` is the brightest."""
+    grey = (total / max(highest, 1e-6) * 255).clip(0, 255).astype(np.uint8)
+    enlarged = cv2.resize(grey, size[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.applyColorMap(enlarged, cv2.COLORMAP_VIRIDIS), dtype=np.uint8)

@@ -1,0 +1,193 @@
+"""Recipes for training a pose network. Imports no torch."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pose_estimation_ros.training.recipe import Recipe
+from pose_estimation_ros.training.settings import require
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """One source of images.
+
+    `coco` takes a folder of images and a file of annotations. `coco_main_persons` is the same as prepared for
+    Lightweight OpenPose, with one item for each person who is large and complete enough; `coco_persons` has one item
+    for each person. `mpii` takes the folder of images and train.json or valid.json, with one item for each person.
+    `leeds` takes the folder of Leeds Sports Pose Extended as `images`. `synthetic` draws people on the spot.
+    """
+
+    kind: Literal['coco', 'coco_main_persons', 'coco_persons', 'mpii', 'leeds', 'synthetic']
+    images: str = ''
+    """Folder, below data.root unless absolute."""
+    annotations: str = ''
+    """File, below data.root unless absolute."""
+    head_boxes: str = ''
+    """For validation on `mpii`: the published gt_valid.mat, below data.root unless absolute."""
+    weight: float = 1.0
+    """Relative frequency of this dataset in training."""
+    limit: int = 0
+    """Maximum number of images; 0 for all."""
+    count: int = 1000
+    """Number of synthetic images."""
+    size: tuple[int, int] = (256, 256)
+    """Height and width of synthetic images."""
+    persons: tuple[int, int] = (1, 4)
+    """Minimum and maximum number of people in a synthetic image."""
+    person_height: tuple[float, float] = (0.3, 1.0)
+    """Minimum and maximum height of people in synthetic images, as shares of the image's height."""
+    seed: int = 0
+    """Seed of synthetic images, portraits and collages."""
+    labels: bool = True
+    """Whether to learn from its labels; false leaves all keypoints to a teacher."""
+    teacher: bool = True
+    """Whether a teacher, if there is one, labels it; false learns from its own labels beside the teacher's."""
+    from_behind: bool = False
+    """For `leeds`: only people seen from behind, by their labels."""
+    portraits: tuple[float, float] = (0.0, 0.0)
+    """Crop each image around its first person, upright: minimum and maximum side of the crop in sizes of the person;
+    0 keeps whole images."""
+    collage: tuple[int, int] = (1, 1)
+    """Rows and columns of images that are put together in one, for many small people."""
+    keep: str = ''
+    """Folder, below data.root unless absolute, that stores synthetic images once they are drawn; empty draws them each
+    time."""
+
+    def check(self, name: str) -> None:
+        """Raise SettingsError, with `name` before the field, for values out of range."""
+        require(self.weight > 0, f'{name}.weight must be above 0, got {self.weight}')
+        require(self.limit >= 0, f'{name}.limit must be 0 or more, got {self.limit}')
+        require(self.kind == 'leeds' or not self.from_behind, f'{name}.from_behind is for leeds, got kind {self.kind}')
+        require(min(self.collage) >= 1, f'{name}.collage must be rows and columns above 0, got {list(self.collage)}')
+        require(self.count >= 1, f'{name}.count must be 1 or more, got {self.count}')
+        require(min(self.size) >= 1, f'{name}.size must be height and width above 0, got {list(self.size)}')
+        for field_name, low, least in (('persons', 0, '0 or more'), ('person_height', 1e-9, 'above 0')):
+            values = getattr(self, field_name)
+            rising = low <= values[0] <= values[1]
+            require(rising, f'{name}.{field_name} must be minimum and maximum, {least}, got {list(values)}')
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The datasets."""
+
+    root: str = '.'
+    """Folder that other paths start from."""
+    train: list[DatasetSettings] = field(default_factory=list)
+    """Datasets to train on."""
+    validation: list[DatasetSettings] = field(default_factory=list)
+    """Datasets to score the network on."""
+
+    def __post_init__(self) -> None:
+        for name, datasets in (('train', self.train), ('validation', self.validation)):
+            for index, dataset in enumerate(datasets):
+                dataset.check(f'data.{name}[{index}]')
+
+
+@dataclass(frozen=True)
+class TransformSettings:
+    """From images to network inputs."""
+
+    kind: Literal['published', 'whole_picture', 'varied', 'letterboxed'] = 'published'
+    """published is the method's own augmentation; whole_picture fits the image in and moves it a little; varied crops
+    any part at any of many sizes; letterboxed only fits it in. Top-down methods have published alone."""
+    size: int = 368
+    """Side in pixels of the square network input; top-down methods take it from the network's options."""
+    scale: tuple[float, float] = (0.5, 2.0)
+    """For varied: minimum and maximum length of the image's longer side, in sizes."""
+    person_scale: float = 0.3
+    """For top-down methods: share by which the size varies; 0.25 was published for MPII."""
+    person_rotation: float = 40.0
+    """For top-down methods: degrees of rotation; 30 was published for MPII."""
+    camera_like: bool = False
+    """Also change colours, blur and add noise, as cameras do; not in the published training."""
+
+    def __post_init__(self) -> None:
+        require(self.size >= 32, f'transform.size must be 32 or more, got {self.size}')
+        rising = 0 < self.scale[0] <= self.scale[1]
+        require(rising, f'transform.scale must be minimum and maximum, above 0, got {list(self.scale)}')
+
+
+@dataclass(frozen=True)
+class ValidationSettings:
+    """How networks are scored during training."""
+
+    height: int = 368
+    """Input height in pixels."""
+    flip: bool = False
+    """For top-down methods: average each crop with its mirror image."""
+    limit: int = 250
+    """Images of each dataset, the choice that `evaluate --subset` makes; 0 for all."""
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """Distillation from a trained network: its maps wherever labels say nothing, and its inner layers.
+
+    The maps of `weights` are computed and stored before training, once for all trainings that name the same folder;
+    later epochs change only colours. `network` is run in every step on the student's own inputs. Either may be given
+    without the other.
+    """
+
+    weights: str = ''
+    """Model of the same method, in any form that commands load; empty for none."""
+    count: int = 20000
+    """Number of network inputs to store."""
+    keep: str = 'taught'
+    """Folder for them, below data.root unless absolute."""
+    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32'
+    """Precision of the teacher; bf16 halves the time on processors that have it."""
+    sure_joints: int = 0
+    """Learn only from stored inputs in which the teacher is sure of this many joints, and from a tenth of the others,
+    which show where nobody is."""
+    balance_views: bool = False
+    """Repeat inputs that show people from behind until they are as many as those that show people from the front."""
+    network: str = ''
+    """Torch checkpoint of the same method whose layers are learnt too; empty for none."""
+    features: list[str] = field(default_factory=list)
+    """Layers: paths of modules that both networks have, with maps of the same size, such as model.11 and cpm."""
+    features_weight: float = 10.0
+    """Weight of the layers' errors in the loss. Each is a mean square in units in which the teacher's features vary by
+    about 1."""
+
+    def __post_init__(self) -> None:
+        require(self.sure_joints >= 0, f'teacher.sure_joints must be 0 or more, got {self.sure_joints}')
+        require(self.count >= 1, f'teacher.count must be 1 or more, got {self.count}')
+        finite = 0 <= self.features_weight < math.inf
+        require(finite, f'teacher.features_weight must be 0 or more, got {self.features_weight}')
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        require(not twice, f'teacher.features must name each layer once, got {", ".join(twice)} again')
+        require(
+            bool(self.network) == bool(self.features),
+            'teacher.network and teacher.features must be given together, got'
+            f' {"the network" if self.network else "features"} alone; name the layers to learn and the checkpoint that'
+            ' has them, or neither',
+        )
+
+
+@dataclass(frozen=True)
+class PoseRecipe(Recipe):
+    """All of a pose network's training."""
+
+    method: str = 'lightweight_openpose'
+    """Published system to train."""
+    network: dict[str, Any] = field(default_factory=dict)
+    """Options of the method's network, such as num_refinement_stages."""
+    objective: dict[str, Any] = field(default_factory=dict)
+    """Settings of its targets."""
+    data: DataSettings = field(default_factory=DataSettings)
+    transform: TransformSettings = field(default_factory=TransformSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
+
+    def __post_init__(self) -> None:
+        for index, dataset in enumerate(self.data.train):
+            require(
+                dataset.labels or bool(self.teacher.weights),
+                f'data.train[{index}].labels is false, so that nothing is known about its images; name a teacher with'
+                ' teacher.weights, or set it to true',
+            )
+        for index, dataset in enumerate(self.data.validation):
+            plain = dataset.labels and dataset.collage == (1, 1)
+            require(plain, f'data.validation[{index}] can have neither labels: false nor a collage')

@@ -1,0 +1,114 @@
+"""Training a method's network on annotated images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.data.sample import Sample
+from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.methods.method import Annotation, Method, Objective, Preprocessing
+from pose_estimation_ros.training.pose.images import drawn_row, stacked_rows
+from pose_estimation_ros.training.task import Batch, Task, Validation
+
+
+class Samples(Protocol):
+    """Annotated images by index, as every keypoint dataset offers them."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def sample(self, index: int) -> Sample:
+        """Return one of them."""
+
+
+class PoseData:
+    """Annotated images in a method's skeleton, the transform to network inputs of one size, and the targets."""
+
+    def __init__(self, samples: Samples, transform: Transform, objective: Objective) -> None:
+        self.samples, self.transform, self.objective = samples, transform, objective
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        """Return a transformed sample."""
+        return self.transform(self.samples.sample(index), rng)
+
+    def item(self, index: int, rng: np.random.Generator) -> tuple[ByteArray, Sequence[FloatArray]]:
+        """Return a network input (H, W, 3) uint8 BGR and the objective's targets."""
+        sample = self.sample(index, rng)
+        return np.ascontiguousarray(sample.image), self.targets(sample)
+
+    def targets(self, sample: Sample) -> Sequence[FloatArray]:
+        """Return the objective's targets of a transformed sample."""
+        return self.objective.encode(annotation(sample))
+
+
+def annotation(sample: Sample) -> Annotation:
+    """Return what an objective needs to know of a sample."""
+    return Annotation(sample.joints, sample.mask, sample.annotated, sample.areas)
+
+
+class Normalise(nn.Module):
+    """From images (N, H, W, 3) uint8 BGR to a network's input (N, 3, H, W), in memory still channels last."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self._order = (0, 1, 2) if preprocessing.channel_order == 'bgr' else (2, 1, 0)
+        self.register_buffer('mean', torch.tensor(preprocessing.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer('scale', torch.tensor(preprocessing.scale).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        planes = images.permute(0, 3, 1, 2)[:, list(self._order)].float()  # (N, 3, H, W)
+        normalised: Tensor = (planes - self.mean) * self.scale
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+
+class PoseTask(Task):
+    """A method's network, its objective and annotated images."""
+
+    unit = 'image'
+
+    def __init__(
+        self,
+        method: Method,
+        network: nn.Module,
+        data: PoseData,
+        preprocessing: Preprocessing | None = None,
+        validation: Validation | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the task; `preprocessing` is given where images are not normalised as the method does."""
+        self.method, self.network, self.data = method, network, data
+        self.auxiliary: Normalise = Normalise(preprocessing or method.preprocessing)
+        self.validation, self.parameters = validation, parameters or {}
+
+    def outputs(self, images: Tensor) -> Sequence[Tensor]:
+        """Return the network's outputs for images (N, H, W, 3) uint8 BGR."""
+        outputs: Sequence[Tensor] = self.network(self.auxiliary(images))
+        return outputs
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the objective's losses."""
+        return self.data.objective.loss(self.outputs(batch.inputs), batch.targets)
+
+    def parameter_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the objective's groups."""
+        return self.data.objective.parameter_groups(self.network, lr, weight_decay)
+
+    def draw(self, batch: Batch) -> ByteArray:
+        """Return a row for each image: people, summed target heatmaps, summed predicted heatmaps."""
+        outputs = [each.float().cpu().numpy() for each in self.outputs(batch.inputs)]
+        heatmaps = batch.targets[0].float().cpu().numpy()
+        rows = []
+        for place, key in enumerate(batch.keys.tolist()):
+            sample = self.data.sample(key[-1], np.random.default_rng(key))
+            rows.append(drawn_row(self.method, sample, [each[place] for each in outputs], heatmaps[place]))
+        return stacked_rows(rows)

@@ -1,0 +1,70 @@
+"""The kinds of tasks that recipes name. To add one, write its recipe and its builder and name them here."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pose_estimation_ros.training.task import Task
+
+
+class Builder(Protocol):
+    """What turns a recipe into a task and a trained network into a model; a module with these functions is one."""
+
+    def make_task(self, recipe: Any, resumed: bool, alone: bool) -> 'tuple[Task, str]':
+        """Return the task, and a sentence on the weights that training starts from.
+
+        With `resumed` the weights will be those of a checkpoint, and files of the start are not read. `alone` says that
+        no other process runs the same recipe. Raises SettingsError or WeightsError.
+        """
+
+    def summary(self, recipe: Any) -> Mapping[str, str]:
+        """Return what to print of the recipe before training, by name."""
+
+    def save_model(self, recipe: Any, network: Any, folder: Path) -> None:
+        """Save a trained network as a folder that commands and learners load."""
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """Where recipe and builder of a task are; both are imported when needed, the builder with torch."""
+
+    recipe: str
+    """'module:Class', a subclass of Recipe."""
+    builder: str
+    """Name of the module, or 'module:object'."""
+
+    def recipe_class(self) -> type[Recipe]:
+        """Import and return the class of the task's recipes."""
+        return cast(type[Recipe], _imported(self.recipe))
+
+    def open_builder(self) -> Builder:
+        """Import and return the task's builder."""
+        return cast(Builder, _imported(self.builder))
+
+
+TASKS: dict[str, TaskKind] = {
+    'pose': TaskKind(
+        recipe='pose_estimation_ros.training.pose.recipe:PoseRecipe',
+        builder='pose_estimation_ros.training.pose_builder',
+    ),
+}
+"""By the recipe's `task`."""
+
+
+def find_task(name: str) -> TaskKind:
+    """Return a kind of task by its name; raises SettingsError naming those there are."""
+    if name not in TASKS:
+        raise SettingsError(f'task must be one of {", ".join(TASKS)}, got {name!r}')
+    return TASKS[name]
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(':')
+    found = importlib.import_module(module)
+    return getattr(found, name) if name else found
