@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pose_estimation_ros import Pose, SimpleBaselineLearner
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.detectors.yolox import YoloxDetector
-from pose_estimation_ros.inference.pose_nms import pose_likeness
+from pose_estimation_ros.inference.pose_nms import pose_similarities
 from pose_estimation_ros.learners.box_propagation import CARRIED, BoxPropagation
 from pose_estimation_ros.tracking.flow import Propagation, flow_tracker
 
@@ -36,7 +36,7 @@ def found_people(poses: list[Pose], people: list[Pose]) -> int:
     """Return how many of the people are among the poses."""
     together = [*poses, *people]
     areas = np.array([AREA_OF_BOX * pose.bbox[2] * pose.bbox[3] for pose in together])
-    likeness = pose_likeness(together, areas)[: len(poses), len(poses) :]
+    likeness = pose_similarities(together, areas)[: len(poses), len(poses) :]
     count = 0
     while likeness.size and likeness.max() > ALIKE:
         pose, person = np.unravel_index(likeness.argmax(), likeness.shape)

@@ -1,1 +1,1 @@
-"""Backends that run a network, and pipelines from a picture to poses."""
+"""Backends that run a network, and pipelines from an image to poses."""

@@ -80,7 +80,7 @@ class PeoplePipeline(Protocol):
 
 
 class ModelPipeline(PeoplePipeline, Protocol):
-    """A pipeline of one model, as learners give it to whoever runs and measures it."""
+    """A pipeline of one model, as learners return it."""
 
     @property
     def backend(self) -> Backend:

@@ -17,7 +17,7 @@ from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result, Timings, milliseconds_since, run_network
-from pose_estimation_ros.inference.pose_nms import unlike_poses
+from pose_estimation_ros.inference.pose_nms import pose_nms
 from pose_estimation_ros.inference.preprocess import prepare
 from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.method import Decoder, InputSize, Look, Method, Preprocessing
@@ -25,7 +25,7 @@ from pose_estimation_ros.methods.method import Decoder, InputSize, Look, Method,
 
 @dataclass(frozen=True)
 class TopDownSettings:
-    """How people are cropped and told apart; the defaults are the published values."""
+    """How people are cropped and filtered; the defaults are the published values."""
 
     group: ClassVar[str] = 'decoding'
 
@@ -189,7 +189,7 @@ class TopDown:
         """Return an image's people, the best first, each once."""
         start = time.perf_counter()
         poses = [pose for pose, _ in people]
-        kept = unlike_poses(poses, np.array([area for _, area in people]), self.settings.nms_threshold)
+        kept = pose_nms(poses, np.array([area for _, area in people]), self.settings.nms_threshold)
         best = [poses[index] for index in kept[: self.settings.max_persons or None]]
         return Result(best, timings + Timings(decode_ms=milliseconds_since(start)))
 

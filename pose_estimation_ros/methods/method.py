@@ -28,10 +28,10 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What an ONNX model of others shows of where it comes from."""
+    """What identifies the origin of an ONNX model that was not exported here."""
 
     name: str
-    """Of its graph, which exporting libraries choose."""
+    """Name of its graph, which exporting libraries choose."""
     outputs: tuple[str, ...]
 
 
@@ -45,7 +45,7 @@ class InputSize:
     """Network pixels per cell of the output maps."""
     scale: float = 1.0
     least_scale: float = 1.0
-    """The least of the scales that one image is shown at."""
+    """The smallest of the scales that an image is run at."""
     fixed_hw: tuple[int, int] | None = None
     """The only height and width that the network takes, None where it takes any."""
 
@@ -67,7 +67,7 @@ class Decoder(Protocol):
 
     @property
     def name(self) -> str:
-        """What users call it."""
+        """Name that users choose it by."""
 
     @property
     def interpolation(self) -> Interpolation:
@@ -90,7 +90,7 @@ class Annotation:
     mask: AnyArray
     """(H, W): 1 where the loss counts, 0 where nobody annotated."""
     annotated: BoolArray
-    """(K,): the joints that are labelled at all where this picture comes from."""
+    """(K,): the joints that this image's dataset labels at all."""
     areas: FloatArray
     """(P,): square network-input pixels that each person covers."""
 
@@ -122,7 +122,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class PublishedTraining:
-    """How the published networks were trained: what `fit` does unless it is told otherwise."""
+    """How the published networks were trained: the defaults of `fit`."""
 
     weight_decay: float
     milestones: tuple[int, ...]
@@ -131,22 +131,22 @@ class PublishedTraining:
 
 
 class Options(Protocol):
-    """A network's dials, a frozen dataclass whose fields users may set by name."""
+    """Options of a network, a frozen dataclass whose fields users may set by name."""
 
     @property
     def stride(self) -> int:
-        """Input pixels a cell of the maps that decoders take."""
+        """Network pixels per cell of the maps that decoders take."""
 
     @property
     def backbone(self) -> str:
-        """What the classifier is called that the network begins with."""
+        """Name of the classifier whose trunk the network starts with."""
 
     @property
     def guessed(self) -> Mapping[str, tuple[str, object, str]]:
-        """Dials that a checkpoint's tensors cannot show: what each is called, its value, the learner's argument."""
+        """By field, options that tensors do not determine: its name in messages, its value, the learner's argument."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the dials by name, ready for JSON."""
+        """Return the options by name, ready for JSON."""
 
 
 class Method(Protocol):
@@ -154,15 +154,15 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """What users call it."""
+        """Name that users choose it by."""
 
     @property
     def skeleton(self) -> Skeleton:
-        """What it finds of a person."""
+        """Skeleton of its poses."""
 
     @property
     def sees(self) -> Literal['picture', 'person']:
-        """What its network is shown: a whole image (bottom-up), or the crop of one person (top-down).
+        """Input of its network: a whole image (bottom-up), or the crop of one person (top-down).
 
         The options of a network that sees persons have `input_hw`, the crop's height and width.
         """
@@ -179,7 +179,7 @@ class Method(Protocol):
         """Return how an image lies in the network's input."""
 
     def mirrored_input(self, batch: FloatArray) -> FloatArray:
-        """Return inputs (N, 3, H, W) as the network is shown them mirrored."""
+        """Return the mirrored inputs (N, 3, H, W) that belong to inputs."""
 
     @property
     def scoring(self) -> Mapping[str, Any]:
@@ -217,8 +217,8 @@ class Method(Protocol):
 
         Args:
             path: The file.
-            hint: Options that count for what tensors cannot show.
-            trust: Let a file that needs it build any Python object.
+            hint: Options for what tensors do not determine.
+            trust: Let a file that needs it build any Python object, which can run arbitrary code.
 
         Raises:
             WeightsError: It cannot be read, or is of another method.

@@ -37,7 +37,7 @@ def keypoint_threshold(default: float) -> Any:
 
 
 def upsample_ratio(default: int) -> Any:
-    """Return the setting that says how finely a decoder places keypoints."""
+    """Return the setting for how finely a decoder places keypoints."""
     text = 'Keypoint positions per cell of the network output, in each direction; 1 for whole cells.'
     return setting(default, text, range=(1, 16), live=True)
 

@@ -141,7 +141,7 @@ def test_what_does_not_go_together_is_told(cli, baseline, weights, street, asset
             'simple_baseline has no --stride, --stages; leave',
         ),
         (('infer', street, *baseline, '--decode', 'fast'), "--decode must be one of published, got 'fast'"),
-        (('infer', street, *SB, '--weights', weights / 'lwop_omz.onnx'), 'is a model for something else'),
+        (('infer', street, *SB, '--weights', weights / 'lwop_omz.onnx'), 'does not fit: expected outputs'),
         (('infer', street, *SB), 'none of simple_baseline come with this package'),
         ((*evaluate, *baseline, '--scales', '1,2'), '--scales is for methods that take whole images'),
         ((*evaluate, *baseline, '--boxes', 'ground truth'), 'boxes must be ground_truth'),

@@ -209,9 +209,7 @@ class TestFiles:
     def test_a_model_for_something_else(self, name, weights):
         content = (weights / 'simplepose_ultralight.onnx').read_bytes()
         message = refusal(Model(CHANNELS, onnx=content, label='simple.onnx'), replace(CPU, backend=name))
-        assert message.startswith('simple.onnx is a model for something else')
-        assert '19 and 38 channels' in message
-        assert 'outputs have 17' in message
+        assert message == 'simple.onnx does not fit: expected outputs with 19 and 38 channels, got 17'
 
     @pytest.mark.parametrize('content', [b'garbage', b'', b'\x08\x07' * 2000], ids=len)
     def test_garbage(self, name, content):
@@ -276,5 +274,5 @@ def test_settings_that_mean_nothing_are_refused(settings, expected):
 def test_pick_outputs():
     assert pick_outputs([19, 38, 19, 38], (19, 38), 'it') == [2, 3]
     assert pick_outputs([None, 38, 19], (19, 38), 'it') == [2, 1]
-    with pytest.raises(BackendError, match=r'^it is a model for something else: .* 19 and 38 .* unknown, 17'):
+    with pytest.raises(BackendError, match=r'^it does not fit: .* 19 and 38 channels, got unknown, 17'):
         pick_outputs([None, 17], (19, 38), 'it')

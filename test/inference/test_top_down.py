@@ -13,7 +13,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.inference.detectors.person_detector import PosesAsBoxes, WholeImage
 from pose_estimation_ros.inference.detectors.yolox import YoloxDetector, YoloxSettings, decoded, grid
-from pose_estimation_ros.inference.pose_nms import pose_likeness, unlike_poses
+from pose_estimation_ros.inference.pose_nms import pose_nms, pose_similarities
 from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
 from pose_estimation_ros.methods.method import Preprocessing
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE
@@ -170,14 +170,14 @@ def pose_at(x, score, spread=30.0):
 def test_poses_of_one_person_are_alike_by_oks():
     poses = [pose_at(0, 0.5), pose_at(0.5, 0.9), pose_at(300, 0.1)]
     areas = np.full(3, 10_000.0)
-    likeness = pose_likeness(poses, areas)
+    likeness = pose_similarities(poses, areas)
     variances = (2 * np.array(COCO_17.sigmas)) ** 2
     expected = np.exp(-0.25 / (2 * variances * 10_000)).mean()
     assert likeness[0, 1] == pytest.approx(expected)
     assert likeness[0, 2] < 1e-3
-    assert unlike_poses(poses, areas, 0.9).tolist() == [1, 2]
-    assert unlike_poses(poses, areas, 1.0).tolist() == [1, 0, 2]
-    assert unlike_poses([], np.zeros(0), 0.9).tolist() == []
+    assert pose_nms(poses, areas, 0.9).tolist() == [1, 2]
+    assert pose_nms(poses, areas, 1.0).tolist() == [1, 0, 2]
+    assert pose_nms([], np.zeros(0), 0.9).tolist() == []
 
 
 def test_poses_of_another_method_become_boxes_with_a_margin():

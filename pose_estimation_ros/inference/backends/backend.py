@@ -94,15 +94,14 @@ def pick_outputs(channels: Sequence[int | None], wanted: Sequence[int], label: s
     left = list(enumerate(channels))
     picked = []
     for count in reversed(wanted):
-        places = [index for index, each in left if each == count]
-        if not places:
+        fitting = [index for index, each in left if each == count]
+        if not fitting:
             found = ', '.join('unknown' if each is None else str(each) for each in channels)
             raise BackendError(
-                f'{label} is a model for something else: this method needs maps of {" and ".join(map(str, wanted))} '
-                f'channels, its outputs have {found}'
+                f'{label} does not fit: expected outputs with {" and ".join(map(str, wanted))} channels, got {found}'
             )
-        picked.append(places[-1])
-        left = [(index, each) for index, each in left if index != places[-1]]
+        picked.append(fitting[-1])
+        left = [(index, each) for index, each in left if index != fitting[-1]]
     return picked[::-1]
 
 

@@ -49,8 +49,8 @@ class OnnxBackend:
     def _pick(self, wanted: tuple[int, ...]) -> list[str]:
         outputs = self._session.get_outputs()
         channels = [each.shape[1] if len(each.shape) == 4 else None for each in outputs]
-        places = pick_outputs([c if isinstance(c, int) else None for c in channels], wanted, self._label)
-        return [outputs[place].name for place in places]
+        indices = pick_outputs([c if isinstance(c, int) else None for c in channels], wanted, self._label)
+        return [outputs[index].name for index in indices]
 
     def _check(self, batch: FloatArray) -> None:
         fixed = [(want, got) for want, got in zip(self._shape, batch.shape, strict=True) if isinstance(want, int)]

@@ -12,7 +12,7 @@ LOG = logging.getLogger(__name__)
 
 
 def open_backend(model: Model, settings: BackendSettings) -> Backend:
-    """Open a model where the settings say; 'auto' takes the fastest backend installed."""
+    """Open a model as the settings say; 'auto' takes the fastest backend installed."""
     device = _resolve_device(model, settings)
     if device == 'cpu':
         return _open(model, settings, device)

@@ -47,7 +47,7 @@ class OpenVinoBackend:
             self._request.infer({0: np.ascontiguousarray(batch, dtype=np.float32)})
         except RuntimeError as error:
             raise BackendError(f'OpenVINO cannot run {self._label} on {batch.shape}: {_first(error)}') from error
-        return [np.array(self._request.get_output_tensor(place).data, dtype=np.float32) for place in self._outputs]
+        return [np.array(self._request.get_output_tensor(index).data, dtype=np.float32) for index in self._outputs]
 
     def _hint(self, settings: BackendSettings) -> str:
         return settings.precision if self.precision == 'int8' else self.precision

@@ -46,8 +46,8 @@ class TorchBackend:
             with torch.inference_mode():
                 tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device, self._dtype)
                 outputs = self._network(tensor.contiguous(memory_format=self._layout))
-                places = pick_outputs([each.shape[1] for each in outputs], self._channels, self._label)
-                return [outputs[place].float().contiguous().cpu().numpy() for place in places]
+                indices = pick_outputs([each.shape[1] for each in outputs], self._channels, self._label)
+                return [outputs[index].float().contiguous().cpu().numpy() for index in indices]
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise BackendError(

@@ -1,4 +1,4 @@
-"""Where people are in a picture: what top-down methods look at."""
+"""Person detectors: the boxes that top-down methods crop."""
 
 import logging
 from collections.abc import Callable
@@ -29,16 +29,16 @@ class DetectorChoice:
 
 
 class PersonDetector(Protocol):
-    """Finds boxes around people. Boxes that are known already are passed to a top-down pipeline as they are."""
+    """Finds boxes around people. Known boxes are passed to a top-down pipeline directly."""
 
     def __call__(self, image: ByteArray) -> Boxes:
-        """Return where people are in an (H, W, 3) BGR picture, in its pixels."""
+        """Return where people are in an (H, W, 3) BGR image, in its pixels."""
 
 
 class WholeImage:
-    """Takes every picture for one person: for pictures that were cut out by hand.
+    """Takes every image for one person, for images that are cropped already.
 
-    A `note` is logged when it is first asked.
+    A `note` is logged at the first image.
     """
 
     def __init__(self, note: str = '') -> None:
@@ -55,7 +55,7 @@ class WholeImage:
 
 @dataclass(frozen=True, eq=False)
 class PosesAsBoxes:
-    """Takes the people that another method found, a bottom-up one above all, to look at each again."""
+    """Takes the people that another method, such as a bottom-up one, found."""
 
     find: Callable[[ByteArray], list[Pose]]
     margin: float = POSE_MARGIN

@@ -17,13 +17,13 @@ from pose_estimation_ros.inference.backends.backend import thread_count
 
 STRIDES = (8, 16, 32)
 PAD = 114
-"""Grey of what lies below and right of the picture in the network's input."""
+"""Grey level of the padding below and right of the image."""
 
 PERSON = 0
-"""Of COCO's 80 classes."""
+"""Index among COCO's 80 classes."""
 
 BOX_COLUMNS = 5
-"""Middle x and y, width, height and how sure it is that something is there; the classes follow."""
+"""Middle x and y, width, height and objectness; the classes follow."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class YoloxSettings:
 class YoloxDetector:
     """Runs a YOLOX file whose output is the raw grid, (N, cells, 5 + classes), as published for ONNX.
 
-    The input is BGR from 0 to 255; the picture lies in its top-left corner, scaled to fit.
+    The input is BGR from 0 to 255; the image lies in its top-left corner, scaled to fit.
 
     Raises:
         WeightsError: The file cannot be read, or is no such model.
@@ -83,7 +83,7 @@ class YoloxDetector:
             )
 
     def __call__(self, image: ByteArray) -> Boxes:
-        """Return where people are, the surest first."""
+        """Return the boxes of people, best first."""
         batch, scale = letterboxed(image, self.network_hw)
         output = self._session.run(None, {self._input: batch})[0][0]  # (cells, 5 + classes)
         found = decoded(output, self._grid, self.settings.score_threshold)
@@ -106,7 +106,7 @@ def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
 
 
 def letterboxed(image: ByteArray, network_hw: tuple[int, int]) -> tuple[FloatArray, float]:
-    """Return the network's input (1, 3, H, W) and how much the picture was scaled."""
+    """Return the network's input (1, 3, H, W) and the scale of the image."""
     height, width = image.shape[:2]
     scale = min(network_hw[0] / height, network_hw[1] / width)
     size = max(1, int(width * scale)), max(1, int(height * scale))
@@ -127,7 +127,7 @@ def grid(network_hw: tuple[int, int]) -> FloatArray:
 def decoded(output: FloatArray, grid: FloatArray, threshold: float) -> Boxes:
     """Return the people (N) among a network's output (cells, 5 + classes), in input pixels from their corner.
 
-    A cell tells the middle as an offset from its own corner in cells, and width and height as logarithms of cells.
+    A cell holds the middle as an offset from its own corner in cells, and width and height as logarithms of cells.
     """
     scores = output[:, 4] * output[:, BOX_COLUMNS + PERSON]
     people = np.flatnonzero(scores > threshold)

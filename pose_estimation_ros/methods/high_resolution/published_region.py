@@ -48,7 +48,7 @@ class PublishedRegion:
     def box_and_scale(
         self, fields: FloatArray, kernel: int, image_hw: tuple[int, int]
     ) -> tuple[tuple[int, int, int, int], float] | None:
-        """Return left, top, right, bottom of the region and its scale, None where fields (38, h, w) show nobody."""
+        """Return left, top, right, bottom of the region and its scale, None where fields (38, h, w) are empty."""
         box = active_box(fields, self.threshold)
         if box is None:
             return None
@@ -78,8 +78,8 @@ def pooled(image: ByteArray, kernel: int) -> FloatArray:
 
 
 def active_box(fields: FloatArray, threshold: float) -> tuple[int, int, int, int] | None:
-    """Return the first and last column and row (left, top, right, bottom) where fields (C, h, w) show anything."""
-    finite = np.nan_to_num(fields.transpose(1, 2, 0), posinf=0, neginf=0)  # a broken network shows nobody
+    """Return the first and last column and row (left, top, right, bottom) where fields (C, h, w) are active."""
+    finite = np.nan_to_num(fields.transpose(1, 2, 0), posinf=0, neginf=0)  # a broken network finds nobody
     blurred = cv2.blur(np.ascontiguousarray(finite), BLUR)
     strength = np.where(blurred < threshold, 0, blurred).sum(axis=-1) * 100
     mask = cv2.blur(np.minimum(strength, 255).astype(np.uint8), BLUR)

@@ -34,7 +34,7 @@ REACH = 2
 NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 MAX_PEAKS_PER_KIND = 256
-"""Of maps that are all noise the strongest peaks are kept, lest pairs grow without bound."""
+"""Only the strongest peaks are kept, so that maps of pure noise do not lead to endless pairs."""
 
 ROUGH_SHARE = 0.4
 """Of the bound for a field sample: what one of the four cells around it must reach before it is interpolated."""
@@ -47,7 +47,7 @@ SCORE_DIGITS = 4
 """Limb scores are compared this exactly."""
 
 REMAP_ROWS = 16384
-"""Pairs scored at once: cv2.remap takes pictures of fewer than 32768 rows."""
+"""Pairs scored at once: cv2.remap takes images of fewer than 32768 rows."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def decode(
 def find_peaks(heatmaps: FloatArray, settings: PeakSettings) -> Peaks:
     """Find the keypoint candidates of (18 or more, H, W) maps."""
     padded = _pad(heatmaps[:NUM_KEYPOINTS])
-    place, kind, y, x = _raw_maxima(padded, settings.threshold * settings.raw_share)
-    offset, score = _refine(padded, place, settings.subcells)
+    cell, kind, y, x = _raw_maxima(padded, settings.threshold * settings.raw_share)
+    offset, score = _refine(padded, cell, settings.subcells)
     xy = np.column_stack([x, y]) + offset
     strong = score >= settings.threshold
-    strong &= ~_beaten_nearby(padded.shape, place, xy, score, settings.min_distance)
+    strong &= ~_beaten_nearby(padded.shape, cell, xy, score, settings.min_distance)
     strong &= _strongest(kind, score)
     return Peaks(xy[strong], score[strong], np.bincount(kind[strong], minlength=NUM_KEYPOINTS))
 
@@ -99,28 +99,28 @@ def _fill_border(padded: AnyArray) -> None:
 
 
 def _raw_maxima(padded: FloatArray, threshold: float) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Return the inner cells that no direct neighbour exceeds: place in the padded maps, kind, y and x."""
+    """Return the inner cells that no direct neighbour exceeds: index in the padded maps, kind, y and x."""
     _, height, width = padded.shape
     flat = padded.ravel()
-    place = np.flatnonzero(flat > threshold)
-    row, column = np.divmod(place, width)
+    cell = np.flatnonzero(flat > threshold)
+    row, column = np.divmod(cell, width)
     kind, line = np.divmod(row, height)
     y, x = line - REACH, column - REACH
     inner = (y >= 0) & (y < height - 2 * REACH) & (x >= 0) & (x < width - 2 * REACH)
-    place, kind, y, x = place[inner], kind[inner], y[inner], x[inner]
-    value = flat[place]
-    highest = np.ones(len(place), dtype=bool)
+    cell, kind, y, x = cell[inner], kind[inner], y[inner], x[inner]
+    value = flat[cell]
+    highest = np.ones(len(cell), dtype=bool)
     for step in (-1, 1, -width, width):
-        highest &= value >= flat[place + step]
-    return place[highest], kind[highest], y[highest], x[highest]
+        highest &= value >= flat[cell + step]
+    return cell[highest], kind[highest], y[highest], x[highest]
 
 
-def _refine(padded: FloatArray, place: IntArray, subcells: int) -> tuple[FloatArray, FloatArray]:
+def _refine(padded: FloatArray, cell: IntArray, subcells: int) -> tuple[FloatArray, FloatArray]:
     """Return where in its cell each peak lies, (N, 2) x, y from the cell's centre, and how high it is (N,)."""
     width = padded.shape[2]
     taps = np.arange(-REACH, REACH + 1)
     around = (taps[:, None] * width + taps).ravel()
-    patches = padded.ravel()[place[:, None] + around]  # (N, 25)
+    patches = padded.ravel()[cell[:, None] + around]  # (N, 25)
     offsets, weights = _subcell_weights(subcells)
     side = subcells + 2  # one position beyond the cell on each side
     fine = (patches @ weights).reshape(-1, side, side)
@@ -153,21 +153,21 @@ def _parabola(before: FloatArray, at: FloatArray, after: FloatArray) -> FloatArr
 
 
 def _beaten_nearby(
-    padded_shape: tuple[int, ...], place: IntArray, xy: FloatArray, score: FloatArray, distance: float
+    padded_shape: tuple[int, ...], cell: IntArray, xy: FloatArray, score: FloatArray, distance: float
 ) -> BoolArray:
     """Mark peaks with a higher one of their kind nearer than `distance`: only neighbouring cells can be.
 
     Direct neighbours are both peaks where they are equal, which maps of few bits (bf16, int8) often are.
     """
-    if not len(place):
+    if not len(cell):
         return np.zeros(0, dtype=bool)
     width = padded_shape[2]
-    sought = place + np.array([dy * width + dx for dy, dx in NEIGHBOURS])[:, None]  # (8, N)
-    other = np.minimum(np.searchsorted(place, sought), len(place) - 1)
+    sought = cell + np.array([dy * width + dx for dy, dx in NEIGHBOURS])[:, None]  # (8, N)
+    other = np.minimum(np.searchsorted(cell, sought), len(cell) - 1)
     near = np.square(xy[other] - xy).sum(axis=2) < distance**2
     # Of equals the first stays.
-    higher = (score[other] > score) | ((score[other] == score) & (other < np.arange(len(place))))
-    beaten: BoolArray = ((place[other] == sought) & near & higher).any(axis=0)
+    higher = (score[other] > score) | ((score[other] == score) & (other < np.arange(len(cell))))
+    beaten: BoolArray = ((cell[other] == sought) & near & higher).any(axis=0)
     return beaten
 
 
@@ -205,7 +205,7 @@ def _pairs(peaks: Peaks) -> tuple[IntArray, IntArray, IntArray]:
 
 
 class _FieldSampler:
-    """Reads fields along pairs of peaks. All fields lie below each other in one two-channel picture."""
+    """Reads fields along pairs of peaks. All fields are stacked in one image of two channels."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class _FieldSampler:
         inner = fields[:, REACH:-REACH, REACH:-REACH]
         inner.real, inner.imag = pafs[0::2], pafs[1::2]
         _fill_border(fields)
-        self._picture = fields.view(np.float32).reshape(-1, columns, 2)
+        self._stacked = fields.view(np.float32).reshape(-1, columns, 2)
         x, y = (np.clip(xy.T, 0, ((width - 1,), (height - 1,))) + REACH).astype(np.float32)
         self._x, self._y = x[first], y[first]  # (N,) where each pair starts, and its way:
         self._way_x, self._way_y = x[second] - self._x, y[second] - self._y
@@ -248,8 +248,8 @@ class _FieldSampler:
 
         In a crowd nearly all pairs are of two people and end here, for a fraction of the price of interpolation.
         """
-        width = self._picture.shape[1]
-        field = self._picture.view(np.complex64).ravel()
+        width = self._stacked.shape[1]
+        field = self._stacked.view(np.complex64).ravel()
         way = self._way_x - 1j * self._way_y  # conjugate: a product's real part is the component along the way
         bound = np.float32(ROUGH_SHARE * self._settings.min_sample) * self.length
         near = np.zeros(len(way), dtype=bool)
@@ -279,7 +279,7 @@ class _FieldSampler:
         way_x, way_y = self._way_x[pairs, None], self._way_y[pairs, None]
         x = self._x[pairs, None] + way_x * steps  # (N, S)
         y = self._y[pairs, None] + way_y * steps
-        field = cv2.remap(self._picture, x, y, cv2.INTER_CUBIC)  # (N, S, 2)
+        field = cv2.remap(self._stacked, x, y, cv2.INTER_CUBIC)  # (N, S, 2)
         along: FloatArray = (field[..., 0] * way_x + field[..., 1] * way_y) / self.length[pairs, None]
         return along
 

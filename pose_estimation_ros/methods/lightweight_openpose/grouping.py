@@ -16,7 +16,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import (
 )
 
 SCORE, COUNT = NUM_KEYPOINTS, NUM_KEYPOINTS + 1
-"""Places of the score sum and the number of joints in an entry, behind its peak numbers."""
+"""Indices of the score sum and the number of joints in an entry, after its peak numbers."""
 
 
 @dataclass(frozen=True)

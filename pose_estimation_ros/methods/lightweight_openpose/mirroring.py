@@ -1,4 +1,4 @@
-"""What a mirrored picture's maps are as maps of the picture itself."""
+"""From the maps of a mirrored input to maps of the input itself."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS, field_limbs
 
 HEATMAP_ORDER = (*OPENPOSE_18.flip, NUM_KEYPOINTS)
-"""Left and right change places, the background stays."""
+"""Left and right are swapped, the background stays."""
 
 
 def _mirrored_fields() -> list[int]:
@@ -24,8 +24,7 @@ PAF_ORDER = [channel for field in _mirrored_fields() for channel in (2 * field, 
 def mirror_maps(maps: Sequence[FloatArray]) -> list[FloatArray]:
     """Return heatmaps (..., 19, H, W) and fields (..., 38, H, W) of a mirrored input as those of the input itself.
 
-    Columns change places, so do left and right keypoints and limbs, and what pointed left points right. It is its own
-    inverse.
+    Columns are reversed, left and right swapped, and x of the fields negated. It is its own inverse.
     """
     heatmaps, pafs = (np.asarray(each)[..., ::-1] for each in maps)
     signs = np.tile(np.array([-1, 1], dtype=pafs.dtype), len(PAF_ORDER) // 2)[:, None, None]

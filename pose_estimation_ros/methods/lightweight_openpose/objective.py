@@ -26,7 +26,7 @@ class LightweightOpenPoseObjective:
     """The published targets and loss.
 
     Targets are heatmaps (19, h, w), fields (38, h, w), the mask (1, h, w) and a weight for each channel (57, 1, 1):
-    0 for joints and limbs that the picture's dataset does not label, where nothing is known.
+    0 for joints and limbs that the image's dataset does not label.
     """
 
     settings: TargetSettings

@@ -1,4 +1,4 @@
-"""Which Lightweight OpenPose network: the dials that its published relatives differ by. Imports no torch."""
+"""Options of Lightweight OpenPose networks, in which the published ones differ. Imports no torch."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ WIDTH_RANGE = (0.1, 4.0)
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The network's dials; raises SettingsError for values that no network can be built from.
+    """Options of a network; raises SettingsError for values that no network can be built from.
 
     `use_stride` (mobilenet and efficientnet_lite) halves the maps once more, for a total stride of 16.
     `num_refinement_stages` counts the stages after the initial one. `variant` 'omz' is the network behind OpenVINO's
@@ -64,7 +64,7 @@ class NetworkOptions:
 
     @property
     def stride(self) -> int:
-        """Input pixels a cell of the output maps."""
+        """Network pixels per cell of the output maps."""
         return 16 if self.use_stride else 8
 
     @property
@@ -73,10 +73,10 @@ class NetworkOptions:
         return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone == 'mobilenet' else {}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the dials by name, ready for JSON."""
+        """Return the options by name, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> 'NetworkOptions':
-        """Make options of what `to_dict` returned; raises SettingsError for names that are no dial."""
+        """Make options of what `to_dict` returned; raises SettingsError for unknown names."""
         return settings_from(cls, values, 'network options')

@@ -31,9 +31,9 @@ def enlarge(maps: FloatArray, ratio: int) -> FloatArray:
 def find_peaks(heatmaps: FloatArray, threshold: float = PEAK_THRESHOLD) -> Peaks:
     """Find the keypoint candidates of (H, W, 18 or more) maps."""
     found = [_peaks_of_map(heatmaps[..., kind], threshold) for kind in range(NUM_KEYPOINTS)]
-    xy = np.concatenate([places for places, _ in found])
+    xy = np.concatenate([peaks for peaks, _ in found])
     score = np.concatenate([scores for _, scores in found])
-    return Peaks(xy, score, np.array([len(places) for places, _ in found]))
+    return Peaks(xy, score, np.array([len(peaks) for peaks, _ in found]))
 
 
 def _peaks_of_map(heatmap: FloatArray, threshold: float) -> tuple[IntArray, FloatArray]:

@@ -37,7 +37,7 @@ def infer_options(
 ) -> NetworkOptions:
     """Return the options of the network that a file is of.
 
-    What tensors cannot show is taken from `hint`: the stride above all. Raises WeightsError for another network.
+    What tensors do not determine, such as the stride, is taken from `hint`. Raises WeightsError for another network.
     """
     hint = hint or NetworkOptions()
     if 'initial_stage.trunk.0.0.weight' not in state_dict or 'cpm.align.0.weight' not in state_dict:

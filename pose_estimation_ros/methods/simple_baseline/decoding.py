@@ -1,4 +1,4 @@
-"""From the heatmaps of one person's crop to a pose: the highest cell of each map, moved a quarter cell."""
+"""From the heatmaps of a person's crop to a pose: the highest cell of each map, moved by a quarter of a cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from pose_estimation_ros.methods.merging import mean_on_largest
 from pose_estimation_ros.methods.method import Look
 from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
 
-SEEN = 0.2
+VISIBLE_SCORE = 0.2
 """Keypoints above this make up a pose's score, as published (in_vis_thre)."""
 
 
@@ -58,8 +58,8 @@ class PublishedDecoder:
         if not found.any():
             return []
         xy = np.where(found[:, None], to_image(cells), np.nan)
-        seen = scores[found & (scores > SEEN)]
-        score = float(seen.mean()) if len(seen) else 0.0
+        visible = scores[found & (scores > VISIBLE_SCORE)]
+        score = float(visible.mean()) if len(visible) else 0.0
         return [Pose(np.column_stack([xy, np.where(found, scores, 0)]), score, self.skeleton)]
 
 
@@ -73,9 +73,9 @@ def highest_cells(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     *leading, height, width = heatmaps.shape
     flat = heatmaps.reshape(*leading, height * width)
-    places = flat.argmax(axis=-1)
-    values: FloatArray = np.take_along_axis(flat, places[..., None], axis=-1)[..., 0]
-    cells = np.stack([places % width, places // width], axis=-1).astype(float)
+    best = flat.argmax(axis=-1)
+    values: FloatArray = np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]
+    cells = np.stack([best % width, best // width], axis=-1).astype(float)
     return cells * (values > 0)[..., None], values
 
 

@@ -81,7 +81,7 @@ class SimpleBaseline:
 
     @property
     def published_options(self) -> PoseResNetOptions:
-        """Of networks of others that say nothing of themselves."""
+        """Options of published files that declare none."""
         return replace(self.default_options, label_corner=self.published_label_corner)
 
     def options(self, values: Mapping[str, Any] | None = None) -> PoseResNetOptions:
@@ -155,7 +155,7 @@ class SimpleBaseline:
 
 
 SIMPLE_BASELINE = SimpleBaseline()
-"""COCO's 17 joints; crops of 256x192 unless a network's options say otherwise."""
+"""COCO's 17 joints; crops of 256x192 unless a network's options differ."""
 
 SIMPLE_BASELINE_MPII = SimpleBaseline(
     'simple_baseline_mpii',

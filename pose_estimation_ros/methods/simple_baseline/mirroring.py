@@ -1,4 +1,4 @@
-"""What a mirrored crop's heatmaps are as heatmaps of the crop itself."""
+"""From the heatmaps of a mirrored crop to heatmaps of the crop itself."""
 
 from collections.abc import Sequence
 

@@ -38,7 +38,7 @@ class SimpleBaselineObjective:
         return cls(TargetSettings(stride=options.stride, sigma=float(sigma), **settings))
 
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
-        """Return heatmaps and weights of the first person; weights of 0 where there is nobody."""
+        """Return heatmaps and weights of the first person; weights of 0 without a person."""
         height, width = annotation.mask.shape
         if height % self.settings.stride or width % self.settings.stride:
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""Which SimpleBaselines network: the dials that its published relatives differ by. Imports no torch."""
+"""Options of SimpleBaselines networks, in which the published ones differ. Imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,7 +9,7 @@ from pose_estimation_ros.methods import shared_settings
 
 DEPTHS = (18, 34, 50, 101, 152)
 STRIDE = 4
-"""Crop pixels a cell of the heatmaps."""
+"""Crop pixels per cell of the heatmaps."""
 
 SIDES: dict[str, Any] = {
     'range': (64, 1024), 'step': 32, 'cure': 'published networks take 256x192, 384x288 or 256x256',
@@ -20,11 +20,11 @@ SIDES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class PoseResNetOptions:
-    """The network's dials; raises SettingsError for values that no network can be built from.
+    """Options of a network; raises SettingsError for values that no network can be built from.
 
     `caffe_style` puts the strides of bottlenecks on their first convolution, as in networks converted from Caffe.
     `label_corner` says that the network learnt labels which count from a pixel's corner as if they counted from its
-    centre, as the published training on COCO does: its keypoints lie half a picture's pixel too far right and down.
+    centre, as the published training on COCO does: its keypoints lie half an image pixel too far right and down.
     """
 
     depth: int = setting(50, 'Layers of the ResNet backbone.', choices=DEPTHS, option=None, parameter=None)
@@ -32,20 +32,20 @@ class PoseResNetOptions:
     input_width: int = setting(192, 'Width of a crop.', **SIDES)
     caffe_style: bool = setting(False, 'Strides as in networks converted from Caffe.', option=None, parameter=None)
     label_corner: bool = setting(False, 'Labels count from the corner of a pixel.', option=None, parameter=None)
-    size_told: bool = field(default=False, compare=False, repr=False)
-    """Whether a file says the crop's size; no dial."""
+    size_declared: bool = field(default=False, compare=False, repr=False)
+    """Whether a file declares the crop's size; not an option itself."""
 
     def __post_init__(self) -> None:
         check_settings(self)
 
     @property
     def stride(self) -> int:
-        """Crop pixels a cell of the heatmaps."""
+        """Crop pixels per cell of the heatmaps."""
         return STRIDE
 
     @property
     def backbone(self) -> str:
-        """What the classifier is called that the network begins with."""
+        """Name of the classifier whose trunk the network starts with."""
         return f'resnet{self.depth}'
 
     @property
@@ -57,16 +57,16 @@ class PoseResNetOptions:
     def guessed(self) -> dict[str, tuple[str, object, str]]:
         """The crop's size, which changes no tensor: its field, what it is called, its value, the learner's argument."""
         size = f'{self.input_height}x{self.input_width}'
-        return {} if self.size_told else {'input_height': ('size of crops', size, 'input_size')}
+        return {} if self.size_declared else {'input_height': ('size of crops', size, 'input_size')}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the dials by name, ready for JSON."""
-        return {name: value for name, value in asdict(self).items() if name != 'size_told'}
+        """Return the options by name, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if name != 'size_declared'}
 
     def changed(self, values: Mapping[str, Any]) -> 'PoseResNetOptions':
-        """Return options with some of the dials set by name; raises SettingsError for names that are no dial."""
+        """Return options with some changed by name; raises SettingsError for unknown names."""
         return settings_from(
-            PoseResNetOptions, {**self.to_dict(), 'size_told': self.size_told, **values}, 'network options'
+            PoseResNetOptions, {**self.to_dict(), 'size_declared': self.size_declared, **values}, 'network options'
         )
 
 

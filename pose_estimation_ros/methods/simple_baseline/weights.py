@@ -43,14 +43,14 @@ def joints_of(state_dict: Tensors, source: str) -> int:
 def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> PoseResNetOptions:
     """Return the options of the network that a file is of.
 
-    The crop's size, which no tensor shows, is read from the file's name as it is published, else taken from `hint`,
-    as is what else tensors do not show. Raises WeightsError where the file is of another network.
+    The crop's size is read from the file's published name if it is there; this and what else tensors do not determine
+    is taken from `hint`. Raises WeightsError where the file is of another network.
     """
     joints_of(state_dict, str(path))
     seen: dict[str, Any] = {'depth': _depth(state_dict, str(path))}
     size = SIZE_IN_NAME.search(path.name)
     if size:
-        seen |= {'input_height': int(size[1]), 'input_width': int(size[2]), 'size_told': True}
+        seen |= {'input_height': int(size[1]), 'input_width': int(size[2]), 'size_declared': True}
     return replace(hint, **seen)
 
 
