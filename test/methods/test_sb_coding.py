@@ -181,5 +181,5 @@ def test_overlaps_and_suppression_of_boxes():
     assert suppressed(boxes, 0.4).xywh[:, 0].tolist() == [5, 0, 100]
     odd = Boxes(np.array([[0, 0, 0, 5], [np.nan, 0, 1, 1], [1, 1, 2, 2]], float), np.array([1, 1, 0.5]))
     assert odd.usable().xywh.tolist() == [[1, 1, 2, 2]]
-    with pytest.raises(ValueError, match='a score for each box, got 1 boxes and 2 scores'):
+    with pytest.raises(ValueError, match='each box needs a score, got 1 boxes and 2 scores'):
         Boxes(np.zeros((1, 4)), np.zeros(2))
