@@ -23,41 +23,54 @@ def add_arguments(parser: Any) -> None:
     """Add what this command takes."""
     add_json_option(parser, 'the numbers')
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for table.txt, benchmark.json, plot.')
-    parser.add_argument('--video', type=str | None, help='A video or folder to measure on as well.')
+    parser.add_argument('--video', type=str | None, help='Also measure on a video or folder.')
     parser.add_argument(
         '--people', type=PositiveInt, nargs='+', metavar='N',
-        help=f'Of the synthetic scenes. [{" ".join(map(str, PEOPLE))}; 1 over ROS, which takes one number]',
+        help=f'People in the synthetic scenes. [{" ".join(map(str, PEOPLE))}; 1 over ROS, which takes one number]',
     )  # fmt: skip
-    parser.add_argument('--frames', type=PositiveInt, default=50, help='Measured for each row.')
-    add_flag(parser, '--all', 'Measure every backend and precision that there is, not only the chosen one.')
+    parser.add_argument('--frames', type=PositiveInt, default=50, help='Frames per row.')
+    add_flag(parser, '--all', 'Measure every installed backend and precision, not only the selected one.')
     parser.add_argument(
-        '--also', nargs='+', default=[], metavar='PATH', help='More weights to measure, such as an int8 model.'
+        '--also', nargs='+', default=[], metavar='PATH', help='Also measure these weights, such as an int8 model.'
     )
     parser.add_argument(
         '--top-down', type=str | None, metavar='PATH',
-        help='Weights of simple_baseline to measure beside the rest, with --detector: where more people cost more.',
+        help='Also measure these weights of simple_baseline, with --detector, against the number of people.',
     )  # fmt: skip
     add_flag(
-        parser, '--tracking', 'Measure trackers instead, on synthetic people who run, cross and hide; needs no weights.'
+        parser,
+        '--tracking',
+        'Measure the trackers instead, on synthetic people who run, cross and hide; needs no weights.',
     )
     add_flag(
         parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
     )
     parser.add_argument(
         '--table', type=Literal['high_resolution'] | None,
-        help='Measure the published tables of this method instead, beside Lightweight OpenPose at 256 and 1080 rows:'
-        ' --frames images a second at 1080p and, with --dataset, accuracy and seconds on its images as they are and'
-        ' at 1080 rows; Baseline, Half (fp16, on CPUs bf16), Stride (16), Stages (no refinement), H+S, Full. Stride and'
-        ' Stages need a .pth. --stages, --regions and both heights count.',
+        help='Print the published tables of this method instead, beside Lightweight OpenPose at 256 and 1080 rows:'
+        ' frames per second at 1080p (over --frames) and, with --dataset, accuracy and seconds on its images as they'
+        ' are and at 1080 rows; Baseline, Half (fp16, on CPUs bf16), Stride (16), Stages (no refinement), H+S, Full.'
+        ' Stride and Stages need a .pth. --stages, --regions and both heights apply.',
     )  # fmt: skip
     parser.add_argument(
-        '--dataset', type=Path | None, metavar='DIR', help='For --table: a dataset like COCO, to measure accuracy on.'
+        '--dataset',
+        type=Path | None,
+        metavar='DIR',
+        help='For --table: a data set in COCO layout, to measure accuracy on.',
     )
     parser.add_argument(
-        '--images-folder', type=str | None, metavar='NAME', help=f'Folder of images in it. [{IMAGES_FOLDER}]'
+        '--images-folder',
+        type=str | None,
+        metavar='NAME',
+        help=f'For --table: image folder of the data set. [{IMAGES_FOLDER}]',
     )
-    parser.add_argument('--annotations', type=str | None, metavar='NAME', help=f'Annotations in it. [{ANNOTATIONS}]')
-    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many images of it only.')
+    parser.add_argument(
+        '--annotations',
+        type=str | None,
+        metavar='NAME',
+        help=f'For --table: annotations of the data set. [{ANNOTATIONS}]',
+    )
+    parser.add_argument('--limit', type=PositiveInt | None, help='For --table: use only its first N images.')
     add_model_options(parser)
 
 

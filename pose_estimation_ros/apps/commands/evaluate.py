@@ -37,7 +37,9 @@ OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unr
 
 def add_arguments(parser: Any) -> None:
     """Add what this command takes."""
-    parser.add_argument('--dataset', type=Path, required=True, metavar='DIR', help='Folder of a dataset like COCO.')
+    parser.add_argument(
+        '--dataset', type=Path, required=True, metavar='DIR', help='Folder of a data set in COCO layout, or of MPII.'
+    )
     parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of images in DIR.')
     parser.add_argument(
         '--annotations', default='person_keypoints_val2017.json', metavar='NAME',
@@ -47,27 +49,29 @@ def add_arguments(parser: Any) -> None:
         '--detections', type=Path | None, metavar='FILE', help='Score these detections in COCO format; runs no model.'
     )
     parser.add_argument('--output', type=Path | None, metavar='DIR', help=f'Folder for {", ".join(RESULT_FILES)}.')
-    add_flag(parser, '--report', f'Write {REPORT_FILE} as well: curves, joints, the worst images.')
+    add_flag(parser, '--report', f'Also write {REPORT_FILE}: curves, keypoints, the worst images.')
     parser.add_argument(
         '--json', type=Path | None, nargs='?', const=STDOUT, metavar='FILE',
-        help='File for the numbers; without FILE, or for -, they go to standard output, all else to standard error.',
+        help='JSON file of the numbers; without FILE, or with -, prints them to standard output.',
     )  # fmt: skip
-    parser.add_argument('--limit', type=PositiveInt | None, help='The first so many images only.')
+    parser.add_argument('--limit', type=PositiveInt | None, help='Use only the first N images.')
     parser.add_argument(
-        '--subset', type=PositiveInt | None, help='So many images, drawn as for published validation subsets (250).'
+        '--subset', type=PositiveInt | None, help='Use N images, selected as for the published validation (250).'
     )
-    add_flag(parser, '--flip', 'See mirrored images too, and decode the mean.')
+    add_flag(parser, '--flip', 'Average the maps of the image and its mirror image.')
     add_boxes(parser, 'ground_truth, a file of boxes or of poses as COCO results (detections.json of another method), ')
     parser.add_argument(
         '--scales', type=str | None, metavar='A,B,...',
-        help='See images at several sizes, as shares of the height, and decode the mean. [published: 0.5,1,1.5,2]',
+        help='Average several scales, as factors of the input height. [published: 0.5,1,1.5,2]',
     )  # fmt: skip
-    parser.add_argument('--batch-size', type=PositiveInt, default=1, help='Images at a time; more helps on GPUs.')
+    parser.add_argument(
+        '--batch-size', type=PositiveInt, default=1, help='Images per forward pass; more is faster on GPUs.'
+    )
     parser.add_argument(
         '--head-boxes', type=Path | None, metavar='FILE',
-        help='Score PCKh on MPII rather than COCO: its gt_valid.mat; --annotations is then valid.json.',
+        help='Compute PCKh on MPII with its gt_valid.mat; --annotations is then valid.json.',
     )  # fmt: skip
-    add_flag(parser, '--skip-unreadable', 'Leave out images that cannot be read; the score is without them.')
+    add_flag(parser, '--skip-unreadable', 'Skip images that cannot be read, and score without them.')
     add_model_options(parser, scoring=True)
 
 
