@@ -9,6 +9,7 @@ import ast
 import fnmatch
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +19,8 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
+
+from pose_estimation_ros.methods.systems import SYSTEMS
 
 PACKAGE = 'pose_estimation_ros'
 SOURCE = Path(__file__).resolve().parent.parent / PACKAGE
@@ -60,6 +63,19 @@ TORCH_ALLOWED = [
 ]
 EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4', 'tensorboard', 'mlflow'}
 EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/backends/*_backend.py', 'evaluation/*', 'data/bags/*']
+
+SYSTEM_NAMES = re.compile('|'.join(name.replace('_', '_?') for name in SYSTEMS), re.IGNORECASE)
+"""Published systems in names, texts and comments."""
+SYSTEM_NAMES_ALLOWED = [
+    *('__init__.py', 'methods/systems.py'),
+    *(f'methods/{name}/*' for name in SYSTEMS),
+    *(f'learners/{name}.py' for name in SYSTEMS),
+]
+SYSTEM_NAMES_LEFT = [
+    *('apps/benchmark/high_resolution.py', 'apps/benchmark/published_tables.py', 'apps/benchmark/stages.py'),
+    *('apps/commands/benchmark.py', 'learners/two_pass.py', 'ros/parameters/parameters.py'),
+]
+"""Modules that still name systems. Only ever shorten this list."""
 
 ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}
 CORE_MAY_IMPORT = {'numpy', 'cv2', 'scipy'} | sys.stdlib_module_names
@@ -271,6 +287,18 @@ def torch_violations(root: Path) -> list[str]:
     ]
 
 
+def system_violations(root: Path) -> list[str]:
+    """What differs between systems is asked of the method or the table of systems, never of a name."""
+    naming = {
+        module.place: match.group()
+        for module in modules(root)
+        if not module.may(SYSTEM_NAMES_ALLOWED) and (match := SYSTEM_NAMES.search(module.path.read_text()))
+    }
+    named = [f'{place} names {naming[place]}' for place in naming if place not in SYSTEM_NAMES_LEFT]
+    done = [place for place in SYSTEM_NAMES_LEFT if (root / place).exists() and place not in naming]
+    return named + [f'{place} names no system any more: take it off the list' for place in done]
+
+
 def init_violations(root: Path) -> list[str]:
     return [
         f'{module.place}:{node.lineno} does more than declare names: {ast.unparse(node).splitlines()[0]}'
@@ -306,7 +334,7 @@ def is_literal(value: ast.expr) -> bool:
 
 RULES = [
     *(layer_violations, inner_layer_violations, circle_violations, size_violations, pass_through_violations),
-    *(core_violations, ros_violations, torch_violations, init_violations),
+    *(core_violations, ros_violations, torch_violations, init_violations, system_violations),
 ]
 
 
@@ -465,6 +493,28 @@ def test_circle_rule(tmp_path, back):
     assert {'core.a', 'core.b'} <= {line.split()[0].removeprefix(f'{PACKAGE}.') for line in found}
     assert 'core.d' not in ''.join(found)
     assert circle_violations(package(tmp_path / 'straight', {**files, 'core/b.py': 'from .d import D'})) == []
+
+
+@pytest.mark.parametrize(
+    ('place', 'text', 'found'),
+    [
+        ('inference/a.py', '# as SimpleBaselines does', ['inference/a.py names SimpleBaseline']),
+        ('apps/a.py', "'light' + 'weight_openpose'", []),
+        ('apps/a.py', "method == 'lightweight_openpose'", ['apps/a.py names lightweight_openpose']),
+        ('learners/other.py', 'class LightweightOpenPose: ...', ['learners/other.py names LightweightOpenPose']),
+        ('learners/high_resolution.py', 'class HighResolution: ...', []),
+        ('methods/simple_baseline/a.py', 'SIMPLE_BASELINE = 1', []),
+        ('methods/systems.py', 'SIMPLE_BASELINE = 1', []),
+        ('apps/commands/benchmark.py', 'high_resolution', []),
+        (
+            'apps/commands/benchmark.py',
+            '',
+            ['apps/commands/benchmark.py names no system any more: take it off the list'],
+        ),
+    ],
+)
+def test_system_rule(tmp_path, place, text, found):
+    assert system_violations(package(tmp_path, {place: text})) == found
 
 
 def test_size_rule(tmp_path):

@@ -75,7 +75,7 @@ class Offer:
         return '' if len(self.settings) == len(SYSTEMS) else ', '.join(self.settings)
 
     def by_system(self, words: Callable[[str, Setting], str]) -> str:
-        """Return words about the setting of each system, such as '0.1; simple_baseline: 0.2'."""
+        """Return words about the setting of each system, such as '0.1; other_system: 0.2'."""
         texts = {name: words(name, each) for name, each in self.settings.items()}
         usual = next(iter(texts.values()))
         return '; '.join([usual, *(f'{name}: {text}' for name, text in texts.items() if text != usual)])

@@ -1,7 +1,8 @@
 """A published system as the rest of the package knows it: one row of the table in systems.py."""
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pose_estimation_ros.methods.method import Method
@@ -18,6 +19,8 @@ class System:
     """Its learner as 'module:Class'. It is imported when it is needed, since learners stand above methods."""
     embedded: str = ''
     """Folder in embedded/ of the model that comes with the package, '' for none."""
+    downloads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What its learner can download, and for which backbones; () where the backbone does not matter."""
     settings: tuple[type[Any], ...] = ()
     """Frozen dataclasses whose fields command line, node and recipes offer for this system."""
 

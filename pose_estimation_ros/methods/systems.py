@@ -16,6 +16,8 @@ SYSTEMS: dict[str, System] = {
     )
 }
 
+DEFAULT_SYSTEM = next(iter(SYSTEMS))
+
 
 def find_system(name: str) -> System:
     """Return a system by its name; raises SettingsError naming those there are."""

@@ -5,23 +5,27 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-Backbone = Literal[
-    'mobilenet', 'mobilenetv2', 'shufflenet', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'
-]  # fmt: skip
+from pose_estimation_ros.methods.system import System
+from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM, SYSTEMS
+
+WHAT = tuple(dict.fromkeys(what for system in SYSTEMS.values() for what in system.downloads))
+BACKBONES = tuple(
+    dict.fromkeys(name for system in SYSTEMS.values() for names in system.downloads.values() for name in names)
+)
 
 
 def add_arguments(parser: Any) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        'what', type=Literal['pretrained', 'weights', 'test_data', 'detector'],
+        'what', type=Literal[WHAT],
         help='What to download: a pretrained model, ImageNet weights of a backbone (to train from), an annotated'
-        ' image, or a person detector (for simple_baseline).',
+        ' image, or a person detector (for top-down methods).',
     )  # fmt: skip
     parser.add_argument('--output', type=Path, default=Path('temp'), metavar='DIR', help='Output folder.')
-    parser.add_argument('--method', type=str | None, help='Published system. [lightweight_openpose]')
+    parser.add_argument('--method', type=str | None, help=f'Published system. [{DEFAULT_SYSTEM}]')
     parser.add_argument(
-        '--backbone', type=Backbone | None,
-        help='Backbone that the files are for. [mobilenet, or resnet50 for simple_baseline]',
+        '--backbone', type=Literal[BACKBONES] | None,
+        help="Backbone that the files are for. [the method's default]",
     )  # fmt: skip
     parser.add_argument('--url', type=str | None, help="Server and folder to download from. [the publisher's]")
 
@@ -30,13 +34,20 @@ def run(settings: Namespace) -> int:
     """Download, resuming an interrupted download, and print the paths."""
     from pose_estimation_ros.learners.create import create_learner
 
-    learner = create_learner(settings.method or _method_of(settings), device='cpu', backbone=settings.backbone)
+    method = settings.method or _method_for(settings.what, settings.backbone)
+    learner = create_learner(method, device='cpu', backbone=settings.backbone)
     learner.download(settings.output, settings.what, True, *([settings.url] if settings.url else []))
     return 0
 
 
-def _method_of(settings: Namespace) -> str:
-    """Return the method that the other arguments imply."""
-    if settings.what == 'detector' or (settings.backbone or '').startswith('resnet'):
-        return 'simple_baseline'
-    return 'lightweight_openpose'
+def _method_for(what: str, backbone: str | None) -> str:
+    """Return the first system that has such files for a backbone."""
+    for name, system in SYSTEMS.items():
+        backbones = system.downloads.get(what)
+        if backbones is not None and (not backbone or backbone in backbones):
+            return name
+    return next((name for name, system in SYSTEMS.items() if backbone in _backbones(system)), DEFAULT_SYSTEM)
+
+
+def _backbones(system: System) -> set[str]:
+    return {name for names in system.downloads.values() for name in names}

@@ -16,6 +16,7 @@ from pose_estimation_ros.fetching.coco import COCO_2017, COCO_URL, DEFAULT_PARTS
 from pose_estimation_ros.fetching.imagenet import IMAGENET, LABELS, prepare_imagenet
 from pose_estimation_ros.fetching.preparation import THERE, PreparationOptions, PreparationResult, readable_size
 from pose_estimation_ros.fetching.synthetic import prepare_synthetic
+from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM
 
 FOLDERS = {'coco': Path('data/COCO'), 'imagenet': Path('data/ImageNet'), 'synthetic': Path('data/synthetic')}
 OWN_OPTIONS: dict[str, dict[str, Any]] = {
@@ -24,7 +25,7 @@ OWN_OPTIONS: dict[str, dict[str, Any]] = {
     'synthetic': {'count': 100, 'seed': 0},
 }
 """Options that belong to one data set, with their defaults."""
-RECIPE = 'config/train/lightweight_openpose.yaml'
+RECIPE = f'config/train/{DEFAULT_SYSTEM}.yaml'
 COLUMNS = ('part', 'files', 'size', 'state', 'where')
 
 

@@ -119,7 +119,7 @@ class CocoMainPersons(KeypointDataset):
 
 
 def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoMainPersons:
-    """Return a dataset with one sample for every person with a labelled joint, as SimpleBaselines trains on."""
+    """Return a dataset with one sample for every person with a labelled joint, as top-down networks train on."""
     return CocoMainPersons(images, annotations, min_keypoints=1, min_area=0, apart=0, skeleton=skeleton)
 
 

@@ -1,4 +1,4 @@
-"""MPII Human Pose (Andriluka et al., CVPR 2014) in the form that SimpleBaselines and its successors share."""
+"""MPII Human Pose (Andriluka et al., CVPR 2014) in the JSON form that top-down methods share."""
 
 import json
 from dataclasses import dataclass

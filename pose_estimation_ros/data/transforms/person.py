@@ -73,7 +73,7 @@ class CropAroundPerson:
 
 @dataclass(frozen=True)
 class CutOutPerson:
-    """Crop the main person as SimpleBaselines does: the box in the frame's aspect ratio, enlarged by a quarter.
+    """Crop the main person for top-down networks: the box in the frame's aspect ratio, enlarged by a quarter.
 
     It must be the first step. The size of the crop varies by a normal distribution of deviation `scale` about 1,
     clipped at one deviation; with probability `p_rotation` the crop is rotated by a normal distribution of `rotation`

@@ -12,4 +12,5 @@ SYSTEM = System(
     settings=(TwoPassSettings, NetworkOptions, DecodingSettings),
     learner='pose_estimation_ros.learners.high_resolution:HighResolutionPoseEstimationLearner',
     embedded='efficientnet_lite',
+    downloads=LIGHTWEIGHT_OPENPOSE.downloads,
 )

@@ -17,7 +17,8 @@ BACKBONE_WEIGHTS = {
     'mobilenetv2': 'mobilenetv2_1.0-f2a8633.pth.tar',
     'shufflenet': 'shufflenet.pth.tar',
 }
-MODES = ('pretrained', 'weights', 'test_data')
+DOWNLOADS = {'pretrained': ('mobilenet',), 'weights': tuple(BACKBONE_WEIGHTS), 'test_data': ()}
+"""By mode, the backbones that files are published for; () where the backbone does not matter."""
 
 
 def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
@@ -36,7 +37,7 @@ def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
         return (RemoteFile(name, name),)
     if mode == 'test_data':
         return TEST_DATA
-    raise SettingsError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
+    raise SettingsError(f'mode must be one of {", ".join(DOWNLOADS)}, got {mode!r}')
 
 
 def fetch_published(mode: str, backbone: str, folder: Path, url: str, verbose: bool) -> list[Path]:

@@ -3,6 +3,7 @@
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.method import LightweightOpenPose
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.published import DOWNLOADS
 from pose_estimation_ros.methods.shared_settings import InputSettings
 from pose_estimation_ros.methods.system import System
 
@@ -12,4 +13,5 @@ SYSTEM = System(
     settings=(InputSettings, NetworkOptions, DecodingSettings),
     learner='pose_estimation_ros.learners.lightweight_openpose:LightweightOpenPoseLearner',
     embedded='efficientnet_lite',
+    downloads=DOWNLOADS,
 )

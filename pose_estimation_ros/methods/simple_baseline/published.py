@@ -19,7 +19,8 @@ DETECTOR_URL = 'https://github.com/Megvii-BaseDetection/YOLOX/releases/download/
 DETECTOR_FILE = 'yolox_nano.onnx'
 
 POSE_PAGE = 'https://github.com/microsoft/human-pose-estimation.pytorch'
-MODES = ('pretrained', 'weights', 'detector')
+DOWNLOADS = {'pretrained': tuple(IMAGENET), 'weights': tuple(IMAGENET), 'detector': ()}
+"""By mode, the backbones that files are published for; () where the backbone does not matter."""
 
 
 def pose_file(backbone: str, size: tuple[int, int]) -> str:
@@ -51,5 +52,5 @@ def fetch_published(
             )
         file, base = RemoteFile(name, name), url
     else:
-        raise SettingsError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
+        raise SettingsError(f'mode must be one of {", ".join(DOWNLOADS)}, got {mode!r}')
     return fetch_all(base, [file], folder, verbose=verbose)

@@ -3,6 +3,7 @@
 from pose_estimation_ros.methods.simple_baseline.decoding import DecodingSettings
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
 from pose_estimation_ros.methods.simple_baseline.options import NetworkChoice
+from pose_estimation_ros.methods.simple_baseline.published import DOWNLOADS
 from pose_estimation_ros.methods.system import System
 
 SYSTEM = System(
@@ -10,4 +11,5 @@ SYSTEM = System(
     methods=(SIMPLE_BASELINE, SIMPLE_BASELINE_MPII),
     settings=(NetworkChoice, DecodingSettings),
     learner='pose_estimation_ros.learners.simple_baseline:SimpleBaselineLearner',
+    downloads=DOWNLOADS,
 )

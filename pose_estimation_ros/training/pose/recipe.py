@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM
 from pose_estimation_ros.training.recipe import Recipe
 from pose_estimation_ros.training.settings import require
 
@@ -170,7 +171,7 @@ class TeacherSettings:
 class PoseRecipe(Recipe):
     """All of a pose network's training."""
 
-    method: str = 'lightweight_openpose'
+    method: str = DEFAULT_SYSTEM
     """Published system to train."""
     network: dict[str, Any] = field(default_factory=dict)
     """Options of the method's network, such as num_refinement_stages."""
