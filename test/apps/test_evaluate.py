@@ -168,8 +168,8 @@ def test_report(evaluate, dataset, people):
     assert {path.name for path in OUT.iterdir()} == {*FILES, 'report.html'}
     assert 'report.html' in outcome.out
     page = Page(OUT / 'report.html')
-    assert page.headings[:3] == ['Score', 'Precision and recall', 'Joints, of people who were found']
-    assert page.headings[3:] == ['Where most is lost', 'Time', 'Settings']
+    assert page.headings[:3] == ['Score', 'Precision and recall', 'Joints of the people found']
+    assert page.headings[3:] == ['Worst images', 'Time', 'Settings']
     assert page.text.count('<svg') == 2
     assert 'prefers-color-scheme: dark' in page.text
     assert '3 images, 4 people with keypoints, 1 missed, 3 detections' in page.text
