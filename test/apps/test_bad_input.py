@@ -61,15 +61,15 @@ class TestPictures:
     def test_cut_off(self, infer, file, three, suffix, share):
         content = encoded(suffix, three)
         sentence = infer(file(f'half{suffix}', content[: int(len(content) * share)])).sentence()
-        assert re.search(rf'half{suffix} (is cut off|is not a picture)', sentence)
+        assert re.search(rf'half{suffix} (is cut off|is not an image)', sentence)
         assert files_under('.') == []
 
     @pytest.mark.parametrize(
         ('name', 'content', 'expected'),
         [
             ('nothing.png', b'', 'nothing.png is empty'),
-            ('page.jpg', WEB_PAGE.encode(), 'page.jpg is not a picture'),
-            ('noise.png', bytes(range(256)) * 20, 'noise.png is not a picture'),
+            ('page.jpg', WEB_PAGE.encode(), 'page.jpg is not an image'),
+            ('noise.png', bytes(range(256)) * 20, 'noise.png is not an image'),
         ],
     )
     def test_no_picture_at_all(self, infer, file, name, content, expected):
@@ -181,7 +181,7 @@ class TestVideos:
 
     def test_folder_of_nothing(self, infer, tmp_path):
         (tmp_path / 'empty').mkdir()
-        assert 'holds no pictures' in infer(tmp_path / 'empty').sentence()
+        assert 'holds no images' in infer(tmp_path / 'empty').sentence()
 
     def test_failure_in_the_middle_leaves_what_was_whole(self, infer, tmp_path, picture):
         """Of several sources, the pictures before the broken one stay; the JSON, which would lack some, does not."""

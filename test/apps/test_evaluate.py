@@ -240,12 +240,12 @@ class TestBadInput:
     def test_missing_pictures(self, sentence, dataset):
         for name in ('3.png', '8.png'):
             (dataset / 'val2017' / name).unlink()
-        assert '2 of 3 pictures of person_keypoints_val2017.json are not in' in sentence()
+        assert '2 of 3 images of person_keypoints_val2017.json are not in' in sentence()
         assert '3.png, 8.png; copy them' in sentence()
 
     def test_unreadable_pictures(self, sentence, dataset, cli, seeing):
         (dataset / 'val2017' / '4.png').write_bytes(b'nothing')
-        assert re.search(r'image 4 of the dataset: .*4\.png is not a picture', sentence())
+        assert re.search(r'image 4 of the dataset: .*4\.png is not an image', sentence())
         outcome = cli('evaluate', '--dataset', dataset, *seeing, '--skip-unreadable')
         assert outcome.code == 0
         assert ' 2 images, 2 detections\n 1 unreadable image left out' in outcome.out

@@ -133,7 +133,7 @@ def test_tables_show_what_was_measured_and_nothing_else():
     text = tables(rows, 'published')
     assert 'high_resolution (published)  two   Full' in text
     assert '12.5' in text
-    assert 'COCO pictures as they are' in text
+    assert 'COCO images as they are' in text
     assert '1080 rows' not in text
 
 

@@ -189,7 +189,7 @@ class TestFolders:
         (folder / 'a.png').write_bytes(b'')
         outcome = cli('infer', folder, '--json', POSES, *seeing)
         assert outcome.code == 2
-        assert outcome.complaints[-1] == f'pose_estimation: of 1 picture in {folder} none can be read'
+        assert outcome.complaints[-1] == f'pose_estimation: of 1 image in {folder} none can be read'
         assert names_in('.') == []
 
 

@@ -257,7 +257,7 @@ def test_missing_pictures_are_told_before_anything_is_trained(cli, recipe, tmp_p
     (tmp_path / 'pictures').mkdir()
     data = f'[{{kind: {kind}, images: {tmp_path}/pictures, annotations: {tmp_path}/a.json}}]'
     sentence = cli('train', '--config', recipe, '--output', tmp_path / 'run', '--data.train', data).sentence()
-    assert '4 of 4 pictures are missing, first' in sentence
+    assert '4 of 4 images are missing, first' in sentence
     assert not (tmp_path / 'run').exists()
 
 
