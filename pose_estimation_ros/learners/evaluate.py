@@ -63,7 +63,7 @@ def published_numbers(score: CocoScore) -> dict[str, list[float]]:
     return {'average_precision': numbers[:5], 'average_recall': numbers[5:]}
 
 
-def mpii_pipeline(learner: Learner, upsample_ratio: int = 4) -> TopDown:
+def mpii_pipeline(learner: Learner, upsample_ratio: int | None = None) -> TopDown:
     """Return a learner's pipeline; raises SettingsError unless it is top-down and finds MPII's joints."""
     require_mpii(learner.method)
     pipeline = learner.scoring_pipeline(upsample_ratio)

@@ -105,21 +105,21 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         self.passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
         self._first, self._watch, self._img_resol = first_pass, FirstPassSchedule(newcomers_interval), img_resol
 
-    def pipeline(self, upsample_ratio: int = 4) -> TwoPass:
+    def pipeline(self, upsample_ratio: int | None = None) -> TwoPass:
         """Return what turns images into poses, at the constructor's scales; the first call opens the backend."""
         return self._both_passes(upsample_ratio, self.training.scales)
 
-    def scoring_pipeline(self, upsample_ratio: int = 4) -> TwoPass:
+    def scoring_pipeline(self, upsample_ratio: int | None = None) -> TwoPass:
         """Return what evaluations run, which is the same."""
         return self.pipeline(upsample_ratio)
 
-    def _both_passes(self, upsample_ratio: int, scales: tuple[float, ...]) -> TwoPass:
+    def _both_passes(self, upsample_ratio: int | None, scales: tuple[float, ...]) -> TwoPass:
         second = self._runner.pipeline(upsample_ratio)
         first = second if self._first is None else first_pipeline(self._first, upsample_ratio)
         method = self.method if self._first is None else self._first.method
         return self.passes.over(second, first, method, self._runner.settings, scales)
 
-    def _scored(self, upsample_ratio: int) -> PeoplePipeline:
+    def _scored(self, upsample_ratio: int | None) -> PeoplePipeline:
         """Return the pipeline that `eval` scores. With `img_resol` images are scaled to that height first."""
         pipeline = self.pipeline(upsample_ratio)
         return pipeline if self._img_resol is None else ResizedInput(pipeline, self._img_resol)
@@ -127,7 +127,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     def infer(
         self,
         img: ImageLike,
-        upsample_ratio: int = 4,
+        upsample_ratio: int | None = None,
         track: bool = True,
         smooth: bool = True,
         *,
@@ -150,7 +150,12 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         return self.tracker.update(poses, stamp, smooth, image)
 
     def infer_next(
-        self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
+        self,
+        img: ImageLike,
+        upsample_ratio: int | None = None,
+        boxes: Boxes | None = None,
+        *,
+        stamp: float | None = None,
     ) -> Result:
         """Return the same for the next image of a video, looking where `tracker` has seen people."""
         self._refuse_boxes(boxes)
@@ -164,7 +169,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     def infer_light_odr(
         self,
         img: ImageLike,
-        upsample_ratio: int = 4,
+        upsample_ratio: int | None = None,
         track: bool = True,
         smooth: bool = True,
         *,

@@ -156,7 +156,7 @@ class Learner(ABC):
     def infer(
         self,
         img: ImageLike,
-        upsample_ratio: int = 4,
+        upsample_ratio: int | None = None,
         track: bool = True,
         smooth: bool = True,
         *,
@@ -167,7 +167,7 @@ class Learner(ABC):
 
         Args:
             img: An Image, an (H, W, 3) BGR array or the path of an image.
-            upsample_ratio: How much finer than the network's maps keypoints are placed.
+            upsample_ratio: How much finer than the network's maps keypoints are placed; None for the decoder's setting.
             track: Treat images as a video: ids last from image to image; `reset()` forgets them.
             smooth: Smooth keypoints over time; only with `track`.
             stamp: When the image was taken, in seconds; None takes this machine's clock.
@@ -180,13 +180,18 @@ class Learner(ABC):
         poses = self.infer_next(image, upsample_ratio, boxes, stamp=stamp).poses
         return self.tracker.update(poses, stamp, smooth, image)
 
-    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
+    def infer_timed(self, img: ImageLike, upsample_ratio: int | None = None, boxes: Boxes | None = None) -> Result:
         """Return the people in one image, untracked, with the milliseconds of each stage."""
         self._refuse_boxes(boxes)
         return self.pipeline(upsample_ratio)(to_bgr(img))
 
     def infer_next(
-        self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
+        self,
+        img: ImageLike,
+        upsample_ratio: int | None = None,
+        boxes: Boxes | None = None,
+        *,
+        stamp: float | None = None,
     ) -> Result:
         """Return the same for the next image of a video; the caller then updates `tracker` with the people.
 
@@ -195,7 +200,10 @@ class Learner(ABC):
         return self.infer_timed(img, upsample_ratio, boxes)
 
     def infer_batch(
-        self, images: Sequence[ImageLike], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
+        self,
+        images: Sequence[ImageLike],
+        upsample_ratio: int | None = None,
+        boxes: Sequence[Boxes | None] | None = None,
     ) -> list[Result]:
         """Return the people in several unrelated images, which share forward passes where they can."""
         self._refuse_boxes(boxes)
@@ -205,12 +213,12 @@ class Learner(ABC):
         if boxes is not None and not self.takes_boxes:
             raise SettingsError(f'{type(self).__name__} takes no boxes: it finds people in whole images')
 
-    def pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
+    def pipeline(self, upsample_ratio: int | None = None) -> ModelPipeline:
         """Return what turns images into poses; the first call opens the backend."""
         pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio)
         return pipeline
 
-    def scoring_pipeline(self, upsample_ratio: int = 4) -> ModelPipeline:
+    def scoring_pipeline(self, upsample_ratio: int | None = None) -> ModelPipeline:
         """Return what evaluations run: the same, unless a system is scored by more keypoints than `infer` returns."""
         pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio, self.method.scoring)
         return pipeline

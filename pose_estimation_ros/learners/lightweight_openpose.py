@@ -94,7 +94,7 @@ class NetworkLearner(Learner):
         images_folder_name: str = 'val2017',
         annotations_filename: str = 'person_keypoints_val2017.json',
         *,
-        upsample_ratio: int = 4,
+        upsample_ratio: int | None = None,
         val_subset: bool | None = None,
     ) -> dict[str, Any]:
         """Return COCO's average precision and recall on a dataset; arguments and result are Learner.eval's.
@@ -108,7 +108,7 @@ class NetworkLearner(Learner):
         images = scored_images(dataset, names, subset_size if wanted else None, self.temp_path)
         return Evaluation(self.training, self.temp_path, silent, verbose).numbers(self._scored(upsample_ratio), images)
 
-    def _scored(self, upsample_ratio: int) -> PeoplePipeline:
+    def _scored(self, upsample_ratio: int | None) -> PeoplePipeline:
         """Return the pipeline that `eval` scores, at several scales if `multiscale` or `scales` ask for it."""
         return self._runner.pipeline(upsample_ratio).with_looks(self.training.scales)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import ModelPipeline, Pipeline, check_height
@@ -61,14 +60,21 @@ class Runner(Generic[P]):
         self._opened: Model | None = None
         self._configure: Configure[P] | None = None
 
-    def pipeline(self, upsample_ratio: int = 4, defaults: Mapping[str, Any] | None = None) -> P:
-        """Return what turns images into poses; `defaults` are for settings that the user has not set."""
+    def pipeline(self, upsample_ratio: int | None = None, defaults: Mapping[str, Any] | None = None) -> P:
+        """Return what turns images into poses.
+
+        Args:
+            upsample_ratio: Setting of the decoder for this pipeline; None for that of `decoding`.
+            defaults: Settings that count where the user has not set them.
+
+        """
         model = self.model.model
         if self._opened is not model:
             self._backend, self._opened, self._configure = self._open(model), model, None
         if self._configure is None:
             self._configure = self._kind.open(self._backend, self.model)
-        return self._configure({**(defaults or {}), **self.settings, 'upsample_ratio': upsample_ratio})
+        once = {} if upsample_ratio is None else {'upsample_ratio': upsample_ratio}
+        return self._configure({**(defaults or {}), **self.settings, **once})
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change what needs no new model; raises SettingsError before anything has changed."""
@@ -85,8 +91,6 @@ class Runner(Generic[P]):
         self._opened = self._configure = None
 
     def _check(self, settings: Mapping[str, Any]) -> None:
-        if 'upsample_ratio' in settings:
-            raise SettingsError('upsample_ratio is an argument of infer, not a setting of decoding')
         self._kind.check(self.model.method, settings)
 
     def _open(self, model: Model) -> Backend:

@@ -135,9 +135,9 @@ def learner_arguments(
     """
     learner = find_system(system).learner_class()
     check_given(system, given, named)
-    arguments: dict[str, Any] = {'device': 'auto', 'require_device': True}
     known = inspect.signature(learner).parameters
-    for name, value in {**_undeclared(system, weights), **given}.items():
+    arguments: dict[str, Any] = {'require_device': True} if 'require_device' in known else {}
+    for name, value in {'device': 'auto', **_undeclared(system, weights), **given}.items():
         parent, _, key = name.rpartition('.')
         if not parent and name not in known:
             parent, key = 'decoding', name

@@ -199,7 +199,7 @@ class SimpleBaselineLearner(Learner):
         pipeline = self.scoring_pipeline()
         return pipeline.with_detector(WholeImage()) if boxes == WHOLE_IMAGE else pipeline
 
-    def infer_timed(self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None) -> Result:
+    def infer_timed(self, img: ImageLike, upsample_ratio: int | None = None, boxes: Boxes | None = None) -> Result:
         """Return the people in one image, untracked, with the milliseconds of each stage.
 
         An `upsample_ratio` of 1 leaves keypoints at the highest cell, more refines them by a quarter cell.
@@ -207,22 +207,30 @@ class SimpleBaselineLearner(Learner):
         return self.pipeline(upsample_ratio)(to_bgr(img), boxes)
 
     def infer_next(
-        self, img: ImageLike, upsample_ratio: int = 4, boxes: Boxes | None = None, *, stamp: float | None = None
+        self,
+        img: ImageLike,
+        upsample_ratio: int | None = None,
+        boxes: Boxes | None = None,
+        *,
+        stamp: float | None = None,
     ) -> Result:
         """Return the same for the next image of a video, looking also where a flow tracker expects people."""
         return self._following(self.pipeline(upsample_ratio), to_bgr(img), self.tracker, boxes, stamp)
 
     def infer_batch(
-        self, images: Sequence[ImageLike], upsample_ratio: int = 4, boxes: Sequence[Boxes | None] | None = None
+        self,
+        images: Sequence[ImageLike],
+        upsample_ratio: int | None = None,
+        boxes: Sequence[Boxes | None] | None = None,
     ) -> list[Result]:
         """Return the people in several unrelated images; all of them share forward passes."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images], boxes)
 
-    def pipeline(self, upsample_ratio: int = 4) -> TopDown:
+    def pipeline(self, upsample_ratio: int | None = None) -> TopDown:
         """Return what turns images into poses; the first call opens the backend."""
         return self._runner.pipeline(upsample_ratio)
 
-    def scoring_pipeline(self, upsample_ratio: int = 4) -> TopDown:
+    def scoring_pipeline(self, upsample_ratio: int | None = None) -> TopDown:
         """Return the same with every keypoint, as published evaluations want it."""
         return self._runner.pipeline(upsample_ratio, self.method.scoring)
 

@@ -106,7 +106,7 @@ def check_first_pass(learner: Learner) -> None:
         )
 
 
-def first_pipeline(learner: Learner, upsample_ratio: int) -> Pipeline:
+def first_pipeline(learner: Learner, upsample_ratio: int | None) -> Pipeline:
     """Return a learner's pipeline as the first pass; raises SettingsError where that is one of two passes itself."""
     pipeline = learner.pipeline(upsample_ratio)
     if not isinstance(pipeline, Pipeline):

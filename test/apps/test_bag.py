@@ -211,10 +211,10 @@ class FakeLearner:
         self.stamps, self.failure = [], failure
         self.method = create_learner('lightweight_openpose', device='cpu').method
 
-    def pipeline(self, upsample_ratio):
+    def pipeline(self):
         return None
 
-    def infer(self, picture, upsample_ratio, track, smooth, stamp):
+    def infer(self, picture, *, smooth, stamp, track=True):
         assert track
         self.stamps.append(stamp)
         if self.failure and len(self.stamps) == 3:

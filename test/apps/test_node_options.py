@@ -9,8 +9,7 @@ from pose_estimation_ros.apps import cli as command_line
 from pose_estimation_ros.apps.options.model_options import learner_options, node_parameters, not_for_the_node
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.create import create_learner
-from pose_estimation_ros.ros.parameters import learner_parameters
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters import node_settings
 
 TWO_PASSES = ('--method', 'high_resolution', '--backend', 'onnxruntime')
 
@@ -28,8 +27,8 @@ def parsed():
 def of_the_node(settings):
     """The learner that the node makes of a command's options, which come to it as JSON."""
     parameters = json.loads(json.dumps(node_parameters(settings)))
-    method, options = learner_parameters.learner_options(settings_from(parameters))
-    return create_learner(method, **options)
+    chosen = node_settings.settings_from(parameters)
+    return create_learner(chosen.method, **node_settings.learner_options(chosen))
 
 
 def of_the_command(settings):

@@ -9,9 +9,9 @@ import runpy
 import pytest
 from doc_pages import LINK, PAGES, REPOSITORY, TEMPLATE, anchors_of, blocks_of, name, our_arguments, text_of
 from doc_pages import without_assignments as plain
+from pose_estimation_ros.ros.parameters.parameters import BY_NAME
 
 from pose_estimation_ros.apps import cli
-from pose_estimation_ros.ros.parameters.parameters import BY_NAME
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS = [(f'{block}', words) for block in BLOCKS if block.language == 'bash' for words in block.commands]

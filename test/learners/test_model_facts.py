@@ -163,9 +163,11 @@ def test_tuning_changes_all_or_nothing(small):
     assert small.pipeline().decoder.settings.max_persons == 3
 
 
-def test_the_ratio_belongs_to_infer():
-    with pytest.raises(SettingsError, match='argument of infer'):
-        LightweightOpenPoseLearner(decoding={'upsample_ratio': 2})
+def test_the_ratio_of_the_decoder_holds_unless_a_call_names_another(small):
+    small.tune(upsample_ratio=2)
+    assert small.pipeline().decoder.settings.upsample_ratio == 2
+    assert small.pipeline(3).decoder.settings.upsample_ratio == 3
+    assert small.pipeline().decoder.settings.upsample_ratio == 2
 
 
 @pytest.mark.parametrize('path', ['', '/', '.', 'x' * 300, '~/nowhere', 'a\0b'])

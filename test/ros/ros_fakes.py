@@ -57,18 +57,18 @@ class FakeLearner:
             raise WeightsError(f'there are no weights at {path}; put them there')
         self.loaded = path
 
-    def pipeline(self, upsample_ratio):
+    def pipeline(self):
         return SimpleNamespace(backend=SimpleNamespace(name='fake', device='cpu', precision='fp32'))
 
-    def infer_timed(self, image, upsample_ratio, boxes=None):
+    def infer_timed(self, image, boxes=None):
         self.hurdle(image)
         self.seen += 1
         self.boxes = boxes
         return Result(poses_in(image), Timings(1.0, 2.0, 3.0))
 
-    def infer_next(self, image, upsample_ratio, boxes=None, *, stamp):
+    def infer_next(self, image, boxes=None, *, stamp):
         self.next_stamps.append((stamp, self.resets))
-        return self.infer_timed(image, upsample_ratio, boxes)
+        return self.infer_timed(image, boxes)
 
     def tune(self, **settings):
         self.tunings.append(settings)

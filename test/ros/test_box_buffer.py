@@ -7,8 +7,7 @@ import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer, box_buffer, decode_boxes
-from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import learner_options, settings_from
 
 
 class Logger:
@@ -81,7 +80,7 @@ def test_parameters_ask_for_boxes_or_for_a_detector():
     assert box_buffer(settings_from({'boxes.enabled': True}), Logger()) is not None
     with pytest.raises(SettingsError, match='detector contradict each other'):
         settings_from({'boxes.enabled': True, 'detector': 'yolox.onnx'})
-    method, options = learner_options(settings_from({'method': 'simple_baseline', 'detector': 'yolox.onnx'}))
-    assert (method, options['detector']) == ('simple_baseline', 'yolox.onnx')
+    options = learner_options(settings_from({'method': 'simple_baseline', 'detector': 'yolox.onnx'}))
+    assert options['detector'] == 'yolox.onnx'
     assert 'base_height' not in options
-    assert 'detector' not in learner_options(settings_from({}))[1]
+    assert 'detector' not in learner_options(settings_from({}))

@@ -13,10 +13,11 @@ from rclpy.parameter import Parameter
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, descriptor, unknown_parameters
-from pose_estimation_ros.ros.parameters.parameters import BY_NAME, PARAMETERS, settings_from
+from pose_estimation_ros.ros.parameters.node_settings import DEFAULT_METHOD, parameters_of, settings_from
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 DEFAULTS = settings_from({})
+PARAMETERS = parameters_of(DEFAULT_METHOD)
 NAMES = (f'declaring_{number}' for number in itertools.count())
 
 
@@ -77,10 +78,10 @@ def test_files_are_read_by_ros(make_node, name):
 def test_descriptors_say_what_the_table_says(make_node):
     node = make_node()
     declare(node)
-    for parameter in PARAMETERS:
+    for parameter in PARAMETERS.values():
         found = node.describe_parameter(parameter.name)
         assert found == descriptor(parameter)
-        assert found.description == parameter.description
+        assert found.description == parameter.text
         assert node.get_parameter(parameter.name).type_.value == found.type
         ranges = [*found.integer_range, *found.floating_point_range]
         assert [(each.from_value, each.to_value) for each in ranges] == ([parameter.range] if parameter.range else [])
@@ -88,7 +89,7 @@ def test_descriptors_say_what_the_table_says(make_node):
 
 def test_values_given_at_the_start(make_node):
     settings = declare(make_node(base_height=368, depth__window=7, max_rate=30, model_path='w.pth'))
-    assert (settings.base_height, settings.depth_window, settings.model_path) == (368, 7, 'w.pth')
+    assert (settings['base_height'], settings.depth_window, settings['model_path']) == (368, 7, 'w.pth')
     assert settings.max_rate == 30.0
 
 
@@ -96,7 +97,7 @@ def test_values_from_the_command_line(make_node):
     settings = declare(make_node('-p', 'depth.enabled:=true', '-p', 'max_frame_age:=1', '-p', "device:='cpu'"))
     assert settings.depth_enabled
     assert settings.max_frame_age == 1.0
-    assert settings.device == 'cpu'
+    assert settings['device'] == 'cpu'
 
 
 def test_wrong_start_is_told_at_once_and_leaves_defaults(make_node):
@@ -106,7 +107,7 @@ def test_wrong_start_is_told_at_once_and_leaves_defaults(make_node):
     assert '5000' in str(error.value)
     assert all(name in str(error.value) for name in ('base_height', 'device', 'track'))
     assert 'max_persons' not in str(error.value)
-    assert all(node.has_parameter(name) for name in BY_NAME)
+    assert all(node.has_parameter(name) for name in PARAMETERS)
     assert node.get_parameter('base_height').value == 256
     assert node.get_parameter('track').value is True
 
@@ -144,7 +145,7 @@ def test_fixed_parameters_wait_until_the_node_is_not_active(live):
     assert live.settings.current == DEFAULTS
     live.active = False
     assert live.set(model_path='other.pth').successful
-    assert live.settings.current.model_path == 'other.pth'
+    assert live.settings.current['model_path'] == 'other.pth'
 
 
 def test_same_value_is_no_change(live):
@@ -154,7 +155,7 @@ def test_same_value_is_no_change(live):
 
 def test_numbers_may_lose_their_point_but_not_become_texts(live):
     assert live.set(keypoint_threshold=1).successful
-    assert live.settings.current.keypoint_threshold == 1.0
+    assert live.settings.current['keypoint_threshold'] == 1.0
     assert not live.set(keypoint_threshold='high').successful
     assert not live.set(base_height=300.0).successful
     assert not live.node.set_parameters([Parameter('max_rate', Parameter.Type.NOT_SET)])[0].successful
@@ -178,7 +179,7 @@ def test_distributions_without_a_callback_for_afterwards(make_node, monkeypatch)
     monkeypatch.delattr(Node, 'add_post_set_parameters_callback')
     live = Live(make_node())
     assert live.set(base_height=368).successful
-    assert live.settings.current.base_height == 368
+    assert live.settings.current['base_height'] == 368
     assert not live.set(base_height=300, device='gpu').successful
     assert len(live.changes) == 1
 
@@ -200,4 +201,22 @@ def test_over_the_graph(live, make_node, service, name):
     results = response.results if service is SetParameters else [response.result]
     assert 'device must be' in results[-1].reason
     # One by one the right ones stay; together none does.
-    assert live.settings.current.base_height == (368 if service is SetParameters else 256)
+    assert live.settings.current['base_height'] == (368 if service is SetParameters else 256)
+
+
+def test_parameters_that_nobody_sets_have_the_defaults_of_the_method(make_node):
+    settings = declare(make_node(method='simple_baseline', min_keypoints=5))
+    assert (settings['keypoint_threshold'], settings['person_threshold'], settings['min_keypoints']) == (0.2, 0.0, 5)
+    assert settings != DEFAULTS
+
+
+def test_with_the_method_its_defaults_change_and_what_was_set_stays(live):
+    live.active = False
+    assert live.set(min_keypoints=5).successful
+    assert live.set(method='simple_baseline', person_threshold=0.3).successful
+    assert live.settings.current['keypoint_threshold'] == live.node.get_parameter('keypoint_threshold').value == 0.2
+    assert live.node.get_parameter('person_threshold').value == 0.3
+    assert live.node.get_parameter('min_keypoints').value == 5
+    assert live.set(method='lightweight_openpose').successful
+    assert live.settings.current['keypoint_threshold'] == live.node.get_parameter('keypoint_threshold').value == 0.1
+    assert live.settings.current['person_threshold'] == 0.3

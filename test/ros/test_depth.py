@@ -24,7 +24,7 @@ from pose_estimation_ros.ros.messages.depth import (
     points_3d,
 )
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import settings_from
 
 CAMERA = Intrinsics(fx=500, fy=400, cx=31.5, cy=23.5, width=64, height=48)
 

@@ -12,8 +12,7 @@ from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.inference.detectors.yolox import YoloxDetector
 from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
-from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import live_options, settings_from
 from pose_estimation_ros.tracking.flow import flow_tracker
 
 WARN = 30
@@ -101,7 +100,7 @@ def test_with_its_own_detector_it_answers_as_the_learner_does(make_robot, assets
         backend='onnxruntime',
         detector=detector,
         tracker=flow_tracker(),
-        decoding=decoding_options(settings_from({})),
+        decoding=live_options(settings_from({'method': 'simple_baseline'})),
     )
     learner.load(baseline['model_path'])
     for number, frame in enumerate(street_frames[:4]):
@@ -117,7 +116,9 @@ def test_with_its_own_detector_it_answers_as_the_learner_does(make_robot, assets
 def test_boxes_on_a_topic_are_taken_from_the_published_message(installed, make_robot, street_frames, baseline, boxes):
     robot = topic_robot(make_robot, {**baseline, 'track': False})
     detector = Detector(robot)
-    learner = SimpleBaselineLearner(device='cpu', backend='onnxruntime', decoding=decoding_options(settings_from({})))
+    learner = SimpleBaselineLearner(
+        device='cpu', backend='onnxruntime', decoding=live_options(settings_from({'method': 'simple_baseline'}))
+    )
     learner.load(baseline['model_path'])
     found = detector.ask(street_frames[0], boxes[0], 50.0)
     expected = learner.infer(street_frames[0], track=False, boxes=Boxes(boxes[0], np.full(3, 0.8)))

@@ -12,8 +12,7 @@ from ros_graph import REPOSITORY, Friend, until
 
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
-from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import learner_options, settings_from
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 NODE = ('-m', 'pose_estimation_ros.ros.nodes.pose_node', '--ros-args', '--params-file', 'config/high_resolution.yaml')
@@ -113,8 +112,7 @@ def test_heights_change_while_pictures_flow(run, friend, flowing, frames, assets
 def learner_of(assets, **heights):
     path = assets / 'weights' / 'lwop_omz.onnx'
     values = {'method': 'high_resolution', 'backend': 'onnxruntime', 'model_path': str(path), **heights}
-    method, options = learner_options(settings_from(values))
-    learner = create_learner(method, **options)
+    learner = create_learner('high_resolution', **learner_options(settings_from(values)))
     learner.load(path)
     return learner
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import setuptools
 
-from pose_estimation_ros.ros.parameters.parameters import BY_NAME
+from pose_estimation_ros.ros.parameters.node_settings import DEFAULTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILES = sorted((REPOSITORY / 'launch').glob('*.launch.py'))
@@ -157,7 +157,7 @@ class TestFile:
 
     def test_parameters_exist(self, path, description):
         for node in of(description(path, method='m', model='w.pth'), 'Node'):
-            known = {'pose_node': {*BY_NAME, 'use_sim_time'}, 'camera_node': camera_parameters()}
+            known = {'pose_node': {*DEFAULTS, 'use_sim_time'}, 'camera_node': camera_parameters()}
             assert parameter_names(node) <= known[node.kwargs['executable']]
 
     def test_what_is_passed_on_is_declared_there(self, path, description):

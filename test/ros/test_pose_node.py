@@ -278,6 +278,7 @@ def test_parameters_set_live(robot, workshop):
         'min_mean_score': 0.2,
         'min_keypoints': 3,
         'max_persons': 2,
+        'upsample_ratio': 4,
     }
     assert len(workshop.learner.tunings) == 2
 
@@ -288,14 +289,14 @@ def test_refused_live_and_whole(robot):
     assert 'model_path cannot change' in result.reason
     result = robot.set(base_height=368, keypoint_threshold=7.0)
     assert 'keypoint_threshold' in result.reason
-    assert robot.pose.settings.base_height == 256
+    assert robot.pose.settings['base_height'] == 256
     assert robot.pose.get_parameter('base_height').value == 256
 
 
 def test_heights_that_the_method_lacks_are_refused_live(robot):
     result = robot.set(first_pass_height=200)
     assert not result.successful
-    assert result.reason == 'lightweight_openpose has no first_pass_height; its heights: base_height'
+    assert result.reason == 'lightweight_openpose has no first_pass_height; leave it out, or choose another method'
     assert robot.pose.get_parameter('first_pass_height').value == 360
     robot.ask(picture(1))
 

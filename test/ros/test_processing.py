@@ -1,6 +1,5 @@
 """One message at a time, with small fakes around the processor."""
 
-import dataclasses
 import math
 import time
 
@@ -24,7 +23,7 @@ from pose_estimation_ros.ros.nodes.processing import (
     seconds,
 )
 from pose_estimation_ros.ros.nodes.statistics import Statistics
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import changed, settings_from
 
 
 class Outputs:
@@ -78,7 +77,7 @@ class Bench:
         self.given_up += 1
 
     def set(self, **values):
-        self.processor.settings = dataclasses.replace(self.processor.settings, **values)
+        self.processor.settings = changed(self.processor.settings, values, configured=False)
 
     def send(self, people=1, stamp=99.5, shift=0, **fields):
         whole, part = divmod(stamp, 1)
@@ -216,6 +215,7 @@ def test_settings_are_taken_up_between_pictures(bench):
     bench.send(1)
     assert bench.learner.tunings[1] == {
         'base_height': 400, 'keypoint_threshold': 0.1, 'min_mean_score': 0.5, 'min_keypoints': 3, 'max_persons': 0,
+        'upsample_ratio': 4,
     }  # fmt: skip
     assert bench.learner.resets == 0
 

@@ -13,8 +13,7 @@ from ros_graph import until
 from pose_estimation_ros import SimpleBaselineLearner
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
-from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import live_options, settings_from
 
 ERROR, WARN = 40, 30
 
@@ -33,7 +32,10 @@ def test_answers_are_the_learners_own(make_robot, assets, monkeypatch, street):
     robot = make_robot(model_path=str(weights), detector=str(detector), **options).start()
     message = robot.ask(street, seconds=100)
     learner = SimpleBaselineLearner(
-        device='auto', backend='onnxruntime', detector=detector, decoding=decoding_options(settings_from({}))
+        device='auto',
+        backend='onnxruntime',
+        detector=detector,
+        decoding=live_options(settings_from({'method': 'simple_baseline'})),
     )
     learner.load(weights)
     expected = learner.infer(street, track=False)

@@ -218,7 +218,7 @@ def _variant(settings: Namespace, method: str, dials: Dials, height: int | None,
     if (dials.stride or dials.no_stages) and find_model(weights_of(settings)).kind != 'pth':
         return None  # an exported model keeps what it was exported with
     try:
-        pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
+        pipeline = make_learner(changed).pipeline()
     except PoseEstimationError as error:
         if dials is BASELINE:
             raise

@@ -111,7 +111,7 @@ def _top_down(settings: Namespace) -> Configuration:
     """Return the configuration of the top-down model."""
     changed = for_method(settings, TOP_DOWN)
     changed.weights, changed.decode = settings.top_down, None
-    pipeline = make_learner(changed).pipeline(settings.upsample_ratio)
+    pipeline = make_learner(changed).pipeline()
     runner, label = pipeline.backend, Path(settings.top_down).name
     return Configuration(label, runner.name, runner.precision, 'published', pipeline, method=TOP_DOWN)
 
@@ -137,7 +137,7 @@ def _configuration(
     changed = for_method(settings, settings.method) if settings.top_down else Namespace(settings)  # type: ignore[no-untyped-call]
     changed.weights, changed.backend, changed.precision, changed.decode = weights, backend, precision, decode
     learner = make_learner(changed)
-    pipeline = learner.pipeline(settings.upsample_ratio)
+    pipeline = learner.pipeline()
     runner, decoding = pipeline.backend, decode or learner.method.decoder_names()[0]
     return Configuration(weights_of(changed).name, runner.name, runner.precision, decoding, pipeline)
 

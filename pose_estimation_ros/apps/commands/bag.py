@@ -56,7 +56,7 @@ def run(settings: Namespace) -> int:
         refuse_existing(settings.output, bag.storage)
         _refuse_inside(settings)
         learner = make_learner(settings)
-        learner.pipeline(settings.upsample_ratio)  # fails before anything is written
+        learner.pipeline()  # fails before anything is written
         started = time.perf_counter()
         estimator = Estimator(learner, topic, settings)
         _process(bag, estimator, settings, stdout)
@@ -74,7 +74,7 @@ class Estimator:
         self.skeleton = learner.method.skeleton
         self.pictures = 0
         self._learner, self._topic = learner, topic
-        self._upsample_ratio, self._smooth = settings.upsample_ratio, not settings.no_smooth
+        self._smooth = not settings.no_smooth
         self._poses = self._skipped = 0
         self._ids: set[int] = set()
         self._unstamped = False
@@ -96,7 +96,7 @@ class Estimator:
             self._skip(error)
             return None
         stamp = self._stamp(picture, message)
-        poses = self._learner.infer(picture.image, self._upsample_ratio, True, self._smooth, stamp=stamp)
+        poses = self._learner.infer(picture.image, smooth=self._smooth, stamp=stamp)
         self.pictures += 1
         self._poses += len(poses)
         self._ids |= {pose.id for pose in poses if pose.id is not None}

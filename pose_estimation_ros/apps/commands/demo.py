@@ -71,7 +71,7 @@ def run(settings: Namespace) -> int:
         writer = stack.enter_context(VideoWriter(video, FPS))
         poses_file = stack.enter_context(PoseFile(poses_path, learner.method.skeleton))
         for index, (name, stamp, image) in enumerate(_frames(settings)):
-            result = learner.infer_next(image, settings.upsample_ratio, stamp=stamp)
+            result = learner.infer_next(image, stamp=stamp)
             poses = learner.tracker.update(result.poses, stamp, image=image)
             annotated = draw_poses(image, poses)
             writer.write(annotated)

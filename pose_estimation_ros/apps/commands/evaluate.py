@@ -179,7 +179,7 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     check_boxes(settings, learner)
     if scales and learner.takes_boxes:
         raise SettingsError('--scales is for methods that take whole images; crops have one size')
-    plain = learner.scoring_pipeline(settings.upsample_ratio)
+    plain = learner.scoring_pipeline()
     pipeline, boxes = pipeline_and_boxes(plain, settings, scales, dataset.truth)
     found = evaluate_images(
         pipeline.batch, images, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable

@@ -26,7 +26,7 @@ def run_pckh(settings: Namespace, write_results: Write) -> None:
     images = find_images(folder, settings.images_folder, '--images-folder')
     mpii = MpiiPeople.open(images, annotations, settings.head_boxes, settings.limit or 0)
     learner = make_learner(settings)
-    pipeline = mpii_pipeline(learner, settings.upsample_ratio)
+    pipeline = mpii_pipeline(learner)
     score = evaluate_mpii(pipeline.with_looks(flip=settings.flip), mpii)
     text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {counted(len(mpii), "person")}'
     results = {**score, 'persons': len(mpii)}

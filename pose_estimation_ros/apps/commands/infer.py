@@ -91,7 +91,7 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
     learner = make_learner(settings)
     check_boxes(settings, learner)
     known = boxes_of_frames(settings.boxes)
-    learner.pipeline(settings.upsample_ratio)  # fails before anything is written
+    learner.pipeline()  # fails before anything is written
     with contextlib.ExitStack() as stack:
         poses_file = PoseFile(settings.json, learner.method.skeleton, stdout) if settings.json else None
         if poses_file:
@@ -138,7 +138,7 @@ def _poses_of(
         for count, frame in enumerate(source.frames(), start=1):
             smooth = not settings.no_smooth
             boxes = None if known is None else known(frame.source, frame.index)
-            poses = learner.infer(frame.image, settings.upsample_ratio, track, smooth, stamp=frame.stamp, boxes=boxes)
+            poses = learner.infer(frame.image, track=track, smooth=smooth, stamp=frame.stamp, boxes=boxes)
             yield frame, poses
             bar.update()
             if count == settings.limit or stop.asked:

@@ -169,8 +169,6 @@ def learner_options(settings: Namespace) -> dict[str, Any]:
     """Return a learner's constructor's arguments; raises SettingsError for an option of another method."""
     find_system(settings.method)
     given = {name: value for name, value in given_options(settings).items() if name not in OF_THE_MODEL}
-    check_given(settings.method, given, option_name)
-    given.pop('upsample_ratio', None)  # an argument of pipelines
     if settings.get('boxes') == 'whole_image' and settings.method in offers()['detector'].settings:
         given.setdefault('detector', 'whole_image')
     weights = Path(settings.weights) if settings.weights else None

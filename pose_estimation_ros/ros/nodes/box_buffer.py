@@ -9,7 +9,7 @@ import numpy as np
 from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.data.camera_messages import seconds
-from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 KEPT = 30
 LOG_S = 5.0

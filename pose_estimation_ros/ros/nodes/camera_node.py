@@ -16,13 +16,13 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
+from pose_estimation_ros.core.settings import TYPES_IN_WORDS
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr, to_compressed
 from pose_estimation_ros.ros.nodes.arguments import check_arguments
 from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
 from pose_estimation_ros.ros.parameters.declare import unknown_parameters
-from pose_estimation_ros.ros.parameters.parameter import WORDS
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 DEFAULTS: dict[str, Any] = {
@@ -77,7 +77,7 @@ class CameraNode(Node):
         if (type(value), kind) in ((int, float), (int, str)):
             value = kind(value)
         if type(value) is not kind:
-            raise SettingsError(f'{name} must be {WORDS[kind]}, got {value!r}')
+            raise SettingsError(f'{name} must be {TYPES_IN_WORDS[kind]}, got {value!r}')
         return value
 
     def run(self) -> None:

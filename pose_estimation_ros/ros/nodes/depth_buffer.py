@@ -10,7 +10,7 @@ from pose_estimation_ros.core.errors import ImageError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.ros.messages.depth import Intrinsics, depth_in_metres, intrinsics, points_3d, size_fault
-from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 KEPT = 10
 LOG_S = 5.0

@@ -15,7 +15,7 @@ from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.nodes.moments import Received
 from pose_estimation_ros.ros.nodes.rate_limit import RateLimit
 from pose_estimation_ros.ros.nodes.statistics import Snapshot, Statistics
-from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 
 def sensor_profile(depth: int) -> QoSProfile:

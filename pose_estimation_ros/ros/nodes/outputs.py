@@ -24,7 +24,7 @@ from pose_estimation_ros.ros.messages.skeleton_messages import (
     encode_skeletons,
     encode_skeletons_3d,
 )
-from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 
 def reliable(depth: int, latched: bool = False) -> QoSProfile:

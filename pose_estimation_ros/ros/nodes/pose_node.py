@@ -31,8 +31,11 @@ from pose_estimation_ros.ros.nodes.processing import FrameProcessor, Surrounding
 from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.nodes.worker import Worker
 from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, unknown_parameters
-from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
-from pose_estimation_ros.ros.parameters.parameters import PARAMETERS, NodeSettings
+from pose_estimation_ros.ros.parameters.node_settings import (
+    DEFAULTS,
+    NodeSettings,
+    learner_options,
+)
 
 DIAGNOSTICS_PERIOD_S = 1.0
 
@@ -87,15 +90,15 @@ class PoseNode(LifecycleNode):
 
     def _load(self) -> Learner:
         """Return a learner that has seen a picture."""
-        method, options = learner_options(self.settings)
-        learner = create_learner(method, **options)
-        learner.load(self.settings.model_path or None)
+        settings = self.settings
+        learner = create_learner(settings.method, **learner_options(settings))
+        learner.load(settings['model_path'] or None)
         self._check_boxes(learner.takes_boxes)
-        self._backend = backend = learner.pipeline(self.settings.upsample_ratio).backend
-        learner.infer_timed(grey_picture(), self.settings.upsample_ratio)
-        if self.settings.device == 'auto' and backend.device == 'cpu':
+        self._backend = backend = learner.pipeline().backend
+        learner.infer_timed(grey_picture())
+        if settings['device'] == 'auto' and backend.device == 'cpu':
             self.get_logger().warning('no GPU is used: running on the CPU')
-        self.get_logger().info(f'{method} runs on {backend.name}, {backend.device}, {backend.precision}')
+        self.get_logger().info(f'{settings.method} runs on {backend.name}, {backend.device}, {backend.precision}')
         return learner
 
     def _check_boxes(self, takes_boxes: bool) -> None:
@@ -104,7 +107,7 @@ class PoseNode(LifecycleNode):
             raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole images')
         if self.settings.boxes_enabled:
             required_detection_type()  # raises now rather than at activation
-        if takes_boxes and not (self.settings.boxes_enabled or self.settings.detector):
+        if takes_boxes and not (self.settings.boxes_enabled or self.settings['detector']):
             self.get_logger().warning(
                 'neither detector nor boxes.enabled is set: the whole image is taken as one person'
             )
@@ -240,8 +243,8 @@ class PoseNode(LifecycleNode):
         return NodeView(
             state=self._state,
             method=self.settings.method,
-            device=backend.device if backend else self.settings.device,
-            backend=f'{backend.name} {backend.precision}' if backend else self.settings.backend,
+            device=backend.device if backend else self.settings['device'],
+            backend=f'{backend.name} {backend.precision}' if backend else self.settings['backend'],
             converter=self._converter.name,
             topic=self._inputs.topic if self._inputs else 'image',
             publishers=self._inputs.publishers() if self._inputs else 0,
@@ -259,7 +262,12 @@ class PoseNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
     """Run the node until it is asked to end; with `autostart`, exit 1 where it cannot be configured."""
-    check_arguments(args, 'pose_node', 'Find people in camera images.', {p.name: p.default for p in PARAMETERS})
+    check_arguments(
+        args,
+        'pose_node',
+        'Find people in camera images.',
+        DEFAULTS,
+    )
     with until_asked_to_end(args):
         try:
             node = PoseNode(statistics=statistics)

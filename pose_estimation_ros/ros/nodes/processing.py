@@ -20,8 +20,7 @@ from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.nodes.moments import Moments, Received
 from pose_estimation_ros.ros.nodes.outputs import Observation, Outputs
 from pose_estimation_ros.ros.nodes.statistics import Statistics
-from pose_estimation_ros.ros.parameters.learner_parameters import decoding_options, heights
-from pose_estimation_ros.ros.parameters.parameters import NodeSettings
+from pose_estimation_ros.ros.parameters.node_settings import NodeSettings, live_options
 from pose_estimation_ros.tracking.tracker import TIME_JUMP_S
 
 FAILURES_IN_A_ROW = 5
@@ -101,8 +100,8 @@ class FrameProcessor:
         before = depth.latest() if depth else ()  # inference may outlast the buffer
         stamp = seconds(message.header.stamp)
         converted = time.perf_counter()
-        given = [self._with.boxes.boxes(message.header)] if self._with.boxes else []
-        result, poses, inferred = self._people(image, stamp, given, settings)
+        boxes = self._with.boxes.boxes(message.header) if self._with.boxes else None
+        result, poses, inferred = self._people(image, stamp, boxes, settings)
         points = depth.points(poses, message.header, image, settings, before) if depth else None
         tracked = time.perf_counter()
         self._with.outputs.publish(Observation(message.header, image, poses, points), settings)
@@ -112,16 +111,16 @@ class FrameProcessor:
         self._failures, self.failure = 0, ''
 
     def _people(
-        self, image: ByteArray, stamp: float, given: list[Boxes], settings: NodeSettings
+        self, image: ByteArray, stamp: float, boxes: Boxes | None, settings: NodeSettings
     ) -> tuple[Result, list[Pose], float]:
         """Return what the learner found, the people with their ids, if wanted, and when inference was over."""
         learner = self._with.learner
         if not settings.track:
-            result = learner.infer_timed(image, settings.upsample_ratio, *given)
+            result = learner.infer_timed(image, boxes=boxes)
             return result, result.poses, time.perf_counter()
         self._forget_after_a_jump(stamp)  # first: learners look where people were
         moment = stamp or self._with.now()
-        result = learner.infer_next(image, settings.upsample_ratio, *given, stamp=moment)
+        result = learner.infer_next(image, boxes=boxes, stamp=moment)
         inferred = time.perf_counter()
         return result, learner.tracker.update(result.poses, moment, settings.smooth, image), inferred
 
@@ -129,7 +128,7 @@ class FrameProcessor:
         """Take up settings that were changed since the last picture."""
         before = self._applied
         if settings is not before:
-            self._with.learner.tune(**heights(settings), **decoding_options(settings))
+            self._with.learner.tune(**live_options(settings))
         self._applied = settings
         changed = before is not None and (before.track, before.smooth) != (settings.track, settings.smooth)
         if changed or self.must_reset:

@@ -1,7 +1,7 @@
-"""The table of parameters on a node: declared with descriptors, read, and kept up to date as one settings object."""
+"""The parameters on a node: declared with descriptors, read, and kept up to date as one settings object."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -9,8 +9,17 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as NodeParameter
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.ros.parameters.parameter import Parameter
-from pose_estimation_ros.ros.parameters.parameters import BY_NAME, PARAMETERS, NodeSettings, changed, settings_from
+from pose_estimation_ros.core.settings import Setting
+from pose_estimation_ros.methods.systems import SYSTEMS
+from pose_estimation_ros.ros.parameters.node_settings import (
+    DEFAULT_METHOD,
+    DEFAULTS,
+    NodeSettings,
+    changed,
+    parameters_of,
+    settings_from,
+    systems_of,
+)
 
 TYPES = {
     bool: NodeParameter.Type.BOOL,
@@ -22,20 +31,21 @@ NOT_OURS = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
 """What ROS itself reads of the same files."""
 
 
-def descriptor(parameter: Parameter) -> ParameterDescriptor:
-    """Say to `ros2 param describe` what the table says.
+def descriptor(parameter: Setting) -> ParameterDescriptor:
+    """Return what `ros2 param describe` shows.
 
     Numbers may be given without a point (`max_rate: 30`), hence the dynamic typing of floats; `settings_from` checks.
     """
-    live = 'may change while active' if parameter.dynamic else 'read at configure, fixed until cleanup'
+    live = 'may change while active' if parameter.live else 'read at configure, fixed until cleanup'
+    systems = systems_of(parameter)
     described = ParameterDescriptor(
         name=parameter.name,
-        type=TYPES[parameter.type].value,
-        description=parameter.description,
-        additional_constraints='; '.join(filter(None, (parameter.constraint, live))),
-        dynamic_typing=parameter.type is float,
+        type=TYPES[parameter.kind].value,
+        description=parameter.text,
+        additional_constraints='; '.join(filter(None, (parameter.allowed, systems and f'only {systems}', live))),
+        dynamic_typing=parameter.kind is float,
     )
-    if parameter.range is not None and parameter.type is float:
+    if parameter.range is not None and parameter.kind is float:
         low, high = map(float, parameter.range)
         described.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
     elif parameter.range is not None:
@@ -45,26 +55,30 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
 
 
 def declare(node: Node) -> NodeSettings:
-    """Declare the table on a node and return what it was started with.
+    """Declare all parameters on a node and return what it was started with.
 
-    All parameters are declared even where some values are wrong (those get their default), so that the node can be
-    asked about them.
+    `method` comes first, since it decides the defaults of others. All parameters are declared even where some values
+    are wrong (those get their default), so that the node can be asked about them.
 
     Raises:
         SettingsError: Names every wrong value.
 
     """
-    for parameter in PARAMETERS:
-        node.declare_parameter(parameter.name, parameter.default, ParameterDescriptor(dynamic_typing=True))
-    given = {name: node.get_parameter(name).value for name in BY_NAME}
+    anything = ParameterDescriptor(dynamic_typing=True)
+    method: Any = node.declare_parameter('method', DEFAULT_METHOD, anything).value
+    table = parameters_of(method if method in SYSTEMS else DEFAULT_METHOD)
+    for parameter in table.values():
+        if parameter.name != 'method':
+            node.declare_parameter(parameter.name, parameter.default, anything)
+    given = {name: node.get_parameter(name).value for name in table}
     # Types and ranges come after the values: ROS would stop at the first wrong one.
-    for parameter in PARAMETERS:
+    for parameter in table.values():
         default = NodeParameter(parameter.name, value=parameter.default).get_parameter_value()
         node.set_descriptor(parameter.name, descriptor(parameter), default)
     return settings_from(given)
 
 
-def unknown_parameters(node: Node, known: Iterable[str] = tuple(BY_NAME)) -> list[str]:
+def unknown_parameters(node: Node, known: Iterable[str] = tuple(DEFAULTS)) -> list[str]:
     """Return a sentence for each value that the node was given and nobody declared, such as a misspelt one."""
     given: Iterable[str] = getattr(node, '_parameter_overrides', {})  # rclpy has no public way
     sentences = []
@@ -95,6 +109,7 @@ class LiveSettings:
         on_change: Callable[[NodeSettings, NodeSettings], None] = lambda old, new: None,
     ) -> None:
         self.current = settings
+        self._node = node
         self._is_configured = is_configured
         self._on_change = on_change
         # Before Iron there is no callback for afterwards: there the change happens while it is being checked.
@@ -116,7 +131,15 @@ class LiveSettings:
         old, self.current = self.current, changed(self.current, _ours(parameters), configured=False)
         if self.current != old:
             self._on_change(old, self.current)
+        self._follow_method({parameter.name for parameter in parameters})
+
+    def _follow_method(self, just_set: Collection[str]) -> None:
+        """Set the parameters that nobody has set to the defaults of another method."""
+        values = {name: value for name, value in self.current.values().items() if name not in just_set}
+        other = {name: value for name, value in values.items() if self._node.get_parameter(name).value != value}
+        if other:
+            self._node.set_parameters([NodeParameter(name, value=value) for name, value in other.items()])
 
 
 def _ours(parameters: list['NodeParameter[Any]']) -> dict[str, Any]:
-    return {parameter.name: parameter.value for parameter in parameters if parameter.name in BY_NAME}
+    return {parameter.name: parameter.value for parameter in parameters if parameter.name in DEFAULTS}

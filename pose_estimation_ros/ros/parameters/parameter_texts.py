@@ -1,14 +1,15 @@
-"""What is written about the table of parameters: config/pose_node.yaml and the table of docs/parameters.md.
+"""Writes the parameters into config/pose_node.yaml and the table of docs/parameters.md.
 
-`python -m pose_estimation_ros.ros.parameters.parameter_texts [FOLDER]` brings the checkout in FOLDER up to date.
+`python -m pose_estimation_ros.ros.parameters.parameter_texts [FOLDER]` updates the checkout in FOLDER.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pose_estimation_ros.ros.parameters.parameter import Parameter, Value
-from pose_estimation_ros.ros.parameters.parameters import PARAMETERS
+from pose_estimation_ros.core.settings import Setting
+from pose_estimation_ros.ros.parameters.node_settings import DEFAULT_METHOD, offer_of, parameters_of, systems_of
 
 YAML_FILE = 'config/pose_node.yaml'
 PAGE_FILE = 'docs/parameters.md'
@@ -20,6 +21,7 @@ YAML_HEAD = f"""\
 # Copy it, keep the lines that you change, and start the node with it:
 #   ros2 launch pose_estimation_ros pose_estimation.launch.py params_file:=my.yaml
 # "live" may be changed while the node is active: ros2 param set /pose_node base_height 368
+# Parameters whose default depends on the method are commented out: they follow the method unless set.
 /**:
   ros__parameters:
 """
@@ -29,29 +31,49 @@ def to_yaml() -> str:
     """Return a parameters file with every default and its comment."""
     lines: list[str] = []
     group = ''
-    for parameter in PARAMETERS:
-        prefix, _, name = parameter.name.rpartition('.')
+    for each in parameters_of(DEFAULT_METHOD).values():
+        prefix, _, name = each.name.rpartition('.')
         if prefix != group and prefix:
             lines.append(f'    {prefix}:')
         group = prefix
         indent = '      ' if prefix else '    '
-        lines += [f'{indent}# {parameter.description}{_remarks(parameter)}', f'{indent}{name}: {literal(parameter)}']
+        follows = '# ' if depends_on_method(each) else ''
+        lines += [f'{indent}# {each.text}{_remarks(each)}', f'{indent}{follows}{name}: {literal(each.default)}']
     return YAML_HEAD + '\n'.join(lines) + '\n'
 
 
 def to_markdown() -> str:
     """Return the parameters as a table."""
     rows = [
-        f'| `{each.name}` | {f"`{each.default}`" if each.type is str and each.default else literal(each)} '
-        f'| {each.constraint} | {"yes" if each.dynamic else ""} | {each.description} |'
-        for each in PARAMETERS
+        f'| `{each.name}` | {defaults(each)} | {allowed(each)} | {"yes" if each.live else ""} '
+        f'| {each.text}{f" Only {systems}." if (systems := systems_of(each)) else ""} |'
+        for each in parameters_of(DEFAULT_METHOD).values()
     ]
     return '\n'.join(['| parameter | default | allowed | live | meaning |', '|---|---|---|---|---|', *rows]) + '\n'
 
 
-def literal(parameter: Parameter) -> str:
-    """Return the default as YAML, such that it is read back in the same type."""
-    value: Value = parameter.default
+def depends_on_method(parameter: Setting) -> bool:
+    """Whether systems have different defaults."""
+    offer = offer_of(parameter)
+    return offer is not None and len({each.as_parameter().default for each in offer.settings.values()}) > 1
+
+
+def defaults(parameter: Setting) -> str:
+    """Return the default, and those of systems that have another."""
+    offer = offer_of(parameter)
+    values = offer.by_system(lambda _, each: literal(each.as_parameter().default)) if offer else ''
+    words = f' ({parameter.default_text})' if parameter.unset is not None and parameter.default_text else ''
+    return f'{values or literal(parameter.default)}{words}'
+
+
+def allowed(parameter: Setting) -> str:
+    """Return the allowed values, and those of systems that have others."""
+    offer = offer_of(parameter)
+    return offer.by_system(lambda _, each: each.as_parameter().allowed) if offer else parameter.allowed
+
+
+def literal(value: Any) -> str:
+    """Return a value as YAML, such that it is read back in the same type."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"'{value}'" if isinstance(value, str) else repr(value)
@@ -79,8 +101,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _remarks(parameter: Parameter) -> str:
-    remarks = [parameter.constraint, 'live' if parameter.dynamic else '']
+def _remarks(parameter: Setting) -> str:
+    systems = systems_of(parameter)
+    stated = depends_on_method(parameter) or (parameter.unset is not None and parameter.default_text)
+    remarks = [
+        allowed(parameter),
+        f'default: {defaults(parameter)}' if stated else '',
+        'live' if parameter.live else '',
+        f'only {systems}' if systems else '',
+    ]
     return f' [{"; ".join(filter(None, remarks))}]' if any(remarks) else ''
 
 

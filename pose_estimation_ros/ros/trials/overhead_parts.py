@@ -28,8 +28,7 @@ from pose_estimation_ros.ros.nodes.inputs import sensor_profile
 from pose_estimation_ros.ros.nodes.moments import Costs, Moments
 from pose_estimation_ros.ros.nodes.outputs import reliable
 from pose_estimation_ros.ros.nodes.statistics import Statistics
-from pose_estimation_ros.ros.parameters.learner_parameters import learner_options
-from pose_estimation_ros.ros.parameters.parameters import settings_from
+from pose_estimation_ros.ros.parameters.node_settings import learner_options, settings_from
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 WARM_UP = 15
@@ -128,17 +127,16 @@ def bare(plan: Plan) -> Any:
     """Run the node's own pipeline at the same pace without ROS; return the milliseconds of each picture."""
     pictures = plan.pictures()
     settings = settings_from(plan.parameters)
-    method, options = learner_options(settings)
-    learner = create_learner(method, **options)
-    learner.load(settings.model_path or None)
+    learner = create_learner(settings.method, **learner_options(settings))
+    learner.load(settings['model_path'] or None)
     milliseconds = []
     for number in plan.moments():
         image, stamp = pictures[number % len(pictures)], number / plan.rate
         if settings.track:  # methods that look where people were are told of them, as in the node
-            result = learner.infer_next(image, settings.upsample_ratio, stamp=stamp)
+            result = learner.infer_next(image, stamp=stamp)
             learner.tracker.update(result.poses, stamp, settings.smooth, image)
         else:
-            result = learner.infer_timed(image, settings.upsample_ratio)
+            result = learner.infer_timed(image)
         milliseconds.append(result.timings.total_ms)
     return milliseconds
 

@@ -1,0 +1,197 @@
+"""The parameters of `pose_node`: those of the table of settings, and the node's own. Imports nothing of ROS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import Setting, setting, settings_of
+from pose_estimation_ros.learners.settings_table import Offer, check_given, learner_arguments, offers
+from pose_estimation_ros.methods.systems import SYSTEMS
+
+OF_THE_MODEL = ('method', 'weights')
+"""Settings that are no arguments of a learner's constructor."""
+SECONDS = (0, 3600)
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """The values of all parameters; `depth.window` is `depth_window`, and so on."""
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the table of settings by parameter, such as base_height; see `parameters_of`."""
+    track: bool = setting(True, 'Assign ids that persist from frame to frame; a change resets the tracks.', live=True)
+    smooth: bool = setting(True, 'Smooth the keypoints of tracked people; a change resets the tracks.', live=True)
+    image_transport: str = setting(
+        'raw', 'Subscribe to `image` (raw) or to `image/compressed` (compressed).', choices=('raw', 'compressed')
+    )
+    annotate: bool = setting(True, 'Publish `~/image_annotated` while it has subscribers.', live=True)
+    max_rate: float = setting(0.0, 'Maximum processing rate in Hz; 0 for no limit.', range=(0, 1000), live=True)
+    max_frame_age: float = setting(
+        0.0, 'Age in seconds above which frames are dropped; 0 for no limit.', range=SECONDS, live=True
+    )
+    stall_timeout: float = setting(
+        5.0, 'Seconds without a frame until a warning explains why; 0 for no warning.', range=SECONDS, live=True
+    )
+    lazy: bool = setting(True, 'Pause while no output has a subscriber.', live=True)
+    boxes_enabled: bool = setting(
+        False, 'Take people from `detections` (vision_msgs/Detection2DArray) of another node; for top-down methods.',
+        parameter='boxes.enabled',
+    )  # fmt: skip
+    boxes_class_id: str = setting(
+        'person', 'Class of the detections to use; empty for all.', parameter='boxes.class_id'
+    )
+    boxes_max_age: float = setting(
+        0.5, 'Maximum difference in seconds between the stamps of image and detections.',
+        range=(0, 10), parameter='boxes.max_age',
+    )  # fmt: skip
+    depth_enabled: bool = setting(
+        False, 'Subscribe to depth images and publish people in 3D.', parameter='depth.enabled'
+    )
+    depth_window: int = setting(
+        5, 'Width in pixels of the window around each keypoint whose median depth is taken.',
+        range=(1, 15), step=2, live=True, parameter='depth.window',
+    )  # fmt: skip
+    depth_slop: float = setting(
+        0.05, 'Maximum difference in seconds between the stamps of image and depth image.',
+        range=(0, 1), parameter='depth.slop',
+    )  # fmt: skip
+    hri_enabled: bool = setting(
+        False, 'Publish people as REP-155 bodies; needs hri_msgs and `track`.', parameter='hri.enabled'
+    )
+    autostart: bool = setting(True, 'Configure and activate at start; otherwise wait for a lifecycle manager.')
+
+    @property
+    def method(self) -> str:
+        """Name of the system that runs."""
+        return str(self.model['method'])
+
+    def __getitem__(self, parameter: str) -> Any:
+        """Return the value of a parameter."""
+        return self.values()[parameter]
+
+    def values(self) -> dict[str, Any]:
+        """Return the values by parameter."""
+        own = {each.parameter_name: getattr(self, each.name) for each in settings_of(NodeSettings)}
+        return {**self.model, **own}
+
+
+@cache
+def parameters_of(method: str) -> dict[str, Setting]:
+    """Return every parameter with its default and limits for a method, or for the first method that has it."""
+    found = [each.of(method) for each in offers().values()] + list(settings_of(NodeSettings))
+    found = [each.as_parameter() for each in found if each.parameter_name]
+    return {each.name: each for each in found}
+
+
+def offer_of(parameter: Setting) -> Offer | None:
+    """Return the row of the table of settings; None for a parameter of the node alone."""
+    return next((each for each in offers().values() if each.first.parameter_name == parameter.name), None)
+
+
+def systems_of(parameter: Setting) -> str:
+    """Return the systems that have a parameter; '' if all do."""
+    offer = offer_of(parameter)
+    return offer.systems if offer else ''
+
+
+DEFAULT_METHOD = next(iter(SYSTEMS))
+DEFAULTS = {name: each.default for name, each in parameters_of(DEFAULT_METHOD).items()}
+"""By parameter, of the default method."""
+
+
+def settings_from(values: Mapping[str, Any]) -> NodeSettings:
+    """Check values by parameter; what is missing has the method's default.
+
+    Raises:
+        SettingsError: Names every wrong value, and every name that is no parameter.
+
+    """
+    faults = [f'there is no parameter {name}' for name in values if name not in DEFAULTS]
+    wanted = values.get('method')
+    table = parameters_of(wanted if isinstance(wanted, str) and wanted in SYSTEMS else DEFAULT_METHOD)
+    checked: dict[str, Any] = {}
+    for name, each in table.items():
+        try:
+            checked[name] = each.checked(values.get(name, each.default))
+        except SettingsError as error:
+            faults.append(str(error))
+    faults += _contradictions(checked)
+    if faults:
+        raise SettingsError('; '.join(faults))
+    own = {each.name: checked.pop(each.parameter_name) for each in settings_of(NodeSettings)}
+    return NodeSettings(checked, **own)
+
+
+def _contradictions(checked: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with values that are right each by itself."""
+    faults = []
+    if checked.get('hri.enabled') and checked.get('track') is False:
+        faults.append('hri.enabled needs track to be true, since bodies are told apart by their ids')
+    if checked.get('boxes.enabled') and checked.get('detector'):
+        faults.append('boxes.enabled and detector contradict each other; leave one of them out')
+    return faults
+
+
+def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool) -> NodeSettings:
+    """Return the settings with some values changed; raises SettingsError where one of them may not, and none is.
+
+    Parameters that are read at configure may not change while the node is configured: it would have no effect. With
+    the method, the defaults that nobody has changed follow.
+    """
+    before = settings.values()
+    if values.get('method', settings.method) in SYSTEMS:
+        old, new = parameters_of(settings.method), parameters_of(values.get('method', settings.method))
+        before = {name: new[name].default if value == old[name].default else value for name, value in before.items()}
+    after = settings_from({**before, **values})
+    if configured:
+        different = [each for each in parameters_of(settings.method).values() if _differ(each.name, settings, after)]
+        if fixed := [each.name for each in different if not each.live]:
+            raise SettingsError(
+                f'{", ".join(fixed)} cannot change while the node is configured; deactivate it, clean it up, set, '
+                'then configure and activate it again'
+            )
+        check_given(after.method, _given(after), parameter_name)
+    return after
+
+
+def _differ(name: str, one: NodeSettings, other: NodeSettings) -> bool:
+    return bool(one.values()[name] != other.values()[name])
+
+
+def parameter_name(each: Setting) -> str:
+    """Return what users set for a setting."""
+    return each.parameter_name
+
+
+def _given(settings: NodeSettings) -> dict[str, Any]:
+    """Return the values for the learner, by its names: those of the method, and others only where they were set."""
+    found = {}
+    for name, offer in offers().items():
+        own = offer.of(settings.method)
+        if not own.parameter_name or name in OF_THE_MODEL:
+            continue
+        value, default = settings.model[own.parameter_name], own.as_parameter().default
+        is_set = value != default
+        if is_set or (own.unset is None and not own.requires and settings.method in offer.settings):
+            found[name] = value
+    return found
+
+
+def learner_options(settings: NodeSettings) -> dict[str, Any]:
+    """Return the arguments of the learner's constructor.
+
+    Raises:
+        SettingsError: A parameter is set that the method does not have, or that has no effect without another.
+
+    """
+    path = settings['model_path']
+    return learner_arguments(settings.method, _given(settings), parameter_name, Path(path) if path else None)
+
+
+def live_options(settings: NodeSettings) -> dict[str, Any]:
+    """Return what may change while the learner runs, by the learner's names."""
+    own = {name: each for name, each in offers().items() if settings.method in each.settings and each.first.live}
+    return {name: settings.model[each.first.parameter_name] for name, each in own.items()}
