@@ -9,9 +9,9 @@ import runpy
 import pytest
 from doc_pages import LINK, PAGES, REPOSITORY, TEMPLATE, anchors_of, blocks_of, name, our_arguments, text_of
 from doc_pages import without_assignments as plain
-from pose_estimation_ros.ros.parameters.parameters import BY_NAME
 
 from pose_estimation_ros.apps import cli
+from pose_estimation_ros.ros.parameters.node_settings import DEFAULTS
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS = [(f'{block}', words) for block in BLOCKS if block.language == 'bash' for words in block.commands]
@@ -141,10 +141,10 @@ def test_nodes_and_their_parameters_exist():
         assert importlib.util.find_spec(module), where
         if module.endswith('pose_node'):
             names = {word.partition(':=')[0] for before, word in itertools.pairwise(arguments) if before == '-p'}
-            assert names <= set(BY_NAME), where
+            assert names <= set(DEFAULTS), where
     for where, (node, parameter, *_) in started('ros2', 'param', 'set'):
         assert node == '/pose_node'
-        assert BY_NAME[parameter].dynamic, where
+        assert DEFAULTS[parameter].dynamic, where
     programs = {'echo', 'pose_estimation', 'pose_node', 'camera_node'}
     assert {words[0] for _, words in started('ros2', 'run', 'pose_estimation_ros')} <= programs
 
