@@ -11,8 +11,9 @@ from doc_pages import LINK, PAGES, REPOSITORY, TEMPLATE, anchors_of, blocks_of, 
 from doc_pages import without_assignments as plain
 
 from pose_estimation_ros.apps import cli
-from pose_estimation_ros.ros.parameters.node_settings import DEFAULTS
+from pose_estimation_ros.ros.parameters.node_settings import DEFAULT_METHOD, parameters_of
 
+PARAMETERS = parameters_of(DEFAULT_METHOD)
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS = [(f'{block}', words) for block in BLOCKS if block.language == 'bash' for words in block.commands]
 OUR_COMMANDS = [(where, found) for where, words in COMMANDS if (found := our_arguments(words)) is not None]
@@ -141,10 +142,10 @@ def test_nodes_and_their_parameters_exist():
         assert importlib.util.find_spec(module), where
         if module.endswith('pose_node'):
             names = {word.partition(':=')[0] for before, word in itertools.pairwise(arguments) if before == '-p'}
-            assert names <= set(DEFAULTS), where
+            assert names <= set(PARAMETERS), where
     for where, (node, parameter, *_) in started('ros2', 'param', 'set'):
         assert node == '/pose_node'
-        assert DEFAULTS[parameter].dynamic, where
+        assert PARAMETERS[parameter].live, where
     programs = {'echo', 'pose_estimation', 'pose_node', 'camera_node'}
     assert {words[0] for _, words in started('ros2', 'run', 'pose_estimation_ros')} <= programs
 
