@@ -44,7 +44,7 @@ def _method_for(what: str, backbone: str | None) -> str:
     """Return the first system that has such files for a backbone."""
     for name, system in SYSTEMS.items():
         backbones = system.downloads.get(what)
-        if backbones is not None and (not backbone or backbone in backbones):
+        if backbones is not None and (not backbone or not backbones or backbone in backbones):
             return name
     return next((name for name, system in SYSTEMS.items() if backbone in _backbones(system)), DEFAULT_SYSTEM)
 
