@@ -72,7 +72,7 @@ SYSTEM_NAMES_ALLOWED = [
     *(f'learners/{name}.py' for name in SYSTEMS),
 ]
 SYSTEM_NAMES_LEFT = [
-    *('apps/benchmark/high_resolution.py', 'apps/benchmark/published_tables.py', 'apps/benchmark/stages.py'),
+    *('apps/benchmark/high_resolution.py', 'apps/benchmark/published_tables.py'),
     *('apps/commands/benchmark.py', 'learners/two_pass.py', 'ros/parameters/parameters.py'),
 ]
 """Modules that still name systems. Only ever shorten this list."""

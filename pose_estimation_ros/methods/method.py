@@ -161,7 +161,7 @@ class Method(Protocol):
         """Skeleton of its poses."""
 
     @property
-    def sees(self) -> Literal['picture', 'person']:
+    def sees(self) -> Literal['image', 'person']:
         """Input of its network: a whole image (bottom-up), or the crop of one person (top-down).
 
         The options of a network that sees persons have `input_hw`, the crop's height and width.

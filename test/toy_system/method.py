@@ -27,7 +27,7 @@ from toy_system.options import ToyDecoding, ToyOptions
 class Toy:
     name: str = 'toy'
     skeleton: Skeleton = COCO_17
-    sees: Literal['picture', 'person'] = 'picture'
+    sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
     scoring: ClassVar[Mapping[str, Any]] = {}
     base_side: BaseSide = 'height'

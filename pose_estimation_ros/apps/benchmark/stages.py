@@ -20,6 +20,7 @@ from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.backends.backend import BACKENDS
 from pose_estimation_ros.inference.backends.opening import installed
 from pose_estimation_ros.inference.pipeline import ModelPipeline
+from pose_estimation_ros.methods.systems import SYSTEMS, find_system
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 WARM_UP = 3
@@ -29,7 +30,9 @@ BLOCK = 10
 SCENES_PER_CROWD = 5
 PEOPLE = (1, 5, 15, 50)
 
-TOP_DOWN = 'simple_baseline'
+TOP_DOWN = next(name for name, system in SYSTEMS.items() if system.method.sees == 'person')
+PUBLISHED_DEMO = 'reference'
+"""Decoder of the published demo, where a method has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +114,12 @@ def _top_down(settings: Namespace) -> Configuration:
     """Return the configuration of the top-down model."""
     changed = for_method(settings, TOP_DOWN)
     changed.weights, changed.decode = settings.top_down, None
-    pipeline = make_learner(changed).pipeline()
+    learner = make_learner(changed)
+    pipeline = learner.pipeline()
     runner, label = pipeline.backend, Path(settings.top_down).name
-    return Configuration(label, runner.name, runner.precision, 'published', pipeline, method=TOP_DOWN)
+    return Configuration(
+        label, runner.name, runner.precision, learner.method.decoder_names()[0], pipeline, method=TOP_DOWN
+    )
 
 
 def _configurations_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, str]]) -> list[Configuration]:
@@ -144,7 +150,8 @@ def _configuration(
 
 def _published_demo(settings: Namespace) -> Configuration:
     """Return the published demo's configuration: its decoder, and torch eager where the weights' format allows."""
-    decode = None if settings.method == TOP_DOWN else 'reference'
+    names = find_system(settings.method).method.decoder_names()
+    decode = PUBLISHED_DEMO if PUBLISHED_DEMO in names else None
     try:
         return _configuration(settings, settings.weights, 'torch', 'fp32', decode)
     except (BackendError, WeightsError) as error:

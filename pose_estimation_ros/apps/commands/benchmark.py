@@ -35,7 +35,7 @@ def add_arguments(parser: Any) -> None:
     )
     parser.add_argument(
         '--top-down', type=str | None, metavar='PATH',
-        help='Also measure these weights of simple_baseline, with --detector, against the number of people.',
+        help='Also measure these weights of a top-down method, with --detector, against the number of people.',
     )  # fmt: skip
     add_flag(
         parser,

@@ -33,7 +33,7 @@ class LightweightOpenPose:
 
     name: str = 'lightweight_openpose'
     skeleton: Skeleton = OPENPOSE_18
-    sees: Literal['picture', 'person'] = 'picture'
+    sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
     scoring: ClassVar[Mapping[str, Any]] = {}
     base_side: BaseSide = 'height'

@@ -55,7 +55,7 @@ class SimpleBaseline:
     published_label_corner: bool = True
     """Whether published networks learnt the dataset's labels half a pixel off, see PoseResNetOptions."""
 
-    sees: Literal['picture', 'person'] = 'person'
+    sees: Literal['image', 'person'] = 'person'
     preprocessing: Preprocessing = PUBLISHED
     scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
     base_side: BaseSide = 'height'
