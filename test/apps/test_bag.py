@@ -374,6 +374,7 @@ def have_grown(files):
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.slow
 def test_a_process_that_is_ended_leaves_no_bag(tmp_path, number, random_model):
     late = START + 20 * STEP  # when rosbags has compiled its code, in which an interrupt changes Python's exit code
     large = [(CHATTER, late, text('x' * 500_000))] * 3  # which makes the new file grow in front of our eyes

@@ -178,6 +178,7 @@ except KeyboardInterrupt as error:
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint(tmp_path):
     """In a process of its own: signals reach every thread that other tests have started."""
     command = [sys.executable, '-c', INTERRUPTED, str(tmp_path)]
@@ -208,6 +209,7 @@ def test_a_function_of_the_optimizer_sets_the_learning_rate(make, external):
     assert seen == [{1e-3, 2e-3, 4e-3, 8e-3}]
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_checkpoint(make, external, tmp_path):
     """All of its state with weights_only=False: the same as never having stopped."""
     options = {**TRAINING, **FILES, 'silent': True}
@@ -238,6 +240,7 @@ def test_more_stages_start_from_fewer(make, external, tmp_path):
     assert len(result['paf_losses']) == 3
 
 
+@pytest.mark.slow
 def test_pictures_are_normalised_as_the_learner_was_told(make, external):
     usual, own = (make(**options) for options in ({}, {'img_mean': [0.0] * 3, 'img_scale': 1 / 64}))
     options = {**TRAINING, **FILES, 'silent': True}
@@ -372,6 +375,7 @@ class TestEval:
         assert len(learner.eval(external, images_folder_name='drawn', silent=True, **FILES)['average_recall']) == 5
 
 
+@pytest.mark.slow
 def test_training_example(shared, external, tmp_path, monkeypatch):
     """The seed's own, on drawn people rather than COCO and with an ImageNet file that is there already."""
     import textwrap
