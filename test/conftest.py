@@ -61,6 +61,54 @@ def street_frames(assets: Path) -> list[Any]:
     return pictures
 
 
+@pytest.fixture(scope='session')
+def weights(assets: Path) -> Path:
+    """Folder of real weights."""
+    return assets / 'weights'
+
+
+@pytest.fixture(scope='session')
+def photo(street_frames: list[Any]) -> Any:
+    """A frame of the street video: (480, 854, 3) BGR, three people."""
+    return street_frames[0]
+
+
+@pytest.fixture(scope='session')
+def batch(photo: Any) -> Any:
+    """(2, 3, 128, 224) inputs that show people."""
+    small = cv2.resize(photo[160:416, 406:854], (224, 128), interpolation=cv2.INTER_AREA).astype(np.float32)
+    inputs = ((small - 128) / 256).transpose(2, 0, 1)
+    return np.stack([inputs, inputs[..., ::-1]])
+
+
+@pytest.fixture(scope='session')
+def tiny() -> Any:
+    """A network of Lightweight OpenPose's outputs at stride 8, two stages, with random weights."""
+    torch = pytest.importorskip('torch')
+
+    class TinyNetwork(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = torch.nn.ModuleList(torch.nn.Conv2d(3, channels, 8, stride=8) for channels in (19, 38, 19, 38))
+
+        def forward(self, image: Any) -> list[Any]:
+            return [head(image) for head in self.heads]
+
+    torch.manual_seed(1)
+    return TinyNetwork().eval()
+
+
+@pytest.fixture(scope='session')
+def omz_network(weights: Path) -> Any:
+    """The published network with real weights."""
+    from pose_estimation_ros.methods.lightweight_openpose.network import lightweight_openpose_omz
+    from pose_estimation_ros.methods.lightweight_openpose.weights import fit_weights, read_weights
+
+    network = lightweight_openpose_omz().eval()
+    fit_weights(network, read_weights(weights / 'lwop_omz.pth'))
+    return network
+
+
 def joined(arrays: dict[str, Any]) -> dict[str, Any]:
     """Arrays by name, with those stored in pieces (`name@0`, `name@1`, ...) put together."""
     pieces: dict[str, list[Any]] = {}

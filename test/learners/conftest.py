@@ -11,18 +11,8 @@ from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPos
 
 
 @pytest.fixture(scope='session')
-def weights(assets):
-    return assets / 'weights'
-
-
-@pytest.fixture(scope='session')
 def frames(street_frames):
     return street_frames[:6]
-
-
-@pytest.fixture(scope='session')
-def photo(frames):
-    return frames[0]
 
 
 @pytest.fixture(scope='session')
