@@ -45,7 +45,7 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # The same within rooms; '' stands for the modules beside the folders. Those of training/ are both above and below.
 INNER_LAYERS = {
     'inference': [{'backends'}, {'detectors'}, {''}, {'two_pass'}],
-    'training': [{'distillation'}, {'callbacks'}],
+    'training': [{'callbacks'}, {'pose'}, {'distillation'}],
     'apps': [{'options'}, {'benchmark'}, {'commands'}, {''}],
     'ros': [{'parameters', 'messages'}, {'nodes'}, {'trials'}],
 }
@@ -466,7 +466,8 @@ def test_layer_rule_accepts(tmp_path, place, text):
         ('ros/messages/a.py', 'from ..nodes.b import c', True),
         ('ros/messages/a.py', 'from ..parameters.b import c', True),
         ('ros/trials/a.py', 'from ..nodes.b import c', False),
-        ('training/distillation/a.py', 'from ..callbacks.b import c', True),
+        ('training/callbacks/a.py', 'from ..distillation.b import c', True),
+        ('training/pose/a.py', 'from ..distillation.b import c', True),
         ('training/a.py', 'from .callbacks.b import c', False),
         ('training/callbacks/a.py', 'from ..b import c', False),
     ],

@@ -64,7 +64,7 @@ class Build:
 class Figure:
     """A posed body. Points are world metres; rotations' columns are the part's x, y, z axes in the world.
 
-    Arrays of limbs begin with (right, left); `forearm` to `foot` are rotations (2, 3, 3).
+    Arrays of limbs begin with (right, left); `upper_arm_axes` to `foot_axes` are rotations (2, 3, 3).
     """
 
     build: Build
@@ -79,12 +79,10 @@ class Figure:
     arms: FloatArray
     """(2, 3, 3) shoulder, elbow, wrist of each side"""
     upper_arm_axes: FloatArray
-    forearm_axes: FloatArray
     hand_axes: FloatArray
     legs: FloatArray
     """(2, 3, 3) hip, knee, ankle of each side"""
     thigh_axes: FloatArray
-    shin_axes: FloatArray
     foot_axes: FloatArray
     grips: FloatArray
     """(2,) curl of the fingers, radians"""
@@ -142,8 +140,8 @@ def pose_figure(build: Build, posture: FloatArray, ground_xz: FloatArray, headin
     return Figure(
         *(build, pelvis, pelvis_axes, lumbar, chest_axes, chest, neck_base),
         *(skull + head_axes @ np.array([0.0, -0.016, 0.006]) * unit, head_axes),
-        *(np.stack([shoulders, elbows, wrists], axis=1), upper_arm, forearm, hand),
-        *(pelvis + np.stack([hips, knees, ankles], axis=1), thigh, shin, foot, arm_angles[:, 6]),
+        *(np.stack([shoulders, elbows, wrists], axis=1), upper_arm, hand),
+        *(pelvis + np.stack([hips, knees, ankles], axis=1), thigh, foot, arm_angles[:, 6]),
     )
 
 

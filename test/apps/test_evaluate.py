@@ -317,7 +317,7 @@ class TestBadInput:
     def test_nobody_is_annotated(self, cli, dataset, seeing):
         path = dataset / 'annotations' / 'person_keypoints_val2017.json'
         truth = json.loads(path.read_text())
-        said = 'nobody is annotated in these images: there is nothing to score'
+        said = 'no people are annotated in these images: nothing to score'
         assert said not in cli('evaluate', '--dataset', dataset, *seeing).out
         path.write_text(json.dumps({**truth, 'annotations': []}))
         assert said in cli('evaluate', '--dataset', dataset, *seeing).out

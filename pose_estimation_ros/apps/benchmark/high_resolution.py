@@ -38,11 +38,11 @@ ROWS = 1080
 SCENES = 5
 
 IMAGES_FOLDER, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
-"""In --dataset, unless they are named."""
+"""Defaults in --dataset."""
 
 
 @dataclass(frozen=True)
-class Dials:
+class Toggles:
     """One of the published settings."""
 
     name: str
@@ -51,20 +51,20 @@ class Dials:
     no_stages: bool = False
 
 
-DIALS = (
-    Dials('Baseline'),
-    Dials('Half', half=True),
-    Dials('Stride', stride=True),
-    Dials('Stages', no_stages=True),
-    Dials('H+S', half=True, stride=True),
-    Dials('Full', half=True, stride=True, no_stages=True),
+TOGGLES = (
+    Toggles('Baseline'),
+    Toggles('Half', half=True),
+    Toggles('Stride', stride=True),
+    Toggles('Stages', no_stages=True),
+    Toggles('H+S', half=True, stride=True),
+    Toggles('Full', half=True, stride=True, no_stages=True),
 )
-BASELINE, FULL = DIALS[0], DIALS[-1]
+BASELINE, FULL = TOGGLES[0], TOGGLES[-1]
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One line of one of the tables; None is what was not measured, or cannot be."""
+    """One row of a table; None if not measured."""
 
     table: str
     method: str
@@ -73,21 +73,21 @@ class TableRow:
     backend: str
     precision: str
     height: int | None
-    """Rows of the one pass; None for two."""
+    """Input height of a single pass; None for two passes."""
     fps: float | None = None
     ap50: float | None = None
     ar50: float | None = None
     seconds: float | None = None
     published: tuple[float, ...] = ()
-    """What the method's publishers measured for the line, on machines of theirs."""
+    """Published measurements of the same row, on other machines."""
 
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A method with its dials set, ready to run."""
+    """A method with one of the published settings, and its pipeline."""
 
     method: str
-    dials: Dials
+    toggles: Toggles
     height: int | None
     device: str
     pipeline: PeoplePipeline
@@ -95,16 +95,16 @@ class Variant:
     precision: str
 
     def row(self, table: str, **numbers: float) -> TableRow:
-        """Return a line with what was measured."""
-        published = published_numbers(table, (self.method, self.height, self.dials.name), self.device)
-        told: dict[str, Any] = {**numbers, 'published': published}
+        """Return a row with measured numbers."""
+        published = published_numbers(table, (self.method, self.height, self.toggles.name), self.device)
+        measured: dict[str, Any] = {**numbers, 'published': published}
         return TableRow(
-            table, self.method, self.dials.name, self.device, self.backend, self.precision, self.height, **told
+            table, self.method, self.toggles.name, self.device, self.backend, self.precision, self.height, **measured
         )
 
 
 def run_tables(settings: Namespace, write_results: Write) -> None:
-    """Measure, print the tables, and write what is wanted."""
+    """Measure, print and write the tables."""
     from pose_estimation_ros.evaluation.dataset import Dataset
 
     _check(settings)
@@ -127,8 +127,8 @@ def _speed_rows(settings: Namespace) -> list[TableRow]:
     scene = SceneSettings(ROWS * 16 // 9, ROWS, (1, 3), (0.12, 0.45))
     frames = [generate_image(seed, scene).image for seed in tqdm(range(SCENES), desc='drawing people', leave=False)]
     wanted = [
-        *((ONE_PASS, dials, height) for height in (256, ROWS) for dials in (BASELINE, FULL)),
-        *((TWO_PASS, dials, None) for dials in DIALS),
+        *((ONE_PASS, toggles, height) for height in (256, ROWS) for toggles in (BASELINE, FULL)),
+        *((TWO_PASS, toggles, None) for toggles in TOGGLES),
     ]
     rows = []
     for device in devices(settings):
@@ -154,12 +154,12 @@ def _timed(variants: Sequence[Variant], frames: Sequence[ByteArray], count: int)
 
 
 def _accuracy_rows(settings: Namespace, dataset: 'Dataset') -> list[TableRow]:
-    """Score every setting on the dataset's images, and on the same scaled to 1080 rows."""
+    """Score every setting on the images of the dataset, and on the same scaled to 1080 rows."""
     rows = []
     for device, (table, wrap) in itertools.product(devices(settings), (('coco', _as_it_is), ('coco 1080', _at_1080))):
         one_pass = [(ONE_PASS, BASELINE, 256), (ONE_PASS, BASELINE, ROWS)]
-        for method, dials, height in [*one_pass, *((TWO_PASS, dials, None) for dials in DIALS)]:
-            variant = _variant(settings, method, dials, height, device)
+        for method, toggles, height in [*one_pass, *((TWO_PASS, toggles, None) for toggles in TOGGLES)]:
+            variant = _variant(settings, method, toggles, height, device)
             if variant is not None:
                 rows.append(_scored(settings, dataset, variant, table, wrap))
     return rows
@@ -194,38 +194,38 @@ def _scored(
 
 
 def scored_row(variant: Variant, table: str, score: 'CocoScore', seconds: float) -> TableRow:
-    """Return a line of accuracy; of images without annotated people there is none."""
+    """Return a row of accuracy, without scores if no people are annotated."""
     known = {'ap50': score.AP50, 'ar50': score.AR50}
     numbers = {name: round(value, 4) for name, value in known.items() if not math.isnan(value)}
     return variant.row(table, **numbers, seconds=round(seconds, 1))
 
 
 def devices(settings: Namespace) -> list[str]:
-    """Return where to measure: on the CPU and, unless one is asked for, on a GPU that is there."""
+    """Return the devices to measure: the one selected, otherwise the CPU and a GPU if there is one."""
     if settings.device != 'auto':
         return [settings.device]
     return ['cpu', 'cuda'] if gpu_backends() else ['cpu']
 
 
-def _variant(settings: Namespace, method: str, dials: Dials, height: int | None, device: str) -> Variant | None:
-    """Return a method with its dials set, or None where the model or the backend has no such dial."""
+def _variant(settings: Namespace, method: str, toggles: Toggles, height: int | None, device: str) -> Variant | None:
+    """Return a method with a published setting, or None if model or backend do not support it."""
     changed = for_method(settings, method)
     changed.device, changed.height = device, height
-    changed.stages = 0 if dials.no_stages else settings.stages
-    changed.stride = 16 if dials.stride else settings.stride
-    if dials.half:
-        changed.precision = 'bf16' if device == 'cpu' else 'fp16'  # CPUs have no use for fp16
-    if (dials.stride or dials.no_stages) and find_model(weights_of(settings)).kind != 'pth':
-        return None  # an exported model keeps what it was exported with
+    changed.stages = 0 if toggles.no_stages else settings.stages
+    changed.stride = 16 if toggles.stride else settings.stride
+    if toggles.half:
+        changed.precision = 'bf16' if device == 'cpu' else 'fp16'  # fp16 is slow on CPUs
+    if (toggles.stride or toggles.no_stages) and find_model(weights_of(settings)).kind != 'pth':
+        return None  # an exported model cannot change
     try:
         pipeline = make_learner(changed).pipeline()
     except PoseEstimationError as error:
-        if dials is BASELINE:
+        if toggles is BASELINE:
             raise
-        LOG.warning('%s is left out: %s', dials.name, error)
+        LOG.warning('%s is left out: %s', toggles.name, error)
         return None
     runner = pipeline.backend
-    return Variant(method, dials, height, device, pipeline, runner.name, runner.precision)
+    return Variant(method, toggles, height, device, pipeline, runner.name, runner.precision)
 
 
 TITLES = {
@@ -263,7 +263,7 @@ def _number(value: float) -> str:
 
 
 def _check(settings: Namespace) -> None:
-    """Raise SettingsError where options do not go with the tables."""
+    """Raise SettingsError for options that do not apply to the tables."""
     given = {
         '--ros': settings.ros,
         '--people': settings.people,
@@ -277,4 +277,4 @@ def _check(settings: Namespace) -> None:
     }
     idle = [option for option, value in given.items() if value]
     if idle:
-        raise SettingsError(f'--table measures its own ways of running; leave out {", ".join(idle)}')
+        raise SettingsError(f'--table measures fixed settings; leave out {", ".join(idle)}')

@@ -31,7 +31,7 @@ def publish(
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, system and the versions of what runs networks."""
+    """Return processor, system and versions of the backends."""
     return {
         'processor': _processor(),
         'cores': os.cpu_count(),

@@ -1,18 +1,18 @@
-"""What OpenDR's documentation of high-resolution pose estimation says of its own measurements."""
+"""Measurements published in OpenDR's documentation of high-resolution pose estimation."""
 
 from collections.abc import Mapping
 
-Row = tuple[str, int | None, str]
-"""Method, rows of the one pass or None for two, and setting."""
+RowKey = tuple[str, int | None, str]
+"""Method, input height of a single pass or None for two, and setting."""
 
 ONE_PASS, TWO_PASS = 'lightweight_openpose', 'high_resolution'
 MACHINES = {'cpu': 'i7-9700K', 'cuda': 'RTX 2070'}
 """By the kind of device."""
 
 COLUMNS = ('cpu', 'cuda', 'coco', 'coco 1080')
-"""Frames a second on an image of 1080 rows, by device; on COCO's images AP50, AR50 and seconds; AP50 and AR50 on the
-same at 1080 rows. The machine of these, and how the images of 1080 rows were made, are not told."""
-NUMBERS: Mapping[Row, tuple[tuple[float, ...], ...]] = {
+"""Frames per second on images of 1080 rows, by device; AP50, AR50 and seconds on COCO; AP50 and AR50 on COCO scaled to
+1080 rows. The machine of the last two and the scaling are not documented."""
+NUMBERS: Mapping[RowKey, tuple[tuple[float, ...], ...]] = {
     (ONE_PASS, 256, 'Baseline'): ((0.9,), (46.3,), (0.0, 0.0, 6558)),
     (ONE_PASS, 256, 'Full'): ((2.9,), (83.1,)),
     (ONE_PASS, 1080, 'Baseline'): ((0.05,), (2.6,)),
@@ -24,10 +24,10 @@ NUMBERS: Mapping[Row, tuple[tuple[float, ...], ...]] = {
     (TWO_PASS, None, 'H+S'): ((8.2,), (25.9,), (0.254, 0.267, 165), (0.134, 0.139)),
     (TWO_PASS, None, 'Full'): ((10.9,), (31.7,), (0.259, 0.272, 145), (0.141, 0.150)),
 }
-"""Of each row as many columns as were published."""
+"""The published columns of each row, in the order of COLUMNS."""
 
 
-def published_numbers(table: str, row: Row, device: str) -> tuple[float, ...]:
-    """Return what was published for a line of one of our tables, () where nothing was."""
+def published_numbers(table: str, row: RowKey, device: str) -> tuple[float, ...]:
+    """Return the published numbers of a row of our tables, () without any."""
     column = device.partition(':')[0] if table == 'speed' else table
     return dict(zip(COLUMNS, NUMBERS.get(row, ()), strict=False)).get(column, ())

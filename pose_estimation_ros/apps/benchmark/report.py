@@ -15,7 +15,7 @@ from pose_estimation_ros.core.tables import table_lines
 
 CROWD = re.compile(r'synthetic (\d+)')
 Curve = list[tuple[int, float]]
-"""Number of people drawn, and milliseconds a frame."""
+"""Number of people drawn, and milliseconds per frame."""
 
 STAGES = {'detect_ms': '#7a9e4b', 'preprocess_ms': '#9aa5b1', 'forward_ms': '#2f6fad', 'decode_ms': '#e08a2e'}
 HEADINGS = (
@@ -43,9 +43,9 @@ class StageRow:
     total_ms: float
     total_p95_ms: float
     speedup: float
-    """Over the published demo's way on the same frames."""
+    """Relative to the published demo on the same frames."""
     detect_ms: float = 0.0
-    """Of methods that look for boxes first."""
+    """Person detection, of top-down methods."""
 
 
 def format_table(rows: Sequence[StageRow]) -> str:
@@ -99,16 +99,16 @@ NODE_COLUMNS = {
     'load': 'load',
 }
 NODE_NOTE = """\
-done: of the images sent; dropped (newer ones came while the node was busy) and lost (by the middleware on their way)
-count the warm-up of 15 images too; milliseconds (medians) on the way of an image: the camera's publish(), transport
-to the node's callback, queue behind another image, wait for the worker's thread, conversion, pipeline, tracking,
-messages sent, and back to a listener; bare: the pipeline without ROS; own: from callback to sent, less queue and
-pipeline; overhead: the same less queue and bare, and so with what camera, listener and middleware take from the
-pipeline, below 0 where noise is larger; load: the machine's; -: nothing arrived"""
+done: images processed of those sent; dropped (newer ones arrived while the node was busy) and lost (by the middleware)
+include the warm-up of 15 images; median milliseconds of an image: the camera's publish(), transport to the node's
+callback, queue behind another image, wait for the worker thread, conversion, pipeline, tracking, sending messages, and
+back to a listener; bare: the pipeline without ROS; own: from callback to sent without queue and pipeline; overhead:
+from callback to sent without queue and bare, which includes the slowdown of the pipeline by camera, listener and
+middleware, and is below 0 if noise is larger; load: of the machine; -: nothing arrived"""
 
 
 def format_node_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return what `benchmark --ros` measured as text."""
+    """Return the rows of `benchmark --ros` as text."""
     cells = [list(NODE_COLUMNS.values()), *([_number(row[name]) for name in NODE_COLUMNS] for row in rows)]
     head, *body = table_lines(cells, range(1, len(NODE_COLUMNS)))
     return '\n'.join([head, '-' * len(head), *body, NODE_NOTE])
@@ -119,7 +119,7 @@ def _number(value: Any) -> str:
 
 
 def draw_plot(rows: Sequence[StageRow], path: Path) -> None:
-    """Draw a bar for each row, stage on stage, a panel for each source."""
+    """Draw a stacked bar of stages for each row, a panel for each source."""
     import matplotlib
 
     matplotlib.use('Agg')
@@ -139,8 +139,8 @@ def draw_plot(rows: Sequence[StageRow], path: Path) -> None:
             widths = [getattr(row, stage) for row in members]
             axis.barh(range(len(members)), widths, left=left, color=colour, label=stage.removesuffix('_ms'))
             left = [start + width for start, width in zip(left, widths, strict=True)]
-        for place, row in enumerate(members):
-            axis.text(left[place], place, f' {row.total_ms:.1f} ms, {row.speedup:.1f}x', va='center', fontsize=8)
+        for index, row in enumerate(members):
+            axis.text(left[index], index, f' {row.total_ms:.1f} ms, {row.speedup:.1f}x', va='center', fontsize=8)
         axis.set_yticks(range(len(members)), labels, fontsize=8)
         axis.set_title(f'{source}: {members[-1].people:g} people found', fontsize=9, loc='left')
         axis.invert_yaxis()
@@ -156,59 +156,60 @@ def draw_plot(rows: Sequence[StageRow], path: Path) -> None:
 
 
 def curves(rows: Sequence[StageRow]) -> dict[tuple[str, str], Curve]:
-    """Return the total of each way against the number of people drawn, by method and what it ran on."""
+    """Return total time against the number of people for each method and configuration."""
     found: dict[tuple[str, str], Curve] = defaultdict(list)
     for row in rows:
         crowd = CROWD.fullmatch(row.source)
         if crowd:
-            way = f'{row.weights} {row.backend} {row.precision} {row.decode}'
-            found[row.method, way].append((int(crowd[1]), row.total_ms))
-    return {way: sorted(curve) for way, curve in found.items()}
+            configuration = f'{row.weights} {row.backend} {row.precision} {row.decode}'
+            found[row.method, configuration].append((int(crowd[1]), row.total_ms))
+    return {configuration: sorted(curve) for configuration, curve in found.items()}
 
 
 def crossing(first: Curve, second: Curve) -> float | None:
-    """Return from how many people on `first` is slower than `second`; None where it never is, 0 where it always is."""
+    """Return the number of people above which `first` is slower than `second`; None for never, 0 for always."""
     people = [number for number, _ in first]
     ahead = np.array([ms for _, ms in first]) - np.array([ms for _, ms in second])
     if ahead[0] > 0:
         return 0.0
-    for place in range(1, len(people)):
-        if ahead[place] > 0:
-            share = -ahead[place - 1] / (ahead[place] - ahead[place - 1])
-            return float(people[place - 1] + share * (people[place] - people[place - 1]))
+    for index in range(1, len(people)):
+        if ahead[index] > 0:
+            share = -ahead[index - 1] / (ahead[index] - ahead[index - 1])
+            return float(people[index - 1] + share * (people[index] - people[index - 1]))
     return None
 
 
 def crossings(rows: Sequence[StageRow]) -> list[str]:
-    """Return a sentence for each way of another method than the first row's, against each of that method's."""
+    """Return a sentence for each pair of a configuration of the first row's method and one of another method."""
     if not rows or all(row.method == rows[0].method for row in rows):
         return []
     every = curves(rows)
     sentences = []
-    for (method, way), curve in every.items():
+    for (method, configuration), curve in every.items():
         for (other, whole), reference in every.items():
             if method != rows[0].method and other == rows[0].method:
-                sentences.append(f'{method} ({way}) {_told(crossing(curve, reference))} {other} ({whole})')
+                comparison = _comparison(crossing(curve, reference))
+                sentences.append(f'{method} ({configuration}) {comparison} {other} ({whole})')
     return sentences
 
 
-def _told(people: float | None) -> str:
+def _comparison(people: float | None) -> str:
     if people is None:
         return 'is faster for all numbers of people measured than'
     return f'is slower from about {people:.1f} people on than' if people else 'is slower for all numbers of people than'
 
 
 def draw_crossing(rows: Sequence[StageRow], path: Path) -> None:
-    """Draw milliseconds a frame against the number of people, a line for each way."""
+    """Draw milliseconds per frame against the number of people, a line for each configuration."""
     import matplotlib
 
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(8, 5), layout='constrained')
-    for (method, way), curve in curves(rows).items():
-        style = '-' if method == rows[0].method else '--'
-        axis.plot([number for number, _ in curve], [ms for _, ms in curve], style, marker='o', label=f'{method}: {way}')
+    for (method, configuration), curve in curves(rows).items():
+        style, label = '-' if method == rows[0].method else '--', f'{method}: {configuration}'
+        axis.plot([number for number, _ in curve], [ms for _, ms in curve], style, marker='o', label=label)
     axis.set(xlabel='people drawn', ylabel='milliseconds a frame (median)')
     axis.set_ylim(bottom=0)
     axis.spines[['top', 'right']].set_visible(False)

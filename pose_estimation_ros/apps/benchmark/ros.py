@@ -1,4 +1,4 @@
-"""`benchmark --ros`: what the node costs beside its pipeline, over the middleware."""
+"""`benchmark --ros`: the overhead of the node over its pipeline."""
 
 import importlib.util
 import json
@@ -19,11 +19,11 @@ from pose_estimation_ros.core.files import STDOUT, make_folder
 from pose_estimation_ros.learners.create import usual_decoding
 
 NOT_MEASURED: dict[str, Any] = {'all': False, 'also': [], 'video': None, 'top_down': None}
-"""Options of the benchmark that are for measuring without the node, with their defaults."""
+"""Options that do not apply to the node, with their defaults."""
 
 
 def run_over_ros(settings: Namespace, write_results: Write) -> None:
-    """Measure in processes of their own, print the table, and write what is wanted."""
+    """Measure in separate processes, print and write the table."""
     _check(settings)
     parameters = node_parameters(settings)
     if settings.output:
@@ -33,7 +33,7 @@ def run_over_ros(settings: Namespace, write_results: Write) -> None:
 
 
 def _check(settings: Namespace) -> None:
-    """Raise an error where nothing could be measured; it is told now, not after minutes."""
+    """Raise SettingsError if nothing can be measured."""
     if importlib.util.find_spec('rclpy') is None:
         raise SettingsError('--ros needs rclpy, which is not installed: source a ROS 2 installation, or run `make env`')
     refused = not_for_the_node(settings)
@@ -46,7 +46,7 @@ def _check(settings: Namespace) -> None:
 
 
 def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows that the measuring program wrote; what goes wrong in it is told on this terminal."""
+    """Return the rows of the measuring program, which prints its errors to this terminal."""
     with tempfile.TemporaryDirectory() as name:
         rows = Path(name) / 'rows.json'
         command = [
@@ -68,7 +68,7 @@ def _measure(settings: Namespace, parameters: dict[str, Any]) -> list[dict[str, 
 
 
 def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the benchmark's form, which has what the node adds besides."""
+    """Return a row in the format of the benchmark, with the columns of the node."""
     profile = '' if measured['profile'] else ', default middleware'
     return {
         'method': settings.method,

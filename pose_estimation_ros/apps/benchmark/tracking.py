@@ -1,4 +1,4 @@
-"""`benchmark --tracking`: trackers side by side on synthetic people, all from the same detections."""
+"""`benchmark --tracking`: compares trackers on synthetic people with the same detections."""
 
 from dataclasses import asdict, dataclass
 
@@ -22,7 +22,7 @@ COLUMNS = ('tracker', 'people', 'misses', 'false_positives', 'switches', 'ids', 
 
 @dataclass(frozen=True)
 class TrackerRow:
-    """Counts of one tracker over all sequences; `update_ms` is the median of a frame, without finding people."""
+    """Counts of one tracker over all sequences; `update_ms` is the median per frame, without detection."""
 
     tracker: str
     people: int
@@ -52,7 +52,7 @@ def run_tracking(settings: Namespace, write_results: Write) -> None:
 
 
 def format_tracking(rows: list[TrackerRow]) -> str:
-    """Return the rows as a table."""
+    """Return the rows as text."""
     texts = [[name.replace('_', ' ') for name in COLUMNS]]
     texts += [
         [f'{value:.3f}' if isinstance(value, float) else str(value) for value in asdict(row).values()] for row in rows

@@ -20,7 +20,7 @@ DATASET_OPTIONS = ('images_folder', 'annotations', 'limit')
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
+    """Add the options of this command."""
     add_json_option(parser, 'the numbers')
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for table.txt, benchmark.json, plot.')
     parser.add_argument('--video', type=str | None, help='Also measure on a video or folder.')
@@ -75,7 +75,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(settings: Namespace) -> int:
-    """Measure what is asked for, print the table, and write what is wanted."""
+    """Measure, print and write the table."""
     _check(settings)
     others = {'table': run_tables, 'ros': run_over_ros, 'tracking': run_tracking}
     measure = next((other for name, other in others.items() if settings[name]), run_stages)
@@ -85,7 +85,7 @@ def run(settings: Namespace) -> int:
 
 
 def _check(settings: Namespace) -> None:
-    """Raise SettingsError where options would count for nothing."""
+    """Raise SettingsError for options without effect."""
     without_table = () if settings.table else ('dataset', *DATASET_OPTIONS)
     without_dataset = DATASET_OPTIONS if settings.table and not settings.dataset else ()
     without_model = ('people', 'ros', 'all', 'also', 'video', 'top_down', *DETECTOR_OPTIONS, 'weights')

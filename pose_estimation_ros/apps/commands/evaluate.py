@@ -36,7 +36,7 @@ OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unr
 
 
 def add_arguments(parser: Any) -> None:
-    """Add what this command takes."""
+    """Add the options of this command."""
     parser.add_argument(
         '--dataset', type=Path, required=True, metavar='DIR', help='Folder of a data set in COCO layout, or of MPII.'
     )
@@ -76,15 +76,15 @@ def add_arguments(parser: Any) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """What is told in the end."""
+class EvaluationResult:
+    """The result of an evaluation."""
 
     score: 'CocoScore'
     run: 'Run'
     settings: dict[str, Any]
 
     def results(self) -> dict[str, Any]:
-        """Return the numbers for programs; null where there is nothing to measure."""
+        """Return the numbers for JSON; null without people."""
         milliseconds = self.run.ms_per_image
         return {
             **self.score.as_json(),
@@ -94,19 +94,17 @@ class Outcome:
         }
 
     def text(self) -> str:
-        """Return the tables for people."""
+        """Return the tables as text."""
         timings = f'\n{self.run.timing_table()}' if self.run.timings else ''
         unreadable = counted(len(self.run.unreadable), 'unreadable image')
         left_out = f'\n {unreadable} left out' if self.run.unreadable else ''
         counts = f' {counted(len(self.run.image_ids), "image")}, {counted(len(self.run.detections), "detection")}'
-        nobody = (
-            '\n nobody is annotated in these images: there is nothing to score' if math.isnan(self.score.AP) else ''
-        )
+        nobody = '\n no people are annotated in these images: nothing to score' if math.isnan(self.score.AP) else ''
         return f'{self.score.table()}\n{counts}{nobody}{left_out}{timings}'
 
 
 def run(settings: Namespace) -> int:
-    """Score a model, or a file of detections; print and write."""
+    """Score a model or a file of detections, print and write."""
     score = run_pckh if settings.head_boxes else _run
     with json_results(settings.json) as write_results:
         score(settings, write_results)
@@ -126,7 +124,7 @@ def _run(settings: Namespace, write_results: Write) -> None:
     else:
         found, used = _infer(settings, dataset, image_ids)
     score = coco_score(dataset.truth, found.detections, found.image_ids)
-    outcome = Outcome(score, found, {'annotations_file': str(dataset.path), **used})
+    outcome = EvaluationResult(score, found, {'annotations_file': str(dataset.path), **used})
     say(outcome.text())
     write_results(outcome.results())
     if settings.output:
@@ -135,7 +133,7 @@ def _run(settings: Namespace, write_results: Write) -> None:
 
 
 def _check(settings: Namespace) -> None:
-    """Tell now, not after minutes, what cannot work."""
+    """Raise an error now, not after minutes, if packages or options are missing."""
     from pose_estimation_ros.evaluation.ground_truth import require_pycocotools
     from pose_estimation_ros.evaluation.report_plots import require_matplotlib
 
@@ -147,7 +145,7 @@ def _check(settings: Namespace) -> None:
 
 
 def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
-    """Return the detections of a file as a run that took no time, and what is to be known of it."""
+    """Return the detections of a file as a run without timings, and the settings used."""
     from pose_estimation_ros.evaluation.detections import read_detections
     from pose_estimation_ros.evaluation.run import Run
 
@@ -167,14 +165,14 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
 
 
 def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
-    """Return the model's run over the images, and what it ran with."""
+    """Return the model's run over the images, and the settings used."""
     from pose_estimation_ros.data.datasets.layout import find_images
     from pose_estimation_ros.evaluation.run import evaluate_images
 
     images = dataset.image_files(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)
     scales = parse_scales(settings.scales)
     if settings.output:
-        make_folder(settings.output)  # told now, not after minutes
+        make_folder(settings.output)  # fails now, not after minutes
     learner = make_learner(settings)
     check_boxes(settings, learner)
     if scales and learner.takes_boxes:
@@ -218,7 +216,7 @@ def pipeline_and_boxes(
     return pipeline, None
 
 
-def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:
+def _write_folder(outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:
     """Write the files of --output and return their names."""
     from pose_estimation_ros.evaluation.detections import write_detections
 
@@ -236,11 +234,11 @@ def _write_folder(outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> 
 
 
 def as_yaml(settings: dict[str, Any]) -> str:
-    """Return settings as YAML, a line each; JSON values are YAML too."""
+    """Return settings as YAML; JSON values are valid YAML."""
     return ''.join(f'{name}: {json.dumps(value, default=str)}\n' for name, value in settings.items())
 
 
-def _write_report(path: Path, outcome: Outcome, settings: Namespace, dataset: 'Dataset') -> None:
+def _write_report(path: Path, outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> None:
     from pose_estimation_ros.evaluation.coco_score import precision_recall
     from pose_estimation_ros.evaluation.matching import match_images
     from pose_estimation_ros.evaluation.report import Report, write_report

@@ -1,4 +1,4 @@
-"""`evaluate --head-boxes`: PCKh on MPII, as its benchmark measures."""
+"""`evaluate --head-boxes`: PCKh on MPII."""
 
 from jsonargparse import Namespace
 
@@ -12,11 +12,11 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.datasets.layout import find_annotations, find_images
 
 ANNOTATIONS = 'annot'
-"""The folder beside the images where MPII's files are kept."""
+"""The folder of MPII's annotation files, beside that of the images."""
 
 
 def run_pckh(settings: Namespace, write_results: Write) -> None:
-    """Score a top-down model on MPII's persons; print and write."""
+    """Score a top-down model on MPII's persons, print and write."""
     from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
     from pose_estimation_ros.learners.evaluate import mpii_pipeline
 
@@ -37,12 +37,12 @@ def run_pckh(settings: Namespace, write_results: Write) -> None:
 
 
 def _check(settings: Namespace) -> None:
-    """Tell now, not after minutes, what cannot work."""
+    """Raise SettingsError for options that do not apply."""
     names = ('detections', 'scales', 'subset', 'report', 'boxes', *DETECTOR_OPTIONS, 'skip_unreadable')
     odd = [name for name in names if settings[name]] + ['batch_size'] * (settings.batch_size > 1)
     if odd:
         option = odd[0].replace('_', '-')
         raise SettingsError(
-            f'--head-boxes (PCKh) and --{option} do not go together: persons are looked at one by one, each in a box of'
-            ' their own'
+            f'--head-boxes (PCKh) and --{option} do not go together: each person is estimated separately, in an'
+            ' annotated box'
         )
