@@ -1,13 +1,14 @@
 """A folder with small files of the names that the pages use, so that their blocks can run in it."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 from doc_pages import REPOSITORY
 
-from pose_estimation_ros.apps.cli import main
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 EMBEDDED = REPOSITORY / 'pose_estimation_ros' / 'embedded'
@@ -47,7 +48,8 @@ def write_video(path: Path, frames: list[np.ndarray]) -> None:
 def add_datasets(folder: Path) -> None:
     """Draw two annotated images in COCO's layout."""
     first, *others = (folder / name for name in DATASETS)
-    assert main(['prepare', 'synthetic', '--count', '2', '--output', str(first)]) == 0
+    command = [sys.executable, '-m', 'pose_estimation_ros', 'prepare', 'synthetic', '--count', '2', '--output', first]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
     for other in others:
         shutil.copytree(first, other)
 

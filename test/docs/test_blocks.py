@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_the_readme_runs(small_desk, tmp_path):
     assert {'street.mp4', 'people.jpg'} <= {path.name for path in (here / 'out').iterdir()}
     assert (here / 'out.json').stat().st_size
     assert (here / 'skeletons.png').stat().st_size
+
+
+def test_blocks_that_fail_are_named(tmp_path):
+    (tmp_path / 'page.md').write_text(
+        '```python\nraise ValueError\n```\n\n```bash\npose_estimation infer nowhere.jpg\n```\n\n'
+        '```bash\nls nowhere\n```\n\n<!-- not run: fails -->\n```python\nraise ValueError\n```\n\n'
+        '```bash\necho well\n```\n'
+    )
+    code = (
+        'import sys; from pathlib import Path; import doc_pages, doc_runner\n'
+        'doc_pages.REPOSITORY = Path.cwd()\nsys.exit(doc_runner.run(Path.cwd() / "page.md"))'
+    )
+    environment = {**os.environ, 'PYTHONPATH': f'{REPOSITORY}{os.pathsep}{RUNNER.parent}'}
+    result = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 3
+    assert re.findall(r'^FAILED (.*)$', result.stderr, re.M) == ['page.md:2', 'page.md:6', 'page.md:10']
 
 
 @pytest.mark.slow
