@@ -98,6 +98,7 @@ def test_options_that_do_not_fit_are_told(cli, onnx_file, large, arguments, comp
     assert complaint in cli('infer', 'large.png', '--weights', onnx_file, *arguments).sentence()
 
 
+@pytest.mark.slow
 def test_benchmark_measures_it_like_any_method(cli, onnx_file):
     smallest = ('--frames', 1, '--people', 1, '--json', 'report.json')
     outcome = cli('benchmark', '--weights', onnx_file, *METHOD, *smallest)
@@ -107,6 +108,7 @@ def test_benchmark_measures_it_like_any_method(cli, onnx_file):
     assert all(row['forward_ms'] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_tables_have_the_published_lines(cli, tiny, monkeypatch):
     """With weights of which any stride and number of stages can be made; bf16 needs another backend than this."""
     pytest.importorskip('torch')

@@ -486,6 +486,7 @@ class TestKilled:
         command = [sys.executable, '-c', KILLED, str(pack), str(event)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
 
+    @pytest.mark.slow
     def test_at_any_point(self, request_of, tmp_path, url):
         whole = self.run(request_of(archives=None, url=url, output=tmp_path / 'whole'), tmp_path, 0)
         events = int(whole.stdout)

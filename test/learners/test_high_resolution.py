@@ -170,6 +170,7 @@ def test_untracked_poses_have_no_ids_and_do_not_depend_on_what_came_before(learn
     assert all(np.array_equal(a.keypoints, b.keypoints, True) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_people_are_followed_between_first_passes(tmp_path, weights, large, monkeypatch):
     learner = loaded(tmp_path, weights, newcomers_interval=3)
     seen = spy(monkeypatch, learner)
@@ -484,6 +485,7 @@ def test_test_data_is_a_large_picture(tmp_path, serve, rows, size):
     assert [path.relative_to(tmp_path / 'temp').as_posix() for path in paths] == ['dataset/annotation.json', picture]
 
 
+@pytest.mark.slow
 def test_the_seed_s_example_runs_as_it_is_written(document, tmp_path, serve, large, monkeypatch):
     """But for import paths, and folders: it downloads to `temp` and reads from `parent_dir`. Weights are random."""
     code = re.search(r'```python\n(  import cv2\n.*?)  ```', document, re.S)[1]
