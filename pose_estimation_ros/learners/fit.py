@@ -82,8 +82,8 @@ class Fit:
         """The engine's settings for the published arguments."""
         training, request, published = self.training, self.request, self.method.training
         return EngineSettings(
-            optimizer=OptimizerSettings(lr=training.lr, weight_decay=published.weight_decay),
-            schedule=ScheduleSettings(milestones=published.milestones, gamma=published.gamma),
+            optimizer=OptimizerSettings(lr=training.lr, **published.optimizer),
+            schedule=ScheduleSettings(**published.schedule),
             trainer=TrainerSettings(
                 max_epochs=training.epochs if request.epochs is None else request.epochs,
                 batch_size=training.batch_size,

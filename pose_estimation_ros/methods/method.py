@@ -124,10 +124,10 @@ class Objective(Protocol):
 class PublishedTraining:
     """How the published networks were trained: the defaults of `fit`."""
 
-    weight_decay: float
-    milestones: tuple[int, ...]
-    """Epochs, counted from 0, at whose beginning the learning rate is multiplied by `gamma`."""
-    gamma: float
+    optimizer: Mapping[str, Any]
+    """Fields of the optimizer settings of recipes, besides the learning rate."""
+    schedule: Mapping[str, Any]
+    """Fields of the schedule settings of recipes."""
 
 
 class Options(Protocol):

@@ -10,7 +10,7 @@ from pose_estimation_ros.inference.backends.backend import BackendSettings, Mode
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
-from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
+from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps, mirror_targets
 from pose_estimation_ros.methods.merging import mean_on_image, mean_on_largest
 from pose_estimation_ros.methods.method import Look
 from pose_estimation_ros.methods.systems import find_method
@@ -150,7 +150,7 @@ def test_mirrored_targets_are_those_of_mirrored_people_but_for_edges():
         mirrored = people[:, OPENPOSE_18.flip].copy()
         mirrored[..., 0] = 319 - mirrored[..., 0]
         maps, (heatmaps, fields) = encode(people, (256, 320)), encode(mirrored, (256, 320))
-        targets = METHOD.mirror_targets(maps)
+        targets = mirror_targets(maps)
         assert targets[0] == pytest.approx(heatmaps, abs=1e-6)
         energy = np.square(fields).sum()
         wrong.append(np.square(targets[1] - fields).sum() / energy)

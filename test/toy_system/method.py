@@ -33,7 +33,7 @@ class Toy:
     base_side: BaseSide = 'height'
     output_channels: tuple[int, ...] = (17,)
     stride_output: int = 0
-    training: PublishedTraining = PublishedTraining(weight_decay=0.0, milestones=(), gamma=1.0)
+    training: PublishedTraining = PublishedTraining(optimizer={'weight_decay': 0.0}, schedule={'kind': 'constant'})
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
         return Letterbox.fit(image_hw, round(size.base * size.scale), size.stride)

@@ -39,7 +39,9 @@ class LightweightOpenPose:
     base_side: BaseSide = 'height'
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
     stride_output: int = 0
-    training: PublishedTraining = PublishedTraining(weight_decay=5e-4, milestones=(100, 200, 260), gamma=0.333)
+    training: PublishedTraining = PublishedTraining(
+        optimizer={'weight_decay': 5e-4}, schedule={'milestones': (100, 200, 260), 'gamma': 0.333}
+    )
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
         """Return the published letterbox: an image in the middle, both sides multiples of the stride."""

@@ -60,7 +60,9 @@ class SimpleBaseline:
     scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
     base_side: BaseSide = 'height'
     stride_output: int = 0
-    training: ClassVar[PublishedTraining] = PublishedTraining(weight_decay=0.0, milestones=(90, 120), gamma=0.1)
+    training: ClassVar[PublishedTraining] = PublishedTraining(
+        optimizer={'weight_decay': 0.0}, schedule={'milestones': (90, 120), 'gamma': 0.1}
+    )
     augmented: AugmentationSettings = augmentation.COCO
 
     @property
