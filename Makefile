@@ -1,4 +1,4 @@
-# Everything runs in an environment of its own, .venv, made from requirements/ on the first use.
+# Everything runs in the virtual environment .venv, created from requirements/ on first use.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -8,7 +8,7 @@ POSE := $(RUN) pose_estimation_ros
 READY := $(VENV)/.complete
 # Interpreter to make .venv from; empty: python3.11, otherwise python3.
 PYTHON ?=
-# Weights for demo and bench: a saved folder, a published .pth, .onnx or .xml; empty: what the program has.
+# Weights for demo and bench: a saved folder, a published .pth, .onnx or .xml; empty: the embedded model.
 WEIGHTS ?=
 # More arguments for pytest, such as PYTEST_ARGS='--durations=20', and for the program that demo and bench start.
 PYTEST_ARGS ?=
@@ -23,11 +23,11 @@ override weights := $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
 .PHONY: help env lint quick check test demo bench docs lock clean
 
-help: ## say what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'Settings: WEIGHTS=PATH (demo, bench), ARGS=... (demo, bench), PYTEST_ARGS=..., WORKERS=2 (check, test), PYTHON=... (env)'
 
-env: $(READY) ## prepare .venv and nothing else
+env: $(READY) ## create .venv
 
 $(READY): requirements/pins.txt requirements/lock.txt
 	@PYTHON='$(PYTHON)' scripts/make_env.sh $(VENV)
@@ -46,7 +46,7 @@ test: lint ## run the linters and every test, slow ones too (WORKERS=2)
 	$(PYTEST) $(PYTEST_ARGS) $(addprefix --ignore=,$(TRAINING)) || [ $$? -eq 5 ]
 	$(PYTEST) $(PYTEST_ARGS) $(TRAINING) || [ $$? -eq 5 ]
 
-demo: $(READY) ## run the main job: annotated video, picture, skeletons as JSON, rates (WEIGHTS=PATH)
+demo: $(READY) ## run camera and node over ROS 2: annotated video, image, skeletons as JSON, rates (WEIGHTS=PATH)
 	$(POSE) demo --output build/demo $(weights) $(ARGS)
 
 bench: $(READY) ## measure every stage and print a table (WEIGHTS=PATH)
@@ -59,6 +59,6 @@ docs: $(READY) ## build the documentation as HTML in build/docs; a broken link o
 lock: $(READY) ## write requirements/lock.txt from .venv, after a change of pins.txt
 	@scripts/make_lock.sh $(VENV)
 
-clean: ## remove what was built and measured; .venv stays
+clean: ## remove build outputs; .venv stays
 	rm -rf build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """Compare a model with a better one on a video: `PYTHONPATH=. python scripts/compare_on_video.py VIDEO BETTER`.
 
-What the better model finds counts as true. A person is found by a pose of which five keypoints or more lie within a
-tenth of the person's size of where they should. A pose of which more than half of the keypoints lie outside everybody's
-box is a phantom; other poses that find nobody are fragments.
+The poses of the better model are the ground truth. A person is found by a pose with at least five keypoints within a
+tenth of the person's size of the truth. A pose with more than half of its keypoints outside all boxes is a phantom;
+other poses that find nobody are fragments.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pose_estimation_ros.core.errors import PoseEstimationError
 from pose_estimation_ros.data.source_names import open_sources
 
 NEAR = 0.1
-"""Of a person's size, the longer side of the box."""
+"""Maximum distance of a keypoint, relative to the person's size (the longer side of the box)."""
 LEAST_NEAR = 5
 MARGIN = 0.1
-"""By which boxes are widened, in sizes."""
+"""Margin that is added to boxes, relative to the person's size."""
 SURE_KEYPOINTS = 8
-"""Of a pose of the better model that must be found; those with fewer excuse a pose, and ask for none."""
+"""Keypoints of a true pose that must be found; poses with fewer count neither as missed nor as false positives."""
 HEIGHT = 256
 
 
@@ -32,7 +32,7 @@ def size(pose: Pose) -> float:
 
 
 def finds(pose: Pose, person: Pose) -> bool:
-    """Return whether a pose shows a person."""
+    """Return whether a pose finds a person."""
     distances = np.linalg.norm((pose.keypoints - person.keypoints)[:, :2], axis=1)  # NaN where either lacks one
     return int((distances < NEAR * size(person)).sum()) >= LEAST_NEAR
 
@@ -52,7 +52,7 @@ def keypoints(pose: Pose) -> int:
 
 
 def compare(video: str, better: Path, model: Path | None, sure_keypoints: int) -> dict[str, float]:
-    """Return shares of people and frames."""
+    """Return the shares of found people and frames, phantoms and fragments."""
     learners = [LightweightOpenPoseLearner(base_height=HEIGHT, mobilenet_use_stride=False) for _ in range(2)]
     for learner, path in zip(learners, (better, model), strict=True):
         learner.load(path)
@@ -89,8 +89,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('video')
     parser.add_argument('better', type=Path, help='the better model')
-    parser.add_argument('model', type=Path, nargs='?', help='the other one; the one that comes with the package')
-    parser.add_argument('--sure-keypoints', type=int, default=SURE_KEYPOINTS, help='of people who must be found')
+    parser.add_argument('model', type=Path, nargs='?', help='the model to score; default: the embedded one')
+    parser.add_argument(
+        '--sure-keypoints',
+        type=int,
+        default=SURE_KEYPOINTS,
+        help='minimum number of keypoints of people who must be found',
+    )
     asked = parser.parse_args()
     try:
         print(json.dumps(compare(asked.video, asked.better, asked.model, asked.sure_keypoints), indent=1))

@@ -1,7 +1,7 @@
 """Put a trained model into the package: `PYTHONPATH=. python scripts/embed_model.py RUN/model`.
 
-Weights are rounded to half precision, in which the torch network is kept (3 MB); the ONNX model is made of the same
-rounded weights, so that both give the same poses. What is there stays where the new one is too large.
+Weights are rounded to half precision, in which the torch network is stored (3 MB); the ONNX model has the same rounded
+weights, so that both give the same poses. If the new files are too large, the old model is kept.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from pose_estimation_ros.models.embedded import FOLDER
 
 HEIGHT = 256
 LIMIT = 9e6
-"""Bytes that a file may have."""
+"""Maximum size of a file in bytes."""
 
 
 def write(source: Path, folder: Path) -> None:
-    """Write both forms of a model into a folder."""
+    """Write a model as ONNX and as a torch network into a folder."""
     learner = LightweightOpenPoseLearner(device='cpu', backend='torch', base_height=HEIGHT)
     learner.load(source)
     state = {
@@ -42,7 +42,7 @@ def write(source: Path, folder: Path) -> None:
 
 
 def check(folder: Path) -> None:
-    """Say how large the files are; raises OutputError where one is too large."""
+    """Print the sizes of the files; raises OutputError if one is too large."""
     for path in sorted(each for each in folder.rglob('*') if each.is_file()):
         size = path.stat().st_size
         print(f'{size / 1e6:6.2f} MB  {path.relative_to(folder)}')
@@ -51,7 +51,7 @@ def check(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write a model aside, and put it in its place where it is small enough."""
+    """Write a model to a temporary folder, and embed it if it is small enough."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', type=Path, help='a saved folder or a published checkpoint')
     source = parser.parse_args().model

@@ -37,9 +37,9 @@ GRID = (2, 3)
 GREY = 128
 SPARSE_PEOPLE = (1, 3)
 LEAST_KEYPOINTS = 8
-"""Of people in sparse frames: nobody half seen, of whom a detector could not know whether to tell."""
+"""Minimum number of keypoints of people in sparse frames, so that nobody is visible only in part."""
 SYNTHETIC_HEIGHT = (0.12, 0.45)
-"""Of people in synthetic sparse frames, as shares of the frame's height."""
+"""Range of the height of people in synthetic sparse frames, relative to the frame's height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Photographs:
         name = next(image['file_name'] for image in self.truth['images'] if image['id'] == image_id)
         path = self.folder / name
         if not path.is_file():
-            raise DatasetError(f'{path} is missing; name the folder of the images that the annotations are of')
+            raise DatasetError(f'{path} is missing; pass the folder of the annotated images')
         return read_image(path)
 
 
@@ -230,14 +230,16 @@ def make(kind: str, photographs: Photographs, folder: Path, count: int) -> None:
 
 
 def main() -> int:
-    """Make what was asked for."""
+    """Make the requested data sets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('kinds', nargs='*', metavar='KIND', help=f'Some of {", ".join(KINDS)}; all if not given.')
-    parser.add_argument('--coco', type=Path, required=True, metavar='DIR', help='Folder of a dataset like COCO.')
-    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of images in it.')
-    parser.add_argument('--annotations', default=ANNOTATIONS, metavar='NAME', help='Annotations in it.')
-    parser.add_argument('--output', type=Path, required=True, metavar='DIR', help='Folder for the datasets.')
-    parser.add_argument('--count', type=int, default=40, metavar='N', help='Sparse frames of each size.')
+    parser.add_argument(
+        'kinds', nargs='*', metavar='KIND', help=f'Data sets to make, of {", ".join(KINDS)}; default: all.'
+    )
+    parser.add_argument('--coco', type=Path, required=True, metavar='DIR', help='Folder of a data set in COCO layout.')
+    parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Its image folder.')
+    parser.add_argument('--annotations', default=ANNOTATIONS, metavar='NAME', help='Its annotations.')
+    parser.add_argument('--output', type=Path, required=True, metavar='DIR', help='Output folder.')
+    parser.add_argument('--count', type=int, default=40, metavar='N', help='Number of sparse frames per size.')
     settings = parser.parse_args()
     unknown = [kind for kind in settings.kinds if kind not in KINDS]
     if unknown:

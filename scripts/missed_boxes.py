@@ -1,10 +1,10 @@
-"""How many people the flow brings back whom a detector misses: a quarter of its boxes are struck out by chance.
+"""Measure how many missed detections optical flow recovers: a quarter of a detector's boxes is removed at random.
 
 `PYTHONPATH=. python scripts/missed_boxes.py VIDEO WEIGHTS DETECTOR [--start 480] [--frames 80] [--missed 0.25]`
 
-WEIGHTS is a network of simple_baseline, DETECTOR a file of the YOLOX family. People are those found with all boxes. A
-pose that is like one of them, by object keypoint similarity above 0.5 and each once, finds that person; others are
-phantoms or see somebody twice.
+WEIGHTS is a network of simple_baseline, DETECTOR a file of the YOLOX family. The poses found with all boxes are the
+ground truth. A pose with an object keypoint similarity above 0.5 to one of them, each used once, finds that person;
+the others are false positives or duplicates.
 """
 
 import argparse
@@ -27,7 +27,7 @@ AREA_OF_BOX = 1.6
 
 RULES = {
     'no carried boxes': None,
-    'the published rules, but for the least score of detections': Propagation(min_detection_score=0.0),
+    'the published rules, without the minimum score of detections': Propagation(min_detection_score=0.0),
     'the rules of this package': CARRIED,
 }
 
@@ -46,7 +46,7 @@ def found_people(poses: list[Pose], people: list[Pose]) -> int:
 
 
 def compare(asked: argparse.Namespace) -> None:
-    """Print a line for each way to join boxes."""
+    """Print a line per rule."""
     (source,) = open_sources([asked.video])
     frames = list(itertools.islice(source.frames(), asked.start, asked.start + asked.frames))
     if not frames:

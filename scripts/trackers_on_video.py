@@ -1,10 +1,10 @@
-"""Trackers side by side on a real video, all from the same poses.
+"""Compare trackers on a real video, all with the same poses.
 
 `PYTHONPATH=. python scripts/trackers_on_video.py VIDEO WEIGHTS [--start 0] [--frames 300] [--every 1] [--threads 1]`
 
-Nobody knows here who is who, so that what is counted is how many ids are given and how many frames they live: a tracker
-that loses people gives more ids, and shorter ones (one that confuses people would not show). `cost` is the median of a
-tracker's time in a frame as a share of the network's forward pass, both of the same run.
+There is no ground truth of ids, so the number of ids and their life in frames are counted: a tracker that loses
+people assigns more ids with shorter lives (confused people are not detected). `cost` is the median time of a tracker
+per frame as a share of the network's forward pass in the same run.
 """
 
 import argparse
@@ -25,7 +25,7 @@ COLUMNS = ('tracker', 'poses', 'without id', 'ids', 'of one frame', 'median life
 
 
 def follow(asked: argparse.Namespace) -> list[tuple[str, ...]]:
-    """Return a line for each tracker."""
+    """Return a table row per tracker."""
     learner = LightweightOpenPoseLearner(device='cpu', base_height=HEIGHT, threads=asked.threads, backend='onnxruntime')
     learner.load(asked.weights)
     trackers = {name: make() for name, make in TRACKERS.items()}
@@ -46,7 +46,7 @@ def follow(asked: argparse.Namespace) -> list[tuple[str, ...]]:
 
 
 def line(name: str, lives: Counter[int | None], cost: float) -> tuple[str, ...]:
-    """Return a tracker's line, from the frames of every id."""
+    """Return a tracker's row, from the number of frames per id."""
     known = np.array([count for identity, count in lives.items() if identity is not None] or [0])
     counts = (lives.total(), lives[None], len(known), int((known == 1).sum()))
     return (name, *map(str, counts), f'{np.median(known):.0f}', f'{known.mean():.1f}', f'{cost:.1%}')
