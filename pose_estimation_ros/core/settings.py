@@ -150,8 +150,14 @@ class Setting:
 
 
 def setting(default: Any, text: str, **properties: Any) -> Any:
-    """Return a dataclass field for a setting; properties are the fields of Setting."""
-    return field(default=default, metadata={'setting': Setting(default, text, **properties)})
+    """Return a dataclass field for a setting; properties are the fields of Setting.
+
+    A default of MISSING is none, `list` or `dict` is an empty one.
+    """
+    metadata = {'setting': Setting(default, text, **properties)}
+    if default in (list, dict):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @cache

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.training.settings import (
+    NOT_NEGATIVE,
     EngineSettings,
     LoggingSettings,
     OptimizerSettings,
@@ -16,18 +18,18 @@ from pose_estimation_ros.training.settings import (
 class StartSettings:
     """The weights that a training starts from; random ones if nothing is named."""
 
-    backbone: str = ''
-    """A published ImageNet file for the network's backbone."""
-    checkpoint: str = ''
-    """File of a whole network: only its weights are used, as in the published second and third steps."""
-    new_parts: bool = False
-    """Allow the network to have parts that the checkpoint lacks, such as more refinement stages."""
-    iteration: int = 0
-    """Number that iterations are counted from."""
+    backbone: str = setting('', "A published ImageNet file for the network's backbone.")
+    checkpoint: str = setting(
+        '', 'File of a whole network: only its weights are used, as in the published second and third steps.'
+    )
+    new_parts: bool = setting(
+        False, 'Allow the network to have parts that the checkpoint lacks, such as more refinement stages.'
+    )
+    iteration: int = setting(0, 'Number that iterations are counted from.', range=NOT_NEGATIVE)
 
     def __post_init__(self) -> None:
+        check_settings(self, 'start.')
         require(not (self.backbone and self.checkpoint), 'start takes a backbone or a checkpoint, not both')
-        require(self.iteration >= 0, f'start.iteration must be 0 or more, got {self.iteration}')
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,13 @@ class Recipe:
     Each task has a subclass with fields of its own (tasks.py).
     """
 
-    task: str = 'pose'
-    """What is trained; other tasks have other fields."""
+    task: str = setting('pose', 'What is trained; other tasks have other fields.')
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     start: StartSettings = field(default_factory=StartSettings)
-    seed: int = 0
-    """Seed of weights, order and augmentation."""
+    seed: int = setting(0, 'Seed of weights, order and augmentation.')
 
     @property
     def settings(self) -> EngineSettings:

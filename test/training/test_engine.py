@@ -392,16 +392,19 @@ def test_no_samples(folder):
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (lambda: OptimizerSettings(lr=0), 'optimizer.lr must be above 0'),
+        (lambda: OptimizerSettings(lr=0), 'optimizer.lr must be a number above 0, got 0'),
         (lambda: ScheduleSettings(milestones=(5, 2)), 'rising'),
         (lambda: ScheduleSettings(warmup_steps=5), 'not|got multistep'),
         (lambda: OptimizerSettings(momentum=0.9), 'momentum is a setting of sgd, optimizer.kind is adam'),
-        (lambda: OptimizerSettings('sgd', momentum=1.0), 'optimizer.momentum must be 0 or more and below 1, got 1.0'),
+        (
+            lambda: OptimizerSettings('sgd', momentum=1.0),
+            'optimizer.momentum must be a number from 0 to below 1, got 1.0',
+        ),
         (
             lambda: OptimizerSettings('sgd', nesterov=True),
             'nesterov needs kind sgd and a momentum above 0, got sgd and 0',
         ),
-        (lambda: TrainerSettings(batch_size=0), 'trainer.batch_size must be 1 or more, got 0'),
+        (lambda: TrainerSettings(batch_size=0), 'trainer.batch_size must be a whole number, 1 or more, got 0'),
         (lambda: TrainerSettings(ema_decay=1.0), 'trainer.ema_decay'),
         (lambda: LoggingSettings(log_after=0), 'logging.log_after'),
     ],

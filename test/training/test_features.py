@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
-from pose_estimation_ros.training.distillation.features import Adapter, FeatureDistillation, Teacher
+from pose_estimation_ros.training.distillation.features import Adapter, FeatureDistillation, features_of
 from pose_estimation_ros.training.distillation.teacher import open_feature_teacher
 from pose_estimation_ros.training.engine import train
 from pose_estimation_ros.training.loader import BatchOrder, EpochSampler, Loader
@@ -64,9 +64,9 @@ def test_students_layers_learn_from_the_teacher(folder):
 
 def test_teacher_stays_and_adapters_learn(folder):
     task = make_distillation()
-    teacher, adapters = copied(task.teacher.network.state_dict()), copied(task.auxiliary.state_dict())
+    teacher, adapters = copied(task.teacher.state_dict()), copied(task.auxiliary.state_dict())
     train(task, make_settings(), folder)
-    network = task.teacher.network
+    network = task.teacher
     assert same(network.state_dict(), teacher)
     assert not any(module.training for module in network.modules())
     assert not any(value.requires_grad for value in network.parameters())
@@ -134,7 +134,7 @@ def test_teacher_stops_at_the_last_layer():
     ran = []
     for name in ('model.features.3', 'model.features.4', 'cpm', 'initial_stage'):
         teacher.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.append(name))
-    features = Teacher(teacher, ('model.features.3', 'model.features.1'))(torch.zeros(1, 3, 64, 64))
+    features = features_of(teacher, ('model.features.3', 'model.features.1'), torch.zeros(1, 3, 64, 64))
     assert set(features) == {'model.features.1', 'model.features.3'}
     assert ran == ['model.features.3']
 
@@ -215,8 +215,8 @@ def test_layers_that_do_not_go_together(layers, options, message):
     [
         ({'network': 'a.pth'}, 'must be given together, got the network alone; name the layers'),
         ({'features': ['cpm']}, 'must be given together, got features alone'),
-        ({'features_weight': -1.0}, 'teacher.features_weight must be 0 or more, got -1.0'),
-        ({'features_weight': float('nan')}, 'teacher.features_weight must be 0 or more, got nan'),
+        ({'features_weight': -1.0}, 'teacher.features_weight must be a number, 0 or more, got -1.0'),
+        ({'features_weight': float('nan')}, 'teacher.features_weight must be a number, 0 or more, got nan'),
         ({'network': 'a', 'features': ['cpm', 'cpm']}, 'teacher.features must name each layer once, got cpm again'),
     ],
 )

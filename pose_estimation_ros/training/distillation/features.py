@@ -44,21 +44,26 @@ class FeatureDistillation(Task):
         """
         self.task, self.network, self.data = task, task.network, task.data
         self.validation, self.unit, self.parameters = task.validation, task.unit, task.parameters
-        self.teacher = Teacher(teacher, layers)
+        teacher.eval().requires_grad_(False)
+        # No module of this task: it is in no optimiser and no checkpoint, and no training mode reaches it.
+        self.teacher: nn.Module = teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.auxiliary: FeatureLoss = FeatureLoss(task, teacher, layers)
         self._layers, self._weight = tuple(layers), weight
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's losses and `features_loss`."""
-        student: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
         inputs: list[Tensor] = []
         recorder = self.network.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
         try:
-            with recording(self.network, self._layers, student.setdefault):
+            with recording(self.network, self._layers, features.setdefault):
                 losses = self.task.losses(batch)
         finally:
             recorder.remove()
-        return {**losses, 'features_loss': self._weight * self.auxiliary(student, self.teacher(inputs[0]))}
+        if next(self.teacher.parameters()).device != inputs[0].device:
+            self.teacher.to(inputs[0].device)
+        wanted = features_of(self.teacher, self._layers, inputs[0])
+        return {**losses, 'features_loss': self._weight * self.auxiliary(features, wanted)}
 
     def parameter_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the task's groups and one of the adapters."""
@@ -69,34 +74,6 @@ class FeatureDistillation(Task):
     def draw(self, batch: Batch) -> ByteArray | None:
         """Return the task's image."""
         return self.task.draw(batch)
-
-
-class Teacher:
-    """A network that is run and never changed.
-
-    No module, so that its tensors are in no optimiser and no checkpoint, and no training mode reaches them.
-    """
-
-    def __init__(self, network: nn.Module, layers: Sequence[str]) -> None:
-        network.eval().requires_grad_(False)
-        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._layers = tuple(layers)
-
-    @torch.no_grad()
-    def __call__(self, inputs: Tensor) -> dict[str, Tensor]:
-        """Return the features of each layer, (N, C, h, w); what follows the last of them is not computed."""
-        if next(self.network.parameters()).device != inputs.device:
-            self.network.to(inputs.device)
-        features: dict[str, Tensor] = {}
-
-        def record(name: str, output: Tensor) -> None:
-            features.setdefault(name, output)
-            if len(features) == len(self._layers):
-                raise _Complete
-
-        with recording(self.network, self._layers, record), suppress(_Complete):
-            self.network(inputs)
-        return features
 
 
 class Adapter(nn.Module):
@@ -138,9 +115,15 @@ class FeatureLoss(nn.Module):
 
     def __init__(self, task: Task, teacher: nn.Module, layers: Sequence[str]) -> None:
         super().__init__()
-        own, taught = _channels(task.network, layers, 'the student'), _channels(teacher, layers, 'the teacher')
+        own, taught = _shapes(task.network, layers, 'the student'), _shapes(teacher, layers, 'the teacher')
         for name in layers:
-            _require_same_size(name, own[name], taught[name])
+            if own[name][2:] != taught[name][2:]:
+                raise SettingsError(
+                    f'teacher.features must name modules of the same stride in both networks, got {name!r} with maps of'
+                    ' {}x{} in the teacher and {}x{}'.format(*taught[name][2:], *own[name][2:])
+                    + f' in the student for an input of {PROBE}x{PROBE}; name others, or a teacher.network of the same'
+                    ' stride'
+                )
         self.layers = nn.ModuleDict({_key(name): Adapter(own[name][1], taught[name][1]) for name in layers})
         self.task = task.auxiliary
         self._names, self._measured = tuple(layers), False
@@ -159,6 +142,21 @@ class FeatureLoss(nn.Module):
 
 class _Complete(Exception):  # noqa: N818  # ends a forward pass, nothing is wrong
     pass
+
+
+@torch.no_grad()
+def features_of(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
+    """Return the outputs (N, C, h, w) of layers; what follows the last of them is not computed."""
+    features: dict[str, Tensor] = {}
+
+    def record(name: str, output: Tensor) -> None:
+        features.setdefault(name, output)
+        if len(features) == len(layers):
+            raise _Complete
+
+    with recording(network, layers, record), suppress(_Complete):
+        network(inputs)
+    return features
 
 
 @contextmanager
@@ -181,15 +179,17 @@ def _key(layer: str) -> str:
     return layer.replace('.', '/')
 
 
-def _channels(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, tuple[int, ...]]:
+def _shapes(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network's features for a small input; raises SettingsError where there are none."""
+    modules = dict(network.named_modules())
     seen: dict[str, tuple[Any, int]] = {}
-    for name in layers:
-        _require_module(network, name, whose)
 
     def record(name: str, output: Any) -> None:
-        seen.setdefault(name, (output, _version(output)))
+        seen.setdefault(name, (output, getattr(output, '_version', 0)))
 
+    for name in layers:
+        if name not in modules:
+            raise _wrong(name, 'must name modules of both networks', 'does not exist', network, whose)
     with evaluating(network), torch.no_grad(), recording(network, layers, record):
         network(torch.zeros(1, 3, PROBE, PROBE))
     for name in layers:
@@ -198,21 +198,10 @@ def _channels(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str
             raise _wrong(
                 name, 'must name modules whose output is maps (N, C, h, w)', 'has other outputs', network, whose
             )
-        if _version(output) != version:
+        if output._version != version:
             expected = 'must name modules whose output is not overwritten'
             raise _wrong(name, expected, 'the next module overwrites', network, whose)
     return {name: tuple(seen[name][0].shape) for name in layers}
-
-
-def _version(output: Any) -> int:
-    return int(getattr(output, '_version', 0))
-
-
-def _require_module(network: nn.Module, name: str, whose: str) -> None:
-    try:
-        network.get_submodule(name)
-    except AttributeError:
-        raise _wrong(name, 'must name modules of both networks', 'does not exist', network, whose) from None
 
 
 def _wrong(name: str, expected: str, fault: str, network: nn.Module, whose: str) -> SettingsError:
@@ -225,13 +214,3 @@ def _wrong(name: str, expected: str, fault: str, network: nn.Module, whose: str)
         path, module = f'{path}{part}.', children[part]
     beside = ', '.join(path + child for child, _ in module.named_children())
     return SettingsError(f'teacher.features {expected}, got {name!r}, which {fault} in {whose}; there are {beside}')
-
-
-def _require_same_size(name: str, own: tuple[int, ...], taught: tuple[int, ...]) -> None:
-    if own[2:] != taught[2:]:
-        sizes = [f'{height}x{width}' for height, width in (taught[2:], own[2:])]
-        raise SettingsError(
-            f'teacher.features must name modules of the same stride in both networks, got {name!r} with maps of'
-            f' {sizes[0]} in the teacher and {sizes[1]} in the student for an input of {PROBE}x{PROBE}; name others,'
-            ' or a teacher.network of the same stride'
-        )

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray, IntArray
-from pose_estimation_ros.core.errors import OutputError, PoseEstimationError, SettingsError
+from pose_estimation_ros.core.errors import OutputError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.methods.method import Objective
-from pose_estimation_ros.training.loader import Failed, Key, start_worker
+from pose_estimation_ros.training.loader import Failed, Items, start_worker
 from pose_estimation_ros.training.pose.task import PoseData
 
 DESCRIPTION = 'taught.json'
@@ -269,26 +269,25 @@ def _samples(data: DistillationData, seed: int, numbers: Sequence[int], workers:
     """Yield transformed samples; after each round through all images the next epoch transforms them anew."""
     keys = [(seed, *divmod(number, len(data))) for number in numbers]
     batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-    loader = DataLoader(
-        _Samples(data), batch_sampler=batches, num_workers=workers, collate_fn=list, worker_init_fn=start_worker
-    )
-    for samples in loader:
-        for failed in (each for each in samples if isinstance(each, Failed)):
+    items = Items(_Transformed(data))
+    loader = DataLoader(items, batch_sampler=batches, num_workers=workers, collate_fn=list, worker_init_fn=start_worker)
+    for batch in loader:
+        for failed in (each for each in batch if isinstance(each, Failed)):
             raise failed.error
-        yield samples
+        yield [item.inputs for item in batch]
 
 
-class _Samples(Dataset[Any]):
-    """Transformed samples by their keys."""
+@dataclass(frozen=True)
+class _Transformed:
+    """Transformed samples as items without targets."""
 
-    def __init__(self, data: DistillationData) -> None:
-        self._data = data
+    data: DistillationData
 
-    def __getitem__(self, key: Key) -> Sample | Failed:
-        try:
-            return self._data.sample(key[2], np.random.default_rng(key))
-        except PoseEstimationError as error:
-            return Failed(error)
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def item(self, index: int, rng: np.random.Generator) -> tuple[Sample, tuple[()]]:
+        return self.data.sample(index, rng), ()
 
 
 def _reserve(path: Path, size: int) -> None:

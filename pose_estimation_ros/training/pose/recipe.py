@@ -1,12 +1,13 @@
 """Recipes for training a pose network. Imports no torch."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
 
+from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM
 from pose_estimation_ros.training.recipe import Recipe
-from pose_estimation_ros.training.settings import require
+from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, require
 
 
 @dataclass(frozen=True)
@@ -19,66 +20,57 @@ class DatasetSettings:
     `leeds` takes the folder of Leeds Sports Pose Extended as `images`. `synthetic` draws people on the spot.
     """
 
-    kind: Literal['coco', 'coco_main_persons', 'coco_persons', 'mpii', 'leeds', 'synthetic']
-    images: str = ''
-    """Folder, below data.root unless absolute."""
-    annotations: str = ''
-    """File, below data.root unless absolute."""
-    head_boxes: str = ''
-    """For validation on `mpii`: the published gt_valid.mat, below data.root unless absolute."""
-    weight: float = 1.0
-    """Relative frequency of this dataset in training."""
-    limit: int = 0
-    """Maximum number of images; 0 for all."""
-    count: int = 1000
-    """Number of synthetic images."""
-    size: tuple[int, int] = (256, 256)
-    """Height and width of synthetic images."""
-    persons: tuple[int, int] = (1, 4)
-    """Minimum and maximum number of people in a synthetic image."""
-    person_height: tuple[float, float] = (0.3, 1.0)
-    """Minimum and maximum height of people in synthetic images, as shares of the image's height."""
-    seed: int = 0
-    """Seed of synthetic images, portraits and collages."""
-    labels: bool = True
-    """Whether to learn from its labels; false leaves all keypoints to a teacher."""
-    teacher: bool = True
-    """Whether a teacher, if there is one, labels it; false learns from its own labels beside the teacher's."""
-    from_behind: bool = False
-    """For `leeds`: only people seen from behind, by their labels."""
-    portraits: tuple[float, float] = (0.0, 0.0)
-    """Crop each image around its first person, upright: minimum and maximum side of the crop in sizes of the person;
-    0 keeps whole images."""
-    collage: tuple[int, int] = (1, 1)
-    """Rows and columns of images that are put together in one, for many small people."""
-    keep: str = ''
-    """Folder, below data.root unless absolute, that stores synthetic images once they are drawn; empty draws them each
-    time."""
+    kind: Literal['coco', 'coco_main_persons', 'coco_persons', 'mpii', 'leeds', 'synthetic'] = setting(
+        MISSING, 'Kind of dataset.'
+    )
+    images: str = setting('', 'Folder, below data.root unless absolute.')
+    annotations: str = setting('', 'File, below data.root unless absolute.')
+    head_boxes: str = setting('', 'For validation on mpii: gt_valid.mat, below data.root unless absolute.')
+    weight: float = setting(1.0, 'Relative frequency of this dataset in training.', above=0)
+    limit: int = setting(0, 'Maximum number of images; 0 for all.', range=NOT_NEGATIVE)
+    count: int = setting(1000, 'Number of synthetic images.', range=POSITIVE)
+    size: tuple[int, int] = setting((256, 256), 'Height and width of synthetic images.')
+    persons: tuple[int, int] = setting((1, 4), 'Minimum and maximum number of people in a synthetic image.')
+    person_height: tuple[float, float] = setting(
+        (0.3, 1.0), "Minimum and maximum height of people in synthetic images, as shares of the image's height."
+    )
+    seed: int = setting(0, 'Seed of synthetic images, portraits and collages.')
+    labels: bool = setting(True, 'Learn from its labels; false leaves all keypoints to a teacher.')
+    teacher: bool = setting(
+        True, "Let a teacher, if there is one, label it; false learns from its own labels beside the teacher's."
+    )
+    from_behind: bool = setting(False, 'For leeds: only people seen from behind, by their labels.')
+    portraits: tuple[float, float] = setting(
+        (0.0, 0.0),
+        'Crop each image around its first person, upright: minimum and maximum side of the crop in sizes of the person;'
+        ' 0 keeps whole images.',
+    )
+    collage: tuple[int, int] = setting(
+        (1, 1), 'Rows and columns of images that are put together in one, for many small people.'
+    )
+    keep: str = setting(
+        '',
+        'Folder, below data.root unless absolute, that stores synthetic images once they are drawn; empty draws them'
+        ' each time.',
+    )
 
     def check(self, name: str) -> None:
         """Raise SettingsError, with `name` before the field, for values out of range."""
-        require(self.weight > 0, f'{name}.weight must be above 0, got {self.weight}')
-        require(self.limit >= 0, f'{name}.limit must be 0 or more, got {self.limit}')
+        check_settings(self, f'{name}.')
         require(self.kind == 'leeds' or not self.from_behind, f'{name}.from_behind is for leeds, got kind {self.kind}')
         require(min(self.collage) >= 1, f'{name}.collage must be rows and columns above 0, got {list(self.collage)}')
-        require(self.count >= 1, f'{name}.count must be 1 or more, got {self.count}')
         require(min(self.size) >= 1, f'{name}.size must be height and width above 0, got {list(self.size)}')
-        for field_name, low, least in (('persons', 0, '0 or more'), ('person_height', 1e-9, 'above 0')):
-            values = getattr(self, field_name)
-            rising = low <= values[0] <= values[1]
-            require(rising, f'{name}.{field_name} must be minimum and maximum, {least}, got {list(values)}')
+        _require_limits(f'{name}.persons', self.persons, self.persons[0] >= 0, '0 or more')
+        _require_limits(f'{name}.person_height', self.person_height, self.person_height[0] > 0, 'above 0')
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """The datasets."""
 
-    root: str = '.'
-    """Folder that other paths start from."""
-    train: list[DatasetSettings] = field(default_factory=list)
-    """Datasets to train on."""
-    validation: list[DatasetSettings] = field(default_factory=list)
-    """Datasets to score the network on."""
+    root: str = setting('.', 'Folder that other paths start from.')
+    train: list[DatasetSettings] = setting(list, 'Datasets to train on.')
+    validation: list[DatasetSettings] = setting(list, 'Datasets to score the network on.')
 
     def __post_init__(self) -> None:
         for name, datasets in (('train', self.train), ('validation', self.validation)):
@@ -90,36 +82,39 @@ class DataSettings:
 class TransformSettings:
     """From images to network inputs."""
 
-    kind: Literal['published', 'whole_picture', 'varied', 'letterboxed'] = 'published'
-    """published is the method's own augmentation; whole_picture fits the image in and moves it a little; varied crops
-    any part at any of many sizes; letterboxed only fits it in. Top-down methods have published alone."""
-    size: int = 368
-    """Side in pixels of the square network input; top-down methods take it from the network's options."""
-    scale: tuple[float, float] = (0.5, 2.0)
-    """For varied: minimum and maximum length of the image's longer side, in sizes."""
-    person_scale: float = 0.3
-    """For top-down methods: share by which the size varies; 0.25 was published for MPII."""
-    person_rotation: float = 40.0
-    """For top-down methods: degrees of rotation; 30 was published for MPII."""
-    camera_like: bool = False
-    """Also change colours, blur and add noise, as cameras do; not in the published training."""
+    kind: Literal['published', 'whole_picture', 'varied', 'letterboxed'] = setting(
+        'published',
+        "published is the method's own augmentation; whole_picture fits the image in and moves it a little; varied"
+        ' crops any part at any of many sizes; letterboxed only fits it in. Top-down methods have published alone.',
+    )
+    size: int = setting(
+        368,
+        "Side in pixels of the square network input; top-down methods take it from the network's options.",
+        range=(32, math.inf),
+    )
+    scale: tuple[float, float] = setting(
+        (0.5, 2.0), "For varied: minimum and maximum length of the image's longer side, in sizes."
+    )
+    person_scale: float = setting(
+        0.3, 'For top-down methods: share by which the size varies; 0.25 was published for MPII.'
+    )
+    person_rotation: float = setting(40.0, 'For top-down methods: degrees of rotation; 30 was published for MPII.')
+    camera_like: bool = setting(
+        False, 'Also change colours, blur and add noise, as cameras do; not in the published training.'
+    )
 
     def __post_init__(self) -> None:
-        require(self.size >= 32, f'transform.size must be 32 or more, got {self.size}')
-        rising = 0 < self.scale[0] <= self.scale[1]
-        require(rising, f'transform.scale must be minimum and maximum, above 0, got {list(self.scale)}')
+        check_settings(self, 'transform.')
+        _require_limits('transform.scale', self.scale, self.scale[0] > 0, 'above 0')
 
 
 @dataclass(frozen=True)
 class ValidationSettings:
     """How networks are scored during training."""
 
-    height: int = 368
-    """Input height in pixels."""
-    flip: bool = False
-    """For top-down methods: average each crop with its mirror image."""
-    limit: int = 250
-    """Images of each dataset, the choice that `evaluate --subset` makes; 0 for all."""
+    height: int = setting(368, 'Input height in pixels.')
+    flip: bool = setting(False, 'For top-down methods: average each crop with its mirror image.')
+    limit: int = setting(250, 'Images of each dataset, the choice that `evaluate --subset` makes; 0 for all.')
 
 
 @dataclass(frozen=True)
@@ -131,32 +126,34 @@ class TeacherSettings:
     without the other.
     """
 
-    weights: str = ''
-    """Model of the same method, in any form that commands load; empty for none."""
-    count: int = 20000
-    """Number of network inputs to store."""
-    keep: str = 'taught'
-    """Folder for them, below data.root unless absolute."""
-    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32'
-    """Precision of the teacher; bf16 halves the time on processors that have it."""
-    sure_joints: int = 0
-    """Learn only from stored inputs in which the teacher is sure of this many joints, and from a tenth of the others,
-    which show where nobody is."""
-    balance_views: bool = False
-    """Repeat inputs that show people from behind until they are as many as those that show people from the front."""
-    network: str = ''
-    """Torch checkpoint of the same method whose layers are learnt too; empty for none."""
-    features: list[str] = field(default_factory=list)
-    """Layers: paths of modules that both networks have, with maps of the same size, such as model.11 and cpm."""
-    features_weight: float = 10.0
-    """Weight of the layers' errors in the loss. Each is a mean square in units in which the teacher's features vary by
-    about 1."""
+    weights: str = setting('', 'Model of the same method, in any form that commands load; empty for none.')
+    count: int = setting(20000, 'Number of network inputs to store.', range=POSITIVE)
+    keep: str = setting('taught', 'Folder for them, below data.root unless absolute.')
+    precision: Literal['fp32', 'fp16', 'bf16'] = setting(
+        'fp32', 'Precision of the teacher; bf16 halves the time on processors that have it.'
+    )
+    sure_joints: int = setting(
+        0,
+        'Learn only from stored inputs in which the teacher is sure of this many joints, and from a tenth of the'
+        ' others, which show where nobody is.',
+        range=NOT_NEGATIVE,
+    )
+    balance_views: bool = setting(
+        False, 'Repeat inputs that show people from behind until they are as many as those from the front.'
+    )
+    network: str = setting('', 'Torch checkpoint of the same method whose layers are learnt too; empty for none.')
+    features: list[str] = setting(
+        list, 'Layers: paths of modules that both networks have, with maps of the same size, such as model.11 and cpm.'
+    )
+    features_weight: float = setting(
+        10.0,
+        "Weight of the layers' errors in the loss. Each is a mean square in units in which the teacher's features vary"
+        ' by about 1.',
+        range=NOT_NEGATIVE,
+    )
 
     def __post_init__(self) -> None:
-        require(self.sure_joints >= 0, f'teacher.sure_joints must be 0 or more, got {self.sure_joints}')
-        require(self.count >= 1, f'teacher.count must be 1 or more, got {self.count}')
-        finite = 0 <= self.features_weight < math.inf
-        require(finite, f'teacher.features_weight must be 0 or more, got {self.features_weight}')
+        check_settings(self, 'teacher.')
         twice = sorted({name for name in self.features if self.features.count(name) > 1})
         require(not twice, f'teacher.features must name each layer once, got {", ".join(twice)} again')
         require(
@@ -171,12 +168,9 @@ class TeacherSettings:
 class PoseRecipe(Recipe):
     """All of a pose network's training."""
 
-    method: str = DEFAULT_SYSTEM
-    """Published system to train."""
-    network: dict[str, Any] = field(default_factory=dict)
-    """Options of the method's network, such as num_refinement_stages."""
-    objective: dict[str, Any] = field(default_factory=dict)
-    """Settings of its targets."""
+    method: str = setting(DEFAULT_SYSTEM, 'Published system to train.')
+    network: dict[str, Any] = setting(dict, "Options of the method's network, such as num_refinement_stages.")
+    objective: dict[str, Any] = setting(dict, 'Settings of its targets.')
     data: DataSettings = field(default_factory=DataSettings)
     transform: TransformSettings = field(default_factory=TransformSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
@@ -192,3 +186,8 @@ class PoseRecipe(Recipe):
         for index, dataset in enumerate(self.data.validation):
             plain = dataset.labels and dataset.collage == (1, 1)
             require(plain, f'data.validation[{index}] can have neither labels: false nor a collage')
+
+
+def _require_limits(name: str, values: tuple[float, float], allowed: bool, expected: str) -> None:
+    rising = allowed and values[0] <= values[1]
+    require(rising, f'{name} must be minimum and maximum, {expected}, got {list(values)}')
