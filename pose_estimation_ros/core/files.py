@@ -11,7 +11,7 @@ from pathlib import Path
 from pose_estimation_ros.core.errors import OutputError
 
 STDOUT = Path('-')
-"""Names standard output in place of a file."""
+"""Stands for standard output instead of a file."""
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
 REFUSALS |= {errno.EPIPE}
@@ -23,7 +23,7 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f'cannot make the folder {path}: {error.strerror}; choose another place') from error
+        raise OutputError(f'cannot make the folder {path}: {error.strerror}; choose another folder') from error
     return path
 
 

@@ -2,7 +2,7 @@
 
 One rule for all of the package: coordinates count pixels from the *centre* of the top-left pixel. An image enlarged
 by s therefore moves x to (x + 0.5) * s - 0.5. Published code often multiplies and divides by s alone, which is half a
-cell off; where its numbers must be met, `pixel_centres=False` says so.
+cell off; `pixel_centres=False` reproduces it.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pose_estimation_ros.core.arrays import AnyArray, FloatArray
 Interpolation = Literal['linear', 'cubic']
 
 MAX_ASPECT = 10
-"""An image more than so many times as wide as high is scaled down further, so that the network's input stays small."""
+"""Maximum ratio of width to height; wider images are scaled down further to keep the network's input small."""
 
 WHOLE = (slice(None), slice(None))
 
@@ -113,10 +113,10 @@ class Letterbox:
     def fit(
         cls, image_hw: tuple[int, int], base_height: int, multiple: int, max_width: int | None = None
     ) -> 'Letterbox':
-        """Scale an image to `base_height` rows, or less where it would become wider than `max_width`.
+        """Scale an image to the input height `base_height`, or less if it would become wider than `max_width`.
 
-        The rule is that of the published Lightweight OpenPose code: the input is at least as wide as `base_height`,
-        both sides are multiples of `multiple`, and the image sits in the middle (odd pixels go right and below).
+        As in the published Lightweight OpenPose code, the input is at least as wide as `base_height`, both sides are
+        multiples of `multiple`, and the image is centred (an odd pixel of padding goes right or below).
         """
         height, width = image_hw
         scale = base_height / height
@@ -254,14 +254,14 @@ CV2_INTERPOLATION = {'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
 def centred_affine(
     centre: tuple[float, float], scale: float, network_hw: tuple[int, int], degrees: float = 0.0
 ) -> Affine:
-    """Return the map that turns and scales about a centre (x, y), which comes to half the network input's sides."""
+    """Return the map that turns and scales about a centre (x, y), which maps to half the network input's sides."""
     to_middle = Affine.translation(network_hw[1] / 2, network_hw[0] / 2)
     scaled = to_middle @ Affine.scaling(scale, pixel_centres=False)
     return scaled @ Affine.rotation(degrees, (0.0, 0.0)) @ Affine.translation(-centre[0], -centre[1])
 
 
 def round_up(value: int, multiple: int) -> int:
-    """Return the least multiple that is not smaller."""
+    """Return the smallest multiple that is not below `value`."""
     return -(-value // multiple) * multiple
 
 

@@ -26,7 +26,7 @@ def missing_package(error: ModuleNotFoundError, purpose: str, extras: str | None
     Args:
         error: Raised by an import.
         purpose: What needs the package, such as 'reading weights.pth'.
-        extras: Extras to suggest in place of those of the package.
+        extras: Extras to suggest instead of those of the package.
 
     """
     package = str(error.name).partition('.')[0]

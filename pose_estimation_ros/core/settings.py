@@ -45,7 +45,7 @@ class Setting:
     step: int = 0
     """Allowed are whole numbers in such steps from the lowest value; 0 for all of them."""
     pattern: str = ''
-    """Regular expression that text must match as a whole; `expected` says it in words."""
+    """Regular expression that text must match completely; `expected` describes it."""
     expected: str = ''
     default_text: str = ''
     """What applies by default, where the value does not say it."""
@@ -90,7 +90,7 @@ class Setting:
 
     @property
     def allowed(self) -> str:
-        """Allowed values in short words, such as '1 to 16'; '' if the type says it all."""
+        """Short description of allowed values, such as '1 to 16'; '' if the type is enough."""
         if self.choices:
             return ', '.join(map(str, self.choices))
         low, high = self._limits()

@@ -178,8 +178,8 @@ def _crowds(mask: AnyArray) -> list[dict[str, Any]]:
             'iscrowd': 1,
             'num_keypoints': 0,
             'keypoints': [0.0] * (3 * len(COCO_17)),
-            'bbox': statistics[place, :4].astype(float).tolist(),
-            'area': float(statistics[place, cv2.CC_STAT_AREA]),
+            'bbox': statistics[component, :4].astype(float).tolist(),
+            'area': float(statistics[component, cv2.CC_STAT_AREA]),
         }
-        for place in range(1, count)  # 0 is what counts
+        for component in range(1, count)  # 0 is the rest of the image
     ]

@@ -67,11 +67,10 @@ def fetch(
     progress: bool = True,
     timeout: float = 30,
 ) -> Path:
-    """Fetch an http(s), ftp or file URL and return `target`. An existing target is kept if it is right.
+    """Download an http(s), ftp or file URL and return `target`; a valid existing target is kept.
 
-    Data go to `<target>.part`, which an interrupted download leaves behind and the next one continues, provided that
-    the file on the server is still the same. Where neither the server nor the caller knows the size and no hash is
-    given, a file that was cut off on the way cannot be told from a whole one.
+    Data are written to `<target>.part`, which the next call continues after an interruption if the file on the server
+    is unchanged. Without a hash, and a size from server or caller, a truncated file cannot be detected.
 
     Args:
         url: From where.
@@ -215,7 +214,7 @@ class _Job:
             ) from error
 
     def _refuse_web_page(self, stream: Stream, head: bytes) -> None:
-        """Detect login and error pages sent in place of the file."""
+        """Detect login and error pages sent instead of the file."""
         page = head.lstrip(b'\xef\xbb\xbf \t\r\n').lower().startswith((b'<!doctype html', b'<html'))
         if page and not stream.offset and self.target.suffix.lower() not in WEB_PAGE_SUFFIXES:
             raise DownloadError(

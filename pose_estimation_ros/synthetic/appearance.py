@@ -60,7 +60,7 @@ class Outfit:
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """An outfit and the (256, 640, 3) uint8 atlas of its textures; `TILES` says what lies where."""
+    """An outfit and the (256, 640, 3) uint8 atlas of its textures; `TILES` has their rectangles."""
 
     outfit: Outfit
     atlas: ByteArray

@@ -144,9 +144,9 @@ def _resized(cut: CutOut, rows: float) -> CutOut:
 
 
 def _drawn(
-    frame: int, background: ByteArray, people: list[Passer], places: tuple[int, int], settings: CrossingSettings
+    frame: int, background: ByteArray, people: list[Passer], columns: tuple[int, int], settings: CrossingSettings
 ) -> SyntheticFrame:
-    post, turned = places
+    post, turned = columns
     image, owner = background.copy(), np.zeros(background.shape[:2], np.int16)
     for passer in people:
         _lay(passer.posture(frame), passer.corner(frame, background.shape[1]), passer.id, image, owner)

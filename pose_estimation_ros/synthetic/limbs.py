@@ -31,7 +31,7 @@ class Covering:
     """What lies over a limb between two stations (0 first joint, 1 middle joint, 2 last joint).
 
     `profile` (P, 2) are stations and radii in metres; `uneven` is the strength of the folds, 0 for bare skin;
-    `across` says which part of the texture goes round; `cap` rounds the beginning.
+    `across` is the part of the texture around the limb; `cap` rounds the beginning.
     """
 
     profile: FloatArray

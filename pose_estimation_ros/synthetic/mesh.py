@@ -40,7 +40,7 @@ Tile = tuple[float, float, float, float]
 class Mesh:
     """Vertices (N, 3) world metres, normals (N, 3), texture (N, 2) pixels of the atlas, ambient (N,) 0..1.
 
-    Quads (F, 4) index the vertices; `parts` (F,) says which body part each belongs to.
+    Quads (F, 4) index the vertices; `parts` (F,) are their body parts.
     """
 
     vertices: FloatArray

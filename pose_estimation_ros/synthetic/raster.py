@@ -25,7 +25,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A drawn mesh: its place in the image and, per image pixel, colour times coverage, coverage, depth, part."""
+    """A drawn mesh: its position in the image and, per image pixel, colour times coverage, coverage, depth, part."""
 
     left: int
     top: int
@@ -141,26 +141,26 @@ def _shade(
     ids: AnyArray, surface: _Surface, atlas: ByteArray, light: Light, fine: int
 ) -> tuple[FloatArray, FloatArray, ByteArray]:
     """Return colour (h, w, 3), depth and part (h, w) of the fine canvas."""
-    place = np.flatnonzero(ids)
-    rows, columns = np.divmod(place, ids.shape[1])
-    facet = np.take(ids, place) - 1
+    index = np.flatnonzero(ids)
+    rows, columns = np.divmod(index, ids.shape[1])
+    facet = np.take(ids, index) - 1
     values = _evaluate(surface.planes, facet, columns, rows)  # (P, 5)
     upward = np.take(surface.upward.astype(np.float32), facet)
     depth = np.full(ids.shape, _FAR, np.float32)
-    depth.ravel()[place] = values[:, 4]
+    depth.ravel()[index] = values[:, 4]
     shadow, crevice = _screen_shadows(ids > 0, depth, light, fine)
-    ambient = (np.clip(values[:, 3], 0, 1) * np.take(crevice, place))[:, None]
+    ambient = (np.clip(values[:, 3], 0, 1) * np.take(crevice, index))[:, None]
     lit = (light.ground + light.sky).astype(np.float32) / 2 + (light.sky - light.ground).astype(
         np.float32
     ) / 2 * upward[:, None]
     lit *= ambient
-    direct = np.clip(values[:, 2], 0, 1) * np.take(shadow, place) * (0.4 + 0.6 * ambient[:, 0])
+    direct = np.clip(values[:, 2], 0, 1) * np.take(shadow, index) * (0.4 + 0.6 * ambient[:, 0])
     lit += light.sun.astype(np.float32) * direct[:, None]
     lit *= _sample(atlas, values[:, 0], values[:, 1])
     colour = np.zeros((*ids.shape, 3), np.float32)
-    colour.reshape(-1, 3)[place] = np.minimum(lit, 255, out=lit)
+    colour.reshape(-1, 3)[index] = np.minimum(lit, 255, out=lit)
     parts = np.zeros(ids.shape, np.uint8)
-    parts.ravel()[place] = np.take(surface.parts.astype(np.uint8), facet)
+    parts.ravel()[index] = np.take(surface.parts.astype(np.uint8), facet)
     return colour, depth, parts
 
 

@@ -44,9 +44,6 @@ def farneback_flow(before: ByteArray, now: ByteArray) -> FloatArray:
     return np.asarray(flow)
 
 
-FLOW_FIELDS: dict[str, FlowField] = {'dis': dis_flow, 'farneback': farneback_flow}
-
-
 @dataclass(frozen=True, eq=False)
 class FlowImage:
     """An image for the flow: grey (h, w) uint8, and the map from image pixels to its pixels."""

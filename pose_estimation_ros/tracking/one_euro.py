@@ -77,7 +77,7 @@ class OneEuro:
         slope = _blend(state.slope, (xy - state.raw) / elapsed, _weight(self.d_cutoff, elapsed))
         cutoff = self.min_cutoff + self.beta * np.abs(slope)
         smoothed = np.where(known, _blend(state.smoothed, xy, _weight(cutoff, elapsed)), xy)
-        # A missing point is NaN in `xy`, hence in all that is remembered of it: after a gap it starts afresh.
+        # A missing point is NaN in `xy`, hence in its state: the filter restarts after a gap.
         new = FilterState(xy, smoothed, np.where(known, slope, xy * 0), np.where(np.isfinite(xy), stamp, np.nan))
         return smoothed, new
 

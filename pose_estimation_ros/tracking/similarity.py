@@ -27,13 +27,8 @@ class Similarity(Protocol):
         ...
 
 
-def published_similarity(previous: Pose, current: Pose) -> int:
-    """Return the number of keypoints at the same position in both poses (Lightweight OpenPose's measure)."""
-    return int(count_similar_keypoints([previous], [current])[0, 0])
-
-
 def count_similar_keypoints(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-    """Return `published_similarity` of every previous (rows) with every current pose (columns)."""
+    """Return the number of keypoints at the same position (previous, current), Lightweight OpenPose's measure."""
     counts: FloatArray = (pose_keypoint_similarity(previous, current) > SIMILAR).sum(axis=-1).astype(np.float64)
     return counts
 

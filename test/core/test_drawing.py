@@ -46,7 +46,7 @@ def test_draw_marks_limbs_in_place(skeleton):
     assert (image[y, x] == PUBLISHED_COLOUR).all()
 
 
-def test_draw_poses_leaves_the_picture_alone():
+def test_draw_poses_leaves_the_image_alone():
     image, pose = picture(), person()
     annotated = draw_poses(image, [pose])
     assert not changed(image).any()
@@ -88,7 +88,7 @@ def test_any_id_has_a_colour(identity):
 
 
 @pytest.mark.parametrize('hw', [(1, 1), (2, 3), (1, 2000), (2160, 16)])
-def test_any_size_of_picture_can_be_drawn_on(hw):
+def test_any_size_of_image_can_be_drawn_on(hw):
     annotated = draw_poses(picture(*hw), [person().with_id(3)], boxes=True)
     assert annotated.shape == (*hw, 3)
     draw(annotated, person())
@@ -109,7 +109,7 @@ def test_nobody_and_people_without_keypoints():
     assert not changed(image).any()
 
 
-def test_draw_poses_takes_pictures_that_do_not_lie_in_one_piece():
+def test_draw_poses_takes_images_that_do_not_lie_in_one_piece():
     mirrored = picture()[:, ::-1]
     readonly = picture()
     readonly.flags.writeable = False

@@ -139,7 +139,7 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / 'taken').write_text('old')
     for path in (tmp_path / 'taken' / 'result', tmp_path / 'taken' / 'deeper' / 'result'):
-        with pytest.raises(OutputError, match=r'cannot make the folder .*choose another place'):
+        with pytest.raises(OutputError, match=r'cannot make the folder .*choose another folder'):
             write(path)
     with pytest.raises(OutputError, match='File exists'):
         make_folder(tmp_path / 'taken')

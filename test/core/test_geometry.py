@@ -119,7 +119,7 @@ def test_letterbox_follows_the_published_rule(image_hw, base, stride):
 
 @pytest.mark.parametrize('image_hw', [(480, 640), (101, 77), (333, 499), (90, 400)])
 @pytest.mark.parametrize('fit', ['free', 'fixed'])
-def test_letterbox_takes_points_where_the_picture_goes(image_hw, fit):
+def test_letterbox_takes_points_where_the_image_goes(image_hw, fit):
     letterbox = Letterbox.fit(image_hw, 250, 8) if fit == 'free' else Letterbox.fit_inside(image_hw, (256, 456))
     packed = letterboxed(ramps(*image_hw), letterbox)
     assert packed.shape[:2] == letterbox.network_hw
@@ -163,7 +163,7 @@ def test_extreme_shapes_stay_bounded(image_hw):
     assert min(fixed.pad) >= 0
 
 
-def test_a_wide_picture_is_scaled_down_further_and_no_more_than_needed():
+def test_a_wide_image_is_scaled_down_further_and_no_more_than_needed():
     assert Letterbox.fit((100, 1000), 256, 8, max_width=2560).scale == 2.56
     wider = Letterbox.fit((100, 2000), 256, 8, max_width=2560)
     assert wider.scale == 1.28

@@ -101,7 +101,7 @@ def test_image_open(tmp_path):
 
 
 @pytest.mark.parametrize('kind', [Image, lambda array: array, lambda array: np.asfortranarray(array)])
-def test_to_bgr_takes_pictures_of_any_form(kind):
+def test_to_bgr_takes_images_of_any_form(kind):
     assert (to_bgr(kind(BGR)) == BGR).all()
 
 
@@ -110,7 +110,7 @@ def test_to_bgr_does_not_copy_what_fits():
 
 
 @pytest.mark.parametrize('value', [None, 3, [[1, 2], [3, 4]], b'bytes'])
-def test_to_bgr_refuses_what_is_no_picture(value):
+def test_to_bgr_refuses_what_is_no_image(value):
     with pytest.raises(ImageError, match=f'an Image, an array or a path, got {type(value).__name__}'):
         to_bgr(value)
 

@@ -396,7 +396,7 @@ def test_a_bag_without_images_is_told(tmp_path):
 
 @pytest.mark.parametrize('padding', [0, 5])
 @pytest.mark.parametrize(('encoding', 'order'), [('bgr8', [0, 1, 2]), ('rgb8', [2, 1, 0]), ('bgra8', [0, 1, 2, 0])])
-def test_raw_pictures(encoding, order, padding):
+def test_raw_images(encoding, order, padding):
     bgr = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     picture = image_in(of(IMAGE, image(7, bgr[..., order].reshape(4, -1), encoding, padding=padding)))
     np.testing.assert_array_equal(picture.image, bgr)
@@ -405,7 +405,7 @@ def test_raw_pictures(encoding, order, padding):
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
-def test_compressed_pictures(suffix):
+def test_compressed_images(suffix):
     bgr = np.full((8, 6, 3), (200, 100, 50), np.uint8)
     content = cv2.imencode(suffix, bgr)[1].tobytes()
     picture = image_in(of(COMPRESSED, compressed(12 * SECOND + 500_000_000, content)))
@@ -431,7 +431,7 @@ def test_a_stamp_of_zero_is_none():
         of(TEXT, text('x')),
     ],
 )
-def test_what_is_no_picture_is_told(message):
+def test_what_is_no_image_is_told(message):
     with pytest.raises(ImageError):
         image_in(message)
 

@@ -100,7 +100,7 @@ def wanted(image, encoding):
 @pytest.mark.parametrize('padding', [0, 7])
 @pytest.mark.parametrize('size', SIZES, ids=str)
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_every_encoding_gives_the_picture(encoding, size, padding):
+def test_every_encoding_gives_the_image(encoding, size, padding):
     image = picture(*size)
     converted = bgr_from_raw(message(rows_of(image, encoding), encoding, *size, padding))
     assert (converted.shape, converted.dtype) == ((*size, 3), np.uint8)
@@ -199,7 +199,7 @@ def compressed(content, name):
 
 @pytest.mark.parametrize('name', ['', 'jpeg', 'jpg', 'png', 'bgr8; jpeg compressed bgr8', 'rgb8; png compressed bgr8'])
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
-def test_compressed_pictures_whatever_they_are_called(suffix, name):
+def test_compressed_images_whatever_they_are_called(suffix, name):
     content = cv2.imencode(suffix, picture(24, 32))[1].tobytes()
     atol = 12 if suffix == '.jpg' else 0
     np.testing.assert_allclose(bgr_from_compressed(compressed(content, name)).astype(int), picture(24, 32), atol=atol)
@@ -216,7 +216,7 @@ def test_compressed_greys_of_16_bits():
     np.testing.assert_array_equal(bgr_from_compressed(compressed(content, 'mono16; png')), np.full((4, 4, 3), 0x7F))
 
 
-def test_broken_compressed_pictures():
+def test_broken_compressed_images():
     jpeg = cv2.imencode('.jpg', picture(24, 32))[1].tobytes()
     png = cv2.imencode('.png', picture(24, 32))[1].tobytes()
     for content in (b'', jpeg[:-40], png[:-40], jpeg[:20] + b'\xff\xd9', b'nothing like an image', bytes(1000)):

@@ -49,7 +49,7 @@ def test_joints_stay_on_their_pixels(cell, index):
         assert np.allclose(box[:2] + box[2:] / 2, nose, atol=0.51)  # boxes are scaled, corners mapped
 
 
-def test_first_cell_shows_the_picture_itself():
+def test_first_cell_shows_the_image_itself():
     whole = Collage(Spots(), 1, 1, (73, 101))
     alone = Spots().sample(1)
     assert np.array_equal(whole.sample(1).image, alone.image)
@@ -69,7 +69,7 @@ def test_collages_that_are_none(settings):
         Collage(Spots(), **settings)
 
 
-def test_unlabelled_pictures_say_nothing_of_people():
+def test_unlabelled_images_say_nothing_of_people():
     bare, labelled = Unlabelled(Spots()).sample(2), Spots().sample(2)
     assert np.array_equal(bare.image, labelled.image)
     assert bare.joints.shape == (0, len(COCO_17), 3)

@@ -229,7 +229,7 @@ def test_coco_subset_keeps_the_order_asked_for(folder):
         CocoKeypoints(*paths, image_ids=[9, 1])
 
 
-def test_coco_pictures_missing_or_broken(folder):
+def test_coco_images_missing_or_broken(folder):
     paths = folder.write(*(person(n, n) for n in (1, 2, 3)), images=[])
     gone, cut = folder.add(1), folder.images / '2.jpg'
     cv2.imwrite(str(cut), np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8))
@@ -246,7 +246,7 @@ def test_coco_pictures_missing_or_broken(folder):
         dataset.sample(1)
 
 
-def test_coco_picture_of_another_size(folder):
+def test_coco_image_of_another_size(folder):
     path = folder.add(1)
     dataset = CocoKeypoints(*folder.write(person(1)))
     cv2.imwrite(str(path), np.zeros((30, 40, 3), np.uint8))
@@ -254,7 +254,7 @@ def test_coco_picture_of_another_size(folder):
         dataset.sample(0)
 
 
-def test_coco_annotations_of_unknown_pictures(folder, caplog):
+def test_coco_annotations_of_unknown_images(folder, caplog):
     folder.add(1)
     with caplog.at_level(logging.WARNING):
         dataset = CocoKeypoints(*folder.write(person(1), person(7, 2), person(8, 3)))
@@ -379,7 +379,7 @@ def test_leeds_reads_its_archive(assets):
     assert LeedsSportsExtended(assets / 'lspet', others='keep').sample(5).mask.all()
 
 
-def test_leeds_joints_lie_inside_their_pictures(assets):
+def test_leeds_joints_lie_inside_their_images(assets):
     dataset = LeedsSportsExtended(assets / 'lspet')
     for index in range(0, 10000, 500):
         sample = dataset.sample(index)
@@ -689,7 +689,7 @@ def test_datasets_can_be_pickled(assets, folder):
 
 
 class TestKept:
-    def test_pictures_come_from_the_folder_the_second_time(self, tmp_path):
+    def test_images_come_from_the_folder_the_second_time(self, tmp_path):
         people = SyntheticPeople(3, (64, 80), (1, 2), seed=1)
         kept = CachedDataset(people, tmp_path / 'kept', {'seed': 1})
         assert len(kept) == 3
@@ -712,7 +712,7 @@ class TestKept:
         (tmp_path / '0000000.npz').write_bytes(content or (tmp_path / '0000000.npz').read_bytes()[:200])
         assert np.array_equal(kept.sample(0).image, whole.image)
 
-    def test_other_pictures_are_refused(self, tmp_path):
+    def test_other_images_are_refused(self, tmp_path):
         CachedDataset(SyntheticPeople(2, seed=1), tmp_path, {'seed': 1})
         with pytest.raises(SettingsError, match='keeps other images'):
             CachedDataset(SyntheticPeople(2, seed=2), tmp_path, {'seed': 2})

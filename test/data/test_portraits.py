@@ -92,7 +92,7 @@ def test_the_same_index_gives_the_same_window_and_seeds_differ():
     assert not np.array_equal(one, other)
 
 
-def test_pictures_without_a_torso_stay_as_they_are():
+def test_images_without_a_torso_stay_as_they_are():
     dataset = Turned(torso=False)
     whole, portrait = dataset.sample(1), Portraits(dataset, (1, 2)).sample(1)
     assert np.array_equal(portrait.image, whole.image)

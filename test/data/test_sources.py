@@ -71,7 +71,7 @@ def only(argument):
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.PNG', 'no_suffix', 'odd.suffix'])
-def test_a_picture(tmp_path, name):
+def test_a_image(tmp_path, name):
     path = save(tmp_path / 'a.png', 3).rename(tmp_path / name)
     source = only(path)
     assert (source.name, source.kind, source.total, source.fps) == (str(path), 'image', 1, None)
@@ -83,7 +83,7 @@ def test_a_picture(tmp_path, name):
 
 
 @pytest.mark.parametrize('content', [b'', b'no image', None])
-def test_a_picture_that_the_user_named_and_that_cannot_be_read(tmp_path, content):
+def test_a_image_that_the_user_named_and_that_cannot_be_read(tmp_path, content):
     path = save(tmp_path / 'a.png')
     path.write_bytes(path.read_bytes()[:60] if content is None else content)
     with pytest.raises(ImageError, match=r'a\.png'):
@@ -105,7 +105,7 @@ def test_a_folder_in_the_order_that_people_count_in(tmp_path):
     assert [Path(frame.source).name for frame in frames][:3] == ['1.png', '2.jpg', '10.png']
 
 
-def test_an_unreadable_picture_in_a_folder_is_left_out_and_named(tmp_path, caplog):
+def test_an_unreadable_image_in_a_folder_is_left_out_and_named(tmp_path, caplog):
     for number in range(4):
         save(tmp_path / f'{number}.png', number)
     (tmp_path / '2.png').write_bytes(b'\x89PNG')
@@ -121,14 +121,14 @@ def test_an_unreadable_picture_in_a_folder_is_left_out_and_named(tmp_path, caplo
         assert 'left out' in record.message
 
 
-def test_a_folder_of_nothing_but_unreadable_pictures(tmp_path):
+def test_a_folder_of_nothing_but_unreadable_images(tmp_path):
     for number in range(2):
         (tmp_path / f'{number}.png').touch()
     with pytest.raises(SourceError, match=r'of 2 images in .* none can be read'):
         list(only(tmp_path).frames())
 
 
-def test_a_folder_without_pictures(tmp_path):
+def test_a_folder_without_images(tmp_path):
     with pytest.raises(SourceError, match=r'holds no images \(.*\.jpg, .*\.png.*\)$'):
         open_sources([str(tmp_path)])
     save_video(tmp_path / 'a.mp4')
@@ -452,7 +452,7 @@ def test_a_camera_is_let_go_when_another_argument_fails(held):
     assert [capture.address for capture in held] == [1]  # which was never open
 
 
-def test_a_camera_without_pictures(held):
+def test_a_camera_without_images(held):
     source = only('0')
     held[0].left = 0
     with pytest.raises(SourceError, match='camera:0 gives no images; is another program using it'):

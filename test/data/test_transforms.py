@@ -146,7 +146,7 @@ def test_one_pixel_lands_where_its_joint_does():
         assert (columns.tolist(), rows.tolist()) == ([nose[0]], [nose[1]])
 
 
-def test_picture_is_resampled_once(monkeypatch):
+def test_image_is_resampled_once(monkeypatch):
     calls = []
     warp = cv2.warpAffine
     monkeypatch.setattr(cv2, 'warpAffine', lambda *args, **named: calls.append(1) or warp(*args, **named))
@@ -220,7 +220,7 @@ def test_padding_is_grey_and_counts_as_asked(mask_pad):
     assert padded.mask.dtype == np.uint8
 
 
-def test_mask_follows_the_picture():
+def test_mask_follows_the_image():
     sample = spotted((211, 300), (142.3, 97.6), 14.0)
     sample = replace(sample, mask=(sample.image[..., 0] < 127).astype(np.uint8))
     (warp,) = published_augmentation(200, SPOT).transforms
@@ -256,7 +256,7 @@ def test_published_chain_turns_at_most_forty_degrees_and_mirrors_half():
     assert 70 < mirrored < 130
 
 
-def test_published_chain_takes_pictures_without_people():
+def test_published_chain_takes_images_without_people():
     sample = people(skeleton=OPENPOSE_18)
     empty = replace(sample, joints=sample.joints[:0], boxes=sample.boxes[:0], areas=sample.areas[:0])
     flat = replace(sample, boxes=np.zeros((2, 4)))
@@ -267,7 +267,7 @@ def test_published_chain_takes_pictures_without_people():
         assert len(moved.joints) == len(each.joints)
 
 
-def test_letterbox_shows_all_of_the_picture_in_the_middle():
+def test_letterbox_shows_all_of_the_image_in_the_middle():
     boxed = letterboxed(80)(people(), np.random.default_rng(0))
     assert boxed.image.shape == (80, 80, 3)
     assert (boxed.image[:10] == 128).all()

@@ -110,7 +110,7 @@ def test_grey_and_transparent_frames_are_taken(path):
     assert len(read(path)) == 2
 
 
-def test_what_is_no_picture_is_refused_and_leaves_nothing(path):
+def test_what_is_no_image_is_refused_and_leaves_nothing(path):
     with pytest.raises(ImageError, match='must be HxWx3 uint8'):
         write(path, [picture(1), np.zeros((48, 64, 3))])
     assert list(path.parent.iterdir()) == []

@@ -114,7 +114,7 @@ def test_people_without_area_break_nothing(truth, perfect):
     assert 0 < coco_score(truth, shifted).AP < 1
 
 
-def test_only_so_many_of_a_picture_count(make):
+def test_only_so_many_of_a_image_count(make):
     everybody = [make.person(80 + 60 * number, 200, 0.5) for number in range(6)]
     truth = make.truth({1: everybody})
     detections = [make.detection(1, each, score=number) for number, each in enumerate(everybody)]

@@ -49,7 +49,7 @@ def plain(value):
     return np.full((8, 8, 3), value, np.uint8)
 
 
-def test_batches_are_bounded_and_pictures_read_as_they_are_needed():
+def test_batches_are_bounded_and_images_read_as_they_are_needed():
     alive = []
 
     def pictures():
@@ -80,7 +80,7 @@ def test_timings():
     assert run.timing_table().splitlines()[2].split() == ['forward', '50.00', '95.00']
 
 
-def test_no_pictures():
+def test_no_images():
     run = evaluate_images(Seer(), [])
     assert run.detections == run.timings == []
     assert np.isnan(run.ms_per_image)
@@ -88,7 +88,7 @@ def test_no_pictures():
 
 
 @pytest.mark.parametrize('damage', ['cut', 'html', 'empty'])
-def test_unreadable_pictures(folder, damage, caplog):
+def test_unreadable_images(folder, damage, caplog):
     dataset = Dataset.open(folder, 'people.json')
     pictures = dataset.image_files(folder / 'images', dataset.image_ids())
     bad = pictures[1][1]
@@ -132,7 +132,7 @@ class TestDataset:
         with pytest.raises(DatasetError, match='beside it there are: none'):
             Dataset.open(folder / 'a' / 'b', 'people.json')
 
-    def test_missing_pictures(self, folder):
+    def test_missing_images(self, folder):
         dataset = Dataset.open(folder, 'people.json')
         for number in (1, 5):
             (folder / 'images' / f'{number}.png').unlink()
@@ -140,7 +140,7 @@ class TestDataset:
             dataset.image_files(folder / 'images', dataset.image_ids())
         assert [key for key, _ in dataset.image_files(folder / 'images', [2])] == [2]
 
-    def test_nameless_pictures(self, folder, truth):
+    def test_nameless_images(self, folder, truth):
         del truth['images'][1]['file_name']
         (folder / 'annotations' / 'people.json').write_text(json.dumps(truth))
         dataset = Dataset.open(folder, 'people.json')

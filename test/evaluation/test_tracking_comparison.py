@@ -114,6 +114,6 @@ def test_senseless_faults_are_refused():
         DetectorErrors(lost_joints=2)
 
 
-def test_a_tracker_without_flow_needs_no_picture(sequence):
+def test_a_tracker_without_flow_needs_no_image(sequence):
     assert not Tracker().needs_image
     assert Tracker().update(sequence[0].found, 0, smooth=False)

@@ -159,7 +159,7 @@ class TestFromArchives:
         assert (output / 'images' / 'val2017').is_symlink()
         assert_complete(output)
 
-    def test_a_folder_of_others_that_lacks_pictures_is_not_touched(self, request_of, output):
+    def test_a_folder_of_others_that_lacks_images_is_not_touched(self, request_of, output):
         stray = output / 'images' / 'val2017' / 'one.jpg'
         stray.parent.mkdir(parents=True)
         stray.write_bytes(b'mine')

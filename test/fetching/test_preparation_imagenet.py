@@ -152,7 +152,7 @@ def test_an_archive_that_is_another(pack, output, changes, match):
     assert not output.exists()
 
 
-def test_a_damaged_picture(pack, output):
+def test_a_damaged_image(pack, output):
     archive = pack()
     content = members()[VAL_1].encode()
     archive.write_bytes(archive.read_bytes().replace(content, content[::-1]))

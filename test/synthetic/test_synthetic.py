@@ -54,7 +54,7 @@ def test_same_seed_gives_same_bytes():
     assert same(generate_image(7, SMALL), generate_image(7, SMALL))
 
 
-def test_another_seed_gives_another_picture():
+def test_another_seed_gives_another_image():
     assert not np.array_equal(generate_image(7, SMALL).image, generate_image(8, SMALL).image)
 
 
@@ -73,7 +73,7 @@ def test_no_people_leaves_a_backdrop():
     assert not frame.mask.any()
 
 
-def test_grey_picture_has_equal_channels():
+def test_grey_image_has_equal_channels():
     image = generate_image(1, SceneSettings(width=160, height=120, people=1, grey=True)).image
     assert np.array_equal(image[..., 0], image[..., 2])
 

@@ -42,7 +42,7 @@ def sliding_tracker(**settings):
     return flow_tracker(FlowSettings(**settings), motion=Sliding())
 
 
-def test_people_are_compared_where_the_picture_moved_them():
+def test_people_are_compared_where_the_image_moved_them():
     tracker, still = sliding_tracker(), flow_tracker(motion=Sliding())
     for frame in range(5):
         assert ids(tracker.update([person(200 * frame)], frame / 10, image=200)) == [0]
@@ -58,7 +58,7 @@ def test_carried_points_are_the_found_ones_not_the_smoothed():
     np.testing.assert_allclose(expected.keypoints[:, :2], SHAPE + (120, 0), rtol=1e-5)
 
 
-def test_a_picture_is_looked_at_once_whoever_asks_first():
+def test_a_image_is_looked_at_once_whoever_asks_first():
     tracker = sliding_tracker()
     tracker.update([person(0)], 0, image=0)
     assert tracker.expect(200)[0]['nose'][0] == pytest.approx(SHAPE[0, 0] + 200, rel=1e-5)
@@ -73,7 +73,7 @@ def test_people_expected_have_their_ids():
     assert ids(tracker.expect(1)) == [0, None]
 
 
-def test_the_picture_is_asked_for():
+def test_the_image_is_asked_for():
     with pytest.raises(ValueError, match='needs the image'):
         flow_tracker().update([person(0)], 0)
     assert flow_tracker().needs_image
@@ -122,7 +122,7 @@ def test_what_is_remembered_does_not_grow():
     assert max(len(track.history) for track in tracker._current) == 3
 
 
-def test_reset_forgets_people_and_picture():
+def test_reset_forgets_people_and_image():
     tracker = sliding_tracker()
     tracker.update([person(0), person(500)], 0, image=0)
     tracker.reset()

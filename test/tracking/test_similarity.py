@@ -10,7 +10,6 @@ from pose_estimation_ros.tracking.similarity import (
     count_similar_keypoints,
     oks_similarity,
     pose_keypoint_similarity,
-    published_similarity,
 )
 
 NOBODY = Pose(np.full((18, 3), np.nan), 0)
@@ -41,7 +40,7 @@ def test_matrix_agrees_with_the_formula_pair_by_pair(poses):
     expected = [[formula(a, b) for b in current] for a in poses]
     assert np.ptp(expected) > 5
     np.testing.assert_array_equal(count_similar_keypoints(poses, current), expected)
-    assert published_similarity(poses[1], current[1]) == expected[1][1]
+    assert count_similar_keypoints([poses[1]], [current[1]])[0, 0] == expected[1][1]
 
 
 def test_areas_are_those_of_the_published_box(poses):
@@ -53,12 +52,12 @@ def test_areas_are_those_of_the_published_box(poses):
 
 def test_a_pose_is_like_itself(poses):
     for pose in poses:
-        assert published_similarity(pose, pose) == len(pose.found)
+        assert count_similar_keypoints([pose], [pose])[0, 0] == len(pose.found)
         assert oks_similarity([pose], [pose])[0, 0] == 1
 
 
 def test_missing_keypoints_are_nan_and_do_not_count(poses):
-    assert published_similarity(NOBODY, poses[0]) == 0
+    assert count_similar_keypoints([NOBODY], [poses[0]])[0, 0] == 0
     assert oks_similarity([NOBODY], poses).tolist() == [[0] * 6]
     similarity = pose_keypoint_similarity(poses[:1], poses[1:2])[0, 0]
     shared = np.isfinite(poses[0].keypoints[:, 0]) & np.isfinite(poses[1].keypoints[:, 0])
@@ -69,7 +68,7 @@ def test_one_single_keypoint_gives_no_warning():
     keypoints = np.full((18, 3), np.nan)
     keypoints[4] = 10, 20, 1
     pose = Pose(keypoints, 1)
-    assert published_similarity(pose, pose) == 1
+    assert count_similar_keypoints([pose], [pose])[0, 0] == 1
 
 
 def test_empty_lists(poses):
@@ -79,8 +78,8 @@ def test_empty_lists(poses):
 
 def test_works_for_other_skeletons_but_not_across():
     coco = Pose(np.random.default_rng(0).uniform(0, 99, (17, 3)), 1, COCO_17)
-    assert published_similarity(coco, coco) == 17
+    assert count_similar_keypoints([coco], [coco])[0, 0] == 17
     with pytest.raises(ValueError, match='openpose_18 and coco_17'):
         count_similar_keypoints([coco], [NOBODY])
     twin = replace(NOBODY, skeleton=replace(OPENPOSE_18))
-    assert published_similarity(twin, NOBODY) == 0
+    assert count_similar_keypoints([twin], [NOBODY])[0, 0] == 0

@@ -25,7 +25,7 @@ from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 WARM_UP = 3
 BLOCK = 10
-"""Frames in a row with one configuration before the next one runs, so that noise of the machine affects all alike."""
+"""Frames in a row with one configuration before the next one runs, so that noise of the machine affects all equally."""
 
 SCENES_PER_CROWD = 5
 PEOPLE = (1, 5, 15, 50)
