@@ -12,6 +12,7 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, MpiiTruth, read_truth
 from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
+from pose_estimation_ros.inference.pipeline import ModelPipeline
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.methods.method import Method
 
@@ -69,7 +70,9 @@ def require_mpii(method: Method) -> None:
         )
 
 
-def evaluate_mpii(pipeline: TopDown, mpii: MpiiPeople, progress: bool = True) -> dict[str, float]:
-    """Return PCKh of a pipeline, under a progress bar."""
+def evaluate_mpii(pipeline: ModelPipeline, mpii: MpiiPeople, progress: bool = True) -> dict[str, float]:
+    """Return PCKh of a pipeline, under a progress bar; raises SettingsError unless it takes boxes."""
+    if not isinstance(pipeline, TopDown):
+        raise SettingsError('PCKh needs a top-down pipeline, whose persons are given by boxes')
     bar = tqdm(range(len(mpii)), desc='evaluating', unit='person', leave=False, disable=not progress)
     return mpii.score({index: mpii.find(pipeline, index) for index in bar})

@@ -1,17 +1,16 @@
 """From what users pass to `fit` and `eval` as a dataset to images that are trained on or scored."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.files import make_folder, write_json
-from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.external import DatasetIterator, ExternalDataset, FromIterator, find_external
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Persons
 from pose_estimation_ros.evaluation.scored_images import ScoredImages, coco_images, dataset_images
+from pose_estimation_ros.methods.method import Method
 
 SUBSET_FILE = 'val_subset.json'
 
@@ -26,26 +25,23 @@ class DatasetNames:
     """Prefix of the arguments that they were given by, `val_` for validation."""
 
 
-def training_images(
-    dataset: Any, names: DatasetNames, skeleton: Skeleton, coco: Callable[[Path, Path], Any], by_person: bool = False
-) -> KeypointDataset:
-    """Return a dataset to train on, in a skeleton; raises DatasetError.
+def training_images(dataset: Any, names: DatasetNames, method: Method, by_person: bool = False) -> KeypointDataset:
+    """Return a dataset to train a method on, in its skeleton; raises DatasetError.
 
     Args:
         dataset: A user's.
-        names: Those of an ExternalDataset.
-        skeleton: The method's.
-        coco: Opens an ExternalDataset's images and annotations as the published preparation does.
+        names: Those of an ExternalDataset, which is prepared as published.
+        method: The published system.
         by_person: Whether other datasets are to have one sample for each person.
 
     """
     if isinstance(dataset, ExternalDataset):
-        images = coco(*find_external(dataset, names.images_folder, names.annotations_file))
+        images: Any = method.training.open_coco(*find_external(dataset, names.images_folder, names.annotations_file))
         images.check_files()
     else:
         images = as_keypoint_dataset(dataset)
         images = Persons(images) if by_person else images
-    return images if images.skeleton is skeleton else InSkeleton(images, skeleton)
+    return images if images.skeleton is method.skeleton else InSkeleton(images, method.skeleton)
 
 
 def scored_images(
@@ -60,7 +56,7 @@ def scored_images(
         images = coco_images(*files).subset(subset or 0)
     else:
         images = dataset_images(as_keypoint_dataset(dataset), subset or 0)
-    if folder is not None and subset is not None:
+    if folder is not None and subset:
         write_json(make_folder(folder) / SUBSET_FILE, images.truth)
     return images
 

@@ -13,12 +13,9 @@ from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
 from pose_estimation_ros.evaluation.detections import write_detections
-from pose_estimation_ros.evaluation.mpii import require_mpii
 from pose_estimation_ros.evaluation.run import Entry, evaluate_images
 from pose_estimation_ros.evaluation.scored_images import ScoredImages, entry
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
-from pose_estimation_ros.inference.top_down import TopDown
-from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.settings import TrainingSettings
 
 ESCAPE = 27
@@ -61,14 +58,6 @@ def published_numbers(score: CocoScore) -> dict[str, list[float]]:
     """Return the dictionary that OpenDR's `eval` returns: five numbers of precision and five of recall."""
     numbers = list(score.as_dict().values())
     return {'average_precision': numbers[:5], 'average_recall': numbers[5:]}
-
-
-def mpii_pipeline(learner: Learner, upsample_ratio: int | None = None) -> TopDown:
-    """Return a learner's pipeline; raises SettingsError unless it is top-down and finds MPII's joints."""
-    require_mpii(learner.method)
-    pipeline = learner.scoring_pipeline(upsample_ratio)
-    assert isinstance(pipeline, TopDown)
-    return pipeline
 
 
 class Viewer:

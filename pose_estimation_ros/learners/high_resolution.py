@@ -9,6 +9,7 @@ from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.evaluation.scored_images import BoxSource
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_height
@@ -119,8 +120,8 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         method = self.method if self._first is None else self._first.method
         return self.passes.over(second, first, method, self._runner.settings, scales)
 
-    def _scored(self, upsample_ratio: int | None) -> PeoplePipeline:
-        """Return the pipeline that `eval` scores. With `img_resol` images are scaled to that height first."""
+    def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> PeoplePipeline:
+        """Return what `eval` scores. With `img_resol` images are scaled to that height first."""
         pipeline = self.pipeline(upsample_ratio)
         return pipeline if self._img_resol is None else ResizedInput(pipeline, self._img_resol)
 

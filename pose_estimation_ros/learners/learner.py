@@ -1,7 +1,6 @@
 """What all learners offer, composed of a model, a runner and a tracker."""
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -10,7 +9,12 @@ from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import DownloadError, SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
+from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.evaluation.scored_images import GROUND_TRUTH, BoxSource, boxes_for
+from pose_estimation_ros.inference.pipeline import ModelPipeline, PeoplePipeline, Result
+from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images
+from pose_estimation_ros.learners.evaluate import Evaluation
+from pose_estimation_ros.learners.fit import Fit, FitRequest
 from pose_estimation_ros.learners.runner import PipelineKind, Runner
 from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.methods.method import Method
@@ -24,11 +28,11 @@ Exported = Literal['fp32', 'fp16', 'int8']
 """Precisions that a model can be exported in."""
 
 
-class Learner(ABC):
+class Learner:
     """A pose estimator that can be trained, evaluated, loaded, run, made faster and saved.
 
     The methods from `fit` to `download` are the published API; command line and node use the others as well. A subclass
-    has a constructor, `fit`, `eval` and `download`. Arguments that learners share are documented here.
+    has a constructor and what is particular to its system. Arguments that learners share are documented here.
 
     Args:
         lr: Learning rate of Adam.
@@ -63,6 +67,8 @@ class Learner(ABC):
 
     takes_boxes: ClassVar[bool] = False
     """Whether it looks at people in boxes (top-down) rather than at whole images."""
+    losses: ClassVar[Mapping[str, str]] = {'losses': ''}
+    """Keys of what `fit` returns, and the ending of the names of the losses that each sums up."""
     explicit: frozenset[str] = frozenset()
     """Names of the constructor's arguments that the caller passed."""
 
@@ -90,8 +96,24 @@ class Learner(ABC):
         """The network's options, None where a model file does not declare them."""
         return self._model.options
 
-    @abstractmethod
-    def fit(self, dataset: Any, val_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def fit(
+        self,
+        dataset: Any,
+        val_dataset: Any = None,
+        logging_path: str | Path | None = '',
+        logging_flush_secs: int = 30,
+        silent: bool = False,
+        verbose: bool = True,
+        epochs: int | None = None,
+        val_subset_size: int = 0,
+        images_folder_name: str = 'train2017',
+        annotations_filename: str = 'person_keypoints_train2017.json',
+        val_images_folder_name: str = 'val2017',
+        val_annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        transform: Transform | None = None,
+        seed: int = 0,
+    ) -> dict[str, Any]:
         """Train on a dataset, from the loaded weights or, without any, from the backbone's ImageNet weights.
 
         Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
@@ -104,6 +126,7 @@ class Learner(ABC):
             silent: Print nothing, show no bar.
             verbose: Print validation scores as well.
             epochs: Overrides the constructor's.
+            val_subset_size: Validate on the published choice of so many images; 0 for all.
             images_folder_name: Folder of the images in the dataset's folder.
             annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
             val_images_folder_name: The same for val_dataset.
@@ -112,29 +135,73 @@ class Learner(ABC):
             seed: Of random weights, order and augmentation.
 
         Returns:
-            heatmap_losses by iteration, eval_results_list with a dictionary like `eval`'s each.
+            Lists of losses by iteration, such as heatmap_losses, and eval_results_list with a dictionary like `eval`'s
+            each.
 
         Raises:
             DatasetError: Images or annotations are missing or broken.
             WeightsError: A checkpoint or the backbone's weights cannot be read, or not be fetched.
 
         """
+        request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
+        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, request)
+        names = DatasetNames(images_folder_name, annotations_filename)
+        images = training_images(dataset, names, self.method, by_person=self.takes_boxes)
+        val_names = DatasetNames(val_images_folder_name, val_annotations_filename, 'val_')
+        scored = None if val_dataset is None else scored_images(val_dataset, val_names, val_subset_size, self.temp_path)
+        fit.prepare(self._model, lambda: self._backbone_weights(request.prints))
+        try:
+            return fit.run(self._model, images, transform, scored, self.losses)
+        finally:  # weights have changed, however training ended
+            self._after_training()
+            self._runner.close()
+            self.reset()
 
-    @abstractmethod
-    def eval(self, dataset: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def _backbone_weights(self, verbose: bool) -> Path:
+        """Fetch the backbone's ImageNet weights, from which training starts."""
+        return self.download(mode='weights', verbose=verbose)[0]
+
+    def _after_training(self) -> None:
+        """Note what training has changed of the network besides its weights."""
+
+    def eval(
+        self,
+        dataset: Any,
+        silent: bool = False,
+        verbose: bool = True,
+        subset_size: int = 0,
+        images_folder_name: str = 'val2017',
+        annotations_filename: str = 'person_keypoints_val2017.json',
+        *,
+        upsample_ratio: int | None = None,
+        boxes: BoxSource = GROUND_TRUTH,
+    ) -> dict[str, Any]:
         """Return COCO's average precision and recall on a dataset; detections go to `temp_path/output_name`.
 
         Args:
             dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
             silent: Print nothing, show no bar.
             verbose: Print COCO's table.
+            subset_size: Score the published choice of so many images, whose annotations are written to
+                `temp_path/val_subset.json`; 0 for all.
             images_folder_name: Folder of the images in the dataset's folder.
             annotations_filename: COCO annotations in the dataset's folder or its folder `annotations`.
+            upsample_ratio: As in `infer`.
+            boxes: For learners that take boxes: ground_truth, whole_image, detector, or a file of COCO's detections.
 
         Returns:
             average_precision: AP, AP50, AP75, APm, APl; average_recall: the same five.
 
         """
+        names = DatasetNames(images_folder_name, annotations_filename)
+        images = scored_images(dataset, names, subset_size, self.temp_path)
+        known = boxes_for(boxes, images.truth) if self.takes_boxes else None
+        evaluation = Evaluation(self.training, self.temp_path, silent, verbose)
+        return evaluation.numbers(self._scored_pipeline(upsample_ratio, boxes), images, known)
+
+    def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> PeoplePipeline:
+        """Return what `eval` scores, at the constructor's scales, on boxes of a source."""
+        return self.scoring_pipeline(upsample_ratio).with_looks(self.training.scales)
 
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''

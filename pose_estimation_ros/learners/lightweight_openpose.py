@@ -2,15 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.data.datasets.coco import CocoMainPersons
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, check_height
-from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images
-from pose_estimation_ros.learners.evaluate import Evaluation
-from pose_estimation_ros.learners.fit import Fit, FitRequest
+from pose_estimation_ros.inference.pipeline import Pipeline, check_height
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.runner import Runner, WholeImages
 from pose_estimation_ros.learners.settings import normalisation, records_explicit
@@ -24,13 +20,12 @@ from pose_estimation_ros.tracking.tracker import Tracker
 
 FIELD_OF_ARGUMENT = {'mobilenet_use_stride': 'use_stride', 'img_mean': 'mean', 'img_scale': 'scale'}
 """Constructor arguments whose field of options or preprocessing has another name."""
-LOSSES = {'paf_losses': 'paf_loss', 'heatmap_losses': 'heatmaps_loss'}
-"""Keys of what `fit` returns, and the ending of the losses that each sums up."""
 
 
 class NetworkLearner(Learner):
     """Trains, evaluates and fetches a network of Lightweight OpenPose, whichever way it looks at images."""
 
+    losses: ClassVar[Mapping[str, str]] = {'paf_losses': 'paf_loss', 'heatmap_losses': 'heatmaps_loss'}
     _runner: Runner[Pipeline]
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
@@ -47,7 +42,7 @@ class NetworkLearner(Learner):
         """How images are normalised."""
         return self._model.loaded.preprocessing
 
-    def fit(
+    def fit(  # type: ignore[override]  # use_val_subset is the eighth, as published
         self,
         dataset: Any,
         val_dataset: Any = None,
@@ -68,23 +63,26 @@ class NetworkLearner(Learner):
     ) -> dict[str, Any]:
         """Train on a dataset; arguments and result are Learner.fit's, with paf_losses besides.
 
-        With `use_val_subset` it is validated on the published choice of `val_subset_size` images, otherwise on all.
+        Without `use_val_subset` it is validated on all images.
         """
-        request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, request)
-        names = DatasetNames(images_folder_name, annotations_filename)
-        images = training_images(dataset, names, self.method.skeleton, CocoMainPersons)
-        val_names = DatasetNames(val_images_folder_name, val_annotations_filename, 'val_')
-        subset = val_subset_size if use_val_subset else None
-        scored = None if val_dataset is None else scored_images(val_dataset, val_names, subset, self.temp_path)
-        fit.prepare(self._model, lambda: self._published_backbone(request.prints))
-        try:
-            return fit.run(self._model, images, transform, scored, LOSSES)
-        finally:  # weights have changed, however training ended
-            self._runner.close()
-            self.reset()
+        return super().fit(
+            dataset,
+            val_dataset,
+            logging_path,
+            logging_flush_secs,
+            silent,
+            verbose,
+            epochs,
+            val_subset_size if use_val_subset else 0,
+            images_folder_name,
+            annotations_filename,
+            val_images_folder_name,
+            val_annotations_filename,
+            transform=transform,
+            seed=seed,
+        )
 
-    def eval(
+    def eval(  # type: ignore[override]  # use_subset is the fourth, as published
         self,
         dataset: Any,
         silent: bool = False,
@@ -99,27 +97,20 @@ class NetworkLearner(Learner):
     ) -> dict[str, Any]:
         """Return COCO's average precision and recall on a dataset; arguments and result are Learner.eval's.
 
-        With `use_subset`, or `val_subset`, as the documentation calls it, `subset_size` images of the published
-        choice are scored, which are written to `temp_path/val_subset.json`, otherwise all. `upsample_ratio` is
-        `infer`'s.
+        Without `use_subset`, or `val_subset`, as the documentation calls it, all images are scored.
         """
         wanted = use_subset if val_subset is None else val_subset
-        names = DatasetNames(images_folder_name, annotations_filename)
-        images = scored_images(dataset, names, subset_size if wanted else None, self.temp_path)
-        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(self._scored(upsample_ratio), images)
+        size, names = subset_size if wanted else 0, (images_folder_name, annotations_filename)
+        return super().eval(dataset, silent, verbose, size, *names, upsample_ratio=upsample_ratio)
 
-    def _scored(self, upsample_ratio: int | None) -> PeoplePipeline:
-        """Return the pipeline that `eval` scores, at several scales if `multiscale` or `scales` ask for it."""
-        return self._runner.pipeline(upsample_ratio).with_looks(self.training.scales)
-
-    def _published_backbone(self, verbose: bool) -> Path:
+    def _backbone_weights(self, verbose: bool) -> Path:
         """Fetch the backbone's ImageNet weights, from which training starts."""
         if self.options and self.options.variant == 'slim':
             raise WeightsError(
                 'the slim variant has no published backbone to start from: call load() for the embedded weights, or'
                 ' init_model() for random ones'
             )
-        return self.download(mode='weights', verbose=verbose)[0]
+        return super()._backbone_weights(verbose)
 
     def download(
         self,

@@ -7,17 +7,12 @@ from typing import Any, ClassVar, Literal
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
-from pose_estimation_ros.data.datasets.coco import coco_persons
-from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
-from pose_estimation_ros.evaluation.scored_images import DETECTOR, GROUND_TRUTH, WHOLE_IMAGE, BoxSource, boxes_for
+from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii, require_mpii
+from pose_estimation_ros.evaluation.scored_images import DETECTOR, WHOLE_IMAGE, BoxSource
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.learners.box_propagation import BoxPropagation
-from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images
-from pose_estimation_ros.learners.evaluate import Evaluation, mpii_pipeline
-from pose_estimation_ros.learners.fit import Fit, FitRequest
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.person_crops import PersonCrops, open_detector
 from pose_estimation_ros.learners.runner import Runner
@@ -39,8 +34,6 @@ FIELDS_OF_ARGUMENT = {
     'img_scale': ('scale',),
 }
 """Constructor arguments whose fields of options or preprocessing have other names."""
-LOSSES = {'heatmap_losses': 'heatmaps_loss'}
-"""Keys of what `fit` returns, and the ending of the losses that each sums up."""
 
 
 class SimpleBaselineLearner(Learner):
@@ -69,6 +62,7 @@ class SimpleBaselineLearner(Learner):
     """
 
     takes_boxes: ClassVar[bool] = True
+    losses: ClassVar[Mapping[str, str]] = {'heatmap_losses': 'heatmaps_loss'}
     _runner: Runner[TopDown]
 
     @records_explicit
@@ -116,62 +110,9 @@ class SimpleBaselineLearner(Learner):
         super().__init__(arguments, network_model(arguments, self.explicit), PersonCrops(decode, found, flip))
         self._detects, self._following = found is not None, BoxPropagation()
 
-    def fit(
-        self,
-        dataset: Any,
-        val_dataset: Any = None,
-        logging_path: str | Path | None = '',
-        logging_flush_secs: int = 30,
-        silent: bool = False,
-        verbose: bool = True,
-        epochs: int | None = None,
-        val_subset_size: int = 0,
-        images_folder_name: str = 'train2017',
-        annotations_filename: str = 'person_keypoints_train2017.json',
-        val_images_folder_name: str = 'val2017',
-        val_annotations_filename: str = 'person_keypoints_val2017.json',
-        *,
-        transform: Transform | None = None,
-        seed: int = 0,
-    ) -> dict[str, Any]:
-        """Train on the persons of a dataset, and validate on true boxes.
-
-        Arguments and result are Learner.fit's; images to validate on are the published choice of `val_subset_size`, or
-        all for 0, and `transform` makes crops of the network's size.
-        """
-        request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, request)
-        names = DatasetNames(images_folder_name, annotations_filename)
-        people = training_images(dataset, names, self.method.skeleton, coco_persons, by_person=True)
-        val_names = DatasetNames(val_images_folder_name, val_annotations_filename, 'val_')
-        scored = None if val_dataset is None else scored_images(val_dataset, val_names, val_subset_size)
-        fit.prepare(self._model, lambda: self.download(mode='weights', verbose=request.prints)[0])
-        try:
-            return fit.run(self._model, people, transform, scored, LOSSES)
-        finally:  # weights have changed, however training ended
-            self._model.set_options(label_corner=False)
-            self._runner.close()
-            self.reset()
-
-    def eval(
-        self,
-        dataset: Any,
-        silent: bool = False,
-        verbose: bool = True,
-        subset_size: int = 0,
-        images_folder_name: str = 'val2017',
-        annotations_filename: str = 'person_keypoints_val2017.json',
-        *,
-        boxes: BoxSource = GROUND_TRUTH,
-    ) -> dict[str, Any]:
-        """Return COCO's average precision and recall on a dataset; arguments and result are Learner.eval's.
-
-        `subset_size` is as in `fit`; `boxes`: ground_truth, whole_image, detector, or a file of COCO's detections.
-        """
-        images = scored_images(dataset, DatasetNames(images_folder_name, annotations_filename), subset_size)
-        known = boxes_for(boxes, images.truth)
-        pipeline = self._scored_on(boxes)
-        return Evaluation(self.training, self.temp_path, silent, verbose).numbers(pipeline, images, known)
+    def _after_training(self) -> None:
+        """Note that training here places labels at pixel centres."""
+        self._model.set_options(label_corner=False)
 
     def eval_mpii(
         self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0
@@ -186,17 +127,17 @@ class SimpleBaselineLearner(Learner):
             limit: Use only the first N persons; 0 for all.
 
         """
-        pipeline = mpii_pipeline(self)
+        require_mpii(self.method)
         mpii = MpiiPeople.open(Path(images), Path(annotations), Path(head_boxes), limit)
-        return evaluate_mpii(pipeline, mpii, progress=not silent)
+        return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
 
-    def _scored_on(self, boxes: BoxSource) -> TopDown:
-        """Return what `eval` scores, on boxes of this source; raises SettingsError where nothing finds people."""
+    def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> TopDown:
+        """Return what `eval` scores, on boxes of a source; raises SettingsError where nothing finds people."""
         if boxes == DETECTOR and not self._detects:
             raise SettingsError(
                 "boxes='detector' needs one, and this learner has none; give its constructor detector=PATH"
             )
-        pipeline = self.scoring_pipeline()
+        pipeline = self.scoring_pipeline(upsample_ratio)
         return pipeline.with_detector(WholeImage()) if boxes == WHOLE_IMAGE else pipeline
 
     def infer_timed(self, img: ImageLike, upsample_ratio: int | None = None, boxes: Boxes | None = None) -> Result:

@@ -1,6 +1,6 @@
 """What every published system offers to the layers above. NumPy only: torch is imported by network and loss files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -9,6 +9,7 @@ from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints
 from pose_estimation_ros.data.transforms import Transform
 
 BaseSide = Literal['height', 'short side', 'longest side']
@@ -128,6 +129,8 @@ class PublishedTraining:
     """Fields of the optimizer settings of recipes, besides the learning rate."""
     schedule: Mapping[str, Any]
     """Fields of the schedule settings of recipes."""
+    open_coco: Callable[[Path, Path], Any] = CocoKeypoints
+    """Opens a folder of COCO images and its annotations as the published training prepares them."""
 
 
 class Options(Protocol):

@@ -1,7 +1,7 @@
 """Encoding and decoding: a bump at each keypoint of the first person, and its highest cell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,8 +57,8 @@ class ToyDecoder:
         if not found.any():
             return []
         xy = np.where(found[:, None], placement.map_to_image(STRIDE)(cells), np.nan)
-        pose = Pose(np.column_stack([xy, np.where(found, scores, 0)]), float(scores[found].mean()), self.skeleton)
-        return [replace(pose, score=pose.score + self.settings.toy_bonus)]
+        keypoints = np.column_stack([xy + (self.settings.toy_shift, 0), np.where(found, scores, 0)])
+        return [Pose(keypoints, float(scores[found].mean()), self.skeleton)]
 
     def _mirrored(self, maps: Sequence[FloatArray]) -> list[FloatArray]:
         return [each[..., ::-1][..., self.skeleton.flip, :, :] for each in maps]

@@ -19,7 +19,10 @@ class ToyOptions:
     stride: ClassVar[int] = STRIDE
     guessed: ClassVar[Mapping[str, tuple[str, object, str]]] = {}
 
-    toy_channels: int = setting(8, 'Channels of the hidden layers of the toy network.', range=(1, 64))
+    toy_channels: int = setting(
+        8, 'Channels of the hidden layers of the toy network.', range=(1, 64), parameter_range=(0, 64), unset=0,
+        default_text='what the weights file declares',
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -36,7 +39,7 @@ class ToyDecoding:
 
     keypoint_threshold: float = shared_settings.keypoint_threshold(0.0)
     upsample_ratio: int = shared_settings.upsample_ratio(1)
-    toy_bonus: float = setting(0.0, 'Added to the score of a person.', range=(0, 10), live=True)
+    toy_shift: float = setting(0.0, 'Pixels by which keypoints are moved to the right.', range=(0, 10), live=True)
 
     def __post_init__(self) -> None:
         check_settings(self)

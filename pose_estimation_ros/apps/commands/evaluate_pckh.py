@@ -17,8 +17,7 @@ ANNOTATIONS = 'annot'
 
 def run_pckh(settings: Namespace, write_results: Write) -> None:
     """Score a top-down model on MPII's persons, print and write."""
-    from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
-    from pose_estimation_ros.learners.evaluate import mpii_pipeline
+    from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii, require_mpii
 
     _check(settings)
     folder = settings.dataset
@@ -26,7 +25,8 @@ def run_pckh(settings: Namespace, write_results: Write) -> None:
     images = find_images(folder, settings.images_folder, '--images-folder')
     mpii = MpiiPeople.open(images, annotations, settings.head_boxes, settings.limit or 0)
     learner = make_learner(settings)
-    pipeline = mpii_pipeline(learner)
+    require_mpii(learner.method)
+    pipeline = learner.scoring_pipeline()
     score = evaluate_mpii(pipeline.with_looks(flip=settings.flip), mpii)
     text = '\n'.join(f' {name:<16}{value:8.2f}' for name, value in score.items()) + f'\n {counted(len(mpii), "person")}'
     results = {**score, 'persons': len(mpii)}

@@ -9,6 +9,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
+from pose_estimation_ros.data.datasets.coco import CocoMainPersons
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import AugmentationSettings, published_augmentation
 from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
@@ -40,7 +41,9 @@ class LightweightOpenPose:
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
     stride_output: int = 0
     training: PublishedTraining = PublishedTraining(
-        optimizer={'weight_decay': 5e-4}, schedule={'milestones': (100, 200, 260), 'gamma': 0.333}
+        optimizer={'weight_decay': 5e-4},
+        schedule={'milestones': (100, 200, 260), 'gamma': 0.333},
+        open_coco=CocoMainPersons,
     )
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:

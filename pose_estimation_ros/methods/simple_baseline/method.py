@@ -13,6 +13,7 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
+from pose_estimation_ros.data.datasets.coco import coco_persons
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
@@ -61,7 +62,7 @@ class SimpleBaseline:
     base_side: BaseSide = 'height'
     stride_output: int = 0
     training: ClassVar[PublishedTraining] = PublishedTraining(
-        optimizer={'weight_decay': 0.0}, schedule={'milestones': (90, 120), 'gamma': 0.1}
+        optimizer={'weight_decay': 0.0}, schedule={'milestones': (90, 120), 'gamma': 0.1}, open_coco=coco_persons
     )
     augmented: AugmentationSettings = augmentation.COCO
 
