@@ -17,8 +17,8 @@ PARAMETERS = parameters_of(DEFAULT_METHOD)
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS = [(f'{block}', words) for block in BLOCKS if block.language == 'bash' for words in block.commands]
 OUR_COMMANDS = [(where, found) for where, words in COMMANDS if (found := our_arguments(words)) is not None]
-OF_OTHER_PROGRAMS = {'--shm-size', '--trainer', '--logging', '--once', '--start', '--ros'}
-"""Options in the text that belong to docker or ros2, or are the beginning of a recipe's field."""
+OF_OTHER_PROGRAMS = {'--shm-size'}
+"""Options in the text that are not ours."""
 
 
 def started(*start):
@@ -104,10 +104,19 @@ def test_every_command_of_ours_is_accepted(parser, tmp_path, monkeypatch, capsys
 
 
 def test_options_in_the_text_exist():
-    known = OF_OTHER_PROGRAMS | set(re.findall(r'--[a-z][\w-]*', ' '.join(options_of_all_commands())))
+    known = OF_OTHER_PROGRAMS | set(options_of_all_commands())
     for page in PAGES:
-        told = set(re.findall(r'(?<=[`\s])--[a-z][\w-]*', ' '.join(re.findall(r'`[^`\n]+`', text_of(page)))))
-        assert told - known == set(), name(page)
+        named = set(re.findall(r'(?<=[`\s])--[a-z][\w.-]*', ' '.join(re.findall(r'`[^`\n]+`', text_of(page)))))
+        assert named - known == set(), name(page)
+
+
+def test_fields_of_recipes_in_the_text_exist():
+    known = set(options_of_all_commands())
+    sections = {option.partition('.')[0] for option in known if '.' in option} - {'--data'}
+    for page in PAGES:
+        fields = {f'--{field}' for field in re.findall(r'`(\w+\.\w+)[:`]', text_of(page))}
+        assert {field for field in fields if field.partition('.')[0] in sections} - known == set(), name(page)
+    assert len(sections) > 6
 
 
 def options_of_all_commands():
