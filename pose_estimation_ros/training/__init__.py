@@ -1,1 +1,1 @@
-"""Training: what turns a network, an objective and annotated pictures into weights, on Lightning's Trainer."""
+"""Training of tasks on Lightning's Trainer; pose estimation is one of them."""

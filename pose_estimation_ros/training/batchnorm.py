@@ -1,4 +1,4 @@
-"""Batch norm over the batches of all processes, where torch's own cannot do it."""
+"""Batch norm over the batches of all processes on CPUs, where torch's own does nothing."""
 
 import torch
 from lightning.pytorch.plugins import LayerSync
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
 
-class AcrossProcesses(nn.BatchNorm2d):
-    """A batch norm whose mean and variance are those of all processes' batches, which must be of one size.
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """Normalises by mean and variance of all processes' batches, which must be of one size.
 
-    torch's SyncBatchNorm does the same on GPUs, faster, and nothing on CPUs.
+    torch's SyncBatchNorm does the same on GPUs, faster.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -19,13 +19,13 @@ class AcrossProcesses(nn.BatchNorm2d):
         centred = features - mean[:, None, None]
         variance = _mean_across(centred.square().mean(dim=(0, 2, 3)))
         count = features.numel() // features.shape[1] * torch.distributed.get_world_size()
-        self._remember(mean.detach(), variance.detach(), count)
+        self._update_statistics(mean.detach(), variance.detach(), count)
         scale = torch.rsqrt(variance + self.eps) * self.weight
         normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
         return normalised
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -36,19 +36,19 @@ class AcrossProcesses(nn.BatchNorm2d):
 
 
 class CpuBatchNormSync(LayerSync):
-    """Puts these batch norms in the places of torch's, and back; their tensors stay the same."""
+    """Replaces torch's batch norms by these, and back; their tensors stay the same."""
 
     def apply(self, model: nn.Module) -> nn.Module:
-        _replace(model, nn.BatchNorm2d, AcrossProcesses)
+        _replace(model, nn.BatchNorm2d, SyncedBatchNorm)
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:
-        _replace(model, AcrossProcesses, nn.BatchNorm2d)
+        _replace(model, SyncedBatchNorm, nn.BatchNorm2d)
         return model
 
 
 def _mean_across(values: Tensor) -> Tensor:
-    """Return the mean over processes; gradients find their way back through it."""
+    """Return the mean over processes; gradients pass through it."""
     total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
     return total / torch.distributed.get_world_size()
 

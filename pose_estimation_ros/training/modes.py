@@ -1,4 +1,4 @@
-"""Which parts of a network learn from a batch's statistics, and when."""
+"""Training and evaluation modes of a network's modules, and modules that are not trained."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ LOG = logging.getLogger(__name__)
 
 
 def freeze(network: nn.Module, frozen: Sequence[str]) -> None:
-    """Keep modules from learning; raises SettingsError for one that the network lacks."""
+    """Exclude modules from training; raises SettingsError for one that the network lacks."""
     for name in frozen:
         try:
             network.get_submodule(name).requires_grad_(False)
@@ -25,10 +25,10 @@ def freeze(network: nn.Module, frozen: Sequence[str]) -> None:
 
 
 def begin_training(network: nn.Module, frozen: Sequence[str] = ()) -> None:
-    """Put a network into training mode, but for frozen modules and batch norms folded into the convolutions before.
+    """Put a network into training mode, except frozen modules and batch norms folded into the preceding convolutions.
 
-    Folded ones hold no statistics, so that to normalise by a batch's would make another network of it; they stay what
-    they are, an added bias.
+    Folded ones hold no statistics: normalising by those of a batch would change the network's outputs. They stay in
+    evaluation mode, where they only add a bias.
     """
     network.train()
     for name in frozen:
@@ -42,7 +42,7 @@ def begin_training(network: nn.Module, frozen: Sequence[str] = ()) -> None:
 
 
 def _is_folded(norm: _BatchNorm) -> bool:
-    """Whether a norm has biases that were learnt, but no statistics; a new one has neither."""
+    """Whether a norm has learnt biases, but no statistics; a new one has neither."""
     if norm.running_mean is None or norm.running_var is None:
         return False
     unseen = bool((norm.running_mean == 0).all()) and bool((norm.running_var == 1).all())
@@ -51,7 +51,7 @@ def _is_folded(norm: _BatchNorm) -> bool:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode for a while, then each of its parts back into the mode that it was in."""
+    """Put a network into evaluation mode for a while, then each module back into its mode."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

@@ -1,4 +1,4 @@
-"""Which of several training processes this one is, as torchrun tells it."""
+"""Which of several training processes this one is, according to torchrun."""
 
 import os
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Processes:
 
     @classmethod
     def here(cls, device: str) -> 'Processes':
-        """Return what this process is; `device` is 'auto', 'cpu' or 'cuda'."""
+        """Return the one that this process is; `device` is 'auto', 'cpu' or 'cuda'."""
         accelerator: Literal['cpu', 'cuda'] = 'cuda' if device == 'cuda' else 'cpu'
         if device == 'auto' and torch.cuda.is_available():
             accelerator = 'cuda'

@@ -147,7 +147,7 @@ def test_batch_norms_change_places_and_keep_their_values():
     parameters = list(network.parameters())
     sync = CpuBatchNormSync()
     changed = sync.apply(network)
-    assert type(changed[1][0]).__name__ == 'AcrossProcesses'
+    assert type(changed[1][0]).__name__ == 'SyncedBatchNorm'
     assert all(one is other for one, other in zip(changed.parameters(), parameters, strict=True))
     back = sync.revert(changed)
     assert type(back[1][0]) is nn.BatchNorm2d

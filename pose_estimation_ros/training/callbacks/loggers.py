@@ -1,4 +1,4 @@
-"""TensorBoard and MLflow, as far as they are wanted."""
+"""TensorBoard and MLflow loggers."""
 
 from collections.abc import Mapping
 from pathlib import Path

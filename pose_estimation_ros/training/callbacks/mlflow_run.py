@@ -1,4 +1,4 @@
-"""One training as one run of MLflow, however often it is gone on with."""
+"""One training as one run of MLflow, however often it is resumed."""
 
 import json
 import logging
@@ -15,32 +15,32 @@ from pose_estimation_ros.core.files import make_folder, write_json
 LOG = logging.getLogger(__name__)
 
 FILE = 'mlflow_run.json'
-"""Beside TensorBoard's files: where the training's run is."""
+"""Beside TensorBoard's files: address and id of the training's run."""
 
 AT_ONCE = 100
 """Parameters that MLflow takes in one request."""
 LONGEST = 500
 """Characters of a value that every version of MLflow takes."""
 CHANGED = 'changed/'
-"""Before the names of tags with values that are others since a training went on: MLflow lets no parameter change."""
+"""Prefix of tags with values that differ since a resumption: MLflow lets no parameter change."""
 
 
 def open_run(address: str, experiment: str, folder: Path, parameters: Mapping[str, Any], resumed: bool) -> MLFlowLogger:
-    """Return the logger of a new run, or for a training that goes on that of its own run, with its parameters logged.
+    """Return the logger of a new run, or for a resumed training that of its own run, with its parameters logged.
 
     Args:
         address: Of a server, or a folder.
-        experiment: Name that new runs are filed under.
-        folder: Where it is written down which run it is.
-        parameters: Of the training, nested as they may be.
-        resumed: Whether the training goes on.
+        experiment: Name of the experiment of new runs.
+        folder: Where FILE is.
+        parameters: Of the training, nested.
+        resumed: Whether the training is resumed.
 
     Raises:
         SettingsError: MLflow is not installed.
 
     """
     if '://' not in address:
-        # MLflow would rather have a database than files; for one person's runs files do, and need no server.
+        # MLflow prefers a database to files; for one person's runs files are enough, and need no server.
         os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')
         address = Path(address).resolve().as_uri()
     path = folder / FILE
@@ -58,7 +58,7 @@ def open_run(address: str, experiment: str, folder: Path, parameters: Mapping[st
 
 
 def flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, str]]:
-    """Yield names such as optimizer/lr and data/train/0/kind, and what they are as text."""
+    """Yield names such as optimizer/lr and data/train/0/kind, and their values as text."""
     for name, value in values.items():
         nested = value
         if isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
@@ -70,7 +70,7 @@ def flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, str
 
 
 def _earlier_run(path: Path, address: str) -> str | None:
-    """Return the id of the run that the file tells of, None where it is not there any more."""
+    """Return the id of the run that the file names, None where it does not exist any more."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -79,14 +79,14 @@ def _earlier_run(path: Path, address: str) -> str | None:
         if MlflowClient(address).get_run(run_id).info.lifecycle_stage == 'active':
             return run_id
     except (OSError, ValueError, KeyError, TypeError, MlflowException) as error:
-        LOG.warning('MLflow gets a new run, the training had none that is found: %s', error)
+        LOG.warning('starting a new MLflow run, since the earlier one is not found: %s', error)
         return None
-    LOG.warning('MLflow gets a new run, since run %s of the training was deleted', run_id)
+    LOG.warning('starting a new MLflow run, since run %s of the training was deleted', run_id)
     return None
 
 
 def _log_parameters(logger: MLFlowLogger, wanted: Mapping[str, str]) -> None:
-    """Log the parameters that the run lacks, and as tags those that it has with other values."""
+    """Log parameters that the run lacks, and as tags those that it has with other values."""
     from mlflow.entities import Param, RunTag
 
     client, run_id = logger.experiment, logger.run_id
