@@ -85,7 +85,7 @@ def test_real_weights_find_the_synthetic_people(cli, assets):
         (['--video', 'missing.mp4'], 'there is no file or folder missing.mp4'),
         (['--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--output', 'taken'], 'cannot make the folder taken'),
-        (['--method', 'high_resolution', '--height', '300'], '--height is for methods of one pass'),
+        (['--method', 'high_resolution', '--height', '300'], 'high_resolution has no --height'),
         (['--regions', 'people'], 'lightweight_openpose has no --regions'),
     ],
 )

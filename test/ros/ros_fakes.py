@@ -118,7 +118,7 @@ def main():
     slow = {name: float(value) for name, _, value in (each.partition('=') for each in sys.argv) if value.isdigit()}
     workshop.hurdle = lambda image: time.sleep(slow.get('--slow', 0))
 
-    def make(base_height=256):
+    def make(base_height=256, decoding=None):
         print('making', flush=True)
         time.sleep(slow.get('--slow-load', 0))
         return workshop.make(base_height)

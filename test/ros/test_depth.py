@@ -200,7 +200,7 @@ def test_what_keeps_depth_from_being_used_is_told(encoding, constants, sentence)
     buffer = DepthBuffer(logger)
     picture = message(np.full((48, 64), 2000), '16UC1')
     picture.encoding = encoding
-    buffer.add_picture(picture)
+    buffer.add_image(picture)
     if constants:
         buffer.add_camera_info(constants)
     image = np.zeros((48, 64, 3), np.uint8)

@@ -1,8 +1,7 @@
 import threading
 import time
 
-from pose_estimation_ros.ros.nodes.mailbox import Mailbox
-from pose_estimation_ros.ros.nodes.worker import Worker
+from pose_estimation_ros.ros.nodes.worker import Mailbox, Worker
 
 PATIENCE_S = 20
 

@@ -12,8 +12,8 @@ from sensor_msgs.msg import Image, PointCloud2
 
 from pose_estimation_ros.core.files import write_json
 from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.nodes.frame_times import FrameTimes
 from pose_estimation_ros.ros.nodes.inputs import sensor_profile
-from pose_estimation_ros.ros.nodes.moments import Moments
 from pose_estimation_ros.ros.trials.overhead import PARTS, _row
 from pose_estimation_ros.ros.trials.overhead_parts import SKELETONS, WARM_UP, Plan, Recorder
 
@@ -30,7 +30,7 @@ def noted(lost=()):
             continue
         recorder.arrived()
         ends = [0.005, 0.004, 0.0055, 0.0056, 0.0256, 0.0266, 0.0276]
-        recorder.processed(Timings(2, 16, 1), 0.03, 2, Moments(stamp, *(at + end for end in ends)))
+        recorder.processed(Timings(2, 16, 1), 0.03, 2, FrameTimes(stamp, *(at + end for end in ends)))
         heard.append({'stamp': stamp, 'at': at + 0.03})
     return sent, {'rows': recorder.rows, 'counts': {**recorder.snapshot().counts, 'busy': 2}}, heard
 
@@ -54,7 +54,7 @@ def test_pictures_that_do_not_arrive():
 
 
 def test_pictures_are_the_same_in_every_process():
-    first, second = PLAN.pictures(), PLAN.pictures()
+    first, second = PLAN.images(), PLAN.images()
     assert first[0].shape == (48, 64, 3)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
 

@@ -686,7 +686,7 @@ def send_depth(robot, seconds, shape=(48, 64), metres=2.0):
     info.k = [50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0]
     robot.info.publish(info)
     robot.depth.publish(message)
-    buffer = robot.pose._processor._with.depth
+    buffer = robot.pose._processor._context.depth
     until(lambda: buffer._camera_info and any(each.header == message.header for each in list(buffer._pictures)))
 
 

@@ -156,10 +156,10 @@ def test_signals_before_it_is_configured(run, friend):
     ('values', 'sentences'),
     [
         ({'model_path': '/nowhere/model.onnx'}, ['/nowhere/model.onnx', 'give a saved folder']),
-        ({'model_path': 'm.onnx', 'base_height': 5}, ['base_height must be a whole number (128 to 1080), got 5']),
+        ({'model_path': 'm.onnx', 'base_height': 5}, ['base_height must be a whole number from 128 to 1080, got 5']),
         ({'model_path': 'm.onnx', 'device': 'gpu', 'track': 'yes'}, ['device must be', 'track must be']),
         ({'model_path': 'm.onnx', 'hri__enabled': True, 'track': False}, ['hri.enabled needs track']),
-        ({'model_path': 'm.onnx', 'method': 'guessing'}, ['method must be lightweight_openpose']),
+        ({'model_path': 'm.onnx', 'method': 'guessing'}, ['method must be one of lightweight_openpose']),
     ],
 )
 def test_what_cannot_start_exits_1_and_says_why(run, ros, values, sentences):

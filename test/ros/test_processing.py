@@ -14,12 +14,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from pose_estimation_ros.ros.messages.image_conversion import Converter, from_bgr
-from pose_estimation_ros.ros.nodes.moments import Received
+from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.processing import (
     FAILURES_IN_A_ROW,
     FrameProcessor,
-    Surroundings,
-    grey_picture,
+    ProcessorContext,
+    grey_image,
     seconds,
 )
 from pose_estimation_ros.ros.nodes.statistics import Statistics
@@ -60,7 +60,7 @@ class Bench:
     def __init__(self, **settings):
         self.learner, self.outputs, self.logger = FakeLearner(), Outputs(), Logger()
         self.statistics, self.given_up, self.now, self.ending = Statistics(), 0, 100.0, False
-        surroundings = Surroundings(
+        context = ProcessorContext(
             learner=self.learner,
             outputs=self.outputs,
             converter=Converter('built-in', 'test'),
@@ -68,12 +68,12 @@ class Bench:
             depth=None,
             logger=self.logger,
             now=lambda: self.now,
-            give_up=self.give_up,
+            on_too_many_failures=self.on_too_many_failures,
             is_ending=lambda: self.ending,
         )
-        self.processor = FrameProcessor(surroundings, settings_from(settings))
+        self.processor = FrameProcessor(context, settings_from(settings))
 
-    def give_up(self):
+    def on_too_many_failures(self):
         self.given_up += 1
 
     def set(self, **values):
@@ -85,7 +85,7 @@ class Bench:
         message = from_bgr(picture(people, shift=shift), header)
         for name, value in fields.items():
             setattr(message, name, value)
-        self.processor(Received(message, time.perf_counter()))
+        self.processor(ReceivedMessage(message, time.perf_counter()))
         return message
 
     @property
@@ -117,7 +117,7 @@ def test_boxes_of_another_node_go_to_the_learner_with_the_pictures_header():
     bench, buffer = Bench(), Buffer()
     bench.send(1)
     assert bench.learner.boxes is None
-    bench.processor._with.boxes = buffer
+    bench.processor._context.boxes = buffer
     message = bench.send(1)
     assert bench.learner.boxes == 'where people are'
     assert buffer.header == message.header
@@ -325,4 +325,4 @@ def test_seconds():
 
 
 def test_grey_picture():
-    assert grey_picture().shape == (480, 640, 3)
+    assert grey_image().shape == (480, 640, 3)

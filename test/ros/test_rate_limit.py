@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pose_estimation_ros.ros.nodes.rate_limit import MOST_CREDIT, RateLimit
+from pose_estimation_ros.ros.nodes.inputs import MAX_CREDIT, RateLimit
 
 
 def moments(hz, seconds, jitter=0.0, seed=0):
@@ -24,7 +24,7 @@ def test_exact_in_the_mean(hz, rate, jitter):
     seconds = 100
     count = len(passed(moments(hz, seconds, jitter), rate))
     lost = 0.02 if jitter > 0.5 else 0.005  # wild gaps are not made good
-    assert rate * seconds * (1 - lost) <= count <= rate * seconds + MOST_CREDIT
+    assert rate * seconds * (1 - lost) <= count <= rate * seconds + MAX_CREDIT
 
 
 @pytest.mark.parametrize('jitter', [0, 0.3])
@@ -36,7 +36,7 @@ def test_never_a_burst():
     """After a pause, and in any second."""
     times = [1000.0, 1000.01, *(1060 + number / 100 for number in range(300))]
     through = passed(times, 10)
-    assert len([time for time in through if 1060 <= time < 1061]) <= 10 + MOST_CREDIT
+    assert len([time for time in through if 1060 <= time < 1061]) <= 10 + MAX_CREDIT
 
 
 def test_no_limit_and_changes():

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from pose_estimation_ros.inference.pipeline import Timings
-from pose_estimation_ros.ros.nodes.moments import Moments
+from pose_estimation_ros.ros.nodes.frame_times import FrameTimes
 from pose_estimation_ros.ros.nodes.statistics import WINDOW_S, Statistics
 
 
@@ -62,8 +62,8 @@ def test_medians_and_ages(statistics):
 
 def test_what_the_node_itself_costs(statistics):
     times = {'received': 10.0, 'free': 10.5, 'started': 10.501, 'converted': 10.503}
-    moments = Moments(stamp=1.0, **times, inferred=10.5095, tracked=10.5105, published=10.512)
-    statistics.processed(Timings(1, 2, 3), 0.1, 0, moments)
+    frame_times = FrameTimes(stamp=1.0, **times, inferred=10.5095, tracked=10.5105, published=10.512)
+    statistics.processed(Timings(1, 2, 3), 0.1, 0, frame_times)
     costs = {'queue_ms': 500, 'wait_ms': 1, 'convert_ms': 2, 'track_ms': 1, 'publish_ms': 1.5, 'overhead_ms': 6}
     seen = statistics.snapshot().stages_ms
     assert {name: seen[name] for name in costs} == pytest.approx(costs)

@@ -21,7 +21,7 @@ METRES = {'16UC1': ('u2', 0.001), 'mono16': ('u2', 0.001), '32FC1': ('f4', 1.0)}
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """A pinhole camera: focal lengths and principal point in pixels, and the size of its pictures."""
+    """A pinhole camera: focal lengths and principal point in pixels, and the size of its images."""
 
     fx: float
     fy: float
@@ -32,7 +32,7 @@ class Intrinsics:
 
 
 def intrinsics(info: CameraInfo) -> Intrinsics | None:
-    """Return the camera of rectified pictures (P), or K where there is no P; None where it is not calibrated."""
+    """Return the camera of rectified images (P), or K where there is no P; None where it is not calibrated."""
     for matrix, columns in ((info.p, 4), (info.k, 3)):
         fx, fy, cx, cy = (float(matrix[place]) for place in (0, columns + 1, 2, columns + 2))
         if fx > 0 and fy > 0:
@@ -62,7 +62,7 @@ def points_3d(
     """Return (P, K, 3) metres in the camera's optical frame (x right, y down, z ahead), NaN where unknown.
 
     The depth of a keypoint is the median of a window of `window` pixels across. All is NaN without depth or camera,
-    or where depth, camera and picture (`image_size`: width, height) are not of one size.
+    or where depth, camera and image (`image_size`: width, height) are not of one size.
     """
     xyz = np.full((len(poses), len(poses[0].skeleton) if poses else 0, 3), np.nan, np.float32)
     if not poses or depth is None or camera is None or size_fault(depth, camera, image_size):
@@ -134,7 +134,7 @@ def _colours(bgr: Sequence[tuple[int, int, int]]) -> list[ColorRGBA]:
 
 
 def size_fault(depth: FloatArray, camera: Intrinsics, image_size: tuple[int, int] | None) -> str:
-    """Return what is wrong where depth, its camera's constants and the picture are not of one size; otherwise ''."""
+    """Return what is wrong where depth, its camera's constants and the image are not of one size; otherwise ''."""
     size = (depth.shape[1], depth.shape[0])
     if image_size is not None and image_size != size:
         return (

@@ -79,7 +79,7 @@ class BodyPublisher:
         self._tracked: Publisher[Any] = node.create_publisher(self._types.IdsList, f'{BODIES}/tracked', QOS)
 
     def publish(self, poses: Sequence[Pose], header: Header, size: tuple[int, int]) -> None:
-        """Publish the people of a frame; `size` is the width and height of the picture."""
+        """Publish the people of a frame; `size` is the width and height of the image."""
         people = {self._names(pose.id): pose for pose in poses if pose.id is not None}
         for name in people.keys() - self._bodies.keys():
             self._create(name)
@@ -150,7 +150,7 @@ def roi_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
 
 
 def _normalised(keypoints: Any, size: tuple[int, int]) -> Any:
-    """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the picture, 1 the other."""
+    """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the image, 1 the other."""
     xy = (keypoints[:, :2] + PIXEL_CORNER) / np.array(size)
     return np.clip(np.nan_to_num(np.column_stack([xy, keypoints[:, 2]]), nan=0.0), 0, 1).astype(float)
 

@@ -55,7 +55,7 @@ class Converter:
 
 
 def choose_converter() -> Converter:
-    """Try cv_bridge on a tiny picture and return what is to be used from now on.
+    """Try cv_bridge on a tiny image and return what is to be used from now on.
 
     It may be absent, or installed and broken: built against another NumPy, it fails to import or to convert.
     """
@@ -87,7 +87,7 @@ def to_bgr(message: Image | CompressedImage) -> ByteArray:
 
 
 def from_bgr(image: AnyArray, header: Header) -> Image:
-    """Return a picture as a bgr8 message."""
+    """Return an image as a bgr8 message."""
     pixels = np.ascontiguousarray(as_bgr(image))
     height, width = pixels.shape[:2]
     message = Image(header=header, height=height, width=width, encoding='bgr8', is_bigendian=0, step=width * 3)
@@ -96,7 +96,7 @@ def from_bgr(image: AnyArray, header: Header) -> Image:
 
 
 def to_compressed(image: AnyArray, header: Header, quality: int = 90) -> CompressedImage:
-    """Return a picture as a JPEG message; `quality` is 1 to 100."""
+    """Return an image as a JPEG message; `quality` is 1 to 100."""
     good, jpeg = cv2.imencode('.jpg', as_bgr(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not good:
         raise ImageError(f'cannot encode an image of {image.shape} as JPEG')

@@ -1,4 +1,4 @@
-"""Pairing pictures with the boxes around people that another node found (vision_msgs/Detection2DArray)."""
+"""Pairs images with boxes of people from another node (vision_msgs/Detection2DArray) by their stamps."""
 
 import threading
 from collections import deque
@@ -21,8 +21,8 @@ class BoxBuffer:
 
     Args:
         class_id: Detections of this class count; '' for all.
-        max_age: Seconds by which stamps of picture and detections may differ.
-        logger: Told where there are no boxes for a picture.
+        max_age: Seconds by which stamps of image and detections may differ.
+        logger: Gets a warning for an image without boxes.
 
     """
 
@@ -31,7 +31,7 @@ class BoxBuffer:
         self._lock = threading.Lock()
         self._messages: deque[Any] = deque(maxlen=KEPT)
         self.fault = ''
-        """Why the last picture got no boxes, '' where it did."""
+        """Why the last image got no boxes, '' where it did."""
 
     def add(self, message: Any) -> None:
         """Keep a message of detections."""
@@ -39,7 +39,7 @@ class BoxBuffer:
             self._messages.append(message)
 
     def boxes(self, header: Any) -> Boxes:
-        """Return the boxes of the message nearest to a picture's time; nobody, and a warning, where there is none."""
+        """Return the boxes of the message nearest to an image's time; nobody, and a warning, where there is none."""
         with self._lock:
             messages = list(self._messages)
         wanted = seconds(header.stamp)

@@ -1,4 +1,4 @@
-"""`camera_node`: a video, pictures, a webcam or synthetic people as a ROS camera; for demos and tests."""
+"""`camera_node`: a video, images, a webcam or synthetic people as a ROS camera; for demos and tests."""
 
 import sys
 import time
@@ -20,8 +20,7 @@ from pose_estimation_ros.core.settings import TYPES_IN_WORDS
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr, to_compressed
-from pose_estimation_ros.ros.nodes.arguments import check_arguments
-from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
+from pose_estimation_ros.ros.nodes.program import check_arguments, running_ros
 from pose_estimation_ros.ros.parameters.declare import unknown_parameters
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
@@ -50,7 +49,7 @@ FIELD_OF_VIEW = 1.2
 
 
 class CameraNode(Node):
-    """Publishes pictures at a rate, with stamps of this machine's clock."""
+    """Publishes images at a rate, with stamps of this machine's clock."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__('camera_node', **options)
@@ -67,7 +66,7 @@ class CameraNode(Node):
         policy = ReliabilityPolicy.RELIABLE if self.setting('reliable') else ReliabilityPolicy.BEST_EFFORT
         profile = QoSProfile(depth=1, reliability=policy)
         kind, name = (CompressedImage, 'image/compressed') if self._compressed else (Image, 'image')
-        self._pictures = self.create_publisher(kind, name, profile)
+        self._images = self.create_publisher(kind, name, profile)
         self._info = self.create_publisher(CameraInfo, 'camera_info', profile)
         self.published = 0
 
@@ -83,7 +82,7 @@ class CameraNode(Node):
     def run(self) -> None:
         """Publish until the source ends, or for ever with `loop`."""
         frames, rate = self._frames()  # what is wrong with the source is told before anybody is waited for
-        while self.setting('wait_for_subscriber') and not self._pictures.get_subscription_count():
+        while self.setting('wait_for_subscriber') and not self._images.get_subscription_count():
             rclpy.spin_once(self, timeout_sec=0.1)
         due = time.monotonic()
         for image in frames:
@@ -100,14 +99,14 @@ class CameraNode(Node):
     def _publish(self, image: ByteArray) -> None:
         header = Header(frame_id=self.setting('frame_id'), stamp=self.get_clock().now().to_msg())
         if self._compressed:
-            self._pictures.publish(to_compressed(image, header, self.setting('jpeg_quality')))
+            self._images.publish(to_compressed(image, header, self.setting('jpeg_quality')))
         else:
-            self._pictures.publish(from_bgr(image, header))
+            self._images.publish(from_bgr(image, header))
         self._info.publish(camera_info(header, image.shape[1], image.shape[0]))
         self.published += 1
 
     def _frames(self) -> tuple[Iterator[ByteArray], float]:
-        """Return the pictures and how many there are a second."""
+        """Return the images and how many there are a second."""
         wanted = self.setting('rate')
         if wanted < 0:
             raise SettingsError(f'rate must be 0 Hz or more, got {wanted}')
@@ -152,7 +151,7 @@ def camera_info(header: Header, width: int, height: int) -> CameraInfo:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the camera; exit 1 where its source cannot be opened."""
     check_arguments(args, 'camera_node', 'Publish a video, images, a webcam or synthetic people.', DEFAULTS)
-    with until_asked_to_end(args):
+    with running_ros(args):
         try:
             CameraNode().run()
         except PoseEstimationError as error:

@@ -1,4 +1,4 @@
-"""Pairing pictures with the depth pictures of about the same time."""
+"""Pairs images with depth images by their stamps."""
 
 import threading
 from collections import deque
@@ -18,20 +18,20 @@ LOG_S = 5.0
 
 
 class DepthBuffer:
-    """Keeps the latest depth pictures and the camera's constants; filled by one thread, read by another."""
+    """Keeps the latest depth images and camera parameters; filled by one thread, read by another."""
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._lock = threading.Lock()
-        self._pictures: deque[Any] = deque(maxlen=KEPT)
+        self._images: deque[Any] = deque(maxlen=KEPT)
         self._camera_info: Any = None
         self.fault = ''
-        """Why the last picture got no depth, '' where it did."""
+        """Why the last image got no depth, '' where it did."""
 
-    def add_picture(self, message: Any) -> None:
-        """Keep a depth picture."""
+    def add_image(self, message: Any) -> None:
+        """Keep a depth image."""
         with self._lock:
-            self._pictures.append(message)
+            self._images.append(message)
 
     def add_camera_info(self, message: Any) -> None:
         """Keep the depth camera's constants."""
@@ -39,9 +39,9 @@ class DepthBuffer:
             self._camera_info = message
 
     def latest(self) -> tuple[Any, ...]:
-        """Return the depth pictures kept at this moment."""
+        """Return the depth images kept at this moment."""
         with self._lock:
-            return tuple(self._pictures)
+            return tuple(self._images)
 
     def points(
         self,
@@ -51,9 +51,9 @@ class DepthBuffer:
         settings: NodeSettings,
         before: Sequence[Any] = (),
     ) -> FloatArray:
-        """Return the people's keypoints in metres (P, K, 3), NaN where there is no depth of the picture's time.
+        """Return the people's keypoints in metres (P, K, 3), NaN where there is no depth of the image's time.
 
-        `before` are the depth pictures that were there when inference began. What keeps it from being used is told.
+        `before` are the depth images that were there when inference began. Logs why there is no depth.
         """
         size = (image.shape[1], image.shape[0])
         metres = camera = None
@@ -69,13 +69,13 @@ class DepthBuffer:
         return points_3d(poses, metres, camera, settings.depth_window, size)
 
     def _nearest(self, header: Any, slop: float, before: Sequence[Any]) -> tuple[Any, Any]:
-        """Return the depth picture of the header's time, and the camera's constants; raises ImageError for none."""
+        """Return the depth image of the header's time, and the camera's constants; raises ImageError for none."""
         with self._lock:
-            pictures, info = [*before, *self._pictures], self._camera_info
-        if not pictures:
+            images, info = [*before, *self._images], self._camera_info
+        if not images:
             raise ImageError('no depth image has arrived on depth/image')
         wanted = seconds(header.stamp)
-        best = min(pictures, key=lambda message: abs(seconds(message.header.stamp) - wanted))
+        best = min(images, key=lambda message: abs(seconds(message.header.stamp) - wanted))
         if (apart := abs(seconds(best.header.stamp) - wanted)) > slop:
             raise ImageError(
                 f'the nearest depth image is {apart:.3f} s from the image, and depth.slop allows {slop:g} s; '

@@ -17,7 +17,7 @@ SILENCE_S = 5.0
 
 @dataclass(frozen=True)
 class NodeView:
-    """What the node knows about itself and its surroundings at one moment."""
+    """What the node knows about itself and its context at one moment."""
 
     state: str
     method: str
@@ -29,7 +29,7 @@ class NodeView:
     incompatible_qos: str = ''
     """The policy that a publisher's and our settings disagree on, if any do."""
     other_types: str = ''
-    """What the topic carries besides pictures of the kind that is subscribed to."""
+    """What the topic carries besides images of the kind that is subscribed to."""
     has_subscribers: bool = True
     unmatched: str = ''
     """The outputs that somebody subscribes to in a way that cannot be met."""
@@ -40,7 +40,7 @@ class NodeView:
     """Why there is nobody in 3D, where depth is wanted."""
     stall_timeout: float = 5.0
     boxes_fault: str = ''
-    """Why pictures have no boxes, where these come from another node."""
+    """Why images have no boxes, where these come from another node."""
 
 
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
@@ -73,7 +73,7 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
 
 
 def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[bytes, str]:
-    """Return why no picture comes from the publishers that there are."""
+    """Return why no image comes from the publishers that there are."""
     if view.incompatible_qos:
         return ERROR, f'incompatible QoS with a publisher on {view.topic}: {view.incompatible_qos}'
     if view.other_types:

@@ -15,7 +15,7 @@ from sensor_msgs.msg import PointCloud2
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.camera_messages import seconds
-from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
+from pose_estimation_ros.ros.nodes.program import running_ros
 from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 
 DEFAULT_TOPIC = '/pose_node/skeletons'
@@ -85,7 +85,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument('--json', action='store_true', help='a line of JSON for each message')
     arguments = list(sys.argv if args is None else ['echo', *args])
     chosen = parser.parse_args(remove_ros_args(arguments)[1:])
-    with until_asked_to_end(arguments):
+    with running_ros(arguments):
         node = Echo(chosen.topic, chosen.json, chosen.once)
         try:
             while not node.done:

@@ -1,4 +1,4 @@
-"""The node's subscriptions: they take messages in, count them, and hand the newest on."""
+"""The node's subscriptions: they count messages and pass the newest to the worker."""
 
 import time
 from collections.abc import Callable
@@ -12,14 +12,36 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.ros.messages.detections import required_detection_type
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
-from pose_estimation_ros.ros.nodes.moments import Received
-from pose_estimation_ros.ros.nodes.rate_limit import RateLimit
+from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.statistics import Snapshot, Statistics
 from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
+MAX_CREDIT = 2.5
+"""Upper limit of the credit: a frame that comes early may use what a late one left, a burst after a pause may not."""
+
+
+class RateLimit:
+    """Credits a frame every 1/rate seconds, so that the mean rate is exact despite jitter. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._rate = self._credit = self._last = 0.0
+
+    def allows(self, now: float, rate: float) -> bool:
+        """Whether a frame that came at `now` (seconds of a steady clock) may pass; a rate of 0 lets all pass.
+
+        In any stretch of t seconds at most rate * t + MAX_CREDIT frames pass.
+        """
+        earned = (now - self._last) * rate if rate == self._rate else MAX_CREDIT
+        self._rate, self._last = rate, now
+        self._credit = min(MAX_CREDIT, self._credit + earned)
+        allowed = not rate or self._credit >= 1
+        if allowed:
+            self._credit = max(0.0, self._credit - 1)
+        return allowed
+
 
 def sensor_profile(depth: int) -> QoSProfile:
-    """Return the profile that takes pictures from reliable and best-effort publishers alike."""
+    """Return the profile that takes images from reliable and best-effort publishers alike."""
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
 
 
@@ -31,14 +53,14 @@ class Inputs:
         node: LifecycleNode,
         settings: Callable[[], NodeSettings],
         statistics: Statistics,
-        post: Callable[[Received], bool],
+        post: Callable[[ReceivedMessage], bool],
         depth: DepthBuffer | None,
         boxes: BoxBuffer | None = None,
     ) -> None:
         self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
         self.incompatible_qos = ''
         self._limit = RateLimit()
-        self._stall: str | None = None  # the reason that was told, None while pictures come
+        self._stall: str | None = None  # the reason that was logged, None while images arrive
         compressed = settings().image_transport == 'compressed'
         kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._type = f'sensor_msgs/msg/{kind.__name__}'
@@ -49,7 +71,7 @@ class Inputs:
         if depth is not None:
             profile = sensor_profile(5)
             self._others = [
-                node.create_subscription(Image, 'depth/image', depth.add_picture, profile),
+                node.create_subscription(Image, 'depth/image', depth.add_image, profile),
                 node.create_subscription(CameraInfo, 'depth/camera_info', depth.add_camera_info, profile),
             ]
 
@@ -60,25 +82,25 @@ class Inputs:
 
     @property
     def topic(self) -> str:
-        """The picture topic's full name, remappings applied."""
+        """The image topic's full name, remappings applied."""
         return str(self._image.topic_name)
 
     def publishers(self) -> int:
-        """Return how many publishers the picture topic has."""
+        """Return how many publishers the image topic has."""
         return int(self._node.count_publishers(self.topic))
 
     def other_types(self) -> str:
-        """Return the types under which others publish on the picture topic, if not ours; such messages never arrive."""
+        """Return the types under which others publish on the image topic, if not ours; such messages never arrive."""
         types = {info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)}
         return ', '.join(sorted(types - {self._type}))
 
     def destroy(self) -> None:
-        """Let no more messages in."""
+        """Destroy the subscriptions."""
         for subscription in (self._image, *self._others):
             self._node.destroy_subscription(subscription)
 
     def warn_of_stall(self, seen: Snapshot) -> None:
-        """Say that pictures stopped coming, or never came, and why that may be; and when they come again.
+        """Log that images stopped coming, or never came, with the likely reason; and when they come again.
 
         Once, and once more when a reason is found, since publishers are not all known from the beginning.
         """
@@ -97,13 +119,13 @@ class Inputs:
             self._stall = reason
 
     def _reason(self) -> str:
-        """Return why nothing may come from the publishers that there are, '' where they look well."""
+        """Return why nothing may arrive from the present publishers, '' for no known reason."""
         reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
         others = self.other_types()
         return reason + (f'; it carries {others}, and {self._type} is awaited' if others else '')
 
     def _take(self, message: Any) -> None:
-        received = Received(message, time.perf_counter())
+        received = ReceivedMessage(message, time.perf_counter())
         self._statistics.arrived()
         if not self._limit.allows(received.at, self._settings().max_rate):
             self._statistics.dropped('rate')

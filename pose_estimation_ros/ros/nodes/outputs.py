@@ -1,4 +1,4 @@
-"""Everything the node publishes about a picture."""
+"""The publishers of the node."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def reliable(depth: int, latched: bool = False) -> QoSProfile:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """A picture and what was found in it; `points` are (P, K, 3) metres where there is depth."""
+    """An image and what was found in it; `points` are (P, K, 3) metres where there is depth."""
 
     header: Header
     image: ByteArray
@@ -44,7 +44,7 @@ class Observation:
 
 
 class Outputs:
-    """Owns the publishers from configure to cleanup, and builds only messages that somebody listens to."""
+    """Owns the publishers from configure to cleanup; builds messages only for topics with subscribers."""
 
     def __init__(
         self, node: LifecycleNode, settings: NodeSettings, skeleton: Skeleton, names: BodyNames | None = None
@@ -80,7 +80,7 @@ class Outputs:
         self._topics[name] = self._node.create_lifecycle_publisher(kind, f'~/{name}', profile)
 
     def wanted(self, annotate: bool = True) -> bool:
-        """Whether anybody listens to anything that needs inference and is published."""
+        """Whether a published output that needs inference has a subscriber."""
         topics = [topic for name, topic in self._topics.items() if annotate or not name.startswith('image_annotated')]
         listened = any(topic.get_subscription_count() for topic in topics)
         return listened or bool(self._bodies and self._bodies.has_subscribers)
@@ -91,7 +91,7 @@ class Outputs:
         return ', '.join(name for name in unheard if self._node.count_subscribers(name))
 
     def publish(self, seen: Observation, settings: NodeSettings) -> None:
-        """Publish a picture's people; every topic carries the picture's own header."""
+        """Publish the people of a frame; every message has the header of its image."""
         self._send('skeletons', lambda: encode_skeletons(seen.poses, seen.header, self._skeleton))
         self._send('detections', lambda: encode_detections(seen.poses, seen.header))
         points = seen.points
@@ -119,7 +119,7 @@ class Outputs:
         return name in self._topics and self._topics[name].get_subscription_count() > 0
 
     def forget_people(self) -> None:
-        """Take down the topics of people who were tracked."""
+        """Remove the topics of tracked people."""
         if self._bodies:
             self._bodies.reset()
 

@@ -19,15 +19,14 @@ from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.ros.messages.detections import required_detection_type
 from pose_estimation_ros.ros.messages.hri import BodyNames
 from pose_estimation_ros.ros.messages.image_conversion import choose_converter
-from pose_estimation_ros.ros.nodes.arguments import check_arguments
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer, box_buffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
 from pose_estimation_ros.ros.nodes.diagnostics import NodeView, diagnostic_array
-from pose_estimation_ros.ros.nodes.ending import ignore_interrupts, until_asked_to_end
+from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.inputs import Inputs
-from pose_estimation_ros.ros.nodes.moments import Received
 from pose_estimation_ros.ros.nodes.outputs import Outputs
-from pose_estimation_ros.ros.nodes.processing import FrameProcessor, Surroundings, grey_picture
+from pose_estimation_ros.ros.nodes.processing import FrameProcessor, ProcessorContext, grey_image
+from pose_estimation_ros.ros.nodes.program import check_arguments, ignore_interrupts, running_ros
 from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.nodes.worker import Worker
 from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, unknown_parameters
@@ -41,10 +40,10 @@ DIAGNOSTICS_PERIOD_S = 1.0
 
 
 class PoseNode(LifecycleNode):
-    """Loads and warms up at configure, works from activate to deactivate, frees the model at cleanup.
+    """Loads and warms up at configure, runs from activate to deactivate, frees the model at cleanup.
 
-    Three threads at most touch it: the executor's, which only takes messages in and watches; the worker's, which
-    infers and publishes; rclpy's own.
+    Threads: the executor's receives messages and publishes diagnostics; the worker's infers and publishes; rclpy has
+    its own.
     """
 
     def __init__(self, name: str = 'pose_node', statistics: Statistics | None = None, **options: Any) -> None:
@@ -64,13 +63,13 @@ class PoseNode(LifecycleNode):
         self._depth: DepthBuffer | None = None
         self._boxes: BoxBuffer | None = None
         self._processor: FrameProcessor | None = None
-        self._worker: Worker[Received] | None = None
+        self._worker: Worker[ReceivedMessage] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
-        # Not the node's clock: simulated time may stand still, which is when one wants to know.
-        self._watch = self.create_timer(
+        # Not the node's clock: diagnostics must go on while simulated time stands still.
+        self._report_timer = self.create_timer(
             DIAGNOSTICS_PERIOD_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-        self._surrender = self.create_guard_condition(self._deactivate_after_failures)
+        self._failure_guard = self.create_guard_condition(self._deactivate_after_failures)
         self._reset_service = self.create_service(Trigger, '~/reset_tracks', self._reset_tracks)
 
     # --- lifecycle -------------------------------------------------------------------------------------------------
@@ -81,21 +80,21 @@ class PoseNode(LifecycleNode):
         try:
             self._learner = self._load()
             self._outputs = Outputs(self, self.settings, self._learner.method.skeleton, self._names)
-        except Exception as error:  # rclpy would keep it to itself
-            self._tell('cannot be configured', error)
+        except Exception as error:  # rclpy would not log it
+            self._log_failure('cannot be configured', error)
             self._free()
             return TransitionCallbackReturn.FAILURE
         self._state = 'inactive'
         return super().on_configure(state)
 
     def _load(self) -> Learner:
-        """Return a learner that has seen a picture."""
+        """Return a learner that is warmed up."""
         settings = self.settings
         learner = create_learner(settings.method, **learner_options(settings))
         learner.load(settings['model_path'] or None)
         self._check_boxes(learner.takes_boxes)
         self._backend = backend = learner.pipeline().backend
-        learner.infer_timed(grey_picture())
+        learner.infer_timed(grey_image())
         if settings['device'] == 'auto' and backend.device == 'cpu':
             self.get_logger().warning('no GPU is used: running on the CPU')
         self.get_logger().info(f'{settings.method} runs on {backend.name}, {backend.device}, {backend.precision}')
@@ -113,14 +112,14 @@ class PoseNode(LifecycleNode):
             )
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker, then let pictures in."""
+        """Start the worker, then subscribe."""
         learner, outputs = self._learner, self._outputs
         if learner is None or outputs is None or super().on_activate(state) != TransitionCallbackReturn.SUCCESS:
             return TransitionCallbackReturn.FAILURE
         try:
             self._begin(learner, outputs)
         except Exception as error:
-            self._tell('cannot be activated', error)
+            self._log_failure('cannot be activated', error)
             self._stop()
             super().on_deactivate(state)
             return TransitionCallbackReturn.FAILURE
@@ -130,7 +129,7 @@ class PoseNode(LifecycleNode):
     def _begin(self, learner: Learner, outputs: Outputs) -> None:
         self._depth = depth = DepthBuffer(self.get_logger()) if self.settings.depth_enabled else None
         self._boxes = boxes = box_buffer(self.settings, self.get_logger())
-        surroundings = Surroundings(
+        context = ProcessorContext(
             learner=learner,
             outputs=outputs,
             converter=self._converter,
@@ -138,19 +137,19 @@ class PoseNode(LifecycleNode):
             depth=depth,
             logger=self.get_logger(),
             now=lambda: self.get_clock().now().nanoseconds * 1e-9,
-            give_up=self._surrender.trigger,
+            on_too_many_failures=self._failure_guard.trigger,
             is_ending=lambda: not self.context.ok(),
             boxes=boxes,
         )
         self._failure = ''
         self._statistics.reset()
-        self._processor = FrameProcessor(surroundings, self.settings)
+        self._processor = FrameProcessor(context, self.settings)
         self._worker = Worker(self._processor)
         self._worker.start()
         self._inputs = Inputs(self, lambda: self.settings, self._statistics, self._worker.post, depth, boxes)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let no more pictures in, drop the one that waits, end the worker, forget the people; keep the model."""
+        """Unsubscribe, drop the waiting frame, stop the worker, reset the tracks; keep the model."""
         self._stop()
         return super().on_deactivate(state)
 
@@ -170,10 +169,10 @@ class PoseNode(LifecycleNode):
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
-    def _tell(self, what: str, error: Exception) -> None:
+    def _log_failure(self, what: str, error: Exception) -> None:
         kind = '' if isinstance(error, PoseEstimationError) else f'{type(error).__name__}: '
         self._failure = f'{what}: {kind}{error}'
-        if self.context.ok():  # otherwise the node was asked to end meanwhile
+        if self.context.ok():  # otherwise the node is shutting down
             self.get_logger().error(self._failure)
 
     def close(self) -> None:
@@ -222,7 +221,7 @@ class PoseNode(LifecycleNode):
         response.message = 'tracks are reset' if response.success else f'the node is {self._state}: it has no tracks'
         return response
 
-    # --- watching --------------------------------------------------------------------------------------------------
+    # --- monitoring --------------------------------------------------------------------------------------------------
 
     def _deactivate_after_failures(self) -> None:
         if self._state == 'active':
@@ -268,7 +267,7 @@ def main(args: Sequence[str] | None = None, statistics: Statistics | None = None
         'Find people in camera images.',
         DEFAULTS,
     )
-    with until_asked_to_end(args):
+    with running_ros(args):
         try:
             node = PoseNode(statistics=statistics)
         except SettingsError as error:

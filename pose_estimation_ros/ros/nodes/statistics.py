@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pose_estimation_ros.inference.pipeline import Timings
-from pose_estimation_ros.ros.nodes.moments import COSTS, Costs, Moments
+from pose_estimation_ros.ros.nodes.frame_times import NODE_TIMES, FrameTimes, NodeTimes
 
 WINDOW_S = 5.0
 """How far back rates and medians look."""
@@ -19,7 +19,7 @@ STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms')
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of affairs at one moment; rates in Hz, ages in seconds, NaN where nothing was measured."""
+    """Statistics at one time; rates in Hz, ages in seconds, NaN where nothing was measured."""
 
     input_hz: float
     output_hz: float
@@ -31,18 +31,18 @@ class Snapshot:
     age_p95: float
     people: int
     came_out: int
-    """Pictures whose people were published within the last WINDOW_S."""
+    """Images whose people were published within the last WINDOW_S."""
     lost: dict[str, int]
     """Drops by reason within the last WINDOW_S."""
     silent_for: float
-    """Seconds since the last picture came, or since counting began."""
+    """Seconds since the last image, or since counting began."""
 
 
 @dataclass(frozen=True)
 class _Result:
     moment: float
     timings: Timings
-    costs: Costs | None
+    costs: NodeTimes | None
     age: float
 
 
@@ -67,7 +67,7 @@ class Statistics:
             self._last_arrival = self.clock()
 
     def arrived(self) -> None:
-        """Count a picture that came in."""
+        """Count a received image."""
         with self._lock:
             self._last_arrival = self.clock()
             self._counts['received'] += 1
@@ -75,15 +75,15 @@ class Statistics:
             self._forget()
 
     def dropped(self, reason: str) -> None:
-        """Count a picture that came to nothing."""
+        """Count a dropped image by its reason."""
         with self._lock:
             self._counts[reason] += 1
             self._losses.append((self.clock(), reason))
             self._forget()
 
-    def processed(self, timings: Timings, age: float, people: int, moments: Moments | None = None) -> None:
-        """Count a picture whose people were published; `age` is NaN where its stamp says nothing."""
-        costs = Costs.of(moments, timings) if moments else None
+    def processed(self, timings: Timings, age: float, people: int, frame_times: FrameTimes | None = None) -> None:
+        """Count an image whose people were published; `age` is NaN without a time stamp."""
+        costs = NodeTimes.of(frame_times, timings) if frame_times else None
         with self._lock:
             self._counts['processed'] += 1
             self._results.append(_Result(self.clock(), timings, costs, age))
@@ -97,7 +97,7 @@ class Statistics:
             ages = np.array([result.age for result in self._results if np.isfinite(result.age)])
             stages = {stage: _median([getattr(result.timings, stage) for result in self._results]) for stage in STAGES}
             costs = [result.costs for result in self._results if result.costs]
-            stages |= {cost: _median([getattr(each, cost) for each in costs]) for cost in COSTS}
+            stages |= {cost: _median([getattr(each, cost) for each in costs]) for cost in NODE_TIMES}
             p50, p95 = np.percentile(ages, (50, 95)) if len(ages) else (np.nan, np.nan)
             return Snapshot(
                 input_hz=_rate(list(self._arrivals)),
@@ -126,7 +126,7 @@ def _median(values: list[float]) -> float:
     return float(np.median(values)) if values else float('nan')
 
 
-def _rate(moments: list[float]) -> float:
+def _rate(frame_times: list[float]) -> float:
     """Return how often things happened, by the time between the first and the last."""
-    span = moments[-1] - moments[0] if len(moments) > 1 else 0.0
-    return (len(moments) - 1) / span if span > 0 else 0.0
+    span = frame_times[-1] - frame_times[0] if len(frame_times) > 1 else 0.0
+    return (len(frame_times) - 1) / span if span > 0 else 0.0

@@ -11,7 +11,7 @@ from lifecycle_msgs.srv import GetState
 from rclpy.client import Client
 from rclpy.logging import get_logger
 
-from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
+from pose_estimation_ros.ros.nodes.program import running_ros
 
 PERIOD_S = 0.2
 
@@ -38,7 +38,7 @@ def main(args: Sequence[str]) -> int:
     if len(args) != 1:
         get_logger('wait_until_active').error(f'one name of a lifecycle node is needed, got {list(args)}')
         return 2
-    with until_asked_to_end([]):
+    with running_ros([]):
         return 0 if wait_until_active(args[0]) else 1
     return 1
 

@@ -1,18 +1,48 @@
-"""The one thread that infers and publishes."""
+"""The one thread that infers and publishes, and the slot with the newest frame that it works from."""
 
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from pose_estimation_ros.ros.nodes.mailbox import Mailbox
-
 T = TypeVar('T')
+
+
+class Mailbox(Generic[T]):
+    """Holds one item; another replaces it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: T | None = None
+        self._closed = False
+
+    def put(self, item: T) -> bool:
+        """Put an item; return whether one was dropped: an older one, or this one in a closed mailbox."""
+        with self._changed:
+            if self._closed:
+                return True
+            replaced = self._item is not None
+            self._item = item
+            self._changed.notify()
+            return replaced
+
+    def take(self) -> T | None:
+        """Wait for an item; return None once the mailbox is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is not None or self._closed)
+            item, self._item = self._item, None
+            return None if self._closed else item
+
+    def close(self) -> None:
+        """Drop the waiting item and release takers."""
+        with self._changed:
+            self._closed, self._item = True, None
+            self._changed.notify_all()
 
 
 class Worker(Generic[T]):
     """Handles what is posted, always the newest, in a thread of its own from `start` to `stop`.
 
-    `handle` must not raise: what goes wrong with a frame is its own business.
+    `handle` must not raise.
     """
 
     def __init__(self, handle: Callable[[T], None]) -> None:
@@ -21,7 +51,7 @@ class Worker(Generic[T]):
         self._thread = threading.Thread(target=self._run, name='pose_worker', daemon=True)
 
     def start(self) -> None:
-        """Begin; a worker runs once, make another to begin again."""
+        """Start the thread; a worker runs once."""
         self._thread.start()
 
     def post(self, item: T) -> bool:
@@ -29,7 +59,7 @@ class Worker(Generic[T]):
         return self._mailbox.put(item)
 
     def stop(self) -> None:
-        """Drop what waits, let the item in work end, and join."""
+        """Drop the waiting item, let the current one finish, and join."""
         self._mailbox.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()

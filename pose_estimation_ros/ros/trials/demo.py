@@ -55,12 +55,12 @@ class Listener(Node):
         self.ages_ms: list[float] = []
         self.people: list[int] = []
         self.ids: set[int] = set()
-        self.pictures = 0
+        self.images = 0
         self.best: tuple[float, ByteArray | None] = (-math.inf, None)
         self.diagnostics: dict[str, str] = {}
         self.last = time.monotonic()
         self._skeletons = SkeletonListener(self, f'{NODE}/skeletons', self._take_skeletons)
-        self.create_subscription(Image, f'{NODE}/image_annotated', self._take_picture, reliable(10))
+        self.create_subscription(Image, f'{NODE}/image_annotated', self._take_image, reliable(10))
         self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, reliable(1))
 
     def _take_skeletons(self, message: PointCloud2, poses: list[Pose]) -> None:
@@ -71,7 +71,7 @@ class Listener(Node):
         self.ids |= {pose.id for pose in poses if pose.id is not None}
         self.last = time.monotonic()
 
-    def _take_picture(self, message: Image) -> None:
+    def _take_image(self, message: Image) -> None:
         stamp = seconds(message.header.stamp)
         poses = self._waiting.pop(stamp, None)
         if poses is None:  # its skeletons are still on their way, or were lost
@@ -80,8 +80,8 @@ class Listener(Node):
         self._video.write(image)
         if self._poses_file is None:  # of the node's own skeleton, which it has told by now
             self._poses_file = self._open_poses(self._skeletons.described or OPENPOSE_18)
-        self._poses_file.add('camera', self.pictures, stamp, (image.shape[0], image.shape[1]), poses)
-        self.pictures += 1
+        self._poses_file.add('camera', self.images, stamp, (image.shape[0], image.shape[1]), poses)
+        self.images += 1
         whole = sum(len(pose.found) >= WHOLE for pose in poses)
         showing = whole - 0.5 * (len(poses) - whole)
         if showing > self.best[0]:
@@ -96,7 +96,7 @@ class Listener(Node):
 def run(arguments: argparse.Namespace) -> int:
     """Start the processes, listen until the camera has ended, write the results and print a table."""
     folder = make_folder(arguments.output)
-    total = _pictures(arguments)
+    total = _images(arguments)
     clip = arguments.video or _draw_clip(folder / 'camera.mp4', arguments)
     paths = [folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json')]
     with contextlib.ExitStack() as stack:
@@ -126,23 +126,23 @@ def run(arguments: argparse.Namespace) -> int:
                     raise SourceError('the camera and the node did not finish in time')
         if node.poll() is not None or camera.poll():
             raise SourceError('a node has ended too early; see its output above')
-        if not listener.pictures:
+        if not listener.images:
             raise SourceError('no annotated image arrived; run the two nodes by themselves to see their output')
     best = listener.best[1]
     if best is not None:
-        _write_picture(paths[1], best)
+        _write_image(paths[1], best)
     print('\n'.join([_table(listener, time.monotonic() - started), *(f'wrote {path}' for path in paths)]))
     return 0
 
 
-def _pictures(arguments: argparse.Namespace) -> int:
+def _images(arguments: argparse.Namespace) -> int:
     """Return the maximum number of frames."""
     if not (arguments.rate > 0 and 1 <= arguments.seconds * arguments.rate < math.inf):
         raise SettingsError(
             f'--seconds must be at least one frame at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
         )
-    pictures: int = round(arguments.seconds * arguments.rate)
-    return pictures
+    images: int = round(arguments.seconds * arguments.rate)
+    return images
 
 
 def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
@@ -204,7 +204,7 @@ def _table(listener: Listener, elapsed: float) -> str:
     return '\n'.join(lines)
 
 
-def _write_picture(path: Path, image: ByteArray) -> None:
+def _write_image(path: Path, image: ByteArray) -> None:
     with written_whole(path) as temporary:
         temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
 

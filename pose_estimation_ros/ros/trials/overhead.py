@@ -1,7 +1,7 @@
 """What the node costs beside its pipeline, measured on real processes: `benchmark --ros` runs this as a program.
 
-For each size of picture, with the Fast DDS profile of config/ and without: the pipeline alone, then camera, node and
-listener as processes in a domain of their own, then the pipeline alone again, all at one pace on the same pictures.
+For each size of image, with the Fast DDS profile of config/ and without: the pipeline alone, then camera, node and
+listener as processes in a domain of their own, then the pipeline alone again, all at one pace on the same images.
 """
 
 import argparse
@@ -36,7 +36,7 @@ PARTS = 'pose_estimation_ros.ros.trials.overhead_parts'
 
 @dataclass(frozen=True)
 class Overhead:
-    """One size of picture, with or without the profile. Medians in milliseconds, None where no picture arrived."""
+    """One size of image, with or without the profile. Medians in milliseconds, None where no image arrived."""
 
     width: int
     height: int
@@ -56,9 +56,9 @@ class Overhead:
     transport_ms: float | None
     """From there until the node's callback: middleware, executor, and bytes to message, in C and C++ mostly."""
     queue_ms: float | None
-    """In the callback's hands while the picture before was in work; 0 where the pipeline keeps pace."""
+    """In the callback's hands while the image before was in work; 0 where the pipeline keeps pace."""
     wait_ms: float | None
-    """From then until the worker's thread has the picture."""
+    """From then until the worker's thread has the image."""
     convert_ms: float | None
     track_ms: float | None
     send_ms: float | None
@@ -75,7 +75,7 @@ class Overhead:
     total_p95_ms: float | None
     people: float | None
     own_ms: float | None
-    """From the callback until all is published, less `queue_ms` and the pipeline's own stages of each picture."""
+    """From the callback until all is published, less `queue_ms` and the pipeline's own stages of each image."""
     overhead_ms: float | None
     """From the callback until all is published, less `queue_ms` and `bare_ms`: what the node costs in the end."""
     load: float
@@ -101,8 +101,8 @@ class _Stage:
     def __init__(self, folder: Path, plan: Plan, with_profile: bool) -> None:
         self._folder, self._plan = folder, plan
         write_json(folder / 'plan.json', asdict(plan))
-        surroundings = middleware.with_profile() if with_profile else middleware.without_profile()
-        self._environment = {**surroundings, **middleware.own_domain()}
+        context = middleware.with_profile() if with_profile else middleware.without_profile()
+        self._environment = {**context, **middleware.own_domain()}
 
     @contextlib.contextmanager
     def playing(self, part: str) -> Iterator['subprocess.Popen[bytes]']:
@@ -156,14 +156,14 @@ def _row(
 ) -> Overhead:
     """Join what the parts noted, by stamp."""
     counted = sent[WARM_UP:]
-    pictures = {row['stamp']: row for row in counted}
-    rows = [row for row in seen['rows'] if row['stamp'] in pictures]
+    images = {row['stamp']: row for row in counted}
+    rows = [row for row in seen['rows'] if row['stamp'] in images]
     published = {row['stamp']: row for row in rows}
-    ages = [1e3 * (row['at'] - pictures[row['stamp']]['at']) for row in heard if row['stamp'] in pictures]
+    ages = [1e3 * (row['at'] - images[row['stamp']]['at']) for row in heard if row['stamp'] in images]
     back = [1e3 * (row['at'] - published[row['stamp']]['published']) for row in heard if row['stamp'] in published]
     whole = _median([1e3 * (row['published'] - max(row['received'], row['free'])) for row in rows])
-    called = [1e3 * (row['received'] - pictures[row['stamp']]['at']) for row in rows]
-    published_ms = [pictures[row['stamp']]['publish_ms'] for row in rows]
+    called = [1e3 * (row['received'] - images[row['stamp']]['at']) for row in rows]
+    published_ms = [images[row['stamp']]['publish_ms'] for row in rows]
     medians = {name: _median([row[name] for row in rows]) for name in MEDIANS}
     bare_ms = round(float(np.median(bare)), 3)
     counts = seen['counts']

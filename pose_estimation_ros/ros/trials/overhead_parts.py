@@ -23,16 +23,16 @@ from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr
 from pose_estimation_ros.ros.nodes import pose_node
-from pose_estimation_ros.ros.nodes.ending import until_asked_to_end
+from pose_estimation_ros.ros.nodes.frame_times import FrameTimes, NodeTimes
 from pose_estimation_ros.ros.nodes.inputs import sensor_profile
-from pose_estimation_ros.ros.nodes.moments import Costs, Moments
 from pose_estimation_ros.ros.nodes.outputs import reliable
+from pose_estimation_ros.ros.nodes.program import running_ros
 from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.parameters.node_settings import learner_options, settings_from
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 WARM_UP = 15
-"""Pictures at the beginning that do not count."""
+"""Images at the beginning that do not count."""
 PICTURES = 5
 """Different ones, of a video that is shown to and fro: methods that follow people are to see them move."""
 SKELETONS = '/pose_node/skeletons'
@@ -50,8 +50,8 @@ class Plan:
     rate: float
     people: int = 4
 
-    def pictures(self) -> list[ByteArray]:
-        """Draw the pictures, the same in every process."""
+    def images(self) -> list[ByteArray]:
+        """Draw the images, the same in every process."""
         scene = SceneSettings(width=self.width, height=self.height, people=self.people, fps=self.rate)
         forth = [frame.image for frame in SyntheticVideo(0, scene, frames=PICTURES)]
         return [*forth, *forth[-2:0:-1]]
@@ -67,31 +67,31 @@ class Plan:
 
 @dataclass
 class Recorder(Statistics):
-    """Statistics that keep every picture."""
+    """Statistics that keep every image."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
 
-    def processed(self, timings: Timings, age: float, people: int, moments: Moments | None = None) -> None:
-        """Count a picture, and note its moments and milliseconds."""
-        super().processed(timings, age, people, moments)
-        if moments:
-            costs = asdict(Costs.of(moments, timings))
+    def processed(self, timings: Timings, age: float, people: int, frame_times: FrameTimes | None = None) -> None:
+        """Count an image, and record its times."""
+        super().processed(timings, age, people, frame_times)
+        if frame_times:
+            costs = asdict(NodeTimes.of(frame_times, timings))
             self.rows.append(
-                {**asdict(moments), **costs, **asdict(timings), 'total_ms': timings.total_ms, 'people': people}
+                {**asdict(frame_times), **costs, **asdict(timings), 'total_ms': timings.total_ms, 'people': people}
             )
 
 
 def camera(plan: Plan) -> Any:
-    """Publish the pictures, best effort as cameras do, and note how long each call of publish() took."""
-    pictures, rows = plan.pictures(), []
-    with until_asked_to_end([]):
+    """Publish the images, best effort as cameras do, and note how long each call of publish() took."""
+    images, rows = plan.images(), []
+    with running_ros([]):
         node = rclpy.create_node('camera')
         publisher = node.create_publisher(Image, 'image', sensor_profile(1))
         while not (publisher.get_subscription_count() and node.count_subscribers(SKELETONS)):
             rclpy.spin_once(node, timeout_sec=0.05)  # while nobody listens, the node pauses
         time.sleep(1)  # until node and camera, node and listener know of each other on both sides
         for number in plan.moments():
-            message = from_bgr(pictures[number % len(pictures)], Header())
+            message = from_bgr(images[number % len(images)], Header())
             started, message.header.stamp = time.perf_counter(), node.get_clock().now().to_msg()
             publisher.publish(message)
             spent_ms = (time.perf_counter() - started) * 1e3
@@ -103,7 +103,7 @@ def camera(plan: Plan) -> Any:
 def listener(plan: Plan) -> Any:
     """Note when skeletons come, until interrupted."""
     rows: list[dict[str, float]] = []
-    with until_asked_to_end([]):
+    with running_ros([]):
         node = rclpy.create_node('listener')
         node.create_subscription(
             PointCloud2,
@@ -116,7 +116,7 @@ def listener(plan: Plan) -> Any:
 
 
 def node(plan: Plan) -> Any:
-    """Run the node as it is, until interrupted; return its pictures and what it counted."""
+    """Run the node as it is, until interrupted; return its images and what it counted."""
     recorder = Recorder()
     values = [word for name, value in plan.parameters.items() for word in ('-p', f'{name}:={json.dumps(value)}')]
     code = pose_node.main(['--ros-args', '--log-level', 'error', *values], recorder)
@@ -124,14 +124,14 @@ def node(plan: Plan) -> Any:
 
 
 def bare(plan: Plan) -> Any:
-    """Run the node's own pipeline at the same pace without ROS; return the milliseconds of each picture."""
-    pictures = plan.pictures()
+    """Run the node's own pipeline at the same pace without ROS; return the milliseconds of each image."""
+    images = plan.images()
     settings = settings_from(plan.parameters)
     learner = create_learner(settings.method, **learner_options(settings))
     learner.load(settings['model_path'] or None)
     milliseconds = []
     for number in plan.moments():
-        image, stamp = pictures[number % len(pictures)], number / plan.rate
+        image, stamp = images[number % len(images)], number / plan.rate
         if settings.track:  # methods that look where people were are told of them, as in the node
             result = learner.infer_next(image, stamp=stamp)
             learner.tracker.update(result.poses, stamp, settings.smooth, image)
