@@ -6,7 +6,7 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.methods.systems import SYSTEMS, find_system
+from pose_estimation_ros.methods.systems import find_system
 
 
 def create_learner(method: str, **options: Any) -> Learner:
@@ -24,16 +24,6 @@ def given_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise SettingsError(f'{method} has no option {", ".join(sorted(unknown))}')
     return given
-
-
-def usual_decoding(method: str) -> str:
-    """Return the name of the decoding that a system's learner has unless another is asked for."""
-    return str(_parameters(method)['decode'].default)
-
-
-def takes(method: str, option: str) -> bool:
-    """Whether a system's learner has an option."""
-    return method in SYSTEMS and option in _parameters(method)
 
 
 def _parameters(method: str) -> Mapping[str, inspect.Parameter]:

@@ -134,7 +134,7 @@ def test_all_ways(benchmark, seer):
         (['--ros', '--threads', '1', '--decode', 'reference'], 'does not take --decode, --threads'),
         (['--ros', '--precision', 'bf16', '--video', 'a.mp4'], 'does not take --precision, --video'),
         (['--ros', '--second-pass-height', '400'], 'lightweight_openpose has no --second-pass-height'),
-        (['--ros', '--method', 'high_resolution', '--height', '400'], '--height is for methods of one pass'),
+        (['--ros', '--method', 'high_resolution', '--height', '400'], 'high_resolution has no --height'),
         (['--ros', '--weights', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--ros', '--people', '1', '5'], '--ros takes one number of people, got --people 1 5'),
         (['--dataset', 'coco', '--limit', '2'], '--dataset, --limit: only for --table'),

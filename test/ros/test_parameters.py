@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from toy_system.options import ToyDecoding
 
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.settings import settings_of
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters import parameter_texts
@@ -283,3 +288,22 @@ def test_missing_model_is_left_to_the_learner(tmp_path):
     learner = learner_of({'model_path': path})
     with pytest.raises(WeightsError, match=r'none\.pth'):
         learner.load(path)
+
+
+TOY_TEXTS = """
+import toy_system.__main__  # registers the toy system
+from pose_estimation_ros.ros.parameters import parameter_texts
+print(parameter_texts.to_yaml())
+print(parameter_texts.to_markdown())
+"""
+
+
+def test_a_system_of_its_own_shows_in_the_yaml_file_and_in_the_table():
+    environment = {**os.environ, 'PYTHONPATH': f'{REPOSITORY}:{REPOSITORY / "test"}'}
+    done = subprocess.run(
+        [sys.executable, '-c', TOY_TEXTS], capture_output=True, text=True, env=environment, check=True
+    )
+    own = next(each for each in settings_of(ToyDecoding) if each.name.startswith('toy_'))
+    assert f'# {own.text} [{own.allowed}; live; only toy]\n    {own.name}: {own.default}\n' in done.stdout
+    assert f'| `{own.name}` | {own.default} | {own.allowed} | yes | {own.text} Only toy. |\n' in done.stdout
+    assert '0.1; simple_baseline: 0.2; toy: 0.0' in done.stdout

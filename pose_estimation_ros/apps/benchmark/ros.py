@@ -16,7 +16,7 @@ from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import node_parameters, not_for_the_node, weights_of
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, make_folder
-from pose_estimation_ros.learners.create import usual_decoding
+from pose_estimation_ros.methods.systems import find_system
 
 NOT_MEASURED: dict[str, Any] = {'all': False, 'also': [], 'video': None, 'top_down': None}
 """Options that do not apply to the node, with their defaults."""
@@ -75,7 +75,7 @@ def _as_row(settings: Namespace, measured: dict[str, Any]) -> dict[str, Any]:
         'weights': weights_of(settings).name,
         'backend': settings.backend,
         'precision': settings.precision,
-        'decode': settings.decode or usual_decoding(settings.method),
+        'decode': settings.decode or find_system(settings.method).method.decoder_names()[0],
         'source': f'node {measured["width"]}x{measured["height"]}{profile}',
         **measured,
     }
