@@ -18,7 +18,7 @@ from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
 from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.learner import Learner
-from pose_estimation_ros.learners.lightweight_openpose import NetworkLearner
+from pose_estimation_ros.learners.lightweight_openpose import UPSAMPLE_RATIO, NetworkLearner, ratio_of
 from pose_estimation_ros.learners.settings import MULTISCALE, normalisation, records_explicit
 from pose_estimation_ros.learners.two_pass import Passes, check_first_pass, first_pipeline, people_map
 from pose_estimation_ros.methods.high_resolution.published import HIGH_RESOLUTION_URL, fetch_test_image
@@ -128,7 +128,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     def infer(
         self,
         img: ImageLike,
-        upsample_ratio: int | None = None,
+        upsample_ratio: int | None = UPSAMPLE_RATIO,
         track: bool = True,
         smooth: bool = True,
         *,
@@ -144,7 +144,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         if multiscale is None:
             return super().infer(img, upsample_ratio, track, smooth, stamp=stamp, boxes=boxes)
         self._refuse_boxes(boxes)
-        pipeline, image = self._both_passes(upsample_ratio, MULTISCALE if multiscale else (1.0,)), to_bgr(img)
+        pipeline, image = self._both_passes(ratio_of(upsample_ratio), MULTISCALE if multiscale else (1.0,)), to_bgr(img)
         if not track:
             return pipeline(image).poses
         poses = self._next(pipeline, image).poses
@@ -170,7 +170,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     def infer_light_odr(
         self,
         img: ImageLike,
-        upsample_ratio: int | None = None,
+        upsample_ratio: int | None = UPSAMPLE_RATIO,
         track: bool = True,
         smooth: bool = True,
         *,
@@ -178,7 +178,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     ) -> list[Pose]:
         """Return the people that Lightweight OpenPose finds in the image scaled to `base_height`, in one pass."""
         image = to_bgr(img)
-        poses = self._runner.pipeline(upsample_ratio)(image).poses
+        poses = self._runner.pipeline(ratio_of(upsample_ratio))(image).poses
         return self.tracker.update(poses, stamp, smooth, image) if track else poses
 
     def first_pass(self, net: Any, img: ImageLike) -> FloatArray:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.core.image import ImageLike
+from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.inference.pipeline import Pipeline, check_height
 from pose_estimation_ros.learners.learner import Learner
@@ -20,6 +23,18 @@ from pose_estimation_ros.tracking.tracker import Tracker
 
 FIELD_OF_ARGUMENT = {'mobilenet_use_stride': 'use_stride', 'img_mean': 'mean', 'img_scale': 'scale'}
 """Constructor arguments whose field of options or preprocessing has another name."""
+
+
+class PublishedDefault(int):
+    """A default of the published signatures: a setting in `decoding` overrides it, unlike a number that a caller passes."""
+
+
+UPSAMPLE_RATIO = PublishedDefault(4)
+
+
+def ratio_of(upsample_ratio: int | None) -> int | None:
+    """Return a ratio that the caller passed, None for the decoder's setting."""
+    return None if isinstance(upsample_ratio, PublishedDefault) else upsample_ratio
 
 
 class NetworkLearner(Learner):
@@ -102,6 +117,19 @@ class NetworkLearner(Learner):
         wanted = use_subset if val_subset is None else val_subset
         size, names = subset_size if wanted else 0, (images_folder_name, annotations_filename)
         return super().eval(dataset, silent, verbose, size, *names, upsample_ratio=upsample_ratio)
+
+    def infer(
+        self,
+        img: ImageLike,
+        upsample_ratio: int | None = UPSAMPLE_RATIO,
+        track: bool = True,
+        smooth: bool = True,
+        *,
+        stamp: float | None = None,
+        boxes: Boxes | None = None,
+    ) -> list[Pose]:
+        """Return the people in an image, [] when there are none; arguments are Learner.infer's."""
+        return super().infer(img, ratio_of(upsample_ratio), track, smooth, stamp=stamp, boxes=boxes)
 
     def _backbone_weights(self, verbose: bool) -> Path:
         """Fetch the backbone's ImageNet weights, from which training starts."""

@@ -208,6 +208,14 @@ def test_upsample_ratio(omz, photo):
     assert 'upsample_ratio must be' in refusal(SettingsError, omz.infer, photo, 0)
 
 
+def test_upsample_ratio_of_decoding_holds_unless_the_caller_passes_one(load_omz, photo):
+    coarse, fine = (load_omz(backend='onnxruntime', decoding=each) for each in ({'upsample_ratio': 1}, None))
+    found = coarse.infer(photo, track=False)
+    assert same(found, coarse.infer(photo, 1, track=False))
+    assert not same(found, fine.infer(photo, track=False))
+    assert same(coarse.infer(photo, 4, track=False), fine.infer(photo, track=False))
+
+
 def test_batches_and_timings(omz, photo):
     single = omz.infer_timed(photo)
     assert single.timings.forward_ms > 0
@@ -634,7 +642,7 @@ def test_a_missing_path_is_named(tmp_path):
 
 def test_models_for_something_else(weights, tmp_path):
     message = refusal(WeightsError, learner_of(tmp_path).load, weights / 'simplepose_ultralight.onnx')
-    assert 'model for something else' in message
+    assert 'does not fit: expected outputs' in message
     torch.save({'fc.weight': torch.zeros(3)}, tmp_path / 'other.pth')
     assert 'Lightweight OpenPose' in refusal(WeightsError, learner_of(tmp_path).load, tmp_path / 'other.pth')
 
