@@ -26,7 +26,7 @@ FIELD_OF_ARGUMENT = {'mobilenet_use_stride': 'use_stride', 'img_mean': 'mean', '
 
 
 class PublishedDefault(int):
-    """A default of the published signatures: a setting in `decoding` overrides it, unlike a number that a caller passes."""
+    """A default of the published signatures: a setting in `decoding` overrides it, unlike a value that is passed."""
 
 
 UPSAMPLE_RATIO = PublishedDefault(4)
