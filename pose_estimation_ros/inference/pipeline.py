@@ -16,7 +16,8 @@ from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend, probe_stride
 from pose_estimation_ros.inference.preprocess import prepare
-from pose_estimation_ros.methods.method import Decoder, InputSize, Look, Method, Preprocessing
+from pose_estimation_ros.methods.method import BaseSide, Decoder, InputSize, Look, Method, Preprocessing
+from pose_estimation_ros.methods.shared_settings import HEIGHTS
 
 LOG = logging.getLogger(__name__)
 
@@ -163,9 +164,9 @@ class Pipeline:
         if not scales or not all(scale > 0 for scale in scales):
             raise SettingsError(f'scales must be one or more numbers above 0, got {tuple(scales)}')
         for scale in scales:
-            check_height(round(self.base_size * scale))
+            check_size(round(self.base_size * scale), self.method.base_side)
             if scale != 1 and self.backend.fixed_hw:
-                raise SettingsError(f'the model takes images of {self.base_size} rows only; leave out other scales')
+                raise SettingsError(f'the model takes inputs of {self.base_size} rows only; leave out other scales')
         return self._changed(scales=tuple(scales), flip=flip)
 
     def place(self, image_hw: tuple[int, int], scale: float = 1.0) -> Placement:
@@ -213,10 +214,10 @@ class Pipeline:
 
     def _possible(self, base_size: int) -> int:
         """Return the size that the model takes, which is the one wanted unless the model has one only."""
-        check_height(base_size)
+        check_size(base_size, self.method.base_side)
         fixed = self.backend.fixed_hw[0] if self.backend.fixed_hw else None
         if fixed is not None and fixed != base_size:
-            LOG.warning('the model takes images of %d rows only, not %d', fixed, base_size)
+            LOG.warning('the model takes inputs of %d rows only, not %d', fixed, base_size)
         return fixed or base_size
 
 
@@ -226,7 +227,8 @@ def run_network(backend: Backend, method: Method, batch: FloatArray, flip: bool)
     return [plain, backend(method.mirrored_input(batch))] if flip else [plain]
 
 
-def check_height(base_height: int) -> None:
-    """Raise SettingsError for input heights out of range."""
-    if not isinstance(base_height, int | np.integer) or not 32 <= base_height <= 4320:
-        raise SettingsError(f'the height must be from 32 to 4320 rows, got {base_height!r}')
+def check_size(size: int, side: BaseSide = 'height') -> None:
+    """Raise SettingsError for input sizes out of range."""
+    low, high = HEIGHTS
+    if not isinstance(size, int | np.integer) or not low <= size <= high:
+        raise SettingsError(f'the input {side} must be from {low} to {high} pixels, got {size!r}')

@@ -12,7 +12,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.scored_images import BoxSource
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_height
+from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_size
 from pose_estimation_ros.inference.two_pass.enlarged_maps import Enlarged, enlarged_maps
 from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
 from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
@@ -100,7 +100,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     ) -> None:
         super().__init__(dict(locals()))
         if img_resol is not None:
-            check_height(img_resol)
+            check_size(img_resol)
         if first_pass is not None:
             check_first_pass(first_pass)
         self.passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})

@@ -9,7 +9,7 @@ from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.image import ImageLike
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.transforms import Transform
-from pose_estimation_ros.inference.pipeline import Pipeline, check_height
+from pose_estimation_ros.inference.pipeline import Pipeline, check_size
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.runner import Runner, WholeImages
 from pose_estimation_ros.learners.settings import normalisation, records_explicit
@@ -240,7 +240,7 @@ def network_model(arguments: Mapping[str, Any], explicit: frozenset[str]) -> Mod
         num_refinement_stages=arguments['num_refinement_stages'],
         variant=arguments['variant'],
     )
-    check_height(height)
+    check_size(height)
     fields = frozenset(FIELD_OF_ARGUMENT.get(name, name) for name in explicit)
     preprocessing = normalisation(method.preprocessing, arguments)
     return ModelStore(ModelArguments(method, options, height, preprocessing, fields))

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.pipeline import ModelPipeline, Pipeline, check_height
+from pose_estimation_ros.inference.pipeline import ModelPipeline, Pipeline, check_size
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.models.store import ModelStore
 
@@ -81,7 +81,7 @@ class Runner(Generic[P]):
         changed = {**self.settings, **settings}
         self._check(changed)
         if base_height is not None:
-            check_height(base_height)
+            check_size(base_height)
             self.model.set_height(base_height)
             self._configure = None
         self.settings = changed

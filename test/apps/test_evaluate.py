@@ -273,7 +273,7 @@ class TestBadInput:
         assert f'separated by commas, such as 0.5,1,1.5,2, got {scales!r}' in sentence(f'--scales={scales}')
 
     def test_scales_out_of_range(self, sentence):
-        assert 'the height must be from 32 to 4320 rows, got 3' in sentence('--scales', '0.01,1')
+        assert 'the input height must be from 32 to 4320 pixels, got 3' in sentence('--scales', '0.01,1')
 
     def test_options_that_contradict_each_other(self, cli, dataset, seeing):
         assert '--report needs --output DIR' in cli('evaluate', '--dataset', dataset, '--report', *seeing).sentence()

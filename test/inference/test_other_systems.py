@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import CentredAffine
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
@@ -59,7 +60,7 @@ class MergesTags:
 class ShortSide:
     """What the pipeline asks of a method, with a placement by the short side and a finer second output."""
 
-    preprocessing, stride_output = IMAGENET, 1
+    preprocessing, base_side, stride_output = IMAGENET, 'short side', 1
 
     def __init__(self, shift=0, least_scale_counts=True):
         self.shift, self.least_scale_counts = shift, least_scale_counts
@@ -122,6 +123,11 @@ def test_the_decoder_receives_every_look(run):
     for number, look in enumerate(decoder.looks):
         assert {float(value) for each in look.maps for value in np.unique(each)} == {number}
         assert look.placement is decoder.looks[number - number % 2].placement
+
+
+def test_sizes_out_of_range_name_the_side():
+    with pytest.raises(SettingsError, match='the input short side must be from 32 to 4320 pixels, got 16'):
+        Pipeline(Answers((4, 2)), ShortSide(), MergesTags(np.zeros((0, 17, 2))), base_size=16)
 
 
 def test_poses_come_back_as_in_the_reference_code(run):

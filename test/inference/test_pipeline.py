@@ -183,7 +183,7 @@ def test_prepare_is_the_networks_input(pipeline, photo):
 
 @pytest.mark.parametrize('height', [0, 31, 4321, -256])
 def test_heights_out_of_range_are_refused(height):
-    with pytest.raises(SettingsError, match=f'from 32 to 4320 rows, got {height}'):
+    with pytest.raises(SettingsError, match=f'the input height must be from 32 to 4320 pixels, got {height}'):
         spot_pipeline(height)
 
 

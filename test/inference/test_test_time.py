@@ -255,7 +255,7 @@ def test_scales_that_make_no_sense(scales):
 
 
 def test_scales_that_lead_too_far():
-    with pytest.raises(SettingsError, match='from 32 to 4320 rows, got 26'):
+    with pytest.raises(SettingsError, match='from 32 to 4320 pixels, got 26'):
         plain_pipeline().with_looks((0.1, 1))
 
 
@@ -264,6 +264,6 @@ def test_a_model_of_one_height_takes_no_scales(fixed_onnx, caplog):
         Model(METHOD.output_channels, onnx=fixed_onnx(1, 3, 64, 96)), BackendSettings('onnxruntime', device='cpu')
     )
     pipeline = Pipeline(backend, METHOD, base_size=64)
-    with pytest.raises(SettingsError, match='takes images of 64 rows only; leave out other scales'):
+    with pytest.raises(SettingsError, match='takes inputs of 64 rows only; leave out other scales'):
         pipeline.with_looks((0.5, 1))
     assert len(pipeline.with_looks(flip=True).batch([np.full((60, 90, 3), 90, np.uint8)])) == 1

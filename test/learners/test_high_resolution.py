@@ -451,7 +451,7 @@ def write_truth(path, people, hw):
         ({'first_pass_height': 8}, 'first_pass_height must be a whole number from 32'),
         ({'first_pass_height': 'x'}, "first_pass_height must be a whole number from 32 to 4320, got 'x'"),
         ({'newcomers_interval': 'x'}, "newcomers_interval must be 1 .* got 'x'"),
-        ({'img_resol': 5}, 'the height must be from 32 to 4320 rows, got 5'),
+        ({'img_resol': 5}, 'the input height must be from 32 to 4320 pixels, got 5'),
         ({'newcomers_interval': 0}, 'newcomers_interval must be 1 .* got 0'),
         ({'region_settings': {'marign': 1}}, 'settings of people regions are .*margin.*, got marign'),
         ({'region_settings': {'margin': -1}}, 'margin must be a number, 0 or more, got -1'),

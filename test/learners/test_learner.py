@@ -145,7 +145,7 @@ def test_settings_are_refused_at_once(options, expected):
 
 def test_a_height_out_of_range_is_refused_at_once():
     message = refusal(SettingsError, LightweightOpenPoseLearner, base_height=0)
-    assert 'the height must be from 32 to 4320 rows, got 0' in message
+    assert 'the input height must be from 32 to 4320 pixels, got 0' in message
 
 
 def test_an_unknown_decoding_setting_is_named():

@@ -8,7 +8,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
-from pose_estimation_ros.inference.pipeline import Pipeline, check_height
+from pose_estimation_ros.inference.pipeline import Pipeline, check_size
 from pose_estimation_ros.inference.preprocess import prepare
 
 WIDEST = 6
@@ -32,7 +32,7 @@ def enlarged_maps(pipeline: Pipeline, crop: ByteArray, rows: int, max_width: int
     """Return the enlarged maps of a crop scaled to so many rows, or to `max_width` where it is very wide."""
     if upsample_ratio < 1:
         raise SettingsError(f'upsample_ratio must be 1 or more, got {upsample_ratio}')
-    check_height(rows)
+    check_size(rows)
     height, width = crop.shape[:2]
     letterbox = Letterbox.fit((height, width), rows, pipeline.stride, max_width if width / height > WIDEST else None)
     inputs = prepare(crop, letterbox, pipeline.preprocessing, pipeline.decoder.interpolation)
