@@ -188,7 +188,7 @@ def test_a_recipe_trains_scores_and_saves_a_model_that_loads(cli):
 
 def test_published_recipes_are_read_and_say_what_is_missing(cli):
     recipes = Path(__file__).resolve().parents[2] / 'config' / 'train'
-    for name, words in (('coco', 'images of the part coco_persons are not at'), ('mpii', 'images of the part mpii')):
+    for name, words in (('coco', 'images of the coco_persons dataset'), ('mpii', 'images of the mpii dataset')):
         sentence = cli('train', '--config', recipes / f'simple_baseline_{name}.yaml', '--output', 'run').sentence()
         assert words in sentence
 
