@@ -111,7 +111,7 @@ def spawn(start):
 
     def run(*arguments, **options):
         process = start(*arguments, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         return Outcome(process.returncode, out or '', err or '')
 
     return run

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -375,14 +374,15 @@ def have_grown(files):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.slow
-def test_a_process_that_is_ended_leaves_no_bag(tmp_path, number, random_model):
+def test_a_process_that_is_ended_leaves_no_bag(tmp_path, number, random_model, start):
     late = START + 20 * STEP  # when rosbags has compiled its code, in which an interrupt changes Python's exit code
     large = [(CHATTER, late, text('x' * 500_000))] * 3  # which makes the new file grow in front of our eyes
     old = record(tmp_path / 'old', [*tiny(2000), *large])
-    program = [sys.executable, '-m', 'pose_estimation_ros', 'bag', old, '--output', tmp_path / 'new', *random_model]
-    process = subprocess.Popen(list(map(str, program)), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not have_grown(tmp_path.glob('.new-*/new/*')) and time.monotonic() < deadline:
+    process = start('bag', old, '--output', tmp_path / 'new', *random_model, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 600
+    while not have_grown(tmp_path.glob('.new-*/new/*')):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)

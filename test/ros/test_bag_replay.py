@@ -138,10 +138,12 @@ def assert_same(found, expected):
             np.testing.assert_allclose(pose.keypoints, other.keypoints, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_bag_played_into_the_node_gives_what_the_command_writes(bag, offline, player):
     assert_same(player.play(bag), offline)
 
 
+@pytest.mark.slow
 def test_played_again_it_gives_the_same_people_with_the_same_ids(bag, offline, player):
     first, again = player.play(bag), player.play(bag)
     assert_same(again, first)
