@@ -29,14 +29,13 @@ def keypoint_similarity(first: FloatArray, second: FloatArray, areas: FloatArray
 def falloff(squared: FloatArray, areas: FloatArray, sigmas: FloatArray) -> FloatArray:
     """Return the similarity of keypoints at squared distances (..., K); areas (...) broadcast."""
     variances = np.square(2 * np.asarray(sigmas, dtype=float))
-    similarity: FloatArray = np.exp(
-        -squared / variances / (np.asarray(areas, dtype=float)[..., None] + np.spacing(1)) / 2
-    )
+    scales = np.asarray(areas, dtype=float)[..., None] + np.spacing(1)
+    similarity: FloatArray = np.exp(squared / (-2 * scales * variances))
     return similarity
 
 
 def mean_of_shared(similarity: FloatArray) -> FloatArray:
-    """Return the mean of similarities (..., K) over the keypoints that both poses have; 0 where they share none."""
+    """Return the mean of similarities (..., K) over the keypoints that both poses have; 0 if they share none."""
     shared = np.isfinite(similarity).sum(axis=-1)
     mean: FloatArray = np.nansum(similarity, axis=-1) / np.maximum(shared, 1)
     return mean
