@@ -84,8 +84,8 @@ def test_options_reach_the_node(assets, tmp_path):
     weights = assets / 'weights' / 'lwop_omz.onnx'
     result = demo('--weights', weights, '--output', tmp_path / 'out', '--seconds', 0.1, *options)
     assert result.returncode == 2
-    assert 'newcomers_interval must be a whole number (1 to 1000), got 2000' in result.stdout + result.stderr
-    assert 'second_pass_height must be a whole number (128 to 1080), got 2000' in result.stdout + result.stderr
+    assert 'newcomers_interval must be a whole number from 1 to 1000, got 2000' in result.stdout + result.stderr
+    assert 'second_pass_height must be a whole number from 128 to 1080, got 2000' in result.stdout + result.stderr
 
 
 @pytest.mark.slow

@@ -687,7 +687,7 @@ def send_depth(robot, seconds, shape=(48, 64), metres=2.0):
     robot.info.publish(info)
     robot.depth.publish(message)
     buffer = robot.pose._processor._context.depth
-    until(lambda: buffer._camera_info and any(each.header == message.header for each in list(buffer._pictures)))
+    until(lambda: buffer._camera_info and any(each.header == message.header for each in list(buffer._images)))
 
 
 def test_people_in_metres(deep):
