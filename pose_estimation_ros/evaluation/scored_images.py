@@ -1,7 +1,8 @@
 """Images with the COCO annotations that poses found in them are scored against, and boxes around their people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,20 +21,8 @@ BoxSource = Literal['ground_truth', 'whole_image', 'detector'] | str | Path
 GROUND_TRUTH, WHOLE_IMAGE, DETECTOR = 'ground_truth', 'whole_image', 'detector'
 
 
-@dataclass(frozen=True, eq=False)
-class DatasetImage:
-    """An image of a dataset that is no file."""
-
-    dataset: KeypointDataset
-    index: int
-
-    def pixels(self) -> ByteArray:
-        """Return it as (H, W, 3) BGR."""
-        return self.dataset.sample(self.index).image
-
-
-Source = tuple[int, Path | DatasetImage]
-"""An image id, and where the image is."""
+Source = tuple[int, Path | Callable[[], ByteArray]]
+"""An image id, and the image's file or what returns it as (H, W, 3) BGR."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +52,7 @@ class ScoredImages:
 def entry(source: Source) -> Entry:
     """Return an image's id, and its file or pixels."""
     image_id, image = source
-    return image_id, image.pixels() if isinstance(image, DatasetImage) else image
+    return image_id, image() if callable(image) else image
 
 
 def coco_images(images: Path, annotations: Path) -> ScoredImages:
@@ -76,7 +65,11 @@ def dataset_images(dataset: KeypointDataset, limit: int = 0) -> ScoredImages:
     """Return the published choice of any dataset's images, 0 for all; each is loaded once for its ground truth."""
     chosen = published_subset(range(len(dataset)), limit or len(dataset))
     truth = coco_truth(((index, dataset.sample(index)) for index in chosen), dataset.skeleton)
-    return ScoredImages(truth, [(index, DatasetImage(dataset, index)) for index in chosen])
+    return ScoredImages(truth, [(index, partial(_pixels, dataset, index)) for index in chosen])
+
+
+def _pixels(dataset: KeypointDataset, index: int) -> ByteArray:
+    return dataset.sample(index).image
 
 
 def combined(parts: Sequence[ScoredImages]) -> ScoredImages:

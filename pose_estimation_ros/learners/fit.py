@@ -141,12 +141,8 @@ class Fit:
     ) -> dict[str, Any]:
         """Train a model's network in place and return what OpenDR's `fit` returns.
 
-        Args:
-            model: Prepared.
-            dataset: To train on.
-            transform: To network inputs, None for the published augmentation.
-            scored: Images to validate on; None does not.
-            losses: Keys of the result, and the ending of the losses that each sums up.
+        Without a transform it is the published augmentation; without scored images nothing is validated. `losses` has
+        keys of the result, and the ending of the losses that each sums up.
 
         Raises:
             KeyboardInterrupt: Ctrl-C came; a checkpoint has been written and the network is as it was then.

@@ -22,18 +22,7 @@ from pose_estimation_ros.training.task import Task
 
 
 def make_task(recipe: PoseRecipe, resumed: bool = False, alone: bool = True) -> tuple[Task, str]:
-    """Return a recipe's task, and a sentence on the weights that training starts from.
-
-    Args:
-        recipe: What is to be trained.
-        resumed: Whether the weights will be those of a checkpoint; files of the start are not read.
-        alone: Whether no other process runs the recipe; several cannot store a teacher's maps.
-
-    Raises:
-        SettingsError: Something of the recipe does not exist.
-        WeightsError: A file cannot be read or is of another network.
-
-    """
+    """Return a recipe's task, and a sentence on the weights that training starts from; see tasks.Builder."""
     method = find_method(recipe.method)
     options = method.options(recipe.network)
     transform = make_transform(recipe.transform, method, options)

@@ -310,7 +310,7 @@ def test_interrupted_with_a_checkpoint_and_gone_on_with(recipe, tmp_path, start,
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    stopped = int(re.search(r'stopped as asked at iteration (\d+); go on with train --output', out)[1])
+    stopped = int(re.search(r'stopped at iteration (\d+) as requested; resume with train --output', out)[1])
     assert (folder / 'checkpoints' / f'checkpoint_iter_{stopped}.pth').exists()
     assert 'Traceback' not in err
     options = ['--config', str(folder / 'config.yaml'), '--trainer.max_steps', str(stopped + 2)]
@@ -333,7 +333,7 @@ def test_sigterm_in_a_validation_ends_at_once_with_a_checkpoint(recipe, tmp_path
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    assert b'stopped as asked at iteration 2; go on with' in out
+    assert b'stopped at iteration 2 as requested; resume with' in out
     assert b'60/60' not in told + err
     assert b'Traceback' not in err
     assert (folder / 'checkpoints' / 'checkpoint_iter_2.pth').exists()

@@ -131,5 +131,5 @@ def _finish(result: 'TrainingResult', report: Report, folder: Path) -> dict[str,
     write_json(folder / 'results.json', results, indent=2)
     report.after(result)
     if result.stopped:
-        say(f'stopped as asked at iteration {result.iteration}; go on with train --output {folder} --resume')
+        say(f'stopped at iteration {result.iteration} as requested; resume with train --output {folder} --resume')
     return results

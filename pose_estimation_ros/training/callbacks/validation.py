@@ -7,7 +7,6 @@ processes without duplicates, stops at a signal with a checkpoint, and resumes b
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,9 +31,8 @@ class ValidationInterrupted(Exception):  # noqa: N818  # ends a loop, nothing is
     """A validation was asked to stop; never leaves this module."""
 
 
-@dataclass(frozen=True)
-class Interrupted:
-    """Replaces the results of a process that did not complete its share."""
+INTERRUPTED = 'interrupted'
+"""Replaces the results of a process that did not complete its share."""
 
 
 class Validator(StepCallback):
@@ -61,11 +59,6 @@ class Validator(StepCallback):
         self._losses, self._checkpoints, self._stopping = losses, checkpoints, stopping
         self._pending = False  # the last validation that was due has been interrupted
 
-    @property
-    def best(self) -> dict[str, float] | None:
-        """The best result so far by its first score."""
-        return max(self.results, key=_first_score) if self.results else None
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         if self._pending:
@@ -90,7 +83,7 @@ class Validator(StepCallback):
         self._log(trainer, scores, iteration)
         result = {**scores, 'iteration': float(iteration)}
         self.results.append(result)
-        if self.best is result:
+        if max(self.results, key=_first_score) is result:
             self._checkpoints.write_best(trainer)
         if trainer.is_global_zero:
             LOG.info('iteration %d: %s', iteration, ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
@@ -109,14 +102,18 @@ class Validator(StepCallback):
                     yield item
                     bar.update()
 
-        part: Any = Interrupted()
+        part: Any = INTERRUPTED
         with evaluating(self._network), contextlib.suppress(ValidationInterrupted):
             part = self._validation.run(self._network, trainer.global_rank, trainer.world_size, progress)
         parts = [part]
         if trainer.world_size > 1:
             parts = [None] * trainer.world_size
             torch.distributed.all_gather_object(parts, part)
-        return None if any(isinstance(each, Interrupted) for each in parts) else self._validation.score(parts)
+        return (
+            None
+            if any(isinstance(each, str) and each == INTERRUPTED for each in parts)
+            else self._validation.score(parts)
+        )
 
     def _log(self, trainer: Trainer, scores: dict[str, float], iteration: int) -> None:
         """Log under published tags where names may have any characters, under short names elsewhere."""

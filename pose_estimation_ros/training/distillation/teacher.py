@@ -47,17 +47,10 @@ def open_feature_teacher(method: Method, path: Path) -> nn.Module:
 
 
 def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool = True) -> PoseData:
-    """Return a recipe's training data with a teacher's maps, storing these first.
-
-    Args:
-        data: The recipe's data without its teacher.
-        method: The recipe's.
-        recipe: One that names a teacher's weights.
-        alone: Whether this is the only process; several cannot store maps.
+    """Return a recipe's training data with a teacher's maps, storing these first unless several processes run.
 
     Raises:
-        SettingsError: Maps are not stored yet and cannot be by several processes, or others are stored; the method does
-            not learn from maps.
+        SettingsError: Maps are not stored yet and cannot be, or others are stored; the method does not learn from maps.
         WeightsError: The teacher cannot be read.
         OutputError: The disk is full.
 

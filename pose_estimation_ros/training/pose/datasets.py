@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pose_estimation_ros.core.arrays import BoolArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
 from pose_estimation_ros.data.datasets.collage import Collage
@@ -15,7 +14,13 @@ from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.portraits import Portraits
 from pose_estimation_ros.data.datasets.synthetic_people import TRAINING_SCENE, SyntheticPeople
-from pose_estimation_ros.data.datasets.wrappers import CachedDataset, InSkeleton, Persons, Unlabelled
+from pose_estimation_ros.data.datasets.wrappers import (
+    CachedDataset,
+    DatasetWrapper,
+    InSkeleton,
+    Persons,
+    Unlabelled,
+)
 from pose_estimation_ros.data.transforms import (
     Compose,
     Transform,
@@ -124,24 +129,19 @@ def _existing(settings: DatasetSettings, root: Path, field: str) -> Path:
     return path
 
 
-class First(KeypointDataset):
+class First(DatasetWrapper):
     """The first samples of a dataset."""
 
     def __init__(self, dataset: KeypointDataset, count: int) -> None:
-        self.skeleton = dataset.skeleton
-        self._dataset, self._count = dataset, count
+        super().__init__(dataset)
+        self._count = count
 
     def __len__(self) -> int:
         return self._count
 
-    @property
-    def annotated(self) -> BoolArray:
-        """Return what the dataset says."""
-        return self._dataset.annotated
-
     def load_sample(self, index: int) -> Loaded:
         """Return one of the dataset's samples."""
-        return self._dataset.load_sample(index)
+        return self.dataset.load_sample(index)
 
 
 def make_transform(settings: TransformSettings, method: Method, options: Any) -> Transform:

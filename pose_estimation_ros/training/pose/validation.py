@@ -93,13 +93,8 @@ def pipeline_of(
 ) -> MakePipeline:
     """Return what makes the pipeline of a network in training, with the method's first decoder.
 
-    Args:
-        method: That of the network.
-        options: The network's; a top-down network's say the size of crops.
-        height: Input height of a network that sees whole images.
-        flip: Average each crop with its mirror image.
-        preprocessing: How pixels are normalised, None for the method's way.
-
+    `height` is the input height of networks that see whole images; the options of others declare the size of crops, and
+    `flip` averages each crop with its mirror image. A `preprocessing` of None is the method's.
     """
     decoder = method.decoder(method.decoder_names()[0], **method.scoring)
     pixels = preprocessing or method.preprocessing
