@@ -21,9 +21,9 @@ rclpy_classes = [rclpy.client.Client, rclpy.parameter.Parameter, rclpy.publisher
                  rclpy.subscription.Subscription, rclpy.task.Future]
 for kind in rclpy_classes:
     kind.__class_getitem__ = classmethod(refuse)
-for module in pkgutil.iter_modules(pose_estimation_ros.ros.__path__):
-    importlib.import_module(f'pose_estimation_ros.ros.{module.name}')
-    print(module.name)
+for module in pkgutil.walk_packages(pose_estimation_ros.ros.__path__, 'pose_estimation_ros.ros.'):
+    importlib.import_module(module.name)
+    print(module.name.rpartition('.')[2])
 """
 
 
