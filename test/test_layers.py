@@ -73,7 +73,7 @@ SYSTEM_NAMES_ALLOWED = [
 ]
 SYSTEM_NAMES_LEFT = [
     *('apps/benchmark/high_resolution.py', 'apps/benchmark/published_tables.py'),
-    *('apps/commands/benchmark.py', 'learners/two_pass.py', 'ros/parameters/parameters.py'),
+    *('apps/commands/benchmark.py', 'ros/parameters/parameters.py'),
 ]
 """Modules that still name systems. Only ever shorten this list."""
 

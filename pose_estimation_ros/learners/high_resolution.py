@@ -1,19 +1,24 @@
 """The published learner API of high-resolution pose estimation: two passes over a network of Lightweight OpenPose."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
+from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.evaluation.scored_images import BoxSource
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_size
 from pose_estimation_ros.inference.two_pass.enlarged_maps import Enlarged, enlarged_maps
+from pose_estimation_ros.inference.two_pass.one_region import OneRegionFinder
 from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
 from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
@@ -21,10 +26,26 @@ from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import UPSAMPLE_RATIO, NetworkLearner, ratio_of
 from pose_estimation_ros.learners.settings import MULTISCALE, normalisation, records_explicit
 from pose_estimation_ros.learners.two_pass import Passes, check_first_pass, first_pipeline, people_map
+from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
 from pose_estimation_ros.methods.high_resolution.published import HIGH_RESOLUTION_URL, fetch_test_image
-from pose_estimation_ros.methods.high_resolution.published_region import pooled
+from pose_estimation_ros.methods.high_resolution.published_region import PublishedRegion, pooled
+from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.published import OPENDR_URL
 from pose_estimation_ros.tracking.tracker import Tracker
+
+DEFAULTS = DecodingSettings()
+DECODING = {'keypoint_threshold': DEFAULTS.keypoint_threshold, 'min_mean_score': DEFAULTS.grouping.min_mean_score}
+"""Settings of the decoder on which the first pass depends."""
+
+
+def published_region(passes: Passes) -> PublishedRegion | None:
+    """Return the published rule for one region, None where people have regions of their own."""
+    if passes.regions != 'published':
+        return None
+    heights = {'first_pass_height': passes.first_pass_height, 'second_pass_height': passes.second_pass_height}
+    for name in heights.keys() & passes.region_settings.keys():
+        raise SettingsError(f'{name} is an argument of the learner, not one of region_settings')
+    return settings_from(PublishedRegion, {**passes.region_settings, **heights}, 'settings of published regions')
 
 
 class HighResolutionPoseEstimationLearner(NetworkLearner):
@@ -103,7 +124,9 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
             check_size(img_resol)
         if first_pass is not None:
             check_first_pass(first_pass)
+        TwoPassSettings(first_pass_height, second_pass_height, regions)  # checks them
         self.passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
+        published_region(self.passes)  # wrong values are refused now, not at the first image
         self._first, self._watch, self._img_resol = first_pass, FirstPassSchedule(newcomers_interval), img_resol
 
     def pipeline(self, upsample_ratio: int | None = None) -> TwoPass:
@@ -118,7 +141,8 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         second = self._runner.pipeline(upsample_ratio)
         first = second if self._first is None else first_pipeline(self._first, upsample_ratio)
         method = self.method if self._first is None else self._first.method
-        return self.passes.over(second, first, method, self._runner.settings, scales)
+        decoding = {**DECODING, **self._runner.settings}
+        return self.passes.over(second, first, method, decoding, scales, published_region(self.passes))
 
     def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> PeoplePipeline:
         """Return what `eval` scores. With `img_resol` images are scaled to that height first."""
@@ -187,7 +211,12 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         That is the highest of the keypoints' heatmaps or, with published regions, the sum of the fields' parts that
         are above the published threshold. `net` is a torch module, a backend, or None for this learner's model.
         """
-        return people_map(self._over(net), self.passes, to_bgr(img), len(self.method.skeleton))
+        pipeline, image, rule = self._over(net), to_bgr(img), published_region(self.passes)
+        if rule is None:
+            return people_map(pipeline, self.passes.first_pass_height, image, len(self.method.skeleton))
+        fields, _, _ = OneRegionFinder(pipeline.backend, rule).fields(image)
+        strength: FloatArray = np.where(fields < rule.threshold, 0, fields).sum(axis=0)
+        return strength
 
     def second_pass_infer(
         self,
@@ -239,9 +268,12 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         **settings: Any,
     ) -> None:
         """Change while running what needs no new model: the heights, and settings of the decoder by name."""
-        passes = self.passes.with_heights(first_pass_height, second_pass_height)
+        now = self.passes
+        first = now.first_pass_height if first_pass_height is None else first_pass_height
+        second = now.second_pass_height if second_pass_height is None else second_pass_height
+        TwoPassSettings(first, second, now.regions)  # raises before anything has changed
         super().tune(base_height, **settings)
-        self.passes = passes
+        self.passes = replace(now, first_pass_height=first, second_pass_height=second)
 
     def reset(self) -> None:
         """Forget the people of earlier images: ids start at 0 again, and the next image gets a first pass."""

@@ -15,6 +15,7 @@ from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
 from pose_estimation_ros.inference.two_pass.one_region import OneRegionFinder
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.learners.high_resolution import published_region
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
 from pose_estimation_ros.methods.high_resolution.published_region import active_box, pooled
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
@@ -304,7 +305,7 @@ def test_the_published_margin_never_crosses_a_border():
             return [fields]
 
     image = np.zeros((1080, 1920, 3), np.uint8)
-    settings = HighResolutionPoseEstimationLearner(device='cpu', regions='published').passes.published()
+    settings = published_region(HighResolutionPoseEstimationLearner(device='cpu', regions='published').passes)
     (middle,) = OneRegionFinder(Fields((30, 15, 40, 30)), settings)([image])[0].regions
     # Blurring widens the box by four cells a side; a cell is 24 pixels; the margin is 0.3 of the box.
     left, right = 26 * 24, 43 * 24
