@@ -244,7 +244,7 @@ class TestWeights:
 
     def test_other_onnx_network(self, refused, assets):
         sentence = refused(assets / 'weights' / 'simplepose_ultralight.onnx')
-        assert 'needs maps of 19 and 38 channels, its outputs have 17' in sentence
+        assert 'expected outputs with 19 and 38 channels, got 17' in sentence
 
     def test_a_pickle_that_would_run_code(self, refused, tmp_path):
         torch = pytest.importorskip('torch')
