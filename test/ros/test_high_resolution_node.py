@@ -73,6 +73,7 @@ def nearest(pose, people):
     return min(np.nanmedian(np.linalg.norm((pose.keypoints - each.keypoints)[:, :2], axis=1)) for each in people)
 
 
+@pytest.mark.slow
 def test_people_of_a_video_come_out_with_ids_that_last(run, friend, flowing, frames, assets):
     process = started(run, assets)
     flowing()
@@ -88,6 +89,7 @@ def test_people_of_a_video_come_out_with_ids_that_last(run, friend, flowing, fra
     assert 'there is no parameter' not in process.output
 
 
+@pytest.mark.slow
 def test_heights_change_while_pictures_flow(run, friend, flowing, frames, assets):
     """From then on answers are those of a learner that was made with the new heights, and they are other ones."""
     started(run, assets, track=False, first_pass_height=200, second_pass_height=200)
@@ -125,6 +127,7 @@ def same(some, others):
     return some.shape == others.shape and np.allclose(some, others, atol=1e-2, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_what_cannot_change_is_refused_and_pictures_go_on(run, friend, flowing, assets):
     started(run, assets)
     flowing()
@@ -141,6 +144,7 @@ def test_what_cannot_change_is_refused_and_pictures_go_on(run, friend, flowing, 
     until(lambda: len(friend.skeletons) > before + 1, 'answers')
 
 
+@pytest.mark.slow
 def test_one_box_for_everybody_over_the_node(run, friend, flowing, assets):
     started(run, assets, regions='published')
     flowing()
