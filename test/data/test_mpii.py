@@ -12,6 +12,7 @@ from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, read_truth
 from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.training.pose.validation import MpiiValidation
 
 
@@ -68,8 +69,8 @@ def test_arrays_of_numbers_are_read_and_others_left_out(tmp_path, compressed):
     np.testing.assert_array_equal(arrays['abc'], values)
 
 
-class Oracle:
-    """A pipeline that finds joints where they are, but for what it is told to miss by."""
+class Oracle(TopDown):
+    """A pipeline that finds joints where they are, but for given errors."""
 
     def __init__(self, mpii, by):
         self.joints, self.by, self.calls = mpii.truth.joints, by, 0
