@@ -71,11 +71,6 @@ SYSTEM_NAMES_ALLOWED = [
     *(f'methods/{name}/*' for name in SYSTEMS),
     *(f'learners/{name}.py' for name in SYSTEMS),
 ]
-SYSTEM_NAMES_LEFT = [
-    *('apps/benchmark/high_resolution.py', 'apps/benchmark/published_tables.py'),
-    *('apps/commands/benchmark.py', 'ros/parameters/parameters.py'),
-]
-"""Modules that still name systems. Only ever shorten this list."""
 
 ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'std_srvs', 'message_filters', 'ament_index_python', 'tf2_ros'}
 CORE_MAY_IMPORT = {'numpy', 'cv2', 'scipy'} | sys.stdlib_module_names
@@ -289,14 +284,11 @@ def torch_violations(root: Path) -> list[str]:
 
 def system_violations(root: Path) -> list[str]:
     """What differs between systems is asked of the method or the table of systems, never of a name."""
-    naming = {
-        module.place: match.group()
+    return [
+        f'{module.place} names {match.group()}'
         for module in modules(root)
         if not module.may(SYSTEM_NAMES_ALLOWED) and (match := SYSTEM_NAMES.search(module.path.read_text()))
-    }
-    named = [f'{place} names {naming[place]}' for place in naming if place not in SYSTEM_NAMES_LEFT]
-    done = [place for place in SYSTEM_NAMES_LEFT if (root / place).exists() and place not in naming]
-    return named + [f'{place} names no system any more: take it off the list' for place in done]
+    ]
 
 
 def init_violations(root: Path) -> list[str]:
@@ -506,12 +498,7 @@ def test_circle_rule(tmp_path, back):
         ('learners/high_resolution.py', 'class HighResolution: ...', []),
         ('methods/simple_baseline/a.py', 'SIMPLE_BASELINE = 1', []),
         ('methods/systems.py', 'SIMPLE_BASELINE = 1', []),
-        ('apps/commands/benchmark.py', 'high_resolution', []),
-        (
-            'apps/commands/benchmark.py',
-            '',
-            ['apps/commands/benchmark.py names no system any more: take it off the list'],
-        ),
+        ('apps/commands/benchmark.py', 'high_resolution', ['apps/commands/benchmark.py names high_resolution']),
     ],
 )
 def test_system_rule(tmp_path, place, text, found):

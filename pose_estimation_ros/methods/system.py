@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.methods.published_tables import PublishedTables
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class System:
     """What its learner can download, and for which backbones; () where the backbone does not matter."""
     settings: tuple[type[Any], ...] = ()
     """Frozen dataclasses whose fields command line, node and recipes offer for this system."""
+    tables: PublishedTables | None = None
+    """Published measurements that the benchmark repeats."""
 
     @property
     def method(self) -> Method:

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.apps.benchmark import high_resolution as tables_command
-from pose_estimation_ros.apps.benchmark.high_resolution import TOGGLES, TableRow, Variant, scored_row, tables
-from pose_estimation_ros.apps.benchmark.published_tables import published_numbers
+from pose_estimation_ros.apps.benchmark import published as tables_command
+from pose_estimation_ros.apps.benchmark.published import Measured, TableRow, Variant, scored_row, tables
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.evaluation.coco_score import CocoScore
+from pose_estimation_ros.methods.high_resolution.tables import TABLES
 
 METHOD = ('--method', 'high_resolution', '--backend', 'onnxruntime', '--threads', 1)
 
@@ -119,7 +119,7 @@ def test_tables_have_the_published_lines(cli, tiny, monkeypatch):
     assert outcome.code == 0, outcome
     rows = json.loads(Path('tables.json').read_text())['rows']
     two_pass = {row['setting'] for row in rows if row['method'] == 'high_resolution'}
-    assert {'Baseline', 'Stages'} <= two_pass < {toggles.name for toggles in TOGGLES}
+    assert {'Baseline', 'Stages'} <= two_pass < {setting.name for setting in TABLES.settings}
     assert all(row['fps'] > 0 for row in rows)
     assert (Path('out') / 'table.txt').read_text().startswith('Frames per second')
     assert '--dataset DIR measures accuracy as well' in outcome.out
@@ -150,7 +150,7 @@ def test_tables_show_what_was_measured_and_nothing_else():
     ],
 )
 def test_published_numbers_stand_beside_ours(table, row, device, expected):
-    assert published_numbers(table, row, device) == expected
+    assert TABLES.row(table, row, device) == expected
     method, height, setting = row
     line = TableRow(table, method, setting, device, 'torch', 'fp32', height, published=expected)
     written = tables([line], 'people').splitlines()
@@ -161,7 +161,8 @@ def test_published_numbers_stand_beside_ours(table, row, device, expected):
 def test_pictures_of_nobody_have_a_time_and_no_accuracy():
     """Which JSON could not hold, after minutes of measuring."""
     names = [field.name for field in dataclasses.fields(CocoScore)]
-    variant = Variant('high_resolution', TOGGLES[0], None, 'cpu', None, 'torch', 'fp32')
+    measured = Measured('high_resolution', TABLES.settings[0], None)
+    variant = Variant(TABLES, measured, 'cpu', None, 'torch', 'fp32')
     row = scored_row(variant, 'coco', CocoScore(**dict.fromkeys(names, math.nan)), 1.23)
     assert (row.ap50, row.ar50, row.seconds) == (None, None, 1.2)
     assert tables([row], 'people').splitlines()[-1].split()[-4:] == ['-', '-', '1.2', '0.615/0.637/288']
@@ -171,7 +172,8 @@ def test_pictures_of_nobody_have_a_time_and_no_accuracy():
 
 def test_every_setting_of_the_tables_was_published():
     for table, device in (('speed', 'cpu'), ('speed', 'cuda'), ('coco', 'cpu'), ('coco 1080', 'cpu')):
-        assert all(published_numbers(table, ('high_resolution', None, toggles.name), device) for toggles in TOGGLES)
+        keys = [('high_resolution', None, setting.name) for setting in TABLES.settings]
+        assert all(TABLES.row(table, key, device) for key in keys)
 
 
 def test_tables_refuse_options_of_other_benchmarks(cli, onnx_file):

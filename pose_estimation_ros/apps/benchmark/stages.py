@@ -30,7 +30,6 @@ BLOCK = 10
 SCENES_PER_CROWD = 5
 PEOPLE = (1, 5, 15, 50)
 
-TOP_DOWN = next(name for name, system in SYSTEMS.items() if system.method.sees == 'person')
 PUBLISHED_DEMO = 'reference'
 """Decoder of the published demo, where a method has one."""
 
@@ -112,13 +111,14 @@ def _configurations(settings: Namespace) -> list[Configuration]:
 
 def _top_down(settings: Namespace) -> Configuration:
     """Return the configuration of the top-down model."""
-    changed = for_method(settings, TOP_DOWN)
+    method = next(name for name, system in SYSTEMS.items() if system.method.sees == 'person')
+    changed = for_method(settings, method)
     changed.weights, changed.decode = settings.top_down, None
     learner = make_learner(changed)
     pipeline = learner.pipeline()
     runner, label = pipeline.backend, Path(settings.top_down).name
     return Configuration(
-        label, runner.name, runner.precision, learner.method.decoder_names()[0], pipeline, method=TOP_DOWN
+        label, runner.name, runner.precision, learner.method.decoder_names()[0], pipeline, method=method
     )
 
 

@@ -1,12 +1,12 @@
 """`benchmark`: milliseconds of every stage, the chosen configuration and the published demo's in one run."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from pose_estimation_ros.apps.benchmark.high_resolution import ANNOTATIONS, IMAGES_FOLDER, run_tables
+from pose_estimation_ros.apps.benchmark.published import ANNOTATIONS, IMAGES_FOLDER, run_tables, table_methods
 from pose_estimation_ros.apps.benchmark.ros import run_over_ros
 from pose_estimation_ros.apps.benchmark.stages import PEOPLE, run_stages
 from pose_estimation_ros.apps.benchmark.tracking import run_tracking
@@ -46,8 +46,8 @@ def add_arguments(parser: Any) -> None:
         parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
     )
     parser.add_argument(
-        '--table', type=Literal['high_resolution'] | None,
-        help='Print the published tables of this method instead, beside Lightweight OpenPose at 256 and 1080 rows:'
+        '--table', choices=table_methods(),
+        help='Print the published tables of this method instead, beside the single-pass method of those tables:'
         ' frames per second at 1080p (over --frames) and, with --dataset, accuracy and seconds on its images as they'
         ' are and at 1080 rows; Baseline, Half (fp16, on CPUs bf16), Stride (16), Stages (no refinement), H+S, Full.'
         ' Stride and Stages need a .pth. --stages, --regions and both heights apply.',

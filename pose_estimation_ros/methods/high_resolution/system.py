@@ -1,6 +1,7 @@
 """High-resolution pose estimation's row in the table of systems."""
 
 from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
+from pose_estimation_ros.methods.high_resolution.tables import TABLES
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.system import SYSTEM as LIGHTWEIGHT_OPENPOSE
@@ -13,4 +14,5 @@ SYSTEM = System(
     learner='pose_estimation_ros.learners.high_resolution:HighResolutionPoseEstimationLearner',
     embedded='efficientnet_lite',
     downloads=LIGHTWEIGHT_OPENPOSE.downloads,
+    tables=TABLES,
 )

@@ -1,4 +1,4 @@
-"""`benchmark --table high_resolution`: the published tables of high-resolution pose estimation, measured here."""
+"""`benchmark --table METHOD`: the published tables of a method, measured here."""
 
 import itertools
 import logging
@@ -13,7 +13,6 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.benchmark.output import publish
-from pose_estimation_ros.apps.benchmark.published_tables import MACHINES, ONE_PASS, TWO_PASS, published_numbers
 from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import for_method, make_learner, weights_of
@@ -25,6 +24,8 @@ from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.inference.backends.opening import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
+from pose_estimation_ros.methods.published_tables import PublishedSetting, PublishedTables
+from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.models.folder import find_model
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
@@ -41,25 +42,26 @@ IMAGES_FOLDER, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
 """Defaults in --dataset."""
 
 
+def table_methods() -> tuple[str, ...]:
+    """Return the methods that have published tables."""
+    return tuple(name for name, system in SYSTEMS.items() if system.tables)
+
+
+def tables_of(method: str) -> PublishedTables:
+    """Return the published tables of a method that has them."""
+    tables = SYSTEMS[method].tables
+    assert tables is not None
+    return tables
+
+
 @dataclass(frozen=True)
-class Toggles:
-    """One of the published settings."""
+class Measured:
+    """A method in one of the published settings, to be measured."""
 
-    name: str
-    half: bool = False
-    stride: bool = False
-    no_stages: bool = False
-
-
-TOGGLES = (
-    Toggles('Baseline'),
-    Toggles('Half', half=True),
-    Toggles('Stride', stride=True),
-    Toggles('Stages', no_stages=True),
-    Toggles('H+S', half=True, stride=True),
-    Toggles('Full', half=True, stride=True, no_stages=True),
-)
-BASELINE, FULL = TOGGLES[0], TOGGLES[-1]
+    method: str
+    setting: PublishedSetting
+    height: int | None
+    """Input height of a single pass; None for two passes."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,10 @@ class TableRow:
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A method with one of the published settings, and its pipeline."""
+    """What is measured on a device, with its pipeline."""
 
-    method: str
-    toggles: Toggles
-    height: int | None
+    published: PublishedTables
+    measured: Measured
     device: str
     pipeline: PeoplePipeline
     backend: str
@@ -96,11 +97,10 @@ class Variant:
 
     def row(self, table: str, **numbers: float) -> TableRow:
         """Return a row with measured numbers."""
-        published = published_numbers(table, (self.method, self.height, self.toggles.name), self.device)
-        measured: dict[str, Any] = {**numbers, 'published': published}
-        return TableRow(
-            table, self.method, self.toggles.name, self.device, self.backend, self.precision, self.height, **measured
-        )
+        method, setting, height = self.measured.method, self.measured.setting.name, self.measured.height
+        published = self.published.row(table, (method, height, setting), self.device)
+        columns: dict[str, Any] = {**numbers, 'published': published}
+        return TableRow(table, method, setting, self.device, self.backend, self.precision, height, **columns)
 
 
 def run_tables(settings: Namespace, write_results: Write) -> None:
@@ -116,7 +116,7 @@ def run_tables(settings: Namespace, write_results: Write) -> None:
         rows += _accuracy_rows(settings, dataset)
     text = tables(rows, settings.regions or 'people')
     publish(settings, write_results, text, [asdict(row) for row in rows], ('table.txt', 'benchmark.json'))
-    machines = ', '.join(f'{name} for {device}' for device, name in MACHINES.items())
+    machines = ', '.join(f'{name} for {device}' for device, name in tables_of(settings.table).machines.items())
     say(f"(published: the authors' measurements, frames per second on {machines})")
     if dataset is None:
         say('(--dataset DIR measures accuracy as well)')
@@ -126,13 +126,15 @@ def _speed_rows(settings: Namespace) -> list[TableRow]:
     """Measure frames per second on frames of 1080 rows with one to three people, all variants in turn."""
     scene = SceneSettings(ROWS * 16 // 9, ROWS, (1, 3), (0.12, 0.45))
     frames = [generate_image(seed, scene).image for seed in tqdm(range(SCENES), desc='drawing people', leave=False)]
+    published = tables_of(settings.table)
+    ends = (published.settings[0], published.settings[-1])
     wanted = [
-        *((ONE_PASS, toggles, height) for height in (256, ROWS) for toggles in (BASELINE, FULL)),
-        *((TWO_PASS, toggles, None) for toggles in TOGGLES),
+        *(Measured(published.single_pass, each, rows) for rows in published.single_pass_heights for each in ends),
+        *(Measured(settings.table, each, None) for each in published.settings),
     ]
     rows = []
     for device in devices(settings):
-        variants = [variant for each in wanted if (variant := _variant(settings, *each, device)) is not None]
+        variants = [variant for each in wanted if (variant := _variant(settings, each, device)) is not None]
         milliseconds = _timed(variants, frames, settings.frames)
         rows += [
             variant.row('speed', fps=round(1000 / float(np.median(times)), 3))
@@ -155,11 +157,14 @@ def _timed(variants: Sequence[Variant], frames: Sequence[ByteArray], count: int)
 
 def _accuracy_rows(settings: Namespace, dataset: 'Dataset') -> list[TableRow]:
     """Score every setting on the images of the dataset, and on the same scaled to 1080 rows."""
+    published = tables_of(settings.table)
+    baseline = published.settings[0]
+    wanted = [Measured(published.single_pass, baseline, rows) for rows in published.single_pass_heights]
+    wanted += [Measured(settings.table, each, None) for each in published.settings]
     rows = []
     for device, (table, wrap) in itertools.product(devices(settings), (('coco', _as_it_is), ('coco 1080', _at_1080))):
-        one_pass = [(ONE_PASS, BASELINE, 256), (ONE_PASS, BASELINE, ROWS)]
-        for method, toggles, height in [*one_pass, *((TWO_PASS, toggles, None) for toggles in TOGGLES)]:
-            variant = _variant(settings, method, toggles, height, device)
+        for each in wanted:
+            variant = _variant(settings, each, device)
             if variant is not None:
                 rows.append(_scored(settings, dataset, variant, table, wrap))
     return rows
@@ -207,25 +212,26 @@ def devices(settings: Namespace) -> list[str]:
     return ['cpu', 'cuda'] if gpu_backends() else ['cpu']
 
 
-def _variant(settings: Namespace, method: str, toggles: Toggles, height: int | None, device: str) -> Variant | None:
-    """Return a method with a published setting, or None if model or backend do not support it."""
-    changed = for_method(settings, method)
-    changed.device, changed.height = device, height
-    changed.stages = 0 if toggles.no_stages else settings.stages
-    changed.stride = 16 if toggles.stride else settings.stride
-    if toggles.half:
+def _variant(settings: Namespace, measured: Measured, device: str) -> Variant | None:
+    """Return what is to be measured with its pipeline, or None if model or backend do not support it."""
+    published, setting = tables_of(settings.table), measured.setting
+    changed = for_method(settings, measured.method)
+    changed.device, changed.height = device, measured.height
+    for option, value in setting.options.items():
+        changed[option] = value
+    if setting.half:
         changed.precision = 'bf16' if device == 'cpu' else 'fp16'  # fp16 is slow on CPUs
-    if (toggles.stride or toggles.no_stages) and find_model(weights_of(settings)).kind != 'pth':
+    if setting.options and find_model(weights_of(settings)).kind != 'pth':
         return None  # an exported model cannot change
     try:
         pipeline = make_learner(changed).pipeline()
     except PoseEstimationError as error:
-        if toggles is BASELINE:
+        if setting is published.settings[0]:
             raise
-        LOG.warning('%s is left out: %s', toggles.name, error)
+        LOG.warning('%s is left out: %s', setting.name, error)
         return None
     runner = pipeline.backend
-    return Variant(method, toggles, height, device, pipeline, runner.name, runner.precision)
+    return Variant(published, measured, device, pipeline, runner.name, runner.precision)
 
 
 TITLES = {
