@@ -29,7 +29,7 @@ from pose_estimation_ros.learners.two_pass import Passes, check_first_pass, firs
 from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
 from pose_estimation_ros.methods.high_resolution.published import HIGH_RESOLUTION_URL, fetch_test_image
 from pose_estimation_ros.methods.high_resolution.published_region import PublishedRegion, pooled
-from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.published import OPENDR_URL
 from pose_estimation_ros.tracking.tracker import Tracker
 

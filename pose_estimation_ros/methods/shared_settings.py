@@ -1,4 +1,4 @@
-"""Settings that several systems have, each with its one text; systems differ in the defaults."""
+"""Settings that several systems have, each with its text. Their defaults are in `options.py` of each system."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -9,13 +9,13 @@ from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.methods.lightweight_openpose import fast, reference
 from pose_estimation_ros.methods.lightweight_openpose.decoding import (
     DECODERS,
-    DecodingSettings,
     EvaluationDecoder,
     FastDecoder,
     ReferenceDecoder,
 )
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, TargetSettings, encode
-from pose_estimation_ros.methods.lightweight_openpose.grouping import GroupingSettings, Peaks
+from pose_estimation_ros.methods.lightweight_openpose.grouping import Peaks
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
 from pose_estimation_ros.methods.systems import find_method
 
 METHOD = find_method('lightweight_openpose')

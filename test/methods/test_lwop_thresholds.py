@@ -6,15 +6,15 @@ import pytest
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.methods.lightweight_openpose import fast, reference
-from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS, DecodingSettings
+from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
 from pose_estimation_ros.methods.lightweight_openpose.grouping import (
     Connections,
-    GroupingSettings,
     Peaks,
     assemble,
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import GROUPING_FIELDS, GROUPING_LIMBS, NUM_KEYPOINTS
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
 
 NETWORK_HW = (256, 256)
 NOSE = OPENPOSE_18.index('nose')

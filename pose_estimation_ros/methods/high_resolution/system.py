@@ -2,8 +2,7 @@
 
 from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
 from pose_estimation_ros.methods.high_resolution.tables import TABLES
-from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
-from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.system import SYSTEM as LIGHTWEIGHT_OPENPOSE
 from pose_estimation_ros.methods.system import System
 

@@ -10,30 +10,14 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.settings import check_settings
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
-from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.lightweight_openpose import fast, reference
-from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCORE, GroupingSettings, Peaks
+from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCORE, Peaks
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings
 from pose_estimation_ros.methods.merging import mean_on_image, mean_on_largest
 from pose_estimation_ros.methods.method import Look
-
-
-@dataclass(frozen=True)
-class DecodingSettings:
-    """Settings of the decoders; the defaults are the published values."""
-
-    group: ClassVar[str] = 'decoding'
-
-    keypoint_threshold: float = shared_settings.keypoint_threshold(0.1)
-    upsample_ratio: int = shared_settings.upsample_ratio(4)
-    max_persons: int = shared_settings.max_persons(0)
-    grouping: GroupingSettings = field(default_factory=GroupingSettings)
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True)

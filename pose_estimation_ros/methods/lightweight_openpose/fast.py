@@ -15,7 +15,6 @@ import numpy as np
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from pose_estimation_ros.methods.lightweight_openpose.grouping import (
     Connections,
-    GroupingSettings,
     Peaks,
     assemble,
     take_best_limbs,
@@ -27,6 +26,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import (
     LIMB_TO,
     NUM_KEYPOINTS,
 )
+from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
 
 REACH = 2
 """Cells that a cubic kernel reads on either side, and so the padding of every map."""

@@ -1,42 +1,20 @@
 """Putting people together from peaks and scored limbs: the published greedy assembly, in time linear in people."""
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
-from pose_estimation_ros.core.settings import check_settings, setting
-from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import (
     EAR_SHOULDER_LIMBS,
     GROUPING_LIMBS,
     NUM_KEYPOINTS,
 )
+from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
 
 SCORE, COUNT = NUM_KEYPOINTS, NUM_KEYPOINTS + 1
 """Indices of the score sum and the number of joints in an entry, after its peak numbers."""
-
-
-@dataclass(frozen=True)
-class GroupingSettings:
-    """What makes a limb and a person; the defaults are the published ones."""
-
-    min_sample: float = 0.05
-    """A field sample supports a limb when its component along the limb exceeds this."""
-    num_samples: int = setting(
-        10, 'Field samples per limb.', range=(2, math.inf), option=None, parameter=None
-    )  # fmt: skip
-    min_valid_share: float = setting(
-        0.8, 'A limb needs more than this share of supporting samples.', range=(0, 1), below=1,
-        option=None, parameter=None,
-    )  # fmt: skip
-    min_keypoints: int = shared_settings.min_keypoints(3)
-    min_mean_score: float = shared_settings.min_mean_score(0.2)
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)

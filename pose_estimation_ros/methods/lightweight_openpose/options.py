@@ -1,8 +1,8 @@
-"""Options of Lightweight OpenPose networks, in which the published ones differ. Imports no torch."""
+"""Options of the network and settings of the decoders, with their defaults. Imports no torch."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from pose_estimation_ros.core.errors import SettingsError
@@ -80,3 +80,38 @@ class NetworkOptions:
     def from_dict(cls, values: Mapping[str, Any]) -> 'NetworkOptions':
         """Make options of what `to_dict` returned; raises SettingsError for unknown names."""
         return settings_from(cls, values, 'network options')
+
+
+@dataclass(frozen=True)
+class GroupingSettings:
+    """What makes a limb and a person; the defaults are the published ones."""
+
+    min_sample: float = 0.05
+    """A field sample supports a limb when its component along the limb exceeds this."""
+    num_samples: int = setting(
+        10, 'Field samples per limb.', range=(2, math.inf), option=None, parameter=None
+    )  # fmt: skip
+    min_valid_share: float = setting(
+        0.8, 'A limb needs more than this share of supporting samples.', range=(0, 1), below=1,
+        option=None, parameter=None,
+    )  # fmt: skip
+    min_keypoints: int = shared_settings.min_keypoints(3)
+    min_mean_score: float = shared_settings.min_mean_score(0.2)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """Settings of the decoders; the defaults are the published values."""
+
+    group: ClassVar[str] = 'decoding'
+
+    keypoint_threshold: float = shared_settings.keypoint_threshold(0.1)
+    upsample_ratio: int = shared_settings.upsample_ratio(4)
+    max_persons: int = shared_settings.max_persons(0)
+    grouping: GroupingSettings = field(default_factory=GroupingSettings)
+
+    def __post_init__(self) -> None:
+        check_settings(self)

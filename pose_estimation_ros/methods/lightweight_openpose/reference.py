@@ -9,12 +9,12 @@ import numpy as np
 from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
 from pose_estimation_ros.methods.lightweight_openpose.grouping import (
     Connections,
-    GroupingSettings,
     Peaks,
     assemble,
     take_best_limbs,
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import GROUPING_FIELDS, GROUPING_LIMBS, NUM_KEYPOINTS
+from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
 
 PEAK_THRESHOLD = 0.1
 PEAK_DISTANCE = 6

@@ -1,8 +1,7 @@
 """Lightweight OpenPose's row in the table of systems."""
 
-from pose_estimation_ros.methods.lightweight_openpose.decoding import DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.method import LightweightOpenPose
-from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.published import DOWNLOADS
 from pose_estimation_ros.methods.shared_settings import InputSettings
 from pose_estimation_ros.methods.system import System

@@ -9,29 +9,14 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.settings import check_settings
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.methods import shared_settings
 from pose_estimation_ros.methods.merging import mean_on_largest
 from pose_estimation_ros.methods.method import Look
 from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
+from pose_estimation_ros.methods.simple_baseline.options import DecodingSettings
 
 VISIBLE_SCORE = 0.2
 """Keypoints above this make up a pose's score, as published (in_vis_thre)."""
-
-
-@dataclass(frozen=True)
-class DecodingSettings:
-    """Settings of the decoder."""
-
-    group: ClassVar[str] = 'decoding'
-
-    keypoint_threshold: float = shared_settings.keypoint_threshold(0.2)
-    upsample_ratio: int = shared_settings.upsample_ratio(4)
-    """1 leaves keypoints at the highest cell; more moves them by a quarter of a cell towards the higher neighbour."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True)

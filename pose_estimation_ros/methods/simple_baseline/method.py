@@ -27,9 +27,9 @@ from pose_estimation_ros.methods.method import (
 )
 from pose_estimation_ros.methods.simple_baseline import augmentation
 from pose_estimation_ros.methods.simple_baseline.augmentation import AugmentationSettings, published_augmentation
-from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS, DecodingSettings
+from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS
 from pose_estimation_ros.methods.simple_baseline.objective import SimpleBaselineObjective
-from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
+from pose_estimation_ros.methods.simple_baseline.options import DecodingSettings, PoseResNetOptions
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))

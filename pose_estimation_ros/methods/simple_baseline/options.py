@@ -1,4 +1,4 @@
-"""Options of SimpleBaselines networks, in which the published ones differ. Imports no torch."""
+"""Options of the network and settings of the decoder, with their defaults. Imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -81,3 +81,17 @@ class NetworkChoice:
         'bgr', 'Channel order that the network was trained with.', parameter=None,
         default_text='what the weights file declares, else bgr',
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """Settings of the decoder."""
+
+    group: ClassVar[str] = 'decoding'
+
+    keypoint_threshold: float = shared_settings.keypoint_threshold(0.2)
+    upsample_ratio: int = shared_settings.upsample_ratio(4)
+    """1 leaves keypoints at the highest cell; more moves them by a quarter of a cell towards the higher neighbour."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)

@@ -1,8 +1,7 @@
 """SimpleBaselines' row in the table of systems."""
 
-from pose_estimation_ros.methods.simple_baseline.decoding import DecodingSettings
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
-from pose_estimation_ros.methods.simple_baseline.options import NetworkChoice
+from pose_estimation_ros.methods.simple_baseline.options import DecodingSettings, NetworkChoice
 from pose_estimation_ros.methods.simple_baseline.published import DOWNLOADS
 from pose_estimation_ros.methods.system import System
 
