@@ -34,13 +34,13 @@ from pose_estimation_ros.data.bags import (
     SKELETONS,
     Message,
     Topic,
-    annotated_data,
-    description_data,
     image_in,
     open_bag,
     poses_in,
     refuse_existing,
-    skeletons_data,
+    serialize_annotated_image,
+    serialize_description,
+    serialize_skeletons,
     written_bag,
 )
 from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
@@ -449,14 +449,16 @@ def people(skeleton=OPENPOSE_18):
 @pytest.mark.parametrize('count', [0, 1, 2])
 def test_skeletons_go_round(skeleton, count):
     poses = people(skeleton)[:count]
-    read_back = poses_in(of(SKELETONS.msgtype, skeletons_data(poses, header(5), skeleton)), skeleton)
+    read_back = poses_in(of(SKELETONS.msgtype, serialize_skeletons(poses, header(5), skeleton)), skeleton)
     assert [pose.id for pose in read_back] == [3, None][:count]
     for pose, original in zip(read_back, poses, strict=True):
         np.testing.assert_array_equal(pose.keypoints, original.keypoints)
 
 
 def test_skeletons_are_laid_out_as_the_contract_says():
-    cloud = STORE.deserialize_cdr(skeletons_data(people(), header(5 * SECOND, 'eye'), OPENPOSE_18), SKELETONS.msgtype)
+    cloud = STORE.deserialize_cdr(
+        serialize_skeletons(people(), header(5 * SECOND, 'eye'), OPENPOSE_18), SKELETONS.msgtype
+    )
     assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (2, 18, 16, 288)
     assert (cloud.is_dense, cloud.is_bigendian, len(cloud.data)) == (False, False, 576)
     assert [(each.name, each.offset, each.datatype, each.count) for each in cloud.fields] == [
@@ -465,21 +467,23 @@ def test_skeletons_are_laid_out_as_the_contract_says():
     assert (cloud.header.stamp.sec, cloud.header.frame_id) == (5, 'eye')
     assert np.isnan(struct.unpack_from('<ff', cloud.data.tobytes(), 2 * 16)).all()
     with pytest.raises(BrokenSkeletonsError, match='keypoints'):
-        poses_in(of(SKELETONS.msgtype, skeletons_data(people(), header(5), OPENPOSE_18)), COCO_17)
+        poses_in(of(SKELETONS.msgtype, serialize_skeletons(people(), header(5), OPENPOSE_18)), COCO_17)
 
 
 def test_ros_reads_what_is_added():
     serialization = pytest.importorskip('rclpy.serialization', reason='needs ROS')
     messages = pytest.importorskip('sensor_msgs.msg')
     texts = pytest.importorskip('std_msgs.msg')
-    data = bytes(skeletons_data(people(), header(5 * SECOND + 9, 'eye'), OPENPOSE_18))
+    data = bytes(serialize_skeletons(people(), header(5 * SECOND + 9, 'eye'), OPENPOSE_18))
     cloud = serialization.deserialize_message(data, messages.PointCloud2)
     assert (cloud.header.stamp.sec, cloud.header.stamp.nanosec, cloud.header.frame_id) == (5, 9, 'eye')
     assert (cloud.height, cloud.width, [field.name for field in cloud.fields]) == (2, 18, ['u', 'v', 'score', 'id'])
-    described = serialization.deserialize_message(bytes(description_data(OPENPOSE_18)), texts.String)
+    described = serialization.deserialize_message(bytes(serialize_description(OPENPOSE_18)), texts.String)
     assert json.loads(described.data)['keypoints'] == list(OPENPOSE_18.keypoints)
     picture = np.full((4, 6, 3), 90, np.uint8)
-    annotated = serialization.deserialize_message(bytes(annotated_data(picture, header(1))), messages.CompressedImage)
+    annotated = serialization.deserialize_message(
+        bytes(serialize_annotated_image(picture, header(1))), messages.CompressedImage
+    )
     assert cv2.imdecode(np.asarray(annotated.data), cv2.IMREAD_COLOR).shape == (4, 6, 3)
 
 
@@ -555,7 +559,7 @@ def test_own_topics_have_the_qos_of_the_node(tmp_path, storage):
     with written_bag(tmp_path / 'bag', storage) as writer:
         for topic in (SKELETONS, DESCRIPTION, ANNOTATED):
             writer.add_topic(topic)
-        writer.add(Message(DESCRIPTION, 1, description_data(OPENPOSE_18)))
+        writer.add(Message(DESCRIPTION, 1, serialize_description(OPENPOSE_18)))
     with open_bag(tmp_path / 'bag') as bag:
         offered = {topic.name.rpartition('/')[2]: topic.qos[0] for topic in bag.topics}
     assert {name: (qos.depth, qos.reliability.name, qos.durability.name) for name, qos in offered.items()} == {

@@ -19,7 +19,7 @@ from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.pose_json import PoseJsonWriter
 
 if TYPE_CHECKING:
     from pose_estimation_ros.data.bags import BagImage, BagReader, Message
@@ -125,16 +125,16 @@ class Estimator:
 
 def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout: TextIO | None) -> None:
     """Copy the bag, add what the estimator finds, and write the poses as JSON if requested."""
-    from pose_estimation_ros.data.bags import DESCRIPTION, Message, description_data, written_bag
+    from pose_estimation_ros.data.bags import DESCRIPTION, Message, serialize_description, written_bag
 
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(written_bag(settings.output, bag.storage))
-        poses_file = PoseFile(settings.json, estimator.skeleton, stdout) if settings.json else None
+        poses_file = PoseJsonWriter(settings.json, estimator.skeleton, stdout) if settings.json else None
         if poses_file:
             stack.enter_context(poses_file)
         for index, message in enumerate(_copied(bag, writer)):
             if index == 0:
-                writer.add(Message(DESCRIPTION, message.stamp_ns, description_data(estimator.skeleton)))
+                writer.add(Message(DESCRIPTION, message.stamp_ns, serialize_description(estimator.skeleton)))
             found = estimator.estimate(message)
             if found is None:
                 continue
@@ -166,12 +166,18 @@ def _found(
     message: 'Message', picture: 'BagImage', poses: list[Pose], estimator: Estimator, annotate: bool
 ) -> Iterator['Message']:
     """Yield the messages to add for an image, with its time of recording."""
-    from pose_estimation_ros.data.bags import ANNOTATED, SKELETONS, Message, annotated_data, skeletons_data
+    from pose_estimation_ros.data.bags import (
+        ANNOTATED,
+        SKELETONS,
+        Message,
+        serialize_annotated_image,
+        serialize_skeletons,
+    )
 
-    yield Message(SKELETONS, message.stamp_ns, skeletons_data(poses, picture.header, estimator.skeleton))
+    yield Message(SKELETONS, message.stamp_ns, serialize_skeletons(poses, picture.header, estimator.skeleton))
     if annotate:
         annotated = draw_poses(picture.image, poses)
-        yield Message(ANNOTATED, message.stamp_ns, annotated_data(annotated, picture.header))
+        yield Message(ANNOTATED, message.stamp_ns, serialize_annotated_image(annotated, picture.header))
 
 
 def _refuse_inside(settings: Namespace) -> None:

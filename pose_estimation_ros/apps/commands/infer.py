@@ -23,7 +23,7 @@ from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.words import counted
-from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.pose_json import PoseJsonWriter
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source
 
@@ -93,7 +93,7 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
     known = boxes_of_frames(settings.boxes)
     learner.pipeline()  # fails before anything is written
     with contextlib.ExitStack() as stack:
-        poses_file = PoseFile(settings.json, learner.method.skeleton, stdout) if settings.json else None
+        poses_file = PoseJsonWriter(settings.json, learner.method.skeleton, stdout) if settings.json else None
         if poses_file:
             stack.enter_context(poses_file)
         output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None

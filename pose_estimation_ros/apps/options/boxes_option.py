@@ -45,7 +45,7 @@ def boxes_of_frames(source: str | None) -> BoxesOfFrame | None:
 
     It raises SettingsError for a frame that the file does not have, since an empty answer would be wrong.
     """
-    from pose_estimation_ros.data.pose_file import read_boxes
+    from pose_estimation_ros.data.pose_json import read_boxes
 
     if source in (None, 'whole_image', 'detector'):
         return None

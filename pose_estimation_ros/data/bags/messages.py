@@ -1,22 +1,16 @@
-"""Topics and serialised messages of a bag: images that are read, skeletons and annotated images that are written."""
+"""Messages of a bag, and the images in them. `skeleton_topics` has what is written."""
 
 import functools
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
-import numpy as np
-from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.interfaces import Qos
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import ImageError
-from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.camera_messages import BrokenImageError, bgr_from_compressed, bgr_from_raw, seconds
-from pose_estimation_ros.data.skeleton_cloud import FLOAT32, INT32, POINT, from_points, read_points, to_points
 
 Storage = Literal['mcap', 'sqlite3']
 
@@ -75,88 +69,3 @@ def _deserialized(message: Message) -> Any:
         return standard_types().deserialize_cdr(message.data, message.topic.msgtype)
     except Exception as error:  # of NumPy, struct or the text decoder
         raise BrokenImageError(f'the message is no {message.topic.msgtype}: {error}') from error
-
-
-JPEG_QUALITY = 90
-JPEG_FORMAT = 'bgr8; jpeg compressed bgr8'
-"""As image_transport writes it."""
-
-FOREVER = QosTime(9223372036, 854775807)
-"""rosbag2's value for no limit."""
-
-
-def _offered(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> tuple[Qos, ...]:
-    return (
-        Qos(
-            history=QosHistory.KEEP_LAST,
-            depth=depth,
-            reliability=QosReliability.RELIABLE,
-            durability=durability,
-            deadline=FOREVER,
-            lifespan=FOREVER,
-            liveliness=QosLiveliness.AUTOMATIC,
-            liveliness_lease_duration=FOREVER,
-            avoid_ros_namespace_conventions=False,
-        ),
-    )
-
-
-SKELETONS = Topic('/pose_estimation/skeletons', 'sensor_msgs/msg/PointCloud2', qos=_offered(10))
-DESCRIPTION = Topic(
-    '/pose_estimation/skeleton_description',
-    'std_msgs/msg/String',
-    qos=_offered(1, QosDurability.TRANSIENT_LOCAL),
-)
-ANNOTATED = Topic('/pose_estimation/image_annotated/compressed', 'sensor_msgs/msg/CompressedImage', qos=_offered(1))
-OWN_TOPICS = frozenset({SKELETONS.name, DESCRIPTION.name, ANNOTATED.name})
-
-
-def skeletons_data(poses: list[Pose], header: Any, skeleton: Skeleton) -> memoryview:
-    """Return a message of SKELETONS, serialised."""
-    points = to_points(poses, skeleton)  # (P, K)
-    message = _new(
-        SKELETONS.msgtype,
-        header=header,
-        height=points.shape[0],
-        width=points.shape[1],
-        fields=_fields(),
-        is_bigendian=False,
-        point_step=points.itemsize,
-        row_step=points.itemsize * points.shape[1],
-        data=np.frombuffer(points.tobytes(), np.uint8),
-        is_dense=False,
-    )
-    return standard_types().serialize_cdr(message, SKELETONS.msgtype)
-
-
-def poses_in(message: Message, skeleton: Skeleton) -> list[Pose]:
-    """Return the poses of a message of SKELETONS; raises BrokenSkeletonsError for another skeleton."""
-    cloud: Any = standard_types().deserialize_cdr(message.data, SKELETONS.msgtype)
-    return from_points(read_points(cloud, POINT.names or (), skeleton), skeleton)
-
-
-def description_data(skeleton: Skeleton) -> memoryview:
-    """Return a message of DESCRIPTION, serialised."""
-    text = json.dumps(skeleton.describe())
-    return standard_types().serialize_cdr(_new(DESCRIPTION.msgtype, data=text), DESCRIPTION.msgtype)
-
-
-def annotated_data(image: ByteArray, header: Any) -> memoryview:
-    """Return a message of ANNOTATED, serialised."""
-    _, content = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    message = _new(
-        ANNOTATED.msgtype, header=header, format=JPEG_FORMAT, data=np.frombuffer(content.tobytes(), np.uint8)
-    )
-    return standard_types().serialize_cdr(message, ANNOTATED.msgtype)
-
-
-def _fields() -> list[Any]:
-    kinds = {'f': FLOAT32, 'i': INT32}
-    return [
-        _new('sensor_msgs/msg/PointField', name=name, offset=int(offset), datatype=kinds[kind.kind], count=1)
-        for name, (kind, offset, *_) in (POINT.fields or {}).items()
-    ]
-
-
-def _new(msgtype: str, **fields: Any) -> Any:
-    return standard_types().types[msgtype](**fields)

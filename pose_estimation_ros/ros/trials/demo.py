@@ -29,7 +29,7 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.camera_messages import seconds
-from pose_estimation_ros.data.pose_file import PoseFile
+from pose_estimation_ros.data.pose_json import PoseJsonWriter
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
 from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, own_domain, profile
@@ -47,10 +47,10 @@ WHOLE = 14
 class Listener(Node):
     """Collects skeletons and annotated images by their stamps, and the age of the skeletons."""
 
-    def __init__(self, rate: float, video: VideoWriter, open_poses: Callable[[Skeleton], PoseFile]) -> None:
+    def __init__(self, rate: float, video: VideoWriter, open_poses: Callable[[Skeleton], PoseJsonWriter]) -> None:
         super().__init__('demo_listener')
         self._video, self._open_poses, self._rate = video, open_poses, rate
-        self._poses_file: PoseFile | None = None
+        self._poses_file: PoseJsonWriter | None = None
         self._waiting: dict[float, list[Pose]] = {}
         self.ages_ms: list[float] = []
         self.people: list[int] = []
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
         node = stack.enter_context(_process('pose_node', **arguments.parameters))
-        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(PoseFile(paths[2], each)))
+        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(PoseJsonWriter(paths[2], each)))
         _wait_for(listener, node)
         camera = stack.enter_context(
             _process(

@@ -1,4 +1,4 @@
-"""Poses as JSON, the format of `infer --json`, written frame by frame and atomically."""
+"""The JSON that `infer --json` and `bag --json` write, and reading boxes from it."""
 
 import contextlib
 import json
@@ -30,8 +30,8 @@ def pose_record(pose: Pose) -> dict[str, Any]:
     }
 
 
-class PoseFile:
-    """Writes `{"skeleton": ..., "frames": [...]}` frame by frame, with constant memory.
+class PoseJsonWriter:
+    """Writes `{"skeleton": ..., "frames": [...]}` frame by frame, atomically and with constant memory.
 
     If `stream` is given it is used instead of the file.
     """
@@ -41,7 +41,7 @@ class PoseFile:
         self._stack = contextlib.ExitStack()
         self._frames = 0
 
-    def __enter__(self) -> 'PoseFile':
+    def __enter__(self) -> 'PoseJsonWriter':
         self._file = self._stack.enter_context(self._open())
         self._file.write(f'{{"skeleton": {json.dumps(self._skeleton.describe())}, "frames": [')
         return self
