@@ -1,1 +1,1 @@
-"""Torch building blocks that several systems share."""
+"""Torch building blocks that several systems share, and reading weights files."""

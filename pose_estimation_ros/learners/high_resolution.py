@@ -17,8 +17,8 @@ from pose_estimation_ros.evaluation.scored_images import BoxSource
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_size
+from pose_estimation_ros.inference.two_pass.enclosing_region import EnclosingRegionFinder
 from pose_estimation_ros.inference.two_pass.enlarged_maps import Enlarged, enlarged_maps
-from pose_estimation_ros.inference.two_pass.one_region import OneRegionFinder
 from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
 from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
@@ -214,7 +214,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         pipeline, image, rule = self._over(net), to_bgr(img), published_region(self.passes)
         if rule is None:
             return people_map(pipeline, self.passes.first_pass_height, image, len(self.method.skeleton))
-        fields, _, _ = OneRegionFinder(pipeline.backend, rule).fields(image)
+        fields, _, _ = EnclosingRegionFinder(pipeline.backend, rule).fields(image)
         strength: FloatArray = np.where(fields < rule.threshold, 0, fields).sum(axis=0)
         return strength
 

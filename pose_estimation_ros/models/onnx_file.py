@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pose_estimation_ros.core.errors import BackendError
-from pose_estimation_ros.inference.backends.tracing import require_onnx
+from pose_estimation_ros.inference.backends.onnx_export import require_onnx
 from pose_estimation_ros.methods.method import GraphFacts
 
 METADATA_KEY = 'pose_estimation_ros'

@@ -6,7 +6,7 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.synthetic.appearance import Outfit, tile
 from pose_estimation_ros.synthetic.body import SHOULDER_LINE, Figure
 from pose_estimation_ros.synthetic.head import head_mesh
-from pose_estimation_ros.synthetic.limbs import Covering, Folds, Limbs, cover, feet, hands, smooth, unit_vectors
+from pose_estimation_ros.synthetic.limb_meshes import Covering, Folds, Limbs, cover, feet, hands, smooth, unit_vectors
 from pose_estimation_ros.synthetic.mesh import Mesh, Part, grouped, join, rings, sheet
 
 _ARM = np.array([[0, 0.15, 0.4, 0.7, 1, 1.2, 1.5, 1.8, 2], [272, 302, 285, 256, 232, 250, 230, 174, 154]]).T

@@ -28,8 +28,8 @@ from pose_estimation_ros.training.callbacks.validation import Validator
 from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.loader import BatchOrder, EpochSampler, Loader
 from pose_estimation_ros.training.module import TaskModule
-from pose_estimation_ros.training.optimizers import MakeSchedule
 from pose_estimation_ros.training.processes import Processes
+from pose_estimation_ros.training.schedules import MakeSchedule
 from pose_estimation_ros.training.settings import EngineSettings, TrainerSettings
 from pose_estimation_ros.training.task import Task
 

@@ -8,8 +8,9 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.training.modes import begin_training, freeze
-from pose_estimation_ros.training.optimizers import OPTIMIZERS, SCHEDULES, MakeSchedule
+from pose_estimation_ros.training.network_modes import begin_training, freeze
+from pose_estimation_ros.training.optimizers import OPTIMIZERS
+from pose_estimation_ros.training.schedules import SCHEDULES, MakeSchedule
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings
 from pose_estimation_ros.training.task import Batch, Task
 

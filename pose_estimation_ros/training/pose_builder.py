@@ -1,4 +1,7 @@
-"""From a recipe to the task of training a pose network, and from the trained network to a saved model."""
+"""From a recipe to the task of training a pose network, and from the trained network to a saved model.
+
+Beside `pose/` because it also builds teachers, and `distillation/` imports `pose/`.
+"""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -13,7 +13,7 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
-from pose_estimation_ros.inference.two_pass.one_region import OneRegionFinder
+from pose_estimation_ros.inference.two_pass.enclosing_region import EnclosingRegionFinder
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.high_resolution import published_region
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
@@ -306,11 +306,11 @@ def test_the_published_margin_never_crosses_a_border():
 
     image = np.zeros((1080, 1920, 3), np.uint8)
     settings = published_region(HighResolutionPoseEstimationLearner(device='cpu', regions='published').passes)
-    (middle,) = OneRegionFinder(Fields((30, 15, 40, 30)), settings)([image])[0].regions
+    (middle,) = EnclosingRegionFinder(Fields((30, 15, 40, 30)), settings)([image])[0].regions
     # Blurring widens the box by four cells a side; a cell is 24 pixels; the margin is 0.3 of the box.
     left, right = 26 * 24, 43 * 24
     assert (middle.left, middle.right) == (int(left - 0.3 * (right - left)), int(right + 0.3 * (right - left)))
-    (border,) = OneRegionFinder(Fields((1, 15, 20, 30)), settings)([image])[0].regions
+    (border,) = EnclosingRegionFinder(Fields((1, 15, 20, 30)), settings)([image])[0].regions
     assert border.left == 0
 
 

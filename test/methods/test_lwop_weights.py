@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pose_estimation_ros.backbones import checkpoint
+from pose_estimation_ros.backbones import weights_file
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
@@ -172,10 +172,10 @@ def test_archives_that_would_fill_the_memory_are_refused_unread(tmp_path, monkey
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
         for number in range(20):
             archive.writestr(f'archive/data/{number}', bytes(1 << 20))
-    monkeypatch.setattr(checkpoint, 'MAX_UNPACKED_BYTES', 10 << 20)
+    monkeypatch.setattr(weights_file, 'MAX_UNPACKED_BYTES', 10 << 20)
     assert 'would unpack' in refusal(read_weights, path)
-    monkeypatch.setattr(checkpoint, 'MAX_UNPACKED_BYTES', 4 << 30)
-    monkeypatch.setattr(checkpoint, 'MAX_UNPACKED_RATIO', 100)
+    monkeypatch.setattr(weights_file, 'MAX_UNPACKED_BYTES', 4 << 30)
+    monkeypatch.setattr(weights_file, 'MAX_UNPACKED_RATIO', 100)
     assert 'would unpack' in refusal(read_weights, path)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from pose_estimation_ros.core.errors import BackendError
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
+from pose_estimation_ros.inference.backends.onnx_export import INPUT_NAME, export_onnx
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.backends.tracing import INPUT_NAME, export_onnx
-from pose_estimation_ros.models.export import to_half, to_int8
 from pose_estimation_ros.models.onnx_file import read_facts, with_metadata
+from pose_estimation_ros.models.quantization import to_half, to_int8
 
 CHANNELS = (19, 38)
 SHAPES = [(1, 3, 128, 224), (2, 3, 128, 224), (1, 3, 64, 72), (3, 3, 40, 200)]

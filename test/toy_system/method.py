@@ -60,7 +60,7 @@ class Toy:
     def read_checkpoint(
         self, path: Path, hint: ToyOptions | None = None, trust: bool = False
     ) -> tuple[Mapping[str, Any], ToyOptions]:
-        from pose_estimation_ros.backbones.checkpoint import read_state_dict
+        from pose_estimation_ros.backbones.weights_file import read_state_dict
 
         state_dict = read_state_dict(path, trust)
         if 'head.weight' not in state_dict:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_estimation_ros.backbones.checkpoint import read_state_dict
+from pose_estimation_ros.backbones.weights_file import read_state_dict
 from pose_estimation_ros.core.errors import BackendError, OutputError, SettingsError, TrainingError, WeightsError
 from pose_estimation_ros.training.engine import train
 from pose_estimation_ros.training.folders import TrainingFolders

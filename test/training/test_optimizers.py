@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from pose_estimation_ros.training.module import TaskModule
-from pose_estimation_ros.training.optimizers import OPTIMIZERS, SCHEDULES
+from pose_estimation_ros.training.optimizers import OPTIMIZERS
+from pose_estimation_ros.training.schedules import SCHEDULES
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings
 from pose_estimation_ros.training.task import Task
 

@@ -63,7 +63,7 @@ class OnnxBackend:
 
 
 def _exported(model: Model) -> bytes:
-    from pose_estimation_ros.inference.backends.tracing import export_onnx
+    from pose_estimation_ros.inference.backends.onnx_export import export_onnx
 
     return export_onnx(model.network)
 

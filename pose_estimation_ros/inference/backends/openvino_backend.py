@@ -58,7 +58,7 @@ def _read(core: openvino.Core, model: Model) -> openvino.Model:
         if model.xml is not None:
             return core.read_model(model.xml)
         if model.onnx is None:
-            from pose_estimation_ros.inference.backends.tracing import export_onnx
+            from pose_estimation_ros.inference.backends.onnx_export import export_onnx
 
             return core.read_model(export_onnx(model.network))
         return core.read_model(model.onnx)

@@ -12,11 +12,11 @@ from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoMainPersons
 from pose_estimation_ros.data.transforms import Transform
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import AugmentationSettings, published_augmentation
-from pose_estimation_ros.methods.lightweight_openpose.containers import xml_preprocessing
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
+from pose_estimation_ros.methods.lightweight_openpose.published import xml_preprocessing
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
     BaseSide,

@@ -1,9 +1,10 @@
-"""The files that OpenDR publishes for Lightweight OpenPose; no hashes are published for them."""
+"""Published files: those that OpenDR offers for download, without hashes, and the preprocessing of OpenVINO's model."""
 
 from pathlib import Path
 
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.fetching.download import RemoteFile, fetch_all
+from pose_estimation_ros.methods.method import Preprocessing
 
 OPENDR_URL = 'ftp://opendrdata.csd.auth.gr/perception/pose_estimation/lightweight_open_pose/'
 
@@ -19,6 +20,10 @@ BACKBONE_WEIGHTS = {
 }
 DOWNLOADS = {'pretrained': ('mobilenet',), 'weights': tuple(BACKBONE_WEIGHTS), 'test_data': ()}
 """By mode, the backbones that files are published for; () where the backbone does not matter."""
+
+OPEN_MODEL_ZOO_OUTPUT = 'Mconv7_stage2_L1'
+RAW_PIXELS = Preprocessing(mean=(0.0, 0.0, 0.0), scale=(1.0, 1.0, 1.0), pad_value=(128.0, 128.0, 128.0))
+"""OpenVINO's human-pose-estimation-0001 normalises by itself."""
 
 
 def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
@@ -43,3 +48,16 @@ def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
 def fetch_published(mode: str, backbone: str, folder: Path, url: str, verbose: bool) -> list[Path]:
     """Fetch the files of a mode into `folder` and return where they are."""
     return fetch_all(url, list(published_files(mode, backbone)), folder, verbose=verbose)
+
+
+def xml_preprocessing(path: Path) -> Preprocessing | None:
+    """Return what an OpenVINO file is known to expect, None where it is not known."""
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f'{path} is not an OpenVINO model: it cannot be read as text') from error
+    if '<net' not in text[:4096]:
+        raise WeightsError(f'{path} is not an OpenVINO model (it has no <net>); choose the .xml of a model')
+    if not path.with_suffix('.bin').exists():
+        raise WeightsError(f'{path} lacks its weights: {path.with_suffix(".bin").name} must lie beside it')
+    return RAW_PIXELS if OPEN_MODEL_ZOO_OUTPUT in text else None

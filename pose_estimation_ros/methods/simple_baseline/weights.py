@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from pose_estimation_ros.backbones.checkpoint import FETCH_AGAIN
-from pose_estimation_ros.backbones.checkpoint import read_state_dict as read_weights
-from pose_estimation_ros.backbones.fitting import Tensors, listed, misfits, missing_counters
 from pose_estimation_ros.backbones.resnet import DEPTHS, STAGE_CHANNELS
+from pose_estimation_ros.backbones.weights_file import FETCH_AGAIN
+from pose_estimation_ros.backbones.weights_file import read_state_dict as read_weights
+from pose_estimation_ros.backbones.weights_matching import Tensors, listed, misfits, missing_counters
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 

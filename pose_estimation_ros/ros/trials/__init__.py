@@ -1,1 +1,1 @@
-"""Runs of the nodes that are measured or shown: the demo and the overhead benchmark."""
+"""Measured runs of the nodes: the demo and the overhead benchmark."""

@@ -14,7 +14,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from pose_estimation_ros.backbones.checkpoint import read_state_dict
+from pose_estimation_ros.backbones.weights_file import read_state_dict
 from pose_estimation_ros.core.errors import TrainingError, WeightsError
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.training.callbacks.ema import MovingAverage

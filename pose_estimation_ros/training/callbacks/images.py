@@ -13,7 +13,7 @@ from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.files import written_whole
 from pose_estimation_ros.training.callbacks.losses import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback
-from pose_estimation_ros.training.modes import evaluating
+from pose_estimation_ros.training.network_modes import evaluating
 from pose_estimation_ros.training.task import Batch
 
 DRAWN = 4

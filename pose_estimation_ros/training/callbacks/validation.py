@@ -20,7 +20,7 @@ from pose_estimation_ros.training.callbacks.ema import MovingAverage
 from pose_estimation_ros.training.callbacks.losses import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback, due
 from pose_estimation_ros.training.callbacks.stopping import StopOnRequest
-from pose_estimation_ros.training.modes import evaluating
+from pose_estimation_ros.training.network_modes import evaluating
 from pose_estimation_ros.training.settings import EngineSettings
 from pose_estimation_ros.training.task import Batch, Task
 

@@ -25,7 +25,7 @@ class RegionRule(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class OneRegionFinder:
+class EnclosingRegionFinder:
     """Runs the first pass on one image after the other, and cuts at most one region each."""
 
     backend: Backend
