@@ -64,7 +64,7 @@ TORCH_ALLOWED = [
 EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4', 'tensorboard', 'mlflow'}
 EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/backends/*_backend.py', 'evaluation/*', 'data/bags/*']
 
-SYSTEM_NAMES = re.compile('|'.join(name.replace('_', '_?') for name in SYSTEMS), re.IGNORECASE)
+SYSTEM_NAMES = re.compile('|'.join(name.replace('_', '[ _-]?') for name in SYSTEMS), re.IGNORECASE)
 """Published systems in names, texts and comments."""
 SYSTEM_NAMES_ALLOWED = [
     *('__init__.py', 'methods/systems.py'),

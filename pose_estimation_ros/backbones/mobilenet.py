@@ -1,4 +1,4 @@
-"""MobileNet v1 without its last blocks, thinned for dense prediction as in the Lightweight OpenPose paper."""
+"""MobileNet v1 without its last blocks, thinned for dense prediction as in Osokin (arXiv 1811.12004)."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""MobileNet v2 with a total stride of 8, as OpenDR puts it under Lightweight OpenPose."""
+"""MobileNet v2 with a total stride of 8, as OpenDR uses it for pose networks."""
 
 import math
 

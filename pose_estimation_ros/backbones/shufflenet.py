@@ -1,4 +1,4 @@
-"""ShuffleNet v1 with a total stride of 8, as OpenDR puts it under Lightweight OpenPose."""
+"""ShuffleNet v1 with a total stride of 8, as OpenDR uses it for pose networks."""
 
 from collections import OrderedDict
 

@@ -115,7 +115,7 @@ class Letterbox:
     ) -> 'Letterbox':
         """Scale an image to the input height `base_height`, or less if it would become wider than `max_width`.
 
-        As in the published Lightweight OpenPose code, the input is at least as wide as `base_height`, both sides are
+        As in the code of Osokin (2018), the input is at least as wide as `base_height`, both sides are
         multiples of `multiple`, and the image is centred (an odd pixel of padding goes right or below).
         """
         height, width = image_hw
@@ -213,7 +213,7 @@ class CentredAffine:
     ) -> 'CentredAffine':
         """Scale the short side to `size` times `scale`; both sides are multiples at the least of several scales.
 
-        The rule is that of HigherHRNet and DEKR: the image's rounded centre comes to half the input's sides, and the
+        The rule is that of Cheng et al. (2020): the image's rounded centre comes to half the input's sides, and the
         longer side is padded or cut as the multiple wants.
         """
         short, long = min(image_hw), max(image_hw)

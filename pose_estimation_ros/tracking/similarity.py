@@ -28,7 +28,7 @@ class Similarity(Protocol):
 
 
 def count_similar_keypoints(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-    """Return the number of keypoints at the same position (previous, current), Lightweight OpenPose's measure."""
+    """Return the number of keypoints at the same position (previous, current), the measure of Osokin (2018)."""
     counts: FloatArray = (pose_keypoint_similarity(previous, current) > SIMILAR).sum(axis=-1).astype(np.float64)
     return counts
 

@@ -58,7 +58,7 @@ Matching = Callable[[FloatArray, FloatArray, float], list[int | None]]
 
 
 def confident_first(similarity: FloatArray, scores: FloatArray, threshold: float) -> list[int | None]:
-    """Assign the most confident pose to the most similar track, then the next one (as Lightweight OpenPose does)."""
+    """Assign the most confident pose to the most similar track, then the next one (as in Osokin 2018)."""
     left = np.array(similarity, dtype=np.float64)
     matches: list[int | None] = [None] * len(scores)
     for pose in np.argsort(-scores, kind='stable').tolist():

@@ -78,7 +78,7 @@ class Tracker:
 
     @classmethod
     def published(cls) -> 'Tracker':
-        """Return Lightweight OpenPose's tracker: last frame only, filters at a fixed 15 Hz."""
+        """Return the tracker of Osokin (2018): last frame only, filters at a fixed 15 Hz."""
         return cls(
             similarity=count_similar_keypoints,
             threshold=PUBLISHED_THRESHOLD,

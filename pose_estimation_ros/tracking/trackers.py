@@ -14,7 +14,7 @@ TRACKERS: dict[str, Callable[[], Tracker]] = {
     'published': Tracker.published,
     'flow': flow_tracker,
 }
-"""By near keypoints, as Lightweight OpenPose does it, or by optical flow, for fast people or cameras."""
+"""By near keypoints, as in Osokin (2018), or by optical flow, for fast people or cameras."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class CocoKeypoints(KeypointDataset):
     """One sample for each image of a folder and an annotation file.
 
     People are used if they have at least `min_keypoints` labelled joints and a box that is not flat. The mask is 0 in
-    crowds, as in the published preparation of Lightweight OpenPose. Other people (in COCO most of the distant ones) are
+    crowds, as in the preparation of Osokin (2018). Other people (in COCO most of the distant ones) are
     then trained as background; with `mask_people` they are masked as well.
 
     Args:
@@ -75,7 +75,7 @@ class CocoKeypoints(KeypointDataset):
 
 
 class CocoMainPersons(KeypointDataset):
-    """One sample for each *main person*, who comes first in it: the published preparation of Lightweight OpenPose.
+    """One sample for each *main person*, who comes first in it: the preparation of Osokin (2018).
 
     In the order of the file, a main person has at least `min_keypoints` joints and `min_area` square pixels, and the
     distance of their box's centre to that of every earlier main person is at least `apart` times the longer side of

@@ -46,7 +46,7 @@ def supergradients_style(
     p: float = 0.75,
     min_instance_area: float = 64.0,
 ) -> Compose:
-    """Return SuperGradients' augmentation for DEKR by its recipe; its guide has scale (0.75, 1.5) and p 0.5."""
+    """Return the augmentation of SuperGradients' pose recipe; its guide has scale (0.75, 1.5) and p 0.5."""
     moves = Sometimes(p, (RandomRotation(30), RandomScale(*scale), RandomTranslation(0.2)))
     steps = (LongestSide(size), PadTo(size, size, centred=False), RandomFlip(skeleton, 0.5), moves)
     return Compose((Warp(steps, image_pad=127, mask_pad=1), DropSmall(min_instance_area)))

@@ -14,9 +14,9 @@ from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, requir
 class DatasetSettings:
     """One source of images.
 
-    `coco` takes a folder of images and a file of annotations. `coco_main_persons` is the same as prepared for
-    Lightweight OpenPose, with one item for each person who is large and complete enough; `coco_persons` has one item
-    for each person. `mpii` takes the folder of images and train.json or valid.json, with one item for each person.
+    `coco` takes a folder of images and a file of annotations. `coco_main_persons` is the same as
+    prepared by Osokin (2018), with one item for each person who is large and complete enough; `coco_persons` has one
+    item for each person. `mpii` takes the folder of images and train.json or valid.json, with one item for each person.
     `leeds` takes the folder of Leeds Sports Pose Extended as `images`. `synthetic` draws people on the spot.
     """
 
