@@ -1,8 +1,8 @@
 """Reads truncated bag files, and files without an index, from the beginning as far as possible.
 
-`rosbags` needs the index at the end of a file, which is missing after a power failure. The records of an mcap file are read here and not
-by the package mcap: it would be one more dependency for about fifty lines, and the complete part of a truncated,
-compressed chunk is read here as well.
+`rosbags` needs the index at the end of a file, which is missing after a power failure.
+The records of an mcap file are read here and not by the package mcap: it would be one more dependency for about fifty
+lines, and the complete part of a truncated, compressed chunk is read here as well.
 """
 
 import io
