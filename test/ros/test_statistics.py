@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.nodes.dropping import DropReason
 from pose_estimation_ros.ros.nodes.frame_times import FrameTimes
 from pose_estimation_ros.ros.nodes.statistics import WINDOW_S, Statistics
 
@@ -81,7 +82,7 @@ def test_pictures_without_a_stamp_have_no_age(statistics):
 def test_rates_forget_counts_do_not(statistics, clock):
     for _ in range(3):
         statistics.arrived()
-        statistics.dropped('busy')
+        statistics.dropped(DropReason.BUSY)
         statistics.processed(Timings(1, 2, 3), 0.1, 2)
         clock.now += 0.1
     clock.now += WINDOW_S
@@ -93,10 +94,10 @@ def test_rates_forget_counts_do_not(statistics, clock):
 
 
 def test_losses_by_reason(statistics, clock):
-    for reason in ('busy', 'busy', 'broken'):
+    for reason in (DropReason.BUSY, DropReason.BUSY, DropReason.BROKEN):
         statistics.dropped(reason)
     clock.now += WINDOW_S - 1
-    statistics.dropped('stale')
+    statistics.dropped(DropReason.STALE)
     assert statistics.snapshot().lost == {'busy': 2, 'broken': 1, 'stale': 1}
     clock.now += 2
     assert statistics.snapshot().lost == {'stale': 1}
@@ -110,7 +111,7 @@ def test_two_results_at_one_moment_have_no_rate(statistics):
 
 def test_reset(statistics, clock):
     statistics.arrived()
-    statistics.dropped('busy')
+    statistics.dropped(DropReason.BUSY)
     statistics.processed(Timings(1, 2, 3), 0, 5)
     clock.now += 9
     statistics.reset()
@@ -122,7 +123,7 @@ def test_memory_is_bounded(statistics, clock):
     for _ in range(10000):
         clock.now += 0.01
         statistics.arrived()
-        statistics.dropped('busy')
+        statistics.dropped(DropReason.BUSY)
         statistics.processed(Timings(1, 2, 3), 0, 0)
     kept = [len(each) for each in (statistics._arrivals, statistics._results, statistics._losses)]
     assert max(kept) <= WINDOW_S / 0.01 + 1
@@ -134,7 +135,7 @@ def test_threads_lose_no_count():
     def work():
         for _ in range(1000):
             statistics.arrived()
-            statistics.dropped('busy')
+            statistics.dropped(DropReason.BUSY)
             statistics.snapshot()
 
     threads = [threading.Thread(target=work) for _ in range(3)]

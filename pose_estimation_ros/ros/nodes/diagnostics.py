@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.ros.nodes.dropping import LOST
 from pose_estimation_ros.ros.nodes.statistics import Snapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
-DROPS = ('busy', 'stale', 'rate', 'broken', 'unsupported', 'failed')
+DROPS = tuple(reason.value for reason in LOST)
 SILENCE_S = 5.0
 """What counts as silence where `stall_timeout` is off."""
 

@@ -12,32 +12,10 @@ from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.ros.messages.detections import required_detection_type
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.nodes.dropping import DropReason, RateLimit
 from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.statistics import Snapshot, Statistics
 from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
-
-MAX_CREDIT = 2.5
-"""Upper limit of the credit: a frame that comes early may use what a late one left, a burst after a pause may not."""
-
-
-class RateLimit:
-    """Credits a frame every 1/rate seconds, so that the mean rate is exact despite jitter. Not thread-safe."""
-
-    def __init__(self) -> None:
-        self._rate = self._credit = self._last = 0.0
-
-    def allows(self, now: float, rate: float) -> bool:
-        """Whether a frame that came at `now` (seconds of a steady clock) may pass; a rate of 0 lets all pass.
-
-        In any stretch of t seconds at most rate * t + MAX_CREDIT frames pass.
-        """
-        earned = (now - self._last) * rate if rate == self._rate else MAX_CREDIT
-        self._rate, self._last = rate, now
-        self._credit = min(MAX_CREDIT, self._credit + earned)
-        allowed = not rate or self._credit >= 1
-        if allowed:
-            self._credit = max(0.0, self._credit - 1)
-        return allowed
 
 
 def sensor_profile(depth: int) -> QoSProfile:
@@ -128,9 +106,9 @@ class Inputs:
         received = ReceivedMessage(message, time.perf_counter())
         self._statistics.arrived()
         if not self._limit.allows(received.at, self._settings().max_rate):
-            self._statistics.dropped('rate')
+            self._statistics.dropped(DropReason.RATE)
         elif self._post(received):
-            self._statistics.dropped('busy')
+            self._statistics.dropped(DropReason.BUSY)
 
     def _on_incompatible_qos(self, event: Any) -> None:
         self.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)

@@ -17,6 +17,7 @@ from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.ros.messages.image_conversion import BrokenImage, Converter, UnsupportedEncoding
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
+from pose_estimation_ros.ros.nodes.dropping import DropReason, before_processing
 from pose_estimation_ros.ros.nodes.frame_times import FrameTimes, ReceivedMessage
 from pose_estimation_ros.ros.nodes.outputs import Observation, Outputs
 from pose_estimation_ros.ros.nodes.statistics import Statistics
@@ -75,19 +76,21 @@ class FrameProcessor:
         try:
             self._apply(settings)
             self.has_subscribers = self._context.outputs.wanted(settings.annotate)
-            if settings.lazy and not self.has_subscribers:
-                self._context.statistics.dropped('paused')
-            elif self._is_stale(message, settings):
-                self._context.statistics.dropped('stale')
-            else:
+            stamp = seconds(message.header.stamp)
+            reason = before_processing(stamp, self._context.now(), self.has_subscribers, settings)
+            if reason is not DropReason.PAUSED and not stamp and self._is_first('no stamp'):
+                self._context.logger.warning('images have no time stamp: their age is not checked')
+            if reason is None:
                 self._process(received, settings)
+            else:
+                self._context.statistics.dropped(reason)
         except UnsupportedEncoding as error:
-            self._context.statistics.dropped('unsupported')
+            self._context.statistics.dropped(DropReason.UNSUPPORTED)
             self.failure = str(error)
             if self._is_first(self.failure):
                 self._context.logger.error(f'images dropped: {error}')
         except BrokenImage as error:
-            self._context.statistics.dropped('broken')
+            self._context.statistics.dropped(DropReason.BROKEN)
             self.failure = ''  # of what came before
             self._context.logger.warning(f'image dropped: {error}', throttle_duration_sec=BROKEN_LOG_S)
         except Exception as error:  # inference may raise anything, and the node goes on
@@ -149,18 +152,10 @@ class FrameProcessor:
         self._context.learner.reset()
         self._context.outputs.forget_people()
 
-    def _is_stale(self, message: Any, settings: NodeSettings) -> bool:
-        stamp = seconds(message.header.stamp)
-        if not stamp:
-            if self._is_first('no stamp'):
-                self._context.logger.warning('images have no time stamp: their age is not checked')
-            return False
-        return 0 < settings.max_frame_age < self._context.now() - stamp
-
     def _failed(self, error: Exception) -> None:
         if self._context.is_ending():
             return
-        self._context.statistics.dropped('failed')
+        self._context.statistics.dropped(DropReason.FAILED)
         self._failures += 1
         self.failure = f'inference failed: {type(error).__name__}: {error}'
         self._context.logger.error(f'{self.failure} ({self._failures} in a row)')

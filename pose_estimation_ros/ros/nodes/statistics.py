@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pose_estimation_ros.inference.pipeline import Timings
+from pose_estimation_ros.ros.nodes.dropping import DropReason
 from pose_estimation_ros.ros.nodes.frame_times import NODE_TIMES, FrameTimes, NodeTimes
 
 WINDOW_S = 5.0
@@ -24,7 +25,7 @@ class Snapshot:
     input_hz: float
     output_hz: float
     counts: dict[str, int]
-    """received, processed, and drops by reason (busy, stale, rate, broken, unsupported, failed, paused)."""
+    """received, processed, and drops by the value of their DropReason."""
     stages_ms: dict[str, float]
     """Medians of the pipeline's stages, then of the node's own."""
     age_p50: float
@@ -74,11 +75,11 @@ class Statistics:
             self._arrivals.append(self._last_arrival)
             self._forget()
 
-    def dropped(self, reason: str) -> None:
+    def dropped(self, reason: DropReason) -> None:
         """Count a dropped image by its reason."""
         with self._lock:
-            self._counts[reason] += 1
-            self._losses.append((self.clock(), reason))
+            self._counts[reason.value] += 1
+            self._losses.append((self.clock(), reason.value))
             self._forget()
 
     def processed(self, timings: Timings, age: float, people: int, frame_times: FrameTimes | None = None) -> None:

@@ -8,7 +8,7 @@ T = TypeVar('T')
 
 
 class Mailbox(Generic[T]):
-    """Holds one item; another replaces it."""
+    """Holds one item, the newest: another replaces it, which drops it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

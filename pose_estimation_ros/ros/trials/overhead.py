@@ -23,6 +23,7 @@ from tqdm import tqdm
 from pose_estimation_ros.core.errors import PoseEstimationError, SourceError
 from pose_estimation_ros.core.files import write_json
 from pose_estimation_ros.ros.nodes import middleware
+from pose_estimation_ros.ros.nodes.dropping import DropReason
 from pose_estimation_ros.ros.trials.overhead_parts import WARM_UP, Plan
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
@@ -174,7 +175,7 @@ def _row(
         rate=plan.rate,
         sent=len(counted),
         processed=len(rows),
-        dropped=counts.get('busy', 0),
+        dropped=counts.get(DropReason.BUSY.value, 0),
         lost=len(sent) - counts.get('received', 0),
         age_p50_ms=_median(ages),
         age_p95_ms=_percentile(ages, 95),

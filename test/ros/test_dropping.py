@@ -1,10 +1,12 @@
-"""Nothing of ROS is needed: a limit and made-up times."""
+"""The rate limit on synthetic times, and the rules before processing; no ROS needed."""
 
 import random
+from pathlib import Path
 
 import pytest
 
-from pose_estimation_ros.ros.nodes.inputs import MAX_CREDIT, RateLimit
+from pose_estimation_ros.ros.nodes.dropping import LOST, MAX_CREDIT, DropReason, RateLimit, before_processing
+from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 
 def moments(hz, seconds, jitter=0.0, seed=0):
@@ -45,3 +47,29 @@ def test_no_limit_and_changes():
     assert [limit.allows(5.1, 2.0) for _ in range(3)] == [True, True, False]
     assert limit.allows(5.1, 0)
     assert limit.allows(5.2, 2.0)
+
+
+@pytest.mark.parametrize(
+    ('age', 'max_age', 'lazy', 'subscribed', 'reason'),
+    [
+        (0.9, 1.0, False, False, None),
+        (1.1, 1.0, False, False, DropReason.STALE),
+        (-5.0, 1.0, False, False, None),
+        (9.0, 0.0, True, True, None),
+        (0.1, 0.0, True, False, DropReason.PAUSED),
+        (9.0, 1.0, True, False, DropReason.PAUSED),
+        (9.0, 1.0, True, True, DropReason.STALE),
+    ],
+)
+def test_before_processing(age, max_age, lazy, subscribed, reason):
+    settings = NodeSettings(lazy=lazy, max_frame_age=max_age)
+    assert before_processing(100.0, 100.0 + age, subscribed, settings) is reason
+
+
+def test_age_without_a_stamp_is_unknown():
+    assert before_processing(0.0, 1000.0, True, NodeSettings(max_frame_age=1.0)) is None
+
+
+def test_the_documentation_has_every_reason():
+    text = (Path(__file__).parents[2] / 'docs' / 'troubleshooting.md').read_text()
+    assert [reason.value for reason in LOST if f'| `{reason.value}` |' not in text] == []
