@@ -1,6 +1,5 @@
-"""Optimisers and schedules: one step against torch's own, rates in closed form."""
+"""Optimisers: one step against torch's own and in closed form."""
 
-import math
 from typing import get_type_hints
 
 import pytest
@@ -9,7 +8,6 @@ from torch import nn
 
 from pose_estimation_ros.training.module import TaskModule
 from pose_estimation_ros.training.optimizers import OPTIMIZERS
-from pose_estimation_ros.training.schedules import SCHEDULES
 from pose_estimation_ros.training.settings import OptimizerSettings, ScheduleSettings
 from pose_estimation_ros.training.task import Task
 
@@ -87,26 +85,5 @@ def test_the_first_steps_of_adam_and_adamw_in_closed_form():
         torch.testing.assert_close(task.network.weight.detach(), weight * shrunk - 0.1 * gradient.sign())
 
 
-def rates(settings, steps):
-    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
-    scheduler, interval = SCHEDULES[settings.kind](optimizer, settings, steps)
-    assert interval == ('epoch' if settings.kind == 'multistep' else 'step')
-    found = []
-    for _ in range(steps):
-        found.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        scheduler.step()
-    return found
-
-
-def test_schedules_in_closed_form():
-    assert rates(ScheduleSettings(milestones=(2, 3), gamma=0.5), 5) == pytest.approx([1, 1, 0.5, 0.25, 0.25])
-    assert rates(ScheduleSettings('constant', warmup_steps=4), 6) == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
-    half = [0.1 + 0.9 * (1 + math.cos(math.pi * done / 4)) / 2 for done in range(4)]
-    cosine = ScheduleSettings('cosine', warmup_steps=2, final_factor=0.1)
-    assert rates(cosine, 6) == pytest.approx([0.5, 1, *half])
-
-
 def test_every_kind_that_settings_allow_has_its_function():
-    for settings, table in ((OptimizerSettings, OPTIMIZERS), (ScheduleSettings, SCHEDULES)):
-        assert get_type_hints(settings)['kind'].__args__ == tuple(table)
+    assert get_type_hints(OptimizerSettings)['kind'].__args__ == tuple(OPTIMIZERS)
