@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import DatasetError, OutputError, PoseEstimationError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.core.image import read_image
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.datasets.layout import find_images
 from pose_estimation_ros.evaluation.dataset import Dataset
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
@@ -215,12 +215,12 @@ KINDS: dict[str, Callable[[Photographs, int], Iterator[LargeFrame]]] = {
 
 def make(kind: str, photographs: Photographs, folder: Path, count: int) -> None:
     """Write one dataset; its annotations come last, so that what has them is whole."""
-    pictures = make_folder(folder / IMAGES)
+    images_folder = make_folder(folder / IMAGES)
 
     def write(name: str, image: ByteArray) -> None:
-        with written_whole(pictures / name) as temporary:
+        with atomic_write(images_folder / name) as temporary:
             if not cv2.imwrite(str(temporary), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
-                raise OutputError(f'cannot write {pictures / name}')
+                raise OutputError(f'cannot write {images_folder / name}')
 
     frames = tqdm(KINDS[kind](photographs, count), desc=kind, unit='frame', leave=False)
     truth = as_coco(((f'{number:06d}.jpg', frame) for number, frame in enumerate(frames, start=1)), write)

@@ -58,7 +58,7 @@ class EfficientNetLite(nn.Module):
 def from_published(state_dict: Mapping[str, Tensor], prefix: str = '') -> dict[str, Tensor]:
     """Return a published classifier's tensors under this backbone's names, those of the last stages left out.
 
-    The classifier takes RGB pictures as (x - 127) / 128, this network BGR ones as (x - 128) / 256: its first
+    The classifier takes RGB images as (x - 127) / 128, this network BGR ones as (x - 128) / 256: its first
     convolution and the mean of the batch norm after it are converted.
     """
     renamed = {prefix + own: value for name, value in state_dict.items() if (own := _own_name(name))}

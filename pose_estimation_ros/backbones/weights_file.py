@@ -1,4 +1,4 @@
-"""Reading weights files of others: whatever is in them, the answer is named tensors or one WeightsError."""
+"""Reads third-party weights files: any input yields tensors by name or a WeightsError."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ from pose_estimation_ros.core.errors import WeightsError
 StateDict = dict[str, Tensor]
 
 PREFIXES = ('module.', '_orig_mod.', 'net.')
-"""What DataParallel, torch.compile and wrappers of training put before every name."""
+"""Prefixes that DataParallel, torch.compile and training wrappers add to every name."""
 
 MAX_UNPACKED_BYTES = 4 << 30
 MAX_UNPACKED_RATIO = 1000
@@ -35,9 +35,9 @@ _log = logging.getLogger(__name__)
 
 
 def read_state_dict(path: str | Path, trust: bool = False) -> StateDict:
-    """Return the named tensors of a checkpoint: of its `state_dict`, or of the file itself, without known prefixes.
+    """Return a checkpoint's tensors by name, from its `state_dict` or the top level, without known prefixes.
 
-    `trust` lets the file build any Python object, which can run any code. Raises WeightsError.
+    `trust` lets the file create any Python object, which can run arbitrary code. Raises WeightsError.
     """
     path = Path(path)
     _check_file(path)
@@ -58,7 +58,7 @@ def _check_file(path: Path) -> None:
 
 
 def _start(path: Path) -> bytes:
-    """Return the first bytes of a file that can be read."""
+    """Return the first bytes of a file; raises WeightsError if it cannot be read."""
     try:
         if path.is_dir():
             raise WeightsError(f'{path} is a folder, expected a weights file; name the .pth file inside it')
@@ -71,14 +71,14 @@ def _start(path: Path) -> bytes:
 
 
 def _check_archive(path: Path) -> None:
-    """Look into a zip archive before torch does, which neither limits its size nor compares its checksums."""
+    """Check the size and checksums of a zip archive, since torch checks neither."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_size(archive, path)
             damaged = archive.testzip()
     except WeightsError:
         raise
-    except Exception as error:  # a broken archive may fail in any of its readers
+    except Exception as error:  # a broken archive may raise anything
         raise WeightsError(f'{path} is cut off or damaged ({path.stat().st_size} bytes); {FETCH_AGAIN}') from error
     if damaged is not None:
         raise WeightsError(f'{path} is damaged: {damaged} does not match its checksum; {FETCH_AGAIN}')
@@ -96,7 +96,7 @@ def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
 
 def _load(path: Path, trust: bool) -> Any:
     if trust:
-        _log.warning('%s may run any code while it is read, because it is trusted', path)
+        _log.warning('%s is trusted and may run arbitrary code while it is read', path)
     try:
         return torch.load(path, map_location='cpu', weights_only=not trust)
     except Exception as error:  # unpickling foreign bytes may raise anything
@@ -104,12 +104,12 @@ def _load(path: Path, trust: bool) -> Any:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    """Tell files that hold more than tensors from broken and foreign ones; torch's text is all there is to go by."""
+    """Return why torch.load failed (other Python objects, damage, another format), judged by its message."""
     unsafe = re.search(r'GLOBAL (\S+)', str(error))
     if unsafe:
         return (
             f'{path} holds the Python object {unsafe[1]}, expected tensors only; if you trust where the file comes'
-            ' from, read it with trust=True (--trust-weights), which lets it run any code'
+            ' from, read it with trust=True (--trust-weights), which lets it run arbitrary code'
         )
     if isinstance(error, ImportError | AttributeError):
         return f'{path} needs Python code that is not installed here ({error}); ask for its state_dict alone'
@@ -142,7 +142,7 @@ def _described(value: object) -> str:
 
 
 def _without_prefixes(tensors: StateDict) -> StateDict:
-    """Take a prefix away as long as every name has it."""
+    """Remove known prefixes that every name has, repeatedly."""
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in tensors):
             return _without_prefixes({name.removeprefix(prefix): value for name, value in tensors.items()})
@@ -162,7 +162,7 @@ def _check_values(tensors: StateDict, path: Path) -> None:
 
 
 def _is_stored_whole(tensor: Tensor) -> bool:
-    """Whether every element lies in the file: not sparse, quantised, without data, or one value spread over many."""
+    """Whether the file stores every element: not sparse, quantised, on the meta device, or expanded."""
     if tensor.layout is not torch.strided or tensor.dtype not in _PLAIN_TYPES or tensor.device.type != 'cpu':
         return False
     return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()

@@ -1,4 +1,4 @@
-"""Whether the tensors of a file are those of a network, and saying which are not."""
+"""Compares the tensors of a weights file with those of a network and lists mismatches."""
 
 from collections.abc import Mapping
 
@@ -10,23 +10,23 @@ COUNTER = '.num_batches_tracked'
 """Files from before torch 0.4.1 lack these; nothing depends on them."""
 
 
-def missing_counters(wanted: Tensors, given: Tensors) -> set[str]:
-    """Return the batch counters that a file lacks."""
+def missing_batch_counters(wanted: Tensors, given: Tensors) -> set[str]:
+    """Return the BatchNorm counters missing from a file."""
     return {name for name in wanted.keys() - given.keys() if name.endswith(COUNTER)}
 
 
-def misfits(wanted: Tensors, given: Tensors) -> list[str]:
-    """Say of every tensor that does not fit in what way, in the network's order."""
-    missing = wanted.keys() - given.keys() - missing_counters(wanted, given)
+def find_mismatches(wanted: Tensors, given: Tensors) -> list[str]:
+    """Describe every missing, unexpected or mismatched tensor, in the network's order."""
+    missing = wanted.keys() - given.keys() - missing_batch_counters(wanted, given)
     found = [f'{name} (missing)' for name in wanted if name in missing]
     found += [_difference(name, wanted[name], given[name]) for name in given if name in wanted]
     found += [f'{name} (unexpected)' for name in given if name not in wanted]
-    return [misfit for misfit in found if misfit]
+    return [mismatch for mismatch in found if mismatch]
 
 
-def listed(misfits: list[str], total: int, kind: str = 'tensors') -> str:
-    """Return how many tensors do not fit, and the first of them."""
-    return f'{len(misfits)} of {total} {kind} do not fit: first {", ".join(misfits[:3])}'
+def summary_of(mismatches: list[str], total: int, kind: str = 'tensors') -> str:
+    """Return the number of mismatches and the first three."""
+    return f'{len(mismatches)} of {total} {kind} do not fit: first {", ".join(mismatches[:3])}'
 
 
 def _difference(name: str, wanted: Tensor, given: Tensor) -> str:

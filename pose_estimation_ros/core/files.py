@@ -42,7 +42,7 @@ def made_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` to write to, and rename it to `path` if the block succeeds.
 
     An error or interrupt leaves no file. If `path` is a link its target is replaced; pipes and devices (/dev/stdout)
@@ -95,7 +95,7 @@ def _rename(temporary: Path, path: Path) -> None:
 
 def write_json(path: Path, value: object, indent: int | None = None) -> None:
     """Write `value` as JSON atomically."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + '\n')
 
 

@@ -23,10 +23,10 @@ def keypoint_similarity(first: FloatArray, second: FloatArray, areas: FloatArray
 
     """
     apart = first[:, None, :, :2].astype(float) - second[None, :, :, :2]  # (N, M, K, 2)
-    return falloff(np.square(apart).sum(axis=-1), areas, sigmas)
+    return gaussian_similarity(np.square(apart).sum(axis=-1), areas, sigmas)
 
 
-def falloff(squared: FloatArray, areas: FloatArray, sigmas: FloatArray) -> FloatArray:
+def gaussian_similarity(squared: FloatArray, areas: FloatArray, sigmas: FloatArray) -> FloatArray:
     """Return the similarity of keypoints at squared distances (..., K); areas (...) broadcast."""
     variances = np.square(2 * np.asarray(sigmas, dtype=float))
     scales = np.asarray(areas, dtype=float)[..., None] + np.spacing(1)
@@ -62,7 +62,7 @@ def oks(
     if boxes is not None and (count == 0).any():
         bare = count == 0
         outside = _distance_outside(predicted[..., :2], boxes[bare])
-        similarity[:, bare] = np.nan_to_num(falloff(outside, areas[bare], sigmas)).mean(axis=2)
+        similarity[:, bare] = np.nan_to_num(gaussian_similarity(outside, areas[bare], sigmas)).mean(axis=2)
     return similarity
 
 

@@ -124,7 +124,7 @@ def _mono16(message: RawImage) -> ByteArray:
 
 
 def _yuv422(code: int) -> Reader:
-    """Make a reader of rows in which every two pixels share their colour in four bytes."""
+    """Return a reader of YUV 4:2:2: four bytes per two pixels, which share their chroma."""
 
     def read(message: RawImage) -> ByteArray:
         even = message.width + message.width % 2
@@ -136,7 +136,7 @@ def _yuv422(code: int) -> Reader:
 
 
 def _nv12(message: RawImage) -> ByteArray:
-    """Read a plane of brightness and, below it, one of colours for every two by two pixels."""
+    """Read NV12: a luma plane, then a chroma plane of half the height and width."""
     width, height, step = message.width, message.height, message.step
     columns, rows = (width + 1) // 2, (height + 1) // 2
     check_size(message, columns * 2, height + rows)
@@ -149,13 +149,13 @@ def _nv12(message: RawImage) -> ByteArray:
 
 
 def _bayer(code: int) -> Reader:
-    """Make a reader of one colour a pixel."""
+    """Return a reader of Bayer mosaics (one colour per pixel)."""
 
     def read(message: RawImage) -> ByteArray:
         mosaic = pixels(message, BYTE)
         if min(mosaic.shape) > 2:
             return _converted(mosaic, code)
-        larger = cv2.copyMakeBorder(mosaic, 2, 2, 2, 2, cv2.BORDER_REFLECT_101)  # OpenCV makes black of tiny ones
+        larger = cv2.copyMakeBorder(mosaic, 2, 2, 2, 2, cv2.BORDER_REFLECT_101)  # OpenCV returns black for tiny mosaics
         return _converted(larger, code)[2:-2, 2:-2]
 
     return read
@@ -170,7 +170,7 @@ def _title(message: RawImage) -> str:
 
 
 def _is_supported(name: str, content: bytes) -> bool:
-    """Whether it is, or claims to be, a JPEG or PNG; drivers spell the format in many ways, some not at all."""
+    """Whether it is or claims to be a JPEG or PNG; drivers write the format in many ways or leave it empty."""
     claimed = any(word in name.lower() for word in ('jpeg', 'jpg', 'png')) and 'compresseddepth' not in name.lower()
     return claimed or not content or content.startswith((b'\xff\xd8', b'\x89PNG'))
 
@@ -189,11 +189,11 @@ READERS: dict[str, Reader] = {
     'yuv422_yuy2': _yuv422(cv2.COLOR_YUV2BGR_YUY2),
     'yuyv': _yuv422(cv2.COLOR_YUV2BGR_YUY2),
     'nv12': _nv12,
-    # ROS names a mosaic after its first rows, these constants of OpenCV after the middle of its second and third.
+    # ROS names a mosaic by its top-left 2x2 pixels, OpenCV by the second and third pixel of the second row.
     'bayer_rggb8': _bayer(cv2.COLOR_BayerBG2BGR),
     'bayer_bggr8': _bayer(cv2.COLOR_BayerRG2BGR),
     'bayer_gbrg8': _bayer(cv2.COLOR_BayerGR2BGR),
     'bayer_grbg8': _bayer(cv2.COLOR_BayerGB2BGR),
 }
 ENCODINGS = tuple(READERS)
-"""Encodings of sensor_msgs/Image that are read; uyvy and yuyv are newer names of yuv422 and yuv422_yuy2."""
+"""Supported encodings of sensor_msgs/Image; uyvy and yuyv are the newer names of yuv422 and yuv422_yuy2."""

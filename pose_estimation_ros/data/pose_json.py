@@ -11,7 +11,7 @@ import numpy as np
 
 from pose_estimation_ros.core.boxes import Boxes, with_margin
 from pose_estimation_ros.core.errors import DatasetError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 
@@ -52,7 +52,7 @@ class PoseJsonWriter:
             yield self._stream
             print('\n]}', file=self._stream, flush=True)
             return
-        with written_whole(self._path) as temporary, temporary.open('w') as file:
+        with atomic_write(self._path) as temporary, temporary.open('w') as file:
             yield file
             file.write('\n]}\n')
 

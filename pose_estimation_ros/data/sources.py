@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import ImageError, SourceError
 from pose_estimation_ros.core.image import read_image
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.video import APPROXIMATE, Capture
 
 LOG = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import OutputError, SettingsError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.image import as_bgr
 
@@ -147,7 +147,7 @@ class VideoWriter:
     def _begin(self, image: ByteArray) -> cv2.VideoWriter:
         height, width = image.shape[:2]
         self._size = (width + width % 2, height + height % 2)
-        file = written_whole(self.path)
+        file = atomic_write(self.path)
         self._temporary = file.__enter__()
         self._file = file
         for codec in CODECS:
@@ -172,7 +172,7 @@ class VideoWriter:
 
 
 class _GivenUpError(Exception):
-    """Makes `written_whole` remove the file."""
+    """Makes `atomic_write` remove the file."""
 
 
 def is_utf8(name: str) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.detections import check_detections
 from pose_estimation_ros.evaluation.ground_truth import indexed
 

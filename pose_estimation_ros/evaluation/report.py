@@ -14,12 +14,12 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.image import read_image
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
 from pose_estimation_ros.evaluation.matching import NOBODY, ImageMatch, joint_scores
 from pose_estimation_ros.evaluation.report_plots import joints_plot, precision_recall_plot
@@ -60,11 +60,11 @@ THUMBNAIL = 380
 
 QUALITY = 78
 MEANINGS = {
-    'AP': ('everybody', 'mean over OKS 0.50 to 0.95'),
-    'AP50': ('everybody', 'OKS 0.50'),
-    'AP75': ('everybody', 'OKS 0.75'),
+    'AP': ('all', 'mean over OKS 0.50 to 0.95'),
+    'AP50': ('all', 'OKS 0.50'),
+    'AP75': ('all', 'OKS 0.75'),
     'APm': ('32² to 96² pixels', 'mean over OKS 0.50 to 0.95'),
-    'APl': ('larger people', 'mean over OKS 0.50 to 0.95'),
+    'APl': ('over 96² pixels', 'mean over OKS 0.50 to 0.95'),
 }
 """Rows of the score: people, and OKS thresholds."""
 
@@ -86,7 +86,7 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write the page atomically."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page(report), encoding='utf-8')
 
 
@@ -100,7 +100,7 @@ def page(report: Report) -> str:
     sections = [
         ('Score', _score_table(report.score)),
         ('Precision and recall', precision_recall_plot(report.curves)),
-        ('Joints of the people found', joints_plot(joint_scores(report.matches))),
+        ('Keypoints of the people found', joints_plot(joint_scores(report.matches))),
         ('Worst images', _worst(report)),
         ('Time', _timing_table(report.timings)),
         ('Settings', _table([(name, _shown(value)) for name, value in report.settings.items()])),
@@ -127,13 +127,13 @@ def _score_table(score: CocoScore) -> str:
 
 
 def _number(value: float) -> str:
-    return 'nobody' if math.isnan(value) else f'{value:.3f}'
+    return 'n/a' if math.isnan(value) else f'{value:.3f}'
 
 
 def _timing_table(timings: Mapping[str, tuple[float, float]]) -> str:
     if not timings:
         return ''
-    head = '<tr><th>milliseconds an image</th><th class="number">median</th><th class="number">p95</th></tr>'
+    head = '<tr><th>ms per image</th><th class="number">median</th><th class="number">p95</th></tr>'
     rows = [
         f'<tr><th scope="row">{name}</th><td class="number">{median:.2f}</td><td class="number">{p95:.2f}</td></tr>'
         for name, (median, p95) in timings.items()

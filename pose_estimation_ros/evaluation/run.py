@@ -57,7 +57,7 @@ class Run:
 
     def timing_table(self) -> str:
         """Return medians and 95th percentiles of every stage as text."""
-        lines = [f' {"milliseconds an image":<22}{"median":>9}{"p95":>9}']
+        lines = [f' {"ms per image":<22}{"median":>9}{"p95":>9}']
         for name, (median, p95) in self.timing_summary().items():
             lines.append(f' {name:<22}{median:9.2f}{p95:9.2f}')
         return '\n'.join(lines)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DatasetError, OutputError
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 
 CHUNK = 1 << 20
 ENCRYPTED = 1

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.files import make_folder
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened, output_errors
 from pose_estimation_ros.fetching.download import fetch
 from pose_estimation_ros.fetching.preparation import (

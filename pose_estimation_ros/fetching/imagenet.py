@@ -11,8 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
-from pose_estimation_ros.core.files import written_whole
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.files import atomic_write
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened
 from pose_estimation_ros.fetching.preparation import (
     PreparationOptions,
@@ -113,7 +113,7 @@ def _make_from(
             for tree in missing:
                 if not tree.is_ready():
                     tree.make(archive, items[tree.name], lambda folder: None, options.progress)
-            with written_whole(output / LABELS) as temporary:
+            with atomic_write(output / LABELS) as temporary:
                 temporary.write_text(labels)
     return ()
 

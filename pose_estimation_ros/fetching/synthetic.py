@@ -9,8 +9,8 @@ import cv2
 from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.datasets.synthetic_people import seed_of
 from pose_estimation_ros.fetching.preparation import MADE, THERE, PreparationOptions, PreparationResult, PreparedPart
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
@@ -64,7 +64,7 @@ def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[
     for number in tqdm(range(count), desc='synthetic people', unit='image', disable=not progress):
         frame = generate_image(seed_of(seed, number), scene)
         name = f'{number:012d}.jpg'
-        with written_whole(folder / name) as temporary:
+        with atomic_write(folder / name) as temporary:
             temporary.write_bytes(cv2.imencode('.jpg', frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
         images.append({'id': number, 'file_name': name, 'width': scene.width, 'height': scene.height})
         annotations += frame.to_coco(number, len(annotations) + 1)

@@ -1,4 +1,4 @@
-"""Running a pose model: what the node and most commands need of a learner."""
+"""Running a pose model: the part of a learner that the node and most commands use."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +27,12 @@ class PoseEstimator:
     """A pose model that can be loaded, run, made faster and saved, composed of a store, a runner and a tracker."""
 
     takes_boxes: ClassVar[bool] = False
-    """Whether it looks at people in boxes (top-down) rather than at whole images."""
+    """Whether it takes person boxes (top-down) instead of whole images."""
     explicit: frozenset[str] = frozenset()
     """Names of the constructor's arguments that the caller passed."""
 
     def __init__(self, arguments: Mapping[str, Any], model: ModelStore, kind: PipelineKind[Any]) -> None:
-        """Compose an estimator of constructor arguments by name, a model without weights and a kind of pipeline."""
+        """Create an estimator from the learner's constructor arguments, an empty model store and a pipeline kind."""
         self.temp_path = Path(arguments.get('temp_path', 'temp'))
         self.backend_settings = backend_settings(arguments)
         self.tracker: Tracker = arguments.get('tracker') or Tracker()
@@ -41,17 +41,17 @@ class PoseEstimator:
 
     @property
     def method(self) -> Method:
-        """The published system, in the skeleton of the model that is loaded."""
+        """The published system, with the skeleton of the loaded model."""
         return self._model.method
 
     @property
     def network(self) -> Any:
-        """The torch module; raises WeightsError where there is none."""
+        """The torch module; raises WeightsError if there is none."""
         return self._model.network
 
     @property
     def options(self) -> Any:
-        """The network's options, None where a model file does not declare them."""
+        """The network's options, None if the model file does not declare them."""
         return self._model.options
 
     def infer(
@@ -68,11 +68,11 @@ class PoseEstimator:
 
         Args:
             img: An Image, an (H, W, 3) BGR array or the path of an image.
-            upsample_ratio: How much finer than the network's maps keypoints are placed; None for the decoder's setting.
-            track: Treat images as a video: ids last from image to image; `reset()` forgets them.
+            upsample_ratio: Keypoint positions per map cell in each direction; None for the decoder's setting.
+            track: Treat successive images as a video with persistent ids; `reset()` starts a new one.
             smooth: Smooth keypoints over time; only with `track`.
-            stamp: When the image was taken, in seconds; None takes this machine's clock.
-            boxes: Where people are, for learners that take boxes; None lets their detector look.
+            stamp: Time at which the image was taken, in seconds; None for this machine's clock.
+            boxes: Person boxes, for learners that take them; None runs their detector.
 
         """
         image = to_bgr(img)
@@ -94,9 +94,9 @@ class PoseEstimator:
         *,
         stamp: float | None = None,
     ) -> Result:
-        """Return the same for the next image of a video; the caller then updates `tracker` with the people.
+        """Return the people in the next image of a video; the caller then updates `tracker` with them.
 
-        Learners that can look where people were, or need to know when the image was taken (`stamp`), do.
+        Learners may search around the people of earlier images; some use `stamp`, the time of the image in seconds.
         """
         return self.infer_timed(img, upsample_ratio, boxes)
 
@@ -106,7 +106,7 @@ class PoseEstimator:
         upsample_ratio: int | None = None,
         boxes: Sequence[Boxes | None] | None = None,
     ) -> list[Result]:
-        """Return the people in several unrelated images, which share forward passes where they can."""
+        """Return the people in several unrelated images, sharing forward passes if possible."""
         self._refuse_boxes(boxes)
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images])
 
@@ -115,43 +115,43 @@ class PoseEstimator:
             raise SettingsError(f'{type(self).__name__} takes no boxes: it finds people in whole images')
 
     def pipeline(self, upsample_ratio: int | None = None) -> ModelPipeline:
-        """Return what turns images into poses; the first call opens the backend."""
+        """Return the pipeline from image to poses; the first call opens the backend."""
         pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio)
         return pipeline
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> ModelPipeline:
-        """Return what evaluations run: the same, unless a system is scored by more keypoints than `infer` returns."""
+        """Return the pipeline for evaluation, with the method's scoring settings (it may return more keypoints)."""
         pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio, self.method.scoring)
         return pipeline
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
-        """Change while running what needs no new model: the input height, and settings of the decoder by name."""
+        """Change the input height and decoder settings of the running pipeline, without reloading the model."""
         self._runner.tune(base_height, **settings)
 
     def reset(self) -> None:
-        """Forget the people of earlier images: ids start at 0 again, smoothing afresh."""
+        """Forget the people of earlier images: ids restart at 0, smoothing starts over."""
         self.tracker.reset()
 
     def init_model(self) -> None:
-        """Build the network of this learner's options with random weights, for training."""
+        """Build a network with this learner's options and random weights, for training."""
         self._model.build()
         self.reset()
 
     def count_parameters(self) -> int:
-        """Return the number of trainable values of the network."""
+        """Return the number of trainable parameters."""
         return sum(each.numel() for each in self.network.parameters() if each.requires_grad)
 
     def load(self, path: str | Path | None = None, verbose: bool = False, *, trust: bool = False) -> None:
         """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
 
         Args:
-            path: The folder or file; None for the model that comes with the package.
+            path: The folder or file; None for the model included in the package.
             verbose: Print what was loaded.
-            trust: Let a .pth file that needs it build any Python object. It can run arbitrary code: use it only for
+            trust: Let a .pth file create any Python object, if it needs to. It can run arbitrary code: use it only for
                 files you trust.
 
         Raises:
-            WeightsError: It cannot be read or does not fit, or none of this system comes with the package.
+            WeightsError: The model cannot be read or does not fit, or the package includes none for this system.
 
         """
         in_torch = self.backend_settings.backend == 'torch'
@@ -162,7 +162,7 @@ class PoseEstimator:
             print(text)
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
-        """Write the model and its description to the folder `path`, as path's last part .pth, .onnx or .xml."""
+        """Write the model and its description to the folder `path`; files are named after it (.pth, .onnx or .xml)."""
         written = self._model.save(Path(path))
         if verbose:
             print(f'saved {written}')
@@ -170,22 +170,22 @@ class PoseEstimator:
     def optimize(
         self, do_constant_folding: bool = False, *, precision: Exported = 'fp32', calibration: Iterable[ImageLike] = ()
     ) -> None:
-        """Turn the model into ONNX of any batch, height and width; `infer` and `save` then use that.
+        """Convert the model to ONNX with dynamic batch, height and width; `infer` and `save` then use it.
 
-        Crops keep their height and width.
+        Top-down models keep their crop's height and width.
 
         Args:
-            do_constant_folding: Calculate at export what depends on constants alone.
+            do_constant_folding: Fold constant expressions at export.
             precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
-            calibration: For int8, some dozens of typical images, of one person each for learners that take boxes.
+            calibration: For int8, a few dozen typical images; of one person each for learners that take boxes.
 
         Raises:
-            BackendError: A package is missing, or the model has no form that can be exported.
+            BackendError: A package is missing, or the model cannot be exported to ONNX.
 
         """
         inputs = calibration_inputs(calibration, self._runner.pipeline)
         self._model.export(self.temp_path, precision, inputs, do_constant_folding)
 
     def optimized_content(self) -> bytes:
-        """Return the ONNX model that `optimize` made; raises BackendError where it has not run."""
+        """Return the ONNX model that `optimize` made; raises BackendError if it has not run."""
         return self._model.exported_content()

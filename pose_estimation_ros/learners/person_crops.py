@@ -1,4 +1,4 @@
-"""Top-down estimation by a learner: pipelines that crop the people of an image, and the detector that finds them."""
+"""Top-down estimation: pipelines that crop the people in an image, and the detector that finds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,27 +15,27 @@ from pose_estimation_ros.learners.runner import Configure
 from pose_estimation_ros.methods.method import Decoder, Method
 from pose_estimation_ros.models.store import ModelStore
 
-NO_DETECTOR = 'no detector is given: pictures without boxes are taken for one person each'
+NO_DETECTOR = 'no detector given: every image without boxes is treated as one person'
 CROP_SETTINGS = {field.name for field in fields(TopDownSettings)} - {'flip'}
 
 
 @dataclass(frozen=True, eq=False)
 class PersonCrops:
-    """The network sees one person's crop (top-down); the settings are TopDownSettings' and those of its decoder."""
+    """A network that takes one person's crop (top-down), with the fields of TopDownSettings and decoder settings."""
 
     decode: str
     """Name of the decoder."""
     detector: PersonDetector | None
     flip: bool = False
-    """Average the maps of each crop and of its mirror image."""
+    """Average the maps of each crop and its mirror image."""
 
     def check(self, method: Method, settings: Mapping[str, Any]) -> None:
-        """Raise SettingsError for settings that neither crops nor the decoder have."""
+        """Raise SettingsError for a setting that neither TopDownSettings nor the decoder has."""
         TopDownSettings(**_of_crops(settings))
         self._decoder(method, settings)
 
     def open(self, backend: Backend, model: ModelStore) -> Configure[TopDown]:
-        """Return what makes top-down pipelines."""
+        """Return a function from settings to a top-down pipeline."""
         method, detector = model.method, self.detector or WholeImage(NO_DETECTOR)
         pipeline = TopDown(backend, method, self._decoder(method, {}), person_network(model), detector)
         pipeline = pipeline.with_settings(flip=self.flip)
@@ -54,7 +54,7 @@ def _of_crops(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def person_network(model: ModelStore) -> PersonNetwork:
-    """Return how a learner's model wants its crops; what a file does not declare is as the constructor has it."""
+    """Return the crop format of a learner's model; options the file does not declare come from the constructor."""
     options = model.options or model.arguments.options
     return PersonNetwork(model.loaded.preprocessing, options.input_hw, options.label_corner)
 
@@ -62,7 +62,7 @@ def person_network(model: ModelStore) -> PersonNetwork:
 def open_detector(
     detector: 'PersonDetector | str | Path | None', backend: BackendSettings, settings: Mapping[str, Any]
 ) -> PersonDetector | None:
-    """Return a detector as it is, or open the ONNX file that is named, with its settings; None for none."""
+    """Return the detector, or open it from an ONNX file with `settings`; None stays None."""
     is_file = isinstance(detector, str | Path) and str(detector) != 'whole_image'
     if settings and not is_file:
         raise SettingsError(f'detector_settings are for an ONNX file, got {detector!r} as detector; leave them out')

@@ -48,7 +48,7 @@ class HalfPrecision:
 
 
 @dataclass(frozen=True)
-class Offer:
+class SharedSetting:
     """One setting over all systems that have it; they may differ in its default and its choices."""
 
     group: str
@@ -88,7 +88,7 @@ def kinds_of(system: System) -> tuple[Any, ...]:
 
 
 @cache
-def offers() -> dict[str, Offer]:
+def shared_settings() -> dict[str, SharedSetting]:
     """Return all settings of all systems, by the learners' names for them.
 
     Raises:
@@ -103,7 +103,7 @@ def offers() -> dict[str, Offer]:
     for name, (_, settings) in found.items():
         if len({(each.text, each.option_name, each.parameter_name, each.live) for each in settings.values()}) > 1:
             raise ValueError(f'{name} has different texts or names in {", ".join(settings)}; give it one')
-    return {name: Offer(group, settings) for name, (group, settings) in found.items()}
+    return {name: SharedSetting(group, settings) for name, (group, settings) in found.items()}
 
 
 def _settings_of_system(system: System) -> Iterable[tuple[str, Setting]]:
@@ -150,14 +150,16 @@ def learner_arguments(
 
 def check_given(system: str, given: Mapping[str, Any], named: Named) -> None:
     """Raise SettingsError where settings are not for a system, have wrong values or contradict each other."""
-    foreign = [named(each.first) for name, each in offers().items() if name in given and system not in each.settings]
+    foreign = [
+        named(each.first) for name, each in shared_settings().items() if name in given and system not in each.settings
+    ]
     if foreign:
         raise SettingsError(f'{system} has no {", ".join(foreign)}; leave it out, or choose another method')
     for name, value in given.items():
-        own = offers()[name].settings[system]
+        own = shared_settings()[name].settings[system]
         own.checked(value, named(own))
         if own.requires:
-            needed = offers()[own.requires].settings[system]
+            needed = shared_settings()[own.requires].settings[system]
             if own.requires not in given and own.requires_value is None:
                 raise SettingsError(f'{named(own)} has no effect without {named(needed)}; leave it out, or give both')
             if given.get(own.requires, needed.default) != own.requires_value and own.requires_value is not None:
@@ -171,7 +173,7 @@ def _undeclared(system: str, weights: Path | None) -> dict[str, Any]:
     """Return what holds for a checkpoint that declares nothing of its network."""
     values = {
         name: each.settings[system].undeclared
-        for name, each in offers().items()
+        for name, each in shared_settings().items()
         if system in each.settings and each.settings[system].undeclared is not None
     }
     try:

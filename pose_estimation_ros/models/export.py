@@ -7,7 +7,7 @@ from typing import Any
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.inference.backends.backend import Model
 from pose_estimation_ros.inference.backends.onnx_export import export_onnx
@@ -18,7 +18,7 @@ from pose_estimation_ros.models.quantization import to_half, to_int8
 PRECISIONS = ('fp32', 'fp16', 'int8')
 
 TEMPORARY_NAME = 'onnx_model_temp.onnx'
-"""Where OpenDR's learner leaves its optimised model, in its temp_path."""
+"""File in temp_path to which OpenDR's learner writes its optimised model."""
 
 
 def export_model(
@@ -29,31 +29,33 @@ def export_model(
     calibration: Iterable[FloatArray] | None,
     fold_constants: bool,
 ) -> bytes:
-    """Return a model as ONNX, with its metadata, and leave a copy in `folder`.
+    """Return a model as ONNX with metadata, and write a copy to `folder`.
 
     Raises:
-        SettingsError: There is no such precision, or int8 lacks its calibration images.
-        BackendError: The model has no form that can be exported.
+        SettingsError: The precision is unknown, or int8 has no calibration images.
+        BackendError: The model cannot be exported to ONNX.
 
     """
     if precision not in PRECISIONS:
         raise SettingsError(f'precision must be fp32, fp16 or int8, got {precision!r}')
     if precision == 'int8' and calibration is None:
-        raise SettingsError('int8 needs calibration pictures: some dozens that look like what it will see')
+        raise SettingsError('int8 needs calibration images: a few dozen, typical of the deployment')
     content = _as_onnx(model, fold_constants)
     before = precision_of(content)
     if before not in ('fp32', precision):
-        raise SettingsError(f'{model.label} is {before} already, it cannot become {precision}; start from fp32')
+        raise SettingsError(
+            f'{model.label} is already {before} and cannot be converted to {precision}; start from fp32'
+        )
     if before != precision:
         content = to_half(content) if precision == 'fp16' else to_int8(content, calibration or ())
     content = with_metadata(content, metadata, precision)
-    with written_whole(folder / TEMPORARY_NAME) as temporary:
+    with atomic_write(folder / TEMPORARY_NAME) as temporary:
         temporary.write_bytes(content)
     return content
 
 
-def checkpoint(network: Any) -> bytes:
-    """Return a network in the published container."""
+def checkpoint_bytes(network: Any) -> bytes:
+    """Return a checkpoint file of a network, in the published format."""
     import torch
 
     buffer = io.BytesIO()
@@ -62,11 +64,11 @@ def checkpoint(network: Any) -> bytes:
 
 
 def calibration_inputs(
-    pictures: Iterable[ImageLike], pipeline: Callable[[], ModelPipeline]
+    images: Iterable[ImageLike], pipeline: Callable[[], ModelPipeline]
 ) -> Iterator[FloatArray] | None:
-    """Return pictures as the network takes them, one by one as they are asked for; None where there are none."""
-    images = [to_bgr(each) for each in pictures]
-    return (pipeline().prepare(each) for each in images) if images else None
+    """Return an iterator of network inputs, prepared lazily; None if there are no images."""
+    arrays = [to_bgr(each) for each in images]
+    return (pipeline().prepare(each) for each in arrays) if arrays else None
 
 
 def _as_onnx(model: Model, fold_constants: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""Models on disk: OpenDR's folder of a model file and its name.json, and model files by themselves."""
+"""Models on disk: OpenDR's folders (model file and JSON description) and single model files."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pose_estimation_ros.core.errors import WeightsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.methods.method import Preprocessing
 
 Kind = Literal['pth', 'onnx', 'xml']
@@ -26,7 +26,7 @@ RENAMED = {'mobilenet_openpose': 'openpose_default'}
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file, and what its folder's metadata say of it ({} for a file by itself)."""
+    """A model file and its folder's metadata ({} for a file outside a saved folder)."""
 
     path: Path
     kind: Kind
@@ -35,7 +35,7 @@ class ModelFile:
     """Whether the folder declares that the model is the result of `optimize`."""
 
     def preprocessing(self) -> Preprocessing | None:
-        """Return what the metadata declare of the input, None where they declare nothing; raises WeightsError."""
+        """Return the preprocessing that the metadata declare, None if they do not; raises WeightsError."""
         declared = self.metadata.get('preprocessing')
         if not isinstance(declared, dict):
             return None
@@ -43,11 +43,11 @@ class ModelFile:
         try:
             return Preprocessing(**plain)
         except TypeError as error:
-            raise WeightsError(f'{self.path}: its description of the input is not understood ({error})') from error
+            raise WeightsError(f'{self.path}: invalid description of the input ({error})') from error
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a model file; raises WeightsError where it cannot be read."""
+    """Return the bytes of a model file; raises WeightsError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -55,7 +55,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def find_model(path: Path) -> ModelFile:
-    """Return the model file that a path means; raises WeightsError where there is none."""
+    """Return the model file at a path (a file or a saved folder); raises WeightsError if there is none."""
     try:
         return _find(_renamed(path.resolve()))
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be entered
@@ -115,7 +115,7 @@ def write_model(
     name = folder.resolve().name
     (folder / f'{name}.json').unlink(missing_ok=True)
     for suffix, content in contents.items():
-        with written_whole(folder / f'{name}{suffix}') as temporary:
+        with atomic_write(folder / f'{name}{suffix}') as temporary:
             temporary.write_bytes(content)
     main = next(iter(contents))
     description = {

@@ -71,7 +71,9 @@ def with_dynamic_sizes(model: bytes) -> bytes:
     proto = parsed(onnx, model)
     shape = proto.graph.input[0].type.tensor_type.shape
     if len(shape.dim) != 4:
-        raise BackendError('the model takes no pictures: its input has not four dimensions')
+        raise BackendError(
+            f'the model does not take images: expected an input with four dimensions, got {len(shape.dim)}'
+        )
     if all(not shape.dim[axis].HasField('dim_value') for axis in (0, 2, 3)):
         return model
     for tensor in (proto.graph.input[0], *proto.graph.output):

@@ -11,7 +11,7 @@ from pose_estimation_ros.inference.backends.backend import Model
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.models.arguments import ModelArguments
 from pose_estimation_ros.models.embedded import embedded_model
-from pose_estimation_ros.models.export import checkpoint, export_model
+from pose_estimation_ros.models.export import checkpoint_bytes, export_model
 from pose_estimation_ros.models.folder import read_bytes, write_model
 from pose_estimation_ros.models.loading import LoadedModel, load_model
 
@@ -160,7 +160,7 @@ class ModelStore:
         """Return the files to save by suffix, the main one first."""
         model = self.model
         if model.network is not None:
-            return {'.pth': checkpoint(model.network)}
+            return {'.pth': checkpoint_bytes(model.network)}
         if model.xml is not None:
             return {suffix: read_bytes(model.xml.with_suffix(suffix)) for suffix in ('.xml', '.bin')}
         return {'.onnx': model.onnx or b''}

@@ -1,4 +1,4 @@
-"""The files of a training. Imports no torch."""
+"""Files of a training run. Does not import torch."""
 
 import math
 import re
@@ -11,16 +11,16 @@ BEST = 'best.pth'
 
 @dataclass(frozen=True)
 class TrainingFolders:
-    """The folders of one training."""
+    """Folders of a training run."""
 
     checkpoints: Path
     logs: Path
-    """TensorBoard's."""
+    """TensorBoard logs."""
     images: Path
 
     @classmethod
     def under(cls, folder: Path) -> 'TrainingFolders':
-        """Return the folders within one folder."""
+        """Return the folders of a run inside `folder`."""
         return cls(folder / 'checkpoints', folder / 'logs', folder / 'pictures')
 
     @property
@@ -38,7 +38,7 @@ class TrainingFolders:
 
 
 def checkpoint_before(path: Path) -> Path | None:
-    """Return the newest checkpoint beside this one that is older, None where there is none."""
+    """Return the newest checkpoint beside this one that is older, None if there is none."""
     match = NAME.fullmatch(path.name)
     number = int(match[1]) if match else math.inf
     older = [each for count, each in _numbered(path.parent) if count < number and each.name != path.name]

@@ -25,7 +25,7 @@ from pose_estimation_ros.training.task import Task
 
 
 def make_task(recipe: PoseRecipe, resumed: bool = False, alone: bool = True) -> tuple[Task, str]:
-    """Return a recipe's task, and a sentence on the weights that training starts from; see tasks.Builder."""
+    """Return a recipe's task and a description of its initial weights; see tasks.Builder."""
     method = find_method(recipe.method)
     options = method.options(recipe.network)
     transform = make_transform(recipe.transform, method, options)
@@ -33,10 +33,10 @@ def make_task(recipe: PoseRecipe, resumed: bool = False, alone: bool = True) -> 
     data = PoseData(training_dataset(recipe.data.train, recipe.data.root, method), transform, objective)
     torch.manual_seed(recipe.seed)
     network = method.network(options)
-    weights = 'those of a checkpoint' if resumed else load_start(method, network, recipe.start)
-    validation = recipe_validation(recipe, method)  # fails now rather than after hours of a teacher's work
+    weights = 'from the checkpoint' if resumed else load_start(method, network, recipe.start)
+    validation = recipe_validation(recipe, method)  # fails now, not after hours of computing teacher maps
     if recipe.teacher.weights:
-        with torch.random.fork_rng(devices=[]):  # or whether maps are stored already would change the training
+        with torch.random.fork_rng(devices=[]):  # else training would depend on whether teacher maps are already cached
             data = teacher_data(data, method, recipe, alone)
     parameters = {**asdict(recipe), 'network': options.to_dict()}
     task = PoseTask(method, network, data, validation=validation, parameters=parameters)
@@ -47,7 +47,7 @@ def make_task(recipe: PoseRecipe, resumed: bool = False, alone: bool = True) -> 
 
 
 def load_start(method: Method, network: nn.Module, start: StartSettings) -> str:
-    """Load the weights that a training starts from and return a sentence on them."""
+    """Load the initial weights and return a description of them."""
     if start.backbone:
         return method.load_backbone(network, Path(start.backbone))
     if start.checkpoint:
@@ -58,7 +58,7 @@ def load_start(method: Method, network: nn.Module, start: StartSettings) -> str:
 
 
 def summary(recipe: PoseRecipe) -> dict[str, str]:
-    """Return what to print of a recipe before training."""
+    """Return the summary of a recipe to print before training."""
     teacher = recipe.teacher
     features = {'features': f'{", ".join(teacher.features)} of {teacher.network}'} if teacher.network else {}
     return {'method': recipe.method, **features}

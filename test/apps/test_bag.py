@@ -329,7 +329,7 @@ def test_what_holds_no_pictures_is_refused(tmp_path, fake, capsys, prepare, says
 def test_outputs_that_cannot_be_are_refused(tmp_path, fake, capsys):
     fake()
     old = record(tmp_path / 'old', tiny())
-    assert 'is there already' in refusal(capsys, old, '--output', old)
+    assert 'already exists' in refusal(capsys, old, '--output', old)
     new = tmp_path / 'new'
     assert 'must not lie in --output' in refusal(capsys, old, '--output', new, '--json', new / 'poses.json')
     assert 'output' in refusal(capsys, old)

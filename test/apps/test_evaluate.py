@@ -84,7 +84,7 @@ def test_numbers_and_tables(evaluate):
     assert printed == pytest.approx([-1 if numbers[name] is None else numbers[name] for name in NAMES], abs=5e-4)
     assert lines[10] == ' 3 images, 3 detections'
     stages = [line.split()[0] for line in lines[11:16]]
-    assert stages == ['milliseconds', 'preprocess', 'forward', 'decode', 'total']
+    assert stages == ['ms', 'preprocess', 'forward', 'decode', 'total']
     assert outcome.complaints == []
 
 
@@ -166,7 +166,7 @@ def test_report(evaluate, dataset, people):
     assert {path.name for path in OUT.iterdir()} == {*FILES, 'report.html'}
     assert 'report.html' in outcome.out
     page = Page(OUT / 'report.html')
-    assert page.headings[:3] == ['Score', 'Precision and recall', 'Joints of the people found']
+    assert page.headings[:3] == ['Score', 'Precision and recall', 'Keypoints of the people found']
     assert page.headings[3:] == ['Worst images', 'Time', 'Settings']
     assert page.text.count('<svg') == 2
     assert 'prefers-color-scheme: dark' in page.text

@@ -69,7 +69,7 @@ def test_infer_with_a_detector_finds_people_and_other_poses_serve_as_boxes(cli, 
     assert len(frames_of('whole.json')[0]['poses']) <= 1
     assert 'no detector' not in whole.err
     unasked = cli('infer', street, *baseline, '--json', 'whole.json')
-    assert unasked.err.count('no detector is given: pictures without boxes are taken for one person each') == 1
+    assert unasked.err.count('no detector given: every image without boxes is treated as one person') == 1
 
 
 @pytest.mark.slow

@@ -10,31 +10,31 @@ from pathlib import Path
 import pytest
 
 from pose_estimation_ros.core.errors import OutputError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 
 NOBODY = 65534
 
 
 def write(path, text='new'):
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text)
 
 
 def write_half(path, failure):
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text('half')
         raise failure
 
 
 def write_to_full_disk(path):
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.unlink()
         temporary.symlink_to('/dev/full')
         temporary.write_text('half')
 
 
 def write_and_remove(path):
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.unlink()
 
 
@@ -58,7 +58,7 @@ def test_writes_into_folders_that_it_makes(tmp_path):
 
 
 def test_the_temporary_name_has_the_suffix_and_lies_beside(tmp_path):
-    with written_whole(tmp_path / 'film.mp4') as temporary:
+    with atomic_write(tmp_path / 'film.mp4') as temporary:
         assert temporary.suffix == '.mp4'
         assert temporary.parent == tmp_path
         assert temporary.name.startswith('.')
@@ -68,7 +68,7 @@ def test_the_temporary_name_has_the_suffix_and_lies_beside(tmp_path):
 def test_replaces_what_was_there_only_in_the_end(tmp_path):
     path = tmp_path / 'result'
     write(path, 'old')
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text('new')
         assert path.read_text() == 'old'
     assert path.read_text() == 'new'

@@ -586,7 +586,7 @@ def test_a_failure_leaves_nothing(tmp_path, storage, failure):
 )
 def test_what_is_there_is_refused(tmp_path, storage, make):
     make(tmp_path / 'bag')
-    with pytest.raises(OutputError, match='bag is there already; remove it or choose another'):
+    with pytest.raises(OutputError, match='bag already exists; remove it or choose another'):
         written_bag(tmp_path / 'bag', storage).__enter__()
     assert [path.name for path in tmp_path.iterdir()] == ['bag']
 
@@ -612,7 +612,7 @@ def test_places_that_cannot_be_are_refused(tmp_path, storage):
 
 def test_signs_that_sqlite_would_take_for_its_own_are_refused(tmp_path):
     for name in ('a?b', 'a#b', 'a%20b'):
-        with pytest.raises(OutputError, match='can make no sqlite3 bag'):
+        with pytest.raises(OutputError, match='cannot write a sqlite3 bag'):
             refuse_existing(tmp_path / name, 'sqlite3')
         refuse_existing(tmp_path / name, 'mcap')
 

@@ -259,9 +259,9 @@ def test_coco_annotations_of_unknown_images(folder, caplog):
     with caplog.at_level(logging.WARNING):
         dataset = CocoKeypoints(*folder.write(person(1), person(7, 2), person(8, 3)))
     assert len(dataset) == 1
-    assert '2 of 3 annotations are left out' in caplog.text
+    assert 'ignoring 2 of 3 annotations' in caplog.text
     assert len(caplog.records) == 1
-    with pytest.raises(DatasetError, match=r'none of the 2 annotations is of an image .*first image_id 7'):
+    with pytest.raises(DatasetError, match=r'none of the 2 annotations refers to an image .*first image_id 7'):
         CocoKeypoints(*folder.write(person(7, 2), person(8, 3)))
 
 

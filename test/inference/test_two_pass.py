@@ -25,7 +25,7 @@ from pose_estimation_ros.inference.two_pass.first_pass import (
 from pose_estimation_ros.inference.two_pass.packing import GAP, LEAST_SIDE, TALLEST, laid_out, painted
 from pose_estimation_ros.inference.two_pass.region import Region, box_of, merged
 from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
-from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions, part_of
+from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions, slot_output
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
 from pose_estimation_ros.methods.systems import find_method
@@ -324,7 +324,7 @@ def test_parts_of_maps_of_different_strides_belong_together():
     ]
     output = NetworkOutput(maps, Letterbox.whole(hw), Timings())
     for slot in layout.slots:
-        fine, coarse = part_of(output, slot)[0]
+        fine, coarse = slot_output(output, slot)[0]
         assert fine.shape[1:] == (2 * coarse.shape[1], 2 * coarse.shape[2])
         assert fine[0, 0, 0] == maps[0][0, slot.row // 4, slot.column // 4]
         assert coarse[0, 0, 0] == maps[1][0, slot.row // 8, slot.column // 8]
@@ -338,7 +338,7 @@ def test_the_same_person_seen_twice_is_told_once_by_the_better_pose():
     assert without_duplicates([worse, better]) == [better]
 
 
-def test_a_fragment_at_a_region_s_border_is_part_of_the_whole():
+def test_a_fragment_at_a_region_s_border_is_slot_output_the_whole():
     whole, fragment = standing(100, 100, 200, score=9), standing(101, 102, 200, score=2, seen=(2, 3, 4))
     assert without_duplicates([fragment, whole]) == [whole]
 

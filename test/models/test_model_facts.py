@@ -73,7 +73,7 @@ def test_a_half_model_cannot_become_another(small, tmp_path):
     small.save(tmp_path / 'half')
     learner = LightweightOpenPoseLearner(device='cpu', temp_path=tmp_path)
     learner.load(tmp_path / 'half')
-    with pytest.raises(SettingsError, match='is fp16 already, it cannot become int8'):
+    with pytest.raises(SettingsError, match='is already fp16 and cannot be converted to int8'):
         learner.optimize(precision='int8', calibration=[GREY])
 
 

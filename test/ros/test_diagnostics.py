@@ -19,11 +19,11 @@ SEEN = Snapshot(
     age_p50=0.03,
     age_p95=0.05,
     people=2,
-    came_out=70,
+    published=70,
     lost={'busy': 75},
     silent_for=0.03,
 )
-NEVER = replace(SEEN, counts={}, came_out=0, lost={}, people=0, silent_for=1.4)
+NEVER = replace(SEEN, counts={}, published=0, lost={}, people=0, silent_for=1.4)
 STALLED = replace(SEEN, silent_for=20.4)
 
 
@@ -53,8 +53,8 @@ STALLED = replace(SEEN, silent_for=20.4)
         ({'has_subscribers': False}, STALLED,
          (WARN, 'no image on /camera/image for 20 s, though it has 1 publisher')),
         ({'has_subscribers': False, 'lazy': False}, SEEN, (OK, '2 people seen')),
-        ({}, replace(SEEN, came_out=0, lost={}), (WARN, 'frames arrive, none is published')),
-        ({}, replace(SEEN, came_out=0, lost={'stale': 3, 'broken': 12}),
+        ({}, replace(SEEN, published=0, lost={}), (WARN, 'frames arrive, none is published')),
+        ({}, replace(SEEN, published=0, lost={'stale': 3, 'broken': 12}),
          (WARN, 'frames arrive, none is published; dropped lately: 12 broken, 3 stale')),
         ({'failure': 'it is broken', 'publishers': 0}, NEVER, (WARN, 'no publisher on /camera/image')),
         ({'failure': 'it is broken'}, SEEN, (ERROR, 'it is broken')),

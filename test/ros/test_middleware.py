@@ -33,12 +33,12 @@ def test_real_participants_are_seen(make_robot):
 def test_the_default_middleware_is_that_also_where_the_profile_is_set(monkeypatch):
     """`benchmark --ros` compares with and without it."""
     monkeypatch.setenv('OWN', 'kept')
-    for name in (middleware.PROFILE, middleware.HUMBLES_PROFILE, *middleware.MEMORY):
+    for name in (middleware.PROFILE, middleware.HUMBLE_PROFILE, *middleware.MEMORY):
         monkeypatch.setenv(name, '1')
-    assert set(os.environ) - set(middleware.without_profile()) == {
-        middleware.PROFILE, middleware.HUMBLES_PROFILE, *middleware.MEMORY
+    assert set(os.environ) - set(middleware.environment_without_profile()) == {
+        middleware.PROFILE, middleware.HUMBLE_PROFILE, *middleware.MEMORY
     }  # fmt: skip
-    assert middleware.without_profile()['OWN'] == 'kept'
-    assert middleware.with_profile() == {
-        **os.environ, **middleware.MEMORY, middleware.PROFILE: str(middleware.profile())
+    assert middleware.environment_without_profile()['OWN'] == 'kept'
+    assert middleware.environment_with_profile() == {
+        **os.environ, **middleware.MEMORY, middleware.PROFILE: str(middleware.fastdds_profile_path())
     }  # fmt: skip

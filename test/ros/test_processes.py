@@ -176,7 +176,7 @@ def test_another_type_on_the_topic(run, friend):
     process = run(*FAKE, *given, '-r', 'image/compressed:=/image')
     status = friend.explained('/image carries sensor_msgs/msg/Image, which this node does not subscribe to')
     assert status.level == DiagnosticStatus.ERROR
-    process.says('it carries sensor_msgs/msg/Image, and sensor_msgs/msg/CompressedImage is awaited')
+    process.says('it carries sensor_msgs/msg/Image, expected sensor_msgs/msg/CompressedImage')
 
 
 def test_another_type_on_the_topic_that_is_found_late(run, friend):
@@ -184,7 +184,7 @@ def test_another_type_on_the_topic_that_is_found_late(run, friend):
     process = run(*FAKE, *ros_args(model_path='fake.onnx', stall_timeout=0.2), '-r', 'image:=/other')
     process.says('it has 0 publishers')
     friend.node.create_publisher(CompressedImage, '/other', 10)
-    process.says('it carries sensor_msgs/msg/CompressedImage, and sensor_msgs/msg/Image is awaited')
+    process.says('it carries sensor_msgs/msg/CompressedImage, expected sensor_msgs/msg/Image')
     assert process.output.count('no image on /other') == 2
 
 

@@ -30,7 +30,7 @@ def statistics(clock):
 def test_nothing_yet(statistics, clock):
     clock.now += 3
     seen = statistics.snapshot()
-    assert (seen.input_hz, seen.output_hz, seen.people, seen.came_out) == (0, 0, 0, 0)
+    assert (seen.input_hz, seen.output_hz, seen.people, seen.published) == (0, 0, 0, 0)
     assert seen.counts == seen.lost == {}
     assert math.isnan(seen.age_p50)
     assert math.isnan(seen.age_p95)
@@ -48,7 +48,7 @@ def test_rates(statistics, clock):
     assert seen.input_hz == pytest.approx(10)
     assert seen.output_hz == pytest.approx(5)
     assert seen.counts == {'received': 20, 'processed': 10}
-    assert (seen.people, seen.came_out, seen.silent_for) == (4, 10, 0)
+    assert (seen.people, seen.published, seen.silent_for) == (4, 10, 0)
 
 
 def test_medians_and_ages(statistics):
@@ -87,7 +87,7 @@ def test_rates_forget_counts_do_not(statistics, clock):
         clock.now += 0.1
     clock.now += WINDOW_S
     seen = statistics.snapshot()
-    assert (seen.input_hz, seen.output_hz, seen.came_out, seen.lost) == (0, 0, 0, {})
+    assert (seen.input_hz, seen.output_hz, seen.published, seen.lost) == (0, 0, 0, {})
     assert seen.counts == {'received': 3, 'busy': 3, 'processed': 3}
     assert math.isnan(seen.age_p50)
     assert seen.silent_for == pytest.approx(WINDOW_S + 0.1)

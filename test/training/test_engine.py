@@ -374,7 +374,7 @@ def test_checkpoint_of_another_network(folder):
 def test_cannot_resume_from_weights_alone(folder, tmp_path):
     path = tmp_path / 'weights.pth'
     torch.save({'state_dict': make_task().network.state_dict()}, path)
-    with pytest.raises(WeightsError, match=r'no state of a training.*start\.checkpoint'):
+    with pytest.raises(WeightsError, match=r'no training state to resume.*start\.checkpoint'):
         train(make_task(), make_settings(), folder, resume=path)
 
 

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.inference.backends.backend import BACKENDS
 from pose_estimation_ros.inference.backends.opening import installed
 
@@ -24,7 +24,7 @@ def publish(
     write_results(report)
     if settings.output:
         folder = make_folder(settings.output)
-        with written_whole(folder / names[0]) as temporary:
+        with atomic_write(folder / names[0]) as temporary:
             temporary.write_text(table + '\n')
         write_json(folder / names[1], report, indent=1)
         say(f'wrote {" and ".join(names)} in {folder}')

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.core.tables import table_lines
 
 CROWD = re.compile(r'synthetic (\d+)')
@@ -150,7 +150,7 @@ def draw_plot(rows: Sequence[StageRow], path: Path) -> None:
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(), loc='outside upper right', ncols=3, frameon=False, fontsize=8
     )
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110, format='png')
     pyplot.close(figure)
 
@@ -214,6 +214,6 @@ def draw_crossing(rows: Sequence[StageRow], path: Path) -> None:
     axis.set_ylim(bottom=0)
     axis.spines[['top', 'right']].set_visible(False)
     axis.legend(fontsize=7, frameon=False)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110, format='png')
     pyplot.close(figure)

@@ -40,7 +40,7 @@ def _check(settings: Namespace) -> None:
     refused += [f'--{name.replace("_", "-")}' for name, usual in NOT_MEASURED.items() if settings[name] != usual]
     if settings.people and len(settings.people) > 1:
         crowds = ' '.join(map(str, settings.people))
-        raise SettingsError(f'--ros takes one number of people, got --people {crowds}; leave one of them')
+        raise SettingsError(f'--ros takes one number of people, got --people {crowds}; give only one')
     if refused:
         raise SettingsError(f'--ros runs the node, which does not take {", ".join(refused)}')
 

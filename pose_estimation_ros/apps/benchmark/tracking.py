@@ -10,8 +10,8 @@ from pose_estimation_ros.apps.benchmark.output import publish
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.files import make_folder
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.tables import table_lines
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.evaluation.tracking_comparison import TrackerRun, detect, run_trackers, total
 from pose_estimation_ros.synthetic.crossing import CrossingSettings, crossing_video
 from pose_estimation_ros.tracking.trackers import TRACKERS

@@ -10,7 +10,7 @@ import cv2
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import OutputError
-from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder
 from pose_estimation_ros.data.sources import Frame, Source
 from pose_estimation_ros.data.video import VideoWriter
 
@@ -36,7 +36,7 @@ class AnnotatedOutput:
     def add(self, source: Source, frame: Frame, annotated: ByteArray) -> None:
         """Write one annotated frame."""
         if source.kind == 'image':
-            self._write_picture(frame, annotated)
+            self._write_image(frame, annotated)
             return
         if self._video is None:
             path = self._free_name(_stem(source.name), '.mp4')
@@ -49,14 +49,14 @@ class AnnotatedOutput:
         self._stack.close()
         self._video = None
 
-    def _write_picture(self, frame: Frame, annotated: ByteArray) -> None:
+    def _write_image(self, frame: Frame, annotated: ByteArray) -> None:
         original = Path(frame.source)
         suffix = original.suffix.lower() if original.suffix.lower() in ENCODABLE else '.png'
         path = self._free_name(original.stem, suffix)
         done, content = cv2.imencode(suffix, annotated)
         if not done:
             raise OutputError(f'cannot encode {path} ({annotated.shape[1]}x{annotated.shape[0]}) as {suffix}')
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content.tobytes())
         self.paths.append(path)
 

@@ -17,8 +17,8 @@ from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
 from pose_estimation_ros.core.files import STDOUT
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_json import PoseJsonWriter
 
 if TYPE_CHECKING:
@@ -58,21 +58,21 @@ def run(settings: Namespace) -> int:
         learner = make_learner(settings)
         learner.pipeline()  # fails before anything is written
         started = time.perf_counter()
-        estimator = Estimator(learner, topic, settings)
+        estimator = TopicEstimator(learner, topic, settings)
         _process(bag, estimator, settings, stdout)
-        rate = estimator.pictures / (time.perf_counter() - started)
+        rate = estimator.images / (time.perf_counter() - started)
         say(f'{settings.input} {topic}: {estimator}, {rate:.1f} frames/s')
         for path in filter(None, (settings.output, None if stdout else settings.json)):
             say(f'wrote {path}')
     return 0
 
 
-class Estimator:
+class TopicEstimator:
     """Estimates the poses in the images of one topic, at the stamps of their headers."""
 
     def __init__(self, learner: 'Learner', topic: str, settings: Namespace) -> None:
         self.skeleton = learner.method.skeleton
-        self.pictures = 0
+        self.images = 0
         self._learner, self._topic = learner, topic
         self._smooth = not settings.no_smooth
         self._poses = self._skipped = 0
@@ -81,7 +81,7 @@ class Estimator:
 
     def __str__(self) -> str:
         skipped = f', {self._skipped} unreadable and skipped' if self._skipped else ''
-        counts = {'frame': self.pictures, 'pose': self._poses, 'track': len(self._ids)}
+        counts = {'frame': self.images, 'pose': self._poses, 'track': len(self._ids)}
         return ', '.join(counted(count, what) for what, count in counts.items()) + skipped
 
     def estimate(self, message: 'Message') -> tuple['BagImage', float, list[Pose]] | None:
@@ -91,20 +91,20 @@ class Estimator:
         if message.topic.name != self._topic:
             return None
         try:
-            picture = image_in(message)
+            bag_image = image_in(message)
         except ImageError as error:
             self._skip(error)
             return None
-        stamp = self._stamp(picture, message)
-        poses = self._learner.infer(picture.image, smooth=self._smooth, stamp=stamp)
-        self.pictures += 1
+        stamp = self._stamp(bag_image, message)
+        poses = self._learner.infer(bag_image.image, smooth=self._smooth, stamp=stamp)
+        self.images += 1
         self._poses += len(poses)
         self._ids |= {pose.id for pose in poses if pose.id is not None}
-        return picture, stamp, poses
+        return bag_image, stamp, poses
 
     def check(self) -> None:
         """Raise SourceError if there was no image at all."""
-        if not self.pictures:
+        if not self.images:
             unread = f'none of {counted(self._skipped, "message")} can be read'
             reason = unread if self._skipped else 'the topic has no messages'
             raise SourceError(f'no image on {self._topic}: {reason}')
@@ -114,16 +114,16 @@ class Estimator:
             LOG.warning('skipping an image on %s, and all others like it: %s', self._topic, error)
         self._skipped += 1
 
-    def _stamp(self, picture: 'BagImage', message: 'Message') -> float:
-        if picture.stamp is not None:
-            return picture.stamp
+    def _stamp(self, bag_image: 'BagImage', message: 'Message') -> float:
+        if bag_image.stamp is not None:
+            return bag_image.stamp
         if not self._unstamped:
             LOG.warning('images on %s have no stamp; the time of recording is used', self._topic)
             self._unstamped = True
         return message.stamp_ns * 1e-9
 
 
-def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout: TextIO | None) -> None:
+def _process(bag: 'BagReader', estimator: TopicEstimator, settings: Namespace, stdout: TextIO | None) -> None:
     """Copy the bag, add what the estimator finds, and write the poses as JSON if requested."""
     from pose_estimation_ros.data.bags import DESCRIPTION, Message, serialize_description, written_bag
 
@@ -138,12 +138,12 @@ def _process(bag: 'BagReader', estimator: Estimator, settings: Namespace, stdout
             found = estimator.estimate(message)
             if found is None:
                 continue
-            picture, stamp, poses = found
-            for added in _found(message, picture, poses, estimator, settings.annotate):
+            bag_image, stamp, poses = found
+            for added in _found(message, bag_image, poses, estimator, settings.annotate):
                 writer.add(added)
             if poses_file:
-                size = picture.image.shape[:2]
-                poses_file.add(str(settings.input), estimator.pictures - 1, stamp, size, poses)
+                size = bag_image.image.shape[:2]
+                poses_file.add(str(settings.input), estimator.images - 1, stamp, size, poses)
         estimator.check()
 
 
@@ -163,7 +163,7 @@ def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
 
 
 def _found(
-    message: 'Message', picture: 'BagImage', poses: list[Pose], estimator: Estimator, annotate: bool
+    message: 'Message', bag_image: 'BagImage', poses: list[Pose], estimator: TopicEstimator, annotate: bool
 ) -> Iterator['Message']:
     """Yield the messages to add for an image, with its time of recording."""
     from pose_estimation_ros.data.bags import (
@@ -174,10 +174,10 @@ def _found(
         serialize_skeletons,
     )
 
-    yield Message(SKELETONS, message.stamp_ns, serialize_skeletons(poses, picture.header, estimator.skeleton))
+    yield Message(SKELETONS, message.stamp_ns, serialize_skeletons(poses, bag_image.header, estimator.skeleton))
     if annotate:
-        annotated = draw_poses(picture.image, poses)
-        yield Message(ANNOTATED, message.stamp_ns, serialize_annotated_image(annotated, picture.header))
+        annotated = draw_poses(bag_image.image, poses)
+        yield Message(ANNOTATED, message.stamp_ns, serialize_annotated_image(annotated, bag_image.header))
 
 
 def _refuse_inside(settings: Namespace) -> None:

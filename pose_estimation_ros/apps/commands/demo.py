@@ -29,9 +29,9 @@ from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import SettingsError, SourceError
-from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_json import PoseJsonWriter
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.video import VideoWriter
@@ -63,7 +63,7 @@ def run(settings: Namespace) -> int:
         return _over_the_middleware(settings)
     learner = make_learner(settings)
     folder = make_folder(settings.output)
-    video, picture, poses_path = (folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json'))
+    video, image_path, poses_path = (folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json'))
     stages, people, ids = [], [], set()
     best: tuple[float, ByteArray | None] = (-math.inf, None)
     started = time.perf_counter()
@@ -81,13 +81,13 @@ def run(settings: Namespace) -> int:
             ids |= {pose.id for pose in poses if pose.id is not None}
             if _showing(poses) > best[0]:
                 best = _showing(poses), annotated
-    _write_picture(picture, best[1])
+    _write_image(image_path, best[1])
     say(_table(np.array(stages)))
     rate = len(people) / (time.perf_counter() - started)
     tracks = counted(len(ids), 'track')
     say(f'{counted(len(people), "frame")}, {np.mean(people):.1f} people a frame, {tracks}')
     say(f'{rate:.1f} frames/s, including drawing or reading frames, annotation and video encoding')
-    for path in (video, picture, poses_path):
+    for path in (video, image_path, poses_path):
         say(f'wrote {path}')
     return 0
 
@@ -115,13 +115,13 @@ def _frames(settings: Namespace) -> Iterator[tuple[str, float, ByteArray]]:
     total = round(settings.seconds * FPS)
     if settings.video:
         frames = (frame for source in open_sources([settings.video]) for frame in source.frames())
-        pictures = ((frame.source, frame.stamp, frame.image) for frame in itertools.islice(frames, total))
+        images = ((frame.source, frame.stamp, frame.image) for frame in itertools.islice(frames, total))
     else:
         scene = SyntheticVideo(
             settings.seed, SceneSettings(width=1280, height=720, people=6, fps=FPS, background='street'), frames=total
         )
-        pictures = (('synthetic people', frame.stamp, frame.image) for frame in scene)
-    yield from tqdm(pictures, total=total, desc='demo', unit='frame', leave=False)
+        images = (('synthetic people', frame.stamp, frame.image) for frame in scene)
+    yield from tqdm(images, total=total, desc='demo', unit='frame', leave=False)
 
 
 def _showing(poses: list[Pose]) -> float:
@@ -130,10 +130,10 @@ def _showing(poses: list[Pose]) -> float:
     return whole - 0.5 * (len(poses) - whole)
 
 
-def _write_picture(path: Path, image: ByteArray | None) -> None:
+def _write_image(path: Path, image: ByteArray | None) -> None:
     if image is None:
         raise SourceError('the video has no frames')
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
 
 

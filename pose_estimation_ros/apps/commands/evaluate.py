@@ -17,8 +17,8 @@ from pose_estimation_ros.apps.options.model_options import add_model_options, ma
 from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import STDOUT, make_folder, write_json, written_whole
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.files import STDOUT, atomic_write, make_folder, write_json
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.inference.detectors.person_detector import WholeImage
 from pose_estimation_ros.inference.pipeline import ModelPipeline
 from pose_estimation_ros.inference.top_down import TopDown
@@ -221,9 +221,9 @@ def _write_folder(outcome: EvaluationResult, settings: Namespace, dataset: 'Data
     from pose_estimation_ros.evaluation.detections import write_detections
 
     folder = make_folder(settings.output)
-    with written_whole(folder / 'coco_output.txt') as temporary:
+    with atomic_write(folder / 'coco_output.txt') as temporary:
         temporary.write_text(outcome.text() + '\n')
-    with written_whole(folder / 'config.yaml') as temporary:
+    with atomic_write(folder / 'config.yaml') as temporary:
         temporary.write_text(as_yaml(outcome.settings))
     write_json(folder / 'results.json', outcome.results(), indent=1)
     write_detections(folder / 'detections.json', outcome.run.detections)

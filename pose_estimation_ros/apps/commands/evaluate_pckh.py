@@ -8,7 +8,7 @@ from pose_estimation_ros.apps.options.model_options import make_learner
 from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.datasets.layout import find_annotations, find_images
 
 ANNOTATIONS = 'annot'

@@ -12,7 +12,7 @@ from pose_estimation_ros.apps.options.model_options import add_model_options, ma
 from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
@@ -41,16 +41,16 @@ def run(settings: Namespace) -> int:
         raise SettingsError('--to int8 needs --calibration SOURCE: images or videos similar to the later input')
     learner = make_learner(settings)
     before = learner.pipeline().backend
-    pictures = _frames(settings.calibration)
-    batch = learner.pipeline().prepare(pictures[0] if pictures else _patches())
+    images = _frames(settings.calibration)
+    batch = learner.pipeline().prepare(images[0] if images else _patches())
     with tempfile.TemporaryDirectory() as folder:
         learner.temp_path = Path(folder)
-        learner.optimize(do_constant_folding=True, precision=settings.to, calibration=pictures)
+        learner.optimize(do_constant_folding=True, precision=settings.to, calibration=images)
     content = learner.optimized_content()
     after = open_backend(Model(learner.method.output_channels, onnx=content), BackendSettings('onnxruntime'))
     difference = f'{_difference(before, after, batch):.2%}'
     if settings.output.suffix == '.onnx':
-        with written_whole(settings.output) as temporary:
+        with atomic_write(settings.output) as temporary:
             temporary.write_bytes(content)
     else:
         learner.save(settings.output)

@@ -21,8 +21,8 @@ from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.pose_json import PoseJsonWriter
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source

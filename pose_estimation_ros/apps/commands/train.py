@@ -14,7 +14,7 @@ from pose_estimation_ros.apps.options.json_option import Write, add_json_option,
 from pose_estimation_ros.apps.options.parser import INTERRUPTED, PROGRAM, Parser, add_flag, say
 from pose_estimation_ros.apps.options.train_options import add_recipe, recipe_fields
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.recipe import Recipe
@@ -84,7 +84,7 @@ def _run(arguments: Namespace, write_results: Write) -> int:
     report = Report(arguments.output, task, shown=main)
     report.before(recipe, builder.summary(recipe), f'resumed from {resume}' if resume else weights)
     if main:
-        with written_whole(make_folder(arguments.output) / CONFIG) as temporary:
+        with atomic_write(make_folder(arguments.output) / CONFIG) as temporary:
             temporary.write_text(text)
     with ending_on_interrupt(True, signal.SIGTERM) as stop:
         result = train(task, recipe.settings, arguments.output, resume, stop=lambda: stop.asked)

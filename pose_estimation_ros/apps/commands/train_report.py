@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.training.recipe import Recipe
 
 if TYPE_CHECKING:

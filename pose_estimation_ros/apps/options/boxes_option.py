@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from pose_estimation_ros.apps.options.model_options import dests_of
+from pose_estimation_ros.apps.options.model_options import destinations
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.inference.detectors.person_detector import DetectorChoice
@@ -16,7 +16,7 @@ from pose_estimation_ros.learners.learner import Learner
 BoxesOfFrame = Callable[[str, int], Boxes]
 """Where people are, by name of the source and index of the frame."""
 
-DETECTOR_OPTIONS = dests_of(DetectorChoice, YoloxSettings)
+DETECTOR_OPTIONS = destinations(DetectorChoice, YoloxSettings)
 
 
 def add_boxes(parser: Any, sources: str) -> None:

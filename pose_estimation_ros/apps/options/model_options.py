@@ -1,4 +1,4 @@
-"""The options with which commands choose a model and tune it, generated from the table of settings."""
+"""Command-line options that choose and configure a model, generated from the settings table."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -14,10 +14,10 @@ from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.settings_table import (
     ModelChoice,
-    Offer,
+    SharedSetting,
     check_given,
     learner_arguments,
-    offers,
+    shared_settings,
 )
 from pose_estimation_ros.methods.systems import SYSTEMS, find_system
 from pose_estimation_ros.models.embedded import embedded_model
@@ -31,14 +31,16 @@ TITLES = {
     'decoding': 'decoding',
     'people': 'person detector',
 }
-OF_THE_MODEL = tuple(each.argument_name for each in settings_of(ModelChoice))
-OF_TRACKING = tuple(each.argument_name for each in settings_of(TrackerChoice))
+MODEL_CHOICE_NAMES = tuple(each.argument_name for each in settings_of(ModelChoice))
+TRACKER_CHOICE_NAMES = tuple(each.argument_name for each in settings_of(TrackerChoice))
 
 
 def add_model_options(parser: Any, scoring: bool = False) -> None:
-    """Add the options of all systems; with `scoring`, the defaults are those of published evaluations."""
+    """Add the options of all systems; with `scoring`, with the defaults of published evaluations."""
     for group, title in TITLES.items():
-        own = [each for name, each in offers().items() if each.group == group and name not in OF_TRACKING]
+        own = [
+            each for name, each in shared_settings().items() if each.group == group and name not in TRACKER_CHOICE_NAMES
+        ]
         systems = {each.systems for each in own}
         only = systems.pop() if len(systems) == 1 else ''
         target = parser.add_argument_group(f'{title}, of {only}' if only else title)
@@ -47,22 +49,22 @@ def add_model_options(parser: Any, scoring: bool = False) -> None:
 
 
 def add_tracker_option(parser: Any) -> None:
-    """Add the choice of a tracker."""
-    for name in OF_TRACKING:
-        _add(parser, offers()[name])
+    """Add the tracker option."""
+    for name in TRACKER_CHOICE_NAMES:
+        _add(parser, shared_settings()[name])
 
 
-def _add(parser: Any, offer: Offer, only: str = '', scoring: bool = False) -> None:
-    one = offer.first
+def _add(parser: Any, shared: SharedSetting, only: str = '', scoring: bool = False) -> None:
+    one = shared.first
     if not one.option_name:
         return
     if one.kind is bool and not one.option_values:
         add_flag(parser, one.option_name, one.text)
         return
-    fixed = _fixed_default(offer)
-    said = '' if fixed is not None else offer_default(offer, scoring)
-    remarks = '; '.join(filter(None, (said, f'only {only}' if only else '')))
-    kind, metavar = _kind(offer), {'metavar': one.metavar} if one.metavar else {}
+    fixed = _fixed_default(shared)
+    default = '' if fixed is not None else default_by_system(shared, scoring)
+    remarks = '; '.join(filter(None, (default, f'only {only}' if only else '')))
+    kind, metavar = _kind(shared), {'metavar': one.metavar} if one.metavar else {}
     parser.add_argument(
         one.option_name,
         type=kind if fixed is not None else kind | None,
@@ -72,10 +74,10 @@ def _add(parser: Any, offer: Offer, only: str = '', scoring: bool = False) -> No
     )
 
 
-def _kind(offer: Offer) -> Any:
+def _kind(shared: SharedSetting) -> Any:
     """Return the type that the parser reads."""
-    one = offer.first
-    choices = tuple(one.option_values) or offer.choices
+    one = shared.first
+    choices = tuple(one.option_values) or shared.choices
     if choices:
         return Literal[choices]
     if one.kind in (int, float) and one.range:
@@ -85,109 +87,109 @@ def _kind(offer: Offer) -> Any:
 
 @cache
 def _number(kind: Any, limits: tuple[float, float], in_words: str) -> Any:
-    """Return a type of numbers within limits; the parser's errors say them in words."""
+    """Return a number type with limits; the parser's errors describe it as `in_words`."""
     low, high = limits
     name = f'{kind.__name__}_{low:g}_to_{high:g}'.replace('.', '_')
     TYPES_IN_WORDS[name] = in_words
 
     def check(_: type, value: Any) -> None:
         if not low <= kind(value) <= high:
-            raise ValueError(f'{value} does not conform')  # which Parser says in words
+            raise ValueError(f'{value} does not conform')  # Parser replaces this text
 
     return extend_base_type(name, kind, check, register_key=(name,))
 
 
-def _fixed_default(offer: Offer) -> Any:
-    """Return the default of an option that all systems have alike, None where the method or the model decides."""
-    one = offer.first
-    alike = len({each.default for each in offer.settings.values()}) == 1 and not offer.systems
+def _fixed_default(shared: SharedSetting) -> Any:
+    """Return the default common to all systems; None if it depends on the method or the model."""
+    one = shared.first
+    alike = len({each.default for each in shared.settings.values()}) == 1 and not shared.systems
     return one.default if alike and one.default not in (None, ()) and not one.default_text else None
 
 
-def offer_default(offer: Offer, scoring: bool = False) -> str:
-    """Return the default in words, for each system that has another."""
+def default_by_system(shared: SharedSetting, scoring: bool = False) -> str:
+    """Return the default as text, followed by the systems that differ."""
     published = {name: system.method.scoring if scoring else {} for name, system in SYSTEMS.items()}
-    return offer.by_system(
-        lambda name, each: each.default_text or _written(each, published[name].get(each.argument_name, each.default))
+    return shared.by_system(
+        lambda name, each: each.default_text or _as_typed(each, published[name].get(each.argument_name, each.default))
     )
 
 
-def _written(one: Setting, value: Any) -> str:
-    """Return a value as it is typed."""
+def _as_typed(one: Setting, value: Any) -> str:
+    """Return a value as a user would type it; '' for no value."""
     typed = {actual: text for text, actual in one.option_values.items()}.get(value, value)
     return '' if typed in (None, ()) else f'{typed:g}' if isinstance(typed, float) else str(typed)
 
 
 def given_options(settings: Namespace) -> dict[str, Any]:
-    """Return the values of the options that the user has given, by the learners' names."""
+    """Return the values of the options given on the command line, by constructor argument."""
     found = {}
-    for name, offer in offers().items():
-        dest = dest_of(offer.first)
+    for name, shared in shared_settings().items():
+        dest = destination(shared.first)
         value = settings.get(dest) if dest else None
-        if value is None or value is False or value == _fixed_default(offer):
+        if value is None or value is False or value == _fixed_default(shared):
             continue
-        if offer.first.kind is tuple:
+        if shared.first.kind is tuple:
             value = tuple(str(value).split(','))
-        found[name] = offer.first.option_values.get(value, value)
+        found[name] = shared.first.option_values.get(value, value)
     return found
 
 
-def dest_of(setting: Setting) -> str:
-    """Return the name of an option in the parsed arguments."""
+def destination(setting: Setting) -> str:
+    """Return the attribute of an option in the parsed arguments."""
     return setting.option_name.removeprefix('--').replace('-', '_')
 
 
-def dests_of(*kinds: Any) -> tuple[str, ...]:
-    """Return the names in the parsed arguments of the options of dataclasses."""
-    return tuple(dest_of(each) for kind in kinds for each in settings_of(kind) if each.option_name)
+def destinations(*kinds: Any) -> tuple[str, ...]:
+    """Return the attributes of the options of settings dataclasses in the parsed arguments."""
+    return tuple(destination(each) for kind in kinds for each in settings_of(kind) if each.option_name)
 
 
 def option_name(setting: Setting) -> str:
-    """Return what users type for a setting."""
+    """Return the option of a setting, such as --height."""
     return setting.option_name
 
 
 def for_method(settings: Namespace, method: str, keep: Iterable[str] = ()) -> Namespace:
-    """Return a copy for another method, without the options that it does not have, but for those in `keep`."""
+    """Return a copy for another method, with options it does not have unset, except those in `keep`."""
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
     changed.method = method
-    for offer in offers().values():
-        dest = dest_of(offer.first)
-        if method not in offer.settings and dest and dest in changed and dest not in keep:
+    for shared in shared_settings().values():
+        dest = destination(shared.first)
+        if method not in shared.settings and dest and dest in changed and dest not in keep:
             changed[dest] = None
     return changed
 
 
 def make_learner(settings: Namespace) -> Learner:
-    """Return a learner with its weights loaded, as the options say."""
+    """Return the learner that the options choose, with its weights loaded."""
     learner = create_learner(settings.method, **learner_options(settings))
     learner.load(settings.weights, trust=settings.trust_weights)
     return learner
 
 
 def learner_options(settings: Namespace) -> dict[str, Any]:
-    """Return a learner's constructor's arguments; raises SettingsError for an option of another method."""
+    """Return the learner's constructor arguments; raises SettingsError for an option of another method."""
     find_system(settings.method)
-    given = {name: value for name, value in given_options(settings).items() if name not in OF_THE_MODEL}
-    if settings.get('boxes') == 'whole_image' and settings.method in offers()['detector'].settings:
+    given = {name: value for name, value in given_options(settings).items() if name not in MODEL_CHOICE_NAMES}
+    if settings.get('boxes') == 'whole_image' and settings.method in shared_settings()['detector'].settings:
         given.setdefault('detector', 'whole_image')
     weights = Path(settings.weights) if settings.weights else None
     return learner_arguments(settings.method, given, option_name, weights)
 
 
 def weights_of(settings: Namespace) -> Path:
-    """Return the model that is meant: the embedded one unless another is named, in torch's form where needed."""
+    """Return the path of --weights, or of the embedded model (a .pth for the torch backend)."""
     if settings.weights is not None:
         return Path(settings.weights)
     return embedded_model(settings.method, torch=settings.backend == 'torch')
 
 
 def node_parameters(settings: Namespace) -> dict[str, Any]:
-    """Return the node's parameters that say what the options say.
+    """Return the node parameters equivalent to the options.
 
     Raises:
-        SettingsError: An option is for other methods.
-        WeightsError: There is no such model.
+        SettingsError: An option belongs to another method.
+        WeightsError: The model does not exist.
 
     """
     learner_options(settings)
@@ -197,18 +199,18 @@ def node_parameters(settings: Namespace) -> dict[str, Any]:
         given['half_precision'] = True
     if 'detector' in given:
         given['detector'] = str(Path(given['detector']).resolve())
-    parameters = {offers()[name].first.parameter_name: value for name, value in given.items()}
+    parameters = {shared_settings()[name].first.parameter_name: value for name, value in given.items()}
     return {name: value for name, value in parameters.items() if name}
 
 
 def not_for_the_node(settings: Namespace) -> list[str]:
-    """Return the options that were given and for which the node has no parameter, or none with that value."""
+    """Return the options given that the node has no parameter for, or whose value its parameter cannot express."""
     if settings.method not in SYSTEMS:
         return []
     given = given_options(settings)
     check_given(settings.method, given, option_name)
     given = {name: value for name, value in given.items() if (name, value) != ('precision', 'fp16')}
-    chosen = [(offers()[name].of(settings.method), value) for name, value in given.items()]
+    chosen = [(shared_settings()[name].of(settings.method), value) for name, value in given.items()]
     return [
         one.option_name
         for one, value in chosen

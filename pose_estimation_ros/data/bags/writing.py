@@ -55,9 +55,9 @@ class BagWriter:
 def refuse_existing(path: Path, storage: Storage) -> None:
     """Raise OutputError if no bag can be written to the path."""
     if path.exists() or path.is_symlink():
-        raise OutputError(f'{path} is there already; remove it or choose another --output')
+        raise OutputError(f'{path} already exists; remove it or choose another --output')
     if storage == 'sqlite3' and set('?#%') & set(str(path)):
-        raise OutputError(f'cannot write {path}: rosbags can make no sqlite3 bag with ?, # or % in its path')
+        raise OutputError(f'cannot write {path}: rosbags cannot write a sqlite3 bag to a path with ?, # or %')
 
 
 @contextlib.contextmanager

@@ -31,12 +31,12 @@ class Person:
 
     @property
     def labelled(self) -> int:
-        """Number of labelled joints."""
+        """Number of labelled keypoints."""
         return int(np.count_nonzero(self.joints[:, 2]))
 
     @property
     def usable(self) -> bool:
-        """Whether the person has a labelled joint and a box that is not flat."""
+        """Whether the person has a labelled keypoint and a box of positive width and height."""
         return self.labelled > 0 and bool(self.box[2:].min() > 0)
 
 
@@ -47,7 +47,7 @@ class AnnotatedImage:
     image_id: int | str
     path: Path
     hw: tuple[int, int] | None
-    """Height and width, None if the file has neither."""
+    """Height and width, None if the file lacks either."""
     people: tuple[Person, ...]
     """In the order of the file."""
     crowds: tuple[Any, ...]
@@ -61,9 +61,10 @@ def read_annotated_images(
     image_ids: Collection[int | str] | None = None,
     everyone: bool = False,
 ) -> list[AnnotatedImage]:
-    """Return all images of a file, or those named; raises DatasetError if it has no COCO keypoint annotations.
+    """Return all images of an annotation file, or those in `image_ids`.
 
-    With `everyone`, people who are not usable are included, and segmentations are kept.
+    With `everyone`, people who are not usable are included, and segmentations are kept. Raises DatasetError if the file
+    has no COCO keypoint annotations.
     """
     if not images.is_dir():
         raise DatasetError(f'{images} is not a folder; give the folder of the images, such as train2017')
@@ -80,14 +81,14 @@ def read_annotated_images(
 
 
 def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) -> Person:
-    """Return joints, box (both counted from pixel centres) and area of an annotation; raises DatasetError."""
+    """Return keypoints, box (both in pixels, 0 at the first pixel's centre) and area; raises DatasetError."""
     name = f'{where}: annotation {annotation.get("id", "without id")}'
     values = annotation.get('keypoints') or [0] * 3 * len(skeleton)
     flat = _numbers(values, f'{name}: keypoints').ravel()
     if flat.size != 3 * len(skeleton):
         raise DatasetError(
-            f'{name}: keypoints must be {3 * len(skeleton)} numbers (x, y, flag of the {len(skeleton)} joints of'
-            f' {skeleton.name}), got {flat.size}; is the skeleton another?'
+            f'{name}: keypoints must be {3 * len(skeleton)} numbers (x, y, flag of the {len(skeleton)} keypoints of'
+            f' {skeleton.name}), got {flat.size}; was another skeleton annotated?'
         )
     joints = flat.reshape(-1, 3)
     if not np.isin(joints[:, 2], (0, 1, 2)).all():
@@ -117,7 +118,7 @@ def _decoded(segmentation: Any, image_hw: tuple[int, int], where: str) -> ByteAr
         if isinstance(segmentation, list) or isinstance(segmentation['counts'], list):
             rle = coder.frPyObjects(segmentation, *image_hw)
         decoded: ByteArray = coder.decode(coder.merge(rle) if isinstance(rle, list) else rle)
-    except Exception as error:  # pycocotools raises nothing more particular
+    except Exception as error:  # pycocotools raises no specific exception
         raise DatasetError(f'{where}: a segmentation is neither polygons nor RLE ({error})') from error
     if decoded.shape != image_hw:
         raise DatasetError(
@@ -155,7 +156,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _of_people(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the annotations of the category person or with keypoints; all if there is no such category."""
+    """Return the annotations of the category person or with keypoints; all annotations if there is no such category."""
     categories = [each for each in content.get('categories') or [] if isinstance(each, dict)]
     people = {each.get('id') for each in categories if each.get('name') == 'person' or each.get('keypoints')}
     return [row for row in content['annotations'] if not people or row.get('category_id') in people]
@@ -165,12 +166,12 @@ def _report_unknown(path: Path, count: int, unknown: Mapping[Any, int]) -> None:
     lost = sum(unknown.values())
     if lost and lost == count:
         raise DatasetError(
-            f"{path}: none of the {count} annotations is of an image that its 'images' list; first image_id"
+            f"{path}: none of the {count} annotations refers to an image in 'images'; first image_id"
             f' {next(iter(unknown))}'
         )
     if lost:
         LOG.warning(
-            "%s: %d of %d annotations are left out, of images that 'images' does not list (first image_id %s)",
+            "%s: ignoring %d of %d annotations whose image is not in 'images' (first image_id %s)",
             *(path, lost, count, next(iter(unknown))),
         )
 

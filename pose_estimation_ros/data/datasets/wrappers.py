@@ -11,7 +11,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import BoolArray, FloatArray
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
-from pose_estimation_ros.core.files import make_folder, write_json, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.sample import NOT_LABELLED
@@ -177,7 +177,7 @@ class CachedDataset(DatasetWrapper):
             sample = self.dataset.sample(index)
             arrays = {name: getattr(sample, name) for name in ARRAYS}
             _, png = cv2.imencode('.png', sample.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-            with written_whole(path) as temporary, temporary.open('wb') as file:
+            with atomic_write(path) as temporary, temporary.open('wb') as file:
                 np.savez(file, image=png, **arrays)
             return _read_cached(path, index)
 

@@ -1,4 +1,4 @@
-"""From a torch module to ONNX, with dynamic batch, height and width."""
+"""Exports torch modules to ONNX with dynamic batch, height and width."""
 
 import contextlib
 import inspect
@@ -18,11 +18,11 @@ def export_onnx(network: Any, output_names: Sequence[str] | None = None, fold_co
     """Export a torch module with dynamic batch, height and width."""
     import torch
 
-    require_onnx()  # the recorder below looks for it in the end
+    require_onnx()  # the exporter below needs it at the end
     names = list(output_names) if output_names else _numbered_outputs(network)
     axes = {0: 'batch', 2: 'height', 3: 'width'}
-    # The graph recorder, which newer torch releases no longer take by default, needs onnx alone.
-    recorder: dict[str, Any] = {'dynamo': False} if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
+    # The TorchScript exporter, no longer the default in newer torch, needs only the onnx package.
+    exporter: dict[str, Any] = {'dynamo': False} if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
     buffer: Any = io.BytesIO()
     parameter = next(network.parameters())
     example = torch.zeros(1, 3, EXAMPLE_SIDE, EXAMPLE_SIDE, device=parameter.device, dtype=parameter.dtype)
@@ -37,7 +37,7 @@ def export_onnx(network: Any, output_names: Sequence[str] | None = None, fold_co
             input_names=[INPUT_NAME],
             output_names=names,
             dynamic_axes={INPUT_NAME: axes} | dict.fromkeys(names, axes),
-            **recorder,
+            **exporter,
         )
     return bytes(buffer.getvalue())
 

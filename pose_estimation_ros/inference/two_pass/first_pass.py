@@ -1,4 +1,4 @@
-"""The first pass: regions for the second one, from the people that it finds or that a tracker knows."""
+"""The first pass: finds regions for the second one, around detected or tracked people."""
 
 import math
 import time
@@ -19,31 +19,38 @@ from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, g
 from pose_estimation_ros.methods.method import Decoder
 
 EXPLAINED = 0.15
-"""Share of a person's height: heat so near their keypoints counts as theirs."""
+"""Margin around a person's keypoints, as a fraction of their height; heat inside it belongs to them."""
 
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """How regions are cut around people; lengths are network pixels unless they are shares."""
+    """How regions are cut around people; lengths are in network pixels or fractions."""
 
     person_height: float = setting(
-        200.0, 'Height of people in the second pass; about that of the people it was trained on.', above=0
+        200.0, 'Height of people in the second pass, in network pixels; close to the people it was trained on.', above=0
     )
     margin: float = setting(
-        0.3, "Room on every side of the keypoints found, as a share of a person's height.", range=(0, math.inf)
+        0.3, "Margin around a person's keypoints, as a fraction of their height.", range=(0, math.inf)
     )
-    largest_scale: float = setting(2.0, 'Maximum enlargement; more shows nothing new.', above=0)
+    largest_scale: float = setting(2.0, 'Maximum network pixels per image pixel; more adds no detail.', above=0)
     sharp_enough: float = setting(
-        0.7, 'People at least so many times as large in the first pass as in the second keep their first-pass pose.',
+        0.7, 'Keep the first-pass pose of a person whose height there is at least this fraction of `person_height`.',
         above=0,
     )  # fmt: skip
     heat_threshold: float = setting(
-        0.15, 'Minimum heat outside of candidates that gets a region; above 1 none does.', range=(0, math.inf)
+        0.15,
+        'Minimum heatmap value outside detected people that creates a region; above 1 disables this.',
+        range=(0, math.inf),
     )
-    heat_cells: float = setting(2.5, 'Cells around such heat that its region includes.', range=(0, math.inf))
-    heat_height: float = setting(40.0, 'Height in the first pass assumed of people there.', above=0)
+    heat_cells: float = setting(2.5, 'Margin around such a heatmap peak, in output cells.', range=(0, math.inf))
+    heat_height: float = setting(
+        40.0, 'Assumed height of people in such regions, in first-pass network pixels.', above=0
+    )
     tolerance: float = setting(
-        1.1, 'Overlapping regions are merged if that costs no more than so many times the two.', above=0
+        1.1,
+        'Merge two overlapping regions if the merged area is at most this many times their total area (each plus a'
+        ' fixed cost per region).',
+        above=0,
     )
 
     def __post_init__(self) -> None:
@@ -52,7 +59,7 @@ class RegionSettings:
 
 @dataclass(frozen=True, eq=False)
 class FirstPassResult:
-    """What the first pass found in one image, and the time it took."""
+    """Result of the first pass on one image, with timings."""
 
     poses: list[Pose]
     """People large enough to keep their first-pass pose."""
@@ -61,15 +68,15 @@ class FirstPassResult:
 
 
 class RegionFinder(Protocol):
-    """Anything that chooses the regions of the second pass."""
+    """Chooses the regions of the second pass."""
 
     def __call__(self, images: Sequence[ByteArray]) -> list[FirstPassResult]:
-        """Return the regions of each of several images."""
+        """Return the regions and kept people of each image."""
 
 
 @dataclass(frozen=True, eq=False)
 class PeopleFinder:
-    """Runs a network on the whole image, and cuts a region around everybody who is too small in it."""
+    """Runs a network on the whole image, and cuts a region around everybody too small in it."""
 
     pipeline: Pipeline
     """The first pass."""
@@ -77,14 +84,14 @@ class PeopleFinder:
     """Decoder with lower limits than the pipeline's: the second pass decides whether candidates are people."""
     settings: RegionSettings
     keypoints: int
-    """Number of heatmaps of keypoints in the first maps; one of the background or centre may follow."""
+    """Number of keypoint heatmaps in the first maps; a background or centre heatmap may follow."""
 
     def __call__(self, images: Sequence[ByteArray]) -> list[FirstPassResult]:
-        """Return the regions of each of several images."""
-        return [self.of(output) for output in self.pipeline.forward(images)]
+        """Return the regions and kept people of each image."""
+        return [self.find_regions(output) for output in self.pipeline.forward(images)]
 
-    def of(self, output: NetworkOutput) -> FirstPassResult:
-        """Return one image's regions and the people who keep their pose."""
+    def find_regions(self, output: NetworkOutput) -> FirstPassResult:
+        """Return the regions of one image and the people who keep their first-pass pose."""
         start = time.perf_counter()
         people = SizedPose.all(self.candidates(output.maps, output.placement))
         sharp = self.settings.sharp_enough * self.settings.person_height / output.placement.scale
@@ -106,7 +113,7 @@ class PeopleFinder:
 
 @dataclass(frozen=True, eq=False)
 class SizedPose:
-    """A person, and about how tall they would stand in image pixels; 0 where it is unknown."""
+    """A person and their approximate standing height in image pixels, 0 if unknown."""
 
     pose: Pose
     height: float
@@ -138,13 +145,13 @@ def around_people(people: Sequence[SizedPose], image_hw: tuple[int, int], settin
 def around_heat(
     heat: FloatArray, placement: Placement, people: Sequence[SizedPose], settings: RegionSettings
 ) -> list[Region]:
-    """Return regions, not merged, around heat outside of known people.
+    """Return regions, not merged, around heat outside the known people.
 
     Args:
-        heat: (h, w), the highest of the keypoints' heatmaps.
-        placement: How the image lies in the input of the heat.
-        people: Those decoded from it.
-        settings: How to cut.
+        heat: (h, w), maximum over the keypoint heatmaps.
+        placement: Placement of the image in the network input.
+        people: People decoded from the maps.
+        settings: Region settings.
 
     """
     hot = (heat > settings.heat_threshold).astype(np.uint8)
@@ -163,14 +170,14 @@ def around_heat(
 
 
 def _clear(hot: ByteArray, box: Box, to_map: Affine) -> None:
-    """Clear the cells within a box of the image, those at its border included."""
+    """Clear the cells within an image box, border cells included."""
     (left, top), (right, bottom) = to_map(np.array(box).reshape(2, 2)).tolist()
     rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom) + 1))
     hot[rows, max(0, math.floor(left)) : max(0, math.ceil(right) + 1)] = 0
 
 
 def _clusters(hot: ByteArray) -> list[Box]:
-    """Return the boxes, in cells, of connected cells; diagonals and gaps of one cell connect too."""
+    """Return the bounding boxes, in cells, of connected components; diagonals and one-cell gaps also connect."""
     closed = cv2.dilate(hot, np.ones((3, 3), np.uint8))
     _, labels = cv2.connectedComponents(closed, connectivity=8)
     rows, columns = np.nonzero(hot)

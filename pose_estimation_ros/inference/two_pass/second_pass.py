@@ -1,4 +1,4 @@
-"""The second pass: regions of images, at the scale that their people need."""
+"""The second pass: runs image regions at the scale their people need."""
 
 import time
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from pose_estimation_ros.inference.two_pass.packing import Slot, laid_out, paint
 from pose_estimation_ros.inference.two_pass.region import Region
 
 SMALLEST_HEIGHT = 32
-"""Rows that a pipeline scales images to at least."""
+"""Minimum input height of a pipeline, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class PackedRegions:
-    """Lays all regions on one canvas, or a few, so that they share a forward pass."""
+    """Packs all regions onto one or a few canvases, so that they share forward passes."""
 
     pipeline: Pipeline
-    """Its network takes inputs of any size."""
+    """A pipeline whose network accepts inputs of any size."""
     multiple: int
-    """Sides of its inputs are multiples of it."""
+    """Input height and width are multiples of this."""
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Result]:
-        """Return the people in each image's regions; a person seen in several regions comes several times."""
+        """Return the people in each image's regions; a person seen in several regions is returned several times."""
         flat = [(number, region) for number, several in enumerate(regions) for region in several]
         if not flat:
             return [Result([], Timings()) for _ in images]
@@ -37,20 +37,20 @@ class PackedRegions:
         start = time.perf_counter()
         poses: list[list[Pose]] = [[] for _ in images]
         for (number, region), slot in zip(flat, layout.slots, strict=True):
-            maps, placement = part_of(outputs[slot.canvas], slot)
-            poses[number] += moved(self.pipeline.decoder(maps, placement), region)
+            maps, placement = slot_output(outputs[slot.canvas], slot)
+            poses[number] += in_image(self.pipeline.decoder(maps, placement), region)
         spent = sum((each.timings for each in outputs), spent) + Timings(decode_ms=milliseconds_since(start))
         return [Result(own, spent.share(len(several) / len(flat))) for own, several in zip(poses, regions, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class SingleRegions:
-    """Runs one region after the other, scaled and padded by the pipeline's own rule."""
+    """Runs regions one by one, scaled and padded as the pipeline does with whole images."""
 
     pipeline: Pipeline
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Result]:
-        """Return the people in each image's regions; a person seen in several regions comes several times."""
+        """Return the people in each image's regions; a person seen in several regions is returned several times."""
         return [self._one(image, several) for image, several in zip(images, regions, strict=True)]
 
     def _one(self, image: ByteArray, regions: Sequence[Region]) -> Result:
@@ -59,16 +59,16 @@ class SingleRegions:
         for region in regions:
             rows = max(SMALLEST_HEIGHT, round(region.hw[0] * region.scale))
             result = self.pipeline.with_size(rows)(region.of(image))
-            poses += moved(result.poses, region)
+            poses += in_image(result.poses, region)
             spent += result.timings
         return Result(poses, spent)
 
 
-def part_of(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Placement]:
-    """Return the maps of one slot of a canvas, and how the slot lies in their input.
+def slot_output(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Placement]:
+    """Return the maps of one slot of a canvas, and the slot's placement in their input.
 
-    Where the canvas was shown at another size (several scales), a slot may begin within a cell; its placement then
-    says where, to a whole pixel.
+    If the canvas was scaled (several scales), a slot may start inside a cell; the placement then holds the offset in
+    whole pixels.
     """
     whole = output.placement
     factor = whole.scale
@@ -92,12 +92,12 @@ def part_of(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Placem
 def _cut(
     maps: FloatArray, first: Sequence[int], count: tuple[int, int], network_hw: tuple[int, int], coarsest: int
 ) -> FloatArray:
-    """Return a part (C, h, w) of maps, given in the cells of the coarsest of them."""
+    """Return a part (C, h, w) of maps; `first` and `count` are in cells of the coarsest maps."""
     finer = coarsest * maps.shape[-2] // network_hw[0]
     (top, left), (height, width) = (each * finer for each in first), (each * finer for each in count)
     return maps[..., top : top + height, left : left + width].copy()
 
 
-def moved(poses: Sequence[Pose], region: Region) -> list[Pose]:
-    """Return poses of a region as those of the image."""
+def in_image(poses: Sequence[Pose], region: Region) -> list[Pose]:
+    """Convert poses from region pixels to image pixels."""
     return [pose.moved(pose.keypoints[:, :2] + (region.left, region.top)) for pose in poses]

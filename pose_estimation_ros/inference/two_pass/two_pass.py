@@ -22,20 +22,20 @@ from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, Si
 
 @dataclass(frozen=True, eq=False)
 class TwoPass:
-    """Runs whole images, then regions around their people. With nobody in view only the first pass runs."""
+    """Runs whole images, then regions around the people found. With nobody in view only the first pass runs."""
 
     model: Pipeline
-    """The second pass's, without flips and scales."""
+    """The second pass's pipeline, without flips and scales."""
     finder: RegionFinder
     second_pass: PackedRegions | SingleRegions
     settings: RegionSettings
-    """How regions are cut around people who are known already."""
+    """Regions around people known from the last frame."""
     max_persons: int = 0
     """Maximum number of people, best first; 0 for no limit."""
 
     @property
     def backend(self) -> Backend:
-        """What runs the second pass."""
+        """Backend of the second pass."""
         return self.model.backend
 
     @property
@@ -53,7 +53,7 @@ class TwoPass:
         return self.model.prepare(image)
 
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TwoPass':
-        """Return the same whose second pass sees every region at other scales, and mirrored too."""
+        """Return a copy whose second pass runs every region at other scales, and mirrored as well."""
         return replace(
             self, second_pass=replace(self.second_pass, pipeline=self.second_pass.pipeline.with_looks(scales, flip))
         )
@@ -63,19 +63,21 @@ class TwoPass:
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several images, which share forward passes."""
-        return self._closely(images, self.finder(images))
+        """Find the people in several images, sharing forward passes."""
+        return self._run_second_pass(images, self.finder(images))
 
     def with_known(self, image: ByteArray, people: Sequence[Pose]) -> Result:
-        """Find the people in the next frame of a video, also where they were in the last one."""
+        """Find the people in the next frame of a video, searching their last positions as well."""
         found = self.finder([image])[0]
         around = self._around(image, people)
         regions = merged([*found.regions, *around.regions], self.settings.tolerance)
-        return self._closely([image], [FirstPassResult(found.poses, regions, found.timings + around.timings)])[0]
+        return self._run_second_pass([image], [FirstPassResult(found.poses, regions, found.timings + around.timings)])[
+            0
+        ]
 
     def follow(self, image: ByteArray, people: Sequence[Pose]) -> Result:
-        """Find the people of a video's last frame in the next one, and nobody else."""
-        return self._closely([image], [self._around(image, people)])[0]
+        """Find the people of the last frame in the next one, searching only their last positions."""
+        return self._run_second_pass([image], [self._around(image, people)])[0]
 
     def _around(self, image: ByteArray, people: Sequence[Pose]) -> FirstPassResult:
         start = time.perf_counter()
@@ -83,10 +85,10 @@ class TwoPass:
         regions = merged(around_people(SizedPose.all(people), (height, width), self.settings), self.settings.tolerance)
         return FirstPassResult([], regions, Timings(decode_ms=milliseconds_since(start)))
 
-    def _closely(self, images: Sequence[ByteArray], found: Sequence[FirstPassResult]) -> list[Result]:
-        looked = self.second_pass(images, [each.regions for each in found])
+    def _run_second_pass(self, images: Sequence[ByteArray], found: Sequence[FirstPassResult]) -> list[Result]:
+        detected = self.second_pass(images, [each.regions for each in found])
         results = []
-        for first, second in zip(found, looked, strict=True):
+        for first, second in zip(found, detected, strict=True):
             start = time.perf_counter()
             poses = self._best(without_duplicates([*first.poses, *second.poses]))
             merging = Timings(decode_ms=milliseconds_since(start))

@@ -42,7 +42,7 @@ class Connections:
 
 
 def take_best_limbs(candidates: Connections) -> Connections:
-    """Take candidates by falling score so that each peak is used at most once a limb; the result is ordered by limb."""
+    """Select candidates by descending score, each peak at most once per limb type; the result is sorted by limb."""
     order = np.lexsort((-candidates.score, candidates.limb))
     limbs, firsts, seconds = (column.tolist() for column in (candidates.limb, candidates.first, candidates.second))
     kept: list[int] = []
@@ -59,14 +59,14 @@ def take_best_limbs(candidates: Connections) -> Connections:
 
 
 def assemble(connections: Connections, peak_scores: FloatArray, settings: GroupingSettings) -> FloatArray:
-    """Join limbs into people and drop the doubtful ones.
+    """Assemble limbs into people; drop people with too few keypoints or too low a mean score.
 
-    Returns (P, 20): 18 peak numbers (-1 where missing), score sum, number of joints. Quirks of the published code
-    are kept, since its numbers hang on them: every person that holds a limb's first peak gets the second, even in
-    place of another; a peak may serve several people; people never merge.
+    Returns (P, 20): 18 peak numbers (-1 where missing), score sum, number of keypoints. Quirks of the published
+    code are kept because its results depend on them: every person with a limb's first peak gets the second one, even if
+    it replaces another peak; several people may share a peak; people are never merged.
     """
     people: list[list[float]] = []
-    holders: defaultdict[int, list[int]] = defaultdict(list)  # peak -> people that hold it
+    holders: defaultdict[int, list[int]] = defaultdict(list)  # peak -> people that include it
     scores = peak_scores.tolist()
     columns = (connections.limb, connections.first, connections.second, connections.score)
     for limb, first, second, score in zip(*(column.tolist() for column in columns), strict=True):
@@ -95,7 +95,7 @@ def assemble(connections: Connections, peak_scores: FloatArray, settings: Groupi
 def _complete(
     people: list[list[float]], holders: dict[int, list[int]], start: tuple[int, int], end: tuple[int, int]
 ) -> None:
-    """Fill the end of a limb that a person lacks from the other that it has; scores and counts stay."""
+    """Add a limb's missing end to people that have the other end; scores and counts stay unchanged."""
     for (have, peak), (lack, other) in ((start, end), (end, start)):
         for person in list(holders.get(peak, ())):
             if people[person][have] == peak and people[person][lack] == -1:

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from pose_estimation_ros.backbones import efficientnet_lite, mobilenet, mobilenetv2, shufflenet
 from pose_estimation_ros.backbones.weights_file import FETCH_AGAIN
 from pose_estimation_ros.backbones.weights_file import read_state_dict as read_weights
-from pose_estimation_ros.backbones.weights_matching import Tensors, listed, missing_counters
-from pose_estimation_ros.backbones.weights_matching import misfits as find_misfits
+from pose_estimation_ros.backbones.weights_matching import Tensors, find_mismatches, missing_batch_counters, summary_of
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.lightweight_openpose.options import BACKBONES, SLIM_WIDTH, NetworkOptions
 
@@ -66,12 +65,12 @@ def fit_weights(
     added = network_stages - file_stages if new_stages else set()
     wanted = {name: value for name, value in target.items() if _stage(name) not in added}
     given = {name: value for name, value in state_dict.items() if _stage(name) not in dropped}
-    misfits = find_misfits(wanted, given)
-    if misfits:
+    mismatches = find_mismatches(wanted, given)
+    if mismatches:
         every = len(wanted.keys() | given.keys())
-        raise WeightsError(f'{source}: {listed(misfits, every)}; {_cure(given, wanted)}')
+        raise WeightsError(f'{source}: {summary_of(mismatches, every)}; {_cure(given, wanted)}')
     network.load_state_dict({**target, **given})
-    total = len(target) - len(missing_counters(wanted, given))
+    total = len(target) - len(missing_batch_counters(wanted, given))
     return _report(source, len(given), total, len(dropped), len(added))
 
 
@@ -84,13 +83,14 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
     wanted = {name: value for name, value in target.items() if name.startswith(BACKBONE)}
     own = _own_names(state_dict)
     given = {name: value for name in wanted if (value := _published(own, name)) is not None}
-    misfits = find_misfits(wanted, given)
-    if misfits:
+    mismatches = find_mismatches(wanted, given)
+    if mismatches:
         raise WeightsError(
-            f'{source}: {listed(misfits, len(wanted), "backbone tensors")}; choose the ImageNet file of this backbone'
+            f'{source}: {summary_of(mismatches, len(wanted), "backbone tensors")};'
+            ' choose the ImageNet file of this backbone'
         )
     network.load_state_dict({**target, **given})
-    total, unused = len(wanted) - len(missing_counters(wanted, given)), len(state_dict) - len(given)
+    total, unused = len(wanted) - len(missing_batch_counters(wanted, given)), len(state_dict) - len(given)
     text = f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
     return LoadReport(len(given), total, 0, text)
 

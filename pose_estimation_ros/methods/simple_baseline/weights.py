@@ -10,7 +10,7 @@ from torch import nn
 from pose_estimation_ros.backbones.resnet import DEPTHS, STAGE_CHANNELS
 from pose_estimation_ros.backbones.weights_file import FETCH_AGAIN
 from pose_estimation_ros.backbones.weights_file import read_state_dict as read_weights
-from pose_estimation_ros.backbones.weights_matching import Tensors, listed, misfits, missing_counters
+from pose_estimation_ros.backbones.weights_matching import Tensors, find_mismatches, missing_batch_counters, summary_of
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 
@@ -57,15 +57,14 @@ def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> P
 def fit_weights(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> str:
     """Load all of a file into a network; raises WeightsError, and changes nothing, when anything does not fit."""
     wanted = network.state_dict()
-    odd = misfits(wanted, state_dict)
+    odd = find_mismatches(wanted, state_dict)
     if odd:
         raise WeightsError(
-            f'{source}: {listed(odd, len(wanted.keys() | state_dict.keys()))}; {_cure(state_dict, source)}'
+            f'{source}: {summary_of(odd, len(wanted.keys() | state_dict.keys()))}; {_cure(state_dict, source)}'
         )
     network.load_state_dict({**wanted, **state_dict})
-    return (
-        f'loaded {len(state_dict)} of {len(wanted) - len(missing_counters(wanted, state_dict))} tensors from {source}'
-    )
+    total = len(wanted) - len(missing_batch_counters(wanted, state_dict))
+    return f'loaded {len(state_dict)} of {total} tensors from {source}'
 
 
 def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> str:
@@ -76,14 +75,14 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
     target = network.state_dict()
     wanted = {name: value for name, value in target.items() if not name.startswith(HEAD)}
     given = {name: value for name, value in state_dict.items() if name in wanted}
-    odd = misfits(wanted, given)
+    odd = find_mismatches(wanted, given)
     if odd:
         raise WeightsError(
-            f'{source}: {listed(odd, len(wanted), "backbone tensors")};'
+            f'{source}: {summary_of(odd, len(wanted), "backbone tensors")};'
             ' choose the ImageNet file of a ResNet of this depth'
         )
     network.load_state_dict({**target, **given})
-    total, unused = len(wanted) - len(missing_counters(wanted, given)), len(state_dict) - len(given)
+    total, unused = len(wanted) - len(missing_batch_counters(wanted, given)), len(state_dict) - len(given)
     return f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
 
 

@@ -16,8 +16,8 @@ from std_msgs.msg import Header
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.settings import TYPES_IN_WORDS
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr, to_compressed
 from pose_estimation_ros.ros.nodes.program import check_arguments, running_ros
@@ -40,8 +40,8 @@ DEFAULTS: dict[str, Any] = {
     'frames': 90,
     'most_pictures': 0,
 }
-"""`rate` 0 is the source's own. After `most_pictures` it ends; 0: never for that reason. `people`, `seed`, `width`,
-`height` and `frames` are those of synthetic people."""
+"""`rate` 0 keeps the source's rate. The node ends after `most_pictures` images; 0 for no limit. `people`, `seed`,
+`width`, `height` and `frames` apply to synthetic people."""
 
 FALLBACK_HZ = 15.0
 FIELD_OF_VIEW = 1.2

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.ros.nodes.dropping import LOST
 from pose_estimation_ros.ros.nodes.statistics import Snapshot
 
@@ -60,7 +60,7 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         return WARN, f'paused: incompatible QoS or type of the subscribers of {view.unmatched}; offered is {offered}'
     if view.lazy and not view.has_subscribers:
         return OK, 'no subscribers, paused'
-    if not seen.came_out:
+    if not seen.published:
         lost = ', '.join(f'{count} {reason}' for reason, count in sorted(seen.lost.items()))
         return WARN, f'frames arrive, none is published{lost and f"; dropped lately: {lost}"}'
     if view.boxes_fault:

@@ -9,7 +9,7 @@ from enum import Enum
 from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 MAX_CREDIT = 2.5
-"""Upper limit of the credit: a frame that comes early may use what a late one left, a burst after a pause may not."""
+"""Maximum credit: allows for jitter, but not for a burst after a pause."""
 
 
 class DropReason(Enum):
@@ -42,9 +42,9 @@ class RateLimit:
         self._rate = self._credit = self._last = 0.0
 
     def allows(self, now: float, rate: float) -> bool:
-        """Whether a frame that came at `now` (seconds of a steady clock) may pass; a rate of 0 lets all pass.
+        """Whether a frame that arrived at `now` (seconds, monotonic clock) passes; at a rate of 0 every frame does.
 
-        In any stretch of t seconds at most rate * t + MAX_CREDIT frames pass.
+        In any t seconds at most rate * t + MAX_CREDIT frames pass.
         """
         earned = (now - self._last) * rate if rate == self._rate else MAX_CREDIT
         self._rate, self._last = rate, now
@@ -56,13 +56,13 @@ class RateLimit:
 
 
 def before_processing(stamp: float, now: float, has_subscribers: bool, settings: NodeSettings) -> DropReason | None:
-    """Return why a frame whose turn came is dropped, None if it is processed.
+    """Return why the next frame is dropped, None if it is processed.
 
     Args:
-        stamp: Of its header in seconds; 0 if the driver sets none, and its age is unknown.
-        now: The node's clock, seconds.
+        stamp: Header stamp in seconds; 0 if the driver sets none, so that the age is unknown.
+        now: Time of the node's clock, in seconds.
         has_subscribers: Whether an output has a subscriber.
-        settings: The parameters that apply to it.
+        settings: Parameters that apply to the frame.
 
     """
     if settings.lazy and not has_subscribers:

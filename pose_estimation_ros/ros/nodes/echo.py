@@ -12,8 +12,8 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2
 
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.ros.nodes.program import running_ros
 from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener

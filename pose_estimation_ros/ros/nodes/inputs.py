@@ -1,4 +1,4 @@
-"""The node's subscriptions: they count messages and pass the newest to the worker."""
+"""The node's subscriptions: count messages and pass the newest to the worker."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.ros.messages.detections import required_detection_type
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
@@ -19,7 +19,7 @@ from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 
 def sensor_profile(depth: int) -> QoSProfile:
-    """Return the profile that takes images from reliable and best-effort publishers alike."""
+    """Return a QoS profile compatible with reliable and best-effort publishers."""
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
 
 
@@ -38,7 +38,7 @@ class Inputs:
         self._node, self._settings, self._statistics, self._post = node, settings, statistics, post
         self.incompatible_qos = ''
         self._limit = RateLimit()
-        self._stall: str | None = None  # the reason that was logged, None while images arrive
+        self._stall: str | None = None  # the logged reason, None while images arrive
         compressed = settings().image_transport == 'compressed'
         kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._type = f'sensor_msgs/msg/{kind.__name__}'
@@ -60,15 +60,15 @@ class Inputs:
 
     @property
     def topic(self) -> str:
-        """The image topic's full name, remappings applied."""
+        """Full name of the image topic, after remapping."""
         return str(self._image.topic_name)
 
     def publishers(self) -> int:
-        """Return how many publishers the image topic has."""
+        """Return the number of publishers on the image topic."""
         return int(self._node.count_publishers(self.topic))
 
     def other_types(self) -> str:
-        """Return the types under which others publish on the image topic, if not ours; such messages never arrive."""
+        """Return the message types published on the image topic other than the subscribed one; these never arrive."""
         types = {info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)}
         return ', '.join(sorted(types - {self._type}))
 
@@ -78,9 +78,9 @@ class Inputs:
             self._node.destroy_subscription(subscription)
 
     def warn_of_stall(self, seen: Snapshot) -> None:
-        """Log that images stopped coming, or never came, with the likely reason; and when they come again.
+        """Log that no images arrive, with the likely reason, and when they arrive again.
 
-        Once, and once more when a reason is found, since publishers are not all known from the beginning.
+        Logs once, and again if a reason is found later, since publishers are discovered gradually.
         """
         timeout = self._settings().stall_timeout
         if not 0 < timeout < seen.silent_for:
@@ -97,10 +97,10 @@ class Inputs:
             self._stall = reason
 
     def _reason(self) -> str:
-        """Return why nothing may arrive from the present publishers, '' for no known reason."""
+        """Return the likely reason why no images arrive from the current publishers, '' if unknown."""
         reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
         others = self.other_types()
-        return reason + (f'; it carries {others}, and {self._type} is awaited' if others else '')
+        return reason + (f'; it carries {others}, expected {self._type}' if others else '')
 
     def _take(self, message: Any) -> None:
         received = ReceivedMessage(message, time.perf_counter())
@@ -113,12 +113,12 @@ class Inputs:
     def _on_incompatible_qos(self, event: Any) -> None:
         self.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)
         self._node.get_logger().error(
-            f'a publisher on {self.topic} offers a QoS that this node cannot take ({self.incompatible_qos})'
+            f'a publisher on {self.topic} offers a QoS incompatible with this node ({self.incompatible_qos})'
         )
 
 
 def _qos_events(on_incompatible: Callable[[Any], None]) -> dict[str, Any]:
-    """Return what asks for QoS events; the class moved between distributions."""
+    """Return the create_subscription argument for QoS events; the class moved between ROS distributions."""
     try:
         from rclpy.event_handler import SubscriptionEventCallbacks
     except ImportError:  # Humble

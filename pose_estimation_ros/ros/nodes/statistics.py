@@ -13,14 +13,14 @@ from pose_estimation_ros.ros.nodes.dropping import DropReason
 from pose_estimation_ros.ros.nodes.frame_times import NODE_TIMES, FrameTimes, NodeTimes
 
 WINDOW_S = 5.0
-"""How far back rates and medians look."""
+"""Window of rates and medians, in seconds."""
 
 STAGES = ('preprocess_ms', 'forward_ms', 'decode_ms', 'total_ms')
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Statistics at one time; rates in Hz, ages in seconds, NaN where nothing was measured."""
+    """Statistics at one time; rates in Hz, ages in seconds, NaN if not measured."""
 
     input_hz: float
     output_hz: float
@@ -31,8 +31,8 @@ class Snapshot:
     age_p50: float
     age_p95: float
     people: int
-    came_out: int
-    """Images whose people were published within the last WINDOW_S."""
+    published: int
+    """Images published within the last WINDOW_S."""
     lost: dict[str, int]
     """Drops by reason within the last WINDOW_S."""
     silent_for: float
@@ -58,7 +58,7 @@ class Statistics:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Reset all counts and times."""
         with self._lock:
             self._counts: Counter[str] = Counter()
             self._arrivals: deque[float] = deque()
@@ -92,7 +92,7 @@ class Statistics:
             self._forget()
 
     def snapshot(self) -> Snapshot:
-        """Return how things stand."""
+        """Return the current statistics."""
         with self._lock:
             self._forget()
             ages = np.array([result.age for result in self._results if np.isfinite(result.age)])
@@ -108,7 +108,7 @@ class Statistics:
                 age_p50=float(p50),
                 age_p95=float(p95),
                 people=self._people,
-                came_out=len(self._results),
+                published=len(self._results),
                 lost=dict(Counter(reason for _, reason in self._losses)),
                 silent_for=self.clock() - self._last_arrival,
             )
@@ -128,6 +128,6 @@ def _median(values: list[float]) -> float:
 
 
 def _rate(frame_times: list[float]) -> float:
-    """Return how often things happened, by the time between the first and the last."""
+    """Return the rate in Hz between the first and the last event."""
     span = frame_times[-1] - frame_times[0] if len(frame_times) > 1 else 0.0
     return (len(frame_times) - 1) / span if span > 0 else 0.0

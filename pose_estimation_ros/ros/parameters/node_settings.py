@@ -8,10 +8,10 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import Setting, setting, settings_of
-from pose_estimation_ros.learners.settings_table import Offer, check_given, learner_arguments, offers
+from pose_estimation_ros.learners.settings_table import SharedSetting, check_given, learner_arguments, shared_settings
 from pose_estimation_ros.methods.systems import SYSTEMS
 
-OF_THE_MODEL = ('method', 'weights')
+LOADED_SEPARATELY = ('method', 'weights')
 """Settings that are no arguments of a learner's constructor."""
 SECONDS = (0, 3600)
 
@@ -81,20 +81,20 @@ class NodeSettings:
 @cache
 def parameters_of(method: str) -> dict[str, Setting]:
     """Return every parameter with its default and limits for a method, or for the first method that has it."""
-    found = [each.of(method) for each in offers().values()] + list(settings_of(NodeSettings))
+    found = [each.of(method) for each in shared_settings().values()] + list(settings_of(NodeSettings))
     found = [each.as_parameter() for each in found if each.parameter_name]
     return {each.name: each for each in found}
 
 
-def offer_of(parameter: Setting) -> Offer | None:
+def shared_setting_of(parameter: Setting) -> SharedSetting | None:
     """Return the row of the table of settings; None for a parameter of the node alone."""
-    return next((each for each in offers().values() if each.first.parameter_name == parameter.name), None)
+    return next((each for each in shared_settings().values() if each.first.parameter_name == parameter.name), None)
 
 
 def systems_of(parameter: Setting) -> str:
     """Return the systems that have a parameter; '' if all do."""
-    offer = offer_of(parameter)
-    return offer.systems if offer else ''
+    shared = shared_setting_of(parameter)
+    return shared.systems if shared else ''
 
 
 DEFAULT_METHOD = next(iter(SYSTEMS))
@@ -169,13 +169,13 @@ def parameter_name(each: Setting) -> str:
 def _given(settings: NodeSettings) -> dict[str, Any]:
     """Return the values for the learner, by its names: those of the method, and others only where they were set."""
     found = {}
-    for name, offer in offers().items():
-        own = offer.of(settings.method)
-        if not own.parameter_name or name in OF_THE_MODEL:
+    for name, shared in shared_settings().items():
+        own = shared.of(settings.method)
+        if not own.parameter_name or name in LOADED_SEPARATELY:
             continue
         value, default = settings.model[own.parameter_name], own.as_parameter().default
         is_set = value != default
-        if is_set or (own.unset is None and not own.requires and settings.method in offer.settings):
+        if is_set or (own.unset is None and not own.requires and settings.method in shared.settings):
             found[name] = value
     return found
 
@@ -193,5 +193,7 @@ def learner_options(settings: NodeSettings) -> dict[str, Any]:
 
 def live_options(settings: NodeSettings) -> dict[str, Any]:
     """Return what may change while the learner runs, by the learner's names."""
-    own = {name: each for name, each in offers().items() if settings.method in each.settings and each.first.live}
+    own = {
+        name: each for name, each in shared_settings().items() if settings.method in each.settings and each.first.live
+    }
     return {name: settings.model[each.first.parameter_name] for name, each in own.items()}

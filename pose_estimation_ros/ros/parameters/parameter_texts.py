@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.settings import Setting
-from pose_estimation_ros.ros.parameters.node_settings import DEFAULT_METHOD, offer_of, parameters_of, systems_of
+from pose_estimation_ros.ros.parameters.node_settings import (
+    DEFAULT_METHOD,
+    parameters_of,
+    shared_setting_of,
+    systems_of,
+)
 
 YAML_FILE = 'config/pose_node.yaml'
 PAGE_FILE = 'docs/parameters.md'
@@ -54,22 +59,22 @@ def to_markdown() -> str:
 
 def depends_on_method(parameter: Setting) -> bool:
     """Whether systems have different defaults."""
-    offer = offer_of(parameter)
-    return offer is not None and len({each.as_parameter().default for each in offer.settings.values()}) > 1
+    shared = shared_setting_of(parameter)
+    return shared is not None and len({each.as_parameter().default for each in shared.settings.values()}) > 1
 
 
 def defaults(parameter: Setting) -> str:
     """Return the default, and those of systems that have another."""
-    offer = offer_of(parameter)
-    values = offer.by_system(lambda _, each: literal(each.as_parameter().default)) if offer else ''
+    shared = shared_setting_of(parameter)
+    values = shared.by_system(lambda _, each: literal(each.as_parameter().default)) if shared else ''
     words = f' ({parameter.default_text})' if parameter.unset is not None and parameter.default_text else ''
     return f'{values or literal(parameter.default)}{words}'
 
 
 def allowed(parameter: Setting) -> str:
     """Return the allowed values, and those of systems that have others."""
-    offer = offer_of(parameter)
-    return offer.by_system(lambda _, each: each.as_parameter().allowed) if offer else parameter.allowed
+    shared = shared_setting_of(parameter)
+    return shared.by_system(lambda _, each: each.as_parameter().allowed) if shared else parameter.allowed
 
 
 def literal(value: Any) -> str:

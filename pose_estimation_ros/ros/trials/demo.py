@@ -24,15 +24,15 @@ from tqdm import tqdm
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, SourceError
-from pose_estimation_ros.core.files import make_folder, written_whole
+from pose_estimation_ros.core.files import atomic_write, make_folder
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
-from pose_estimation_ros.core.words import counted
 from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.data.pose_json import PoseJsonWriter
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
-from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, own_domain, profile
+from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, fastdds_profile_path, own_domain
 from pose_estimation_ros.ros.nodes.outputs import reliable
 from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
@@ -205,13 +205,13 @@ def _table(listener: Listener, elapsed: float) -> str:
 
 
 def _write_image(path: Path, image: ByteArray) -> None:
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
 
 
 def _set_middleware() -> None:
     """Enlarge the shared memory for large images, and isolate the demo in a domain of its own."""
-    path = profile()
+    path = fastdds_profile_path()
     for name, value in {**own_domain(), **MEMORY, **({PROFILE: str(path)} if path else {})}.items():
         os.environ.setdefault(name, value)
 

@@ -102,7 +102,7 @@ class _Stage:
     def __init__(self, folder: Path, plan: Plan, with_profile: bool) -> None:
         self._folder, self._plan = folder, plan
         write_json(folder / 'plan.json', asdict(plan))
-        context = middleware.with_profile() if with_profile else middleware.without_profile()
+        context = middleware.environment_with_profile() if with_profile else middleware.environment_without_profile()
         self._environment = {**context, **middleware.own_domain()}
 
     @contextlib.contextmanager

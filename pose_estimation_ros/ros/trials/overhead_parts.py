@@ -33,8 +33,8 @@ from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 WARM_UP = 15
 """Images at the beginning that do not count."""
-PICTURES = 5
-"""Different ones, of a video that is shown to and fro: methods that follow people are to see them move."""
+IMAGES = 5
+"""Distinct images, played forwards and backwards, so that methods that follow people see them move."""
 SKELETONS = '/pose_node/skeletons'
 
 
@@ -53,7 +53,7 @@ class Plan:
     def images(self) -> list[ByteArray]:
         """Draw the images, the same in every process."""
         scene = SceneSettings(width=self.width, height=self.height, people=self.people, fps=self.rate)
-        forth = [frame.image for frame in SyntheticVideo(0, scene, frames=PICTURES)]
+        forth = [frame.image for frame in SyntheticVideo(0, scene, frames=IMAGES)]
         return [*forth, *forth[-2:0:-1]]
 
     def moments(self) -> Iterator[int]:

@@ -1,7 +1,7 @@
-"""Checkpoints in the published container, which also hold all that is needed to resume.
+"""Checkpoints in the published format, with everything needed to resume.
 
-Lightning's ModelCheckpoint is not used: it has other names for files, keeps no last step, and writes at steps at which
-a loss may already be NaN.
+Lightning's ModelCheckpoint is not used: it names files differently, does not write the last step, and also writes at
+steps whose loss is already NaN.
 """
 
 import io
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pose_estimation_ros.backbones.weights_file import read_state_dict
 from pose_estimation_ros.core.errors import TrainingError, WeightsError
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
 from pose_estimation_ros.training.callbacks.losses import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback, due
@@ -25,22 +25,22 @@ from pose_estimation_ros.training.module import AUXILIARY, NETWORK
 from pose_estimation_ros.training.task import Batch
 
 RESUME = 'resume'
-"""Key beside the published ones of what Lightning needs to resume."""
+"""Key of the Lightning state needed to resume, beside the published keys."""
 
 
 class PublishedContainer(CheckpointIO):
     """Turns Lightning's checkpoints into published ones and back.
 
     `state_dict` holds the weights to use, those of the moving average if there is one. `optimizer`, `scheduler`,
-    `iter` and `current_epoch` are as published. What else Lightning has is kept under a key of its own, together with
-    the tensors of auxiliary modules.
+    `iter` and `current_epoch` are as published. The rest of Lightning's state and the tensors of auxiliary modules are
+    stored under RESUME.
     """
 
     def __init__(self, first_iteration: int = 0) -> None:
         self._first_iteration = first_iteration
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a file whole or not at all; raises OutputError where the system refuses, TrainingError for NaN."""
+        """Write a file atomically; raises OutputError if the system refuses, TrainingError for NaN or infinity."""
         tensors = checkpoint.pop('state_dict')
         _require_finite(tensors, Path(path))
         raw = _without_prefix(NETWORK, tensors)
@@ -51,12 +51,12 @@ class PublishedContainer(CheckpointIO):
             'scheduler': checkpoint.pop('lr_schedulers')[0],
             'iter': self._first_iteration + checkpoint['global_step'],
             'current_epoch': checkpoint['epoch'],
-            # tensors that are the same are written once
+            # shared tensors are written once
             RESUME: {'state_dict': raw, 'auxiliary': _without_prefix(AUXILIARY, tensors), **checkpoint},
         }
-        buffer = io.BytesIO()  # torch's own writing hides why a file system refused
+        buffer = io.BytesIO()  # torch.save to a path hides the file system's error
         torch.save(published, buffer)
-        with written_whole(Path(path)) as temporary, temporary.open('wb') as file:
+        with atomic_write(Path(path)) as temporary, temporary.open('wb') as file:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
@@ -64,12 +64,12 @@ class PublishedContainer(CheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Return what Lightning saved; raises WeightsError where a file cannot be read or holds weights alone."""
+        """Return Lightning's state; raises WeightsError if a file cannot be read or holds weights only."""
         _require_readable(Path(path))
         content = torch.load(path, map_location='cpu', weights_only=True)
         if not isinstance(content, dict) or RESUME not in content:
             raise WeightsError(
-                f'{path} holds weights but no state of a training of this program; start a new one from its weights'
+                f'{path} holds weights but no training state to resume; start a new training from its weights'
                 ' (--start.checkpoint)'
             )
         resume = content[RESUME]
@@ -96,7 +96,7 @@ def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _require_readable(path: Path) -> None:
-    """Raise WeightsError saying what is wrong with a file, if anything is, and what to resume from instead."""
+    """Raise WeightsError if a file cannot be read, naming an earlier checkpoint to resume from if there is one."""
     try:
         read_state_dict(path)
     except WeightsError as error:
@@ -119,7 +119,7 @@ def _require_finite(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 class Checkpoints(StepCallback):
-    """Writes a checkpoint every so many steps and at the last one."""
+    """Writes a checkpoint every `after` steps and at the last step."""
 
     state_key = 'checkpoints'
 
@@ -133,7 +133,7 @@ class Checkpoints(StepCallback):
             self.write(trainer)
 
     def write(self, trainer: Trainer) -> None:
-        """Write a checkpoint of this step unless there is one; only between steps nothing is half done."""
+        """Write a checkpoint of this step unless it exists; call between steps, when the state is consistent."""
         if not self._after:
             return
         self._losses.flush(trainer)  # stops at NaN
@@ -148,7 +148,7 @@ class Checkpoints(StepCallback):
                 self.written = [each for each in self.written if each != old]
 
     def write_best(self, trainer: Trainer) -> None:
-        """Write a checkpoint under the name of the best, replacing the one before."""
+        """Write the checkpoint as the best one, replacing the previous best."""
         if self._after:
             trainer.save_checkpoint(self._folders.best)
 

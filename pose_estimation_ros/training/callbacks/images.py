@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 
 from pose_estimation_ros.core.arrays import ByteArray
-from pose_estimation_ros.core.files import written_whole
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.training.callbacks.losses import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback
 from pose_estimation_ros.training.network_modes import evaluating
@@ -35,7 +35,7 @@ class ImageLog(StepCallback):
         if image is None:
             return
         iteration = self._losses.iteration(trainer)
-        with written_whole(self._folder / f'iter_{iteration}.png') as temporary:
+        with atomic_write(self._folder / f'iter_{iteration}.png') as temporary:
             temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
         for logger in trainer.loggers:
             _log(logger, image, iteration)

@@ -1,4 +1,4 @@
-from pose_estimation_ros.core.words import counted
+from pose_estimation_ros.core.plurals import counted
 
 
 def test_one_is_no_plural():
