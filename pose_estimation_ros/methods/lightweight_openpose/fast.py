@@ -26,7 +26,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import (
     LIMB_TO,
     NUM_KEYPOINTS,
 )
-from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
 
 REACH = 2
 """Cells that a cubic kernel reads on either side, and so the padding of every map."""
@@ -52,12 +52,12 @@ REMAP_ROWS = 16384
 
 @dataclass(frozen=True)
 class PeakSettings:
-    threshold: float = 0.1
+    threshold: float = DecodingSettings.keypoint_threshold
     min_distance: float = 1.0
     """Cells; of two nearer peaks of one kind the weaker goes."""
     raw_share: float = 0.6
     """A cell of this share of the threshold may still hide a peak that exceeds it between cells."""
-    subcells: int = 4
+    subcells: int = DecodingSettings.upsample_ratio
     """Positions tried per cell and direction (the published upsample_ratio); a parabola refines the best."""
 
 

@@ -14,9 +14,8 @@ from pose_estimation_ros.methods.lightweight_openpose.grouping import (
     take_best_limbs,
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import GROUPING_FIELDS, GROUPING_LIMBS, NUM_KEYPOINTS
-from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
 
-PEAK_THRESHOLD = 0.1
 PEAK_DISTANCE = 6
 """Pixels of the enlarged map; of two nearer peaks the published code keeps the left one, not the stronger."""
 
@@ -28,7 +27,7 @@ def enlarge(maps: FloatArray, ratio: int) -> FloatArray:
     return enlarged.astype(np.float32, copy=False)
 
 
-def find_peaks(heatmaps: FloatArray, threshold: float = PEAK_THRESHOLD) -> Peaks:
+def find_peaks(heatmaps: FloatArray, threshold: float = DecodingSettings.keypoint_threshold) -> Peaks:
     """Find the keypoint candidates of (H, W, 18 or more) maps."""
     found = [_peaks_of_map(heatmaps[..., kind], threshold) for kind in range(NUM_KEYPOINTS)]
     xy = np.concatenate([peaks for peaks, _ in found])
@@ -96,7 +95,10 @@ def _score_pairs(
 
 
 def decode_enlarged(
-    heatmaps: FloatArray, pafs: FloatArray, settings: GroupingSettings, threshold: float = PEAK_THRESHOLD
+    heatmaps: FloatArray,
+    pafs: FloatArray,
+    settings: GroupingSettings,
+    threshold: float = DecodingSettings.keypoint_threshold,
 ) -> tuple[Peaks, FloatArray]:
     """Decode enlarged maps (H, W, C) to peaks and people (P, 20), see `assemble`."""
     peaks = find_peaks(heatmaps, threshold)
