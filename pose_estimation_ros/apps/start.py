@@ -1,4 +1,4 @@
-"""Where the program begins: the command line, or a sentence on what it lacks. Imports nothing that may be missing."""
+"""Entry point: runs the command line, or reports a missing package. Imports no optional package."""
 
 import sys
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ def last_channels(width: float) -> int:
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter, project; added to the input where the shapes allow it."""
+    """Expand, filter, project; added to the input if the shapes match."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, kernel: int = 3) -> None:
         super().__init__()

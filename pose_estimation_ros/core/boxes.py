@@ -83,7 +83,7 @@ def overlaps(boxes: FloatArray, others: FloatArray) -> FloatArray:
 
 
 def covered(boxes: FloatArray, others: FloatArray) -> FloatArray:
-    """Return the share (N, M) of every other box that lies within every box; 0 if the other is empty."""
+    """Return the fraction (N, M) of each of M boxes that lies within each of N boxes; 0 for empty boxes."""
     boxes, others = (np.asarray(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
     areas = others[:, 2:].prod(axis=1)
     part: FloatArray = _common(boxes, others) / np.where(areas > 0, areas, 1)
@@ -158,5 +158,5 @@ class PersonCrop:
     def placement(
         self, image_hw: tuple[int, int], network_hw: tuple[int, int], label_offset: float = 0.0
     ) -> CentredAffine:
-        """Return how the crop lies in a network's input; `label_offset` is CentredAffine's."""
+        """Return the placement of the crop in a network's input; `label_offset` is CentredAffine's."""
         return CentredAffine(image_hw, network_hw, self.to_network(network_hw), label_offset)

@@ -16,7 +16,7 @@ MIN_SCORE = 0.0
 
 
 def draw(img: AnyArray, pose: Pose) -> None:
-    """Draw one pose in place in OpenDR's style: filled joints and limbs in one colour."""
+    """Draw one pose in place in OpenDR's style: filled keypoints and limbs in one colour."""
     _draw_skeleton(img, pose, PUBLISHED_COLOUR, PUBLISHED_COLOUR, thickness=2, radius=3)
 
 
@@ -41,7 +41,7 @@ def _draw_skeleton(
     thickness: int,
     radius: int,
 ) -> None:
-    """Draw in the given colours, or those of the skeleton for None."""
+    """Draw in `colours`, or the skeleton's colours for None."""
     shift = 3  # drawing coordinates in eighths of a pixel
     fixed = np.nan_to_num(pose.keypoints[:, :2] * (1 << shift), nan=0).round().astype(int)
     present = np.isfinite(pose.keypoints[:, 0]) & (pose.keypoints[:, 2] >= MIN_SCORE)

@@ -80,7 +80,7 @@ def _refusals_as_output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in REFUSALS:  # others have another cause in the block
+        if error.errno in REFUSALS:  # other errors come from the block itself
             raise OutputError(f'cannot write {path}: {error.strerror}') from error
         raise
 

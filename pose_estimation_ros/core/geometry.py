@@ -1,4 +1,4 @@
-"""Maps between pixel grids, and how an image lies in a network's input.
+"""Maps between pixel grids, and the placement of an image in a network's input.
 
 One rule for all of the package: coordinates count pixels from the *centre* of the top-left pixel. An image enlarged
 by s therefore moves x to (x + 0.5) * s - 0.5. Published code often multiplies and divides by s alone, which is half a
@@ -69,7 +69,7 @@ class Affine:
 
 
 class Placement(Protocol):
-    """How an image lies in a network's input: which affine map takes it there, and what lies around it."""
+    """Placement of an image in a network's input: the affine map, and the border around the image."""
 
     @property
     def image_hw(self) -> tuple[int, int]:
@@ -85,7 +85,7 @@ class Placement(Protocol):
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """Rows and columns of the input that `resample` fills; the others are padded after normalisation."""
+        """Rows and columns of the input that `resample` fills; the rest is padded after normalisation."""
 
     def image_to_network(self, pixel_centres: bool = True) -> Affine:
         """Return the map from image pixels to network-input pixels."""
@@ -157,7 +157,7 @@ class Letterbox:
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """Where the image lies in the input; all of it with a raw border."""
+        """Rows and columns of the image in the input; the whole input with a raw border."""
         (top, left, _, _), (height, width) = self.pad, self.resized_hw
         return WHOLE if self.border is not None else (slice(top, top + height), slice(left, left + width))
 

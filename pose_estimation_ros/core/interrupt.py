@@ -39,7 +39,7 @@ class Stop:
 
 @contextlib.contextmanager
 def ending_on_interrupt(wanted: bool, *others: signal.Signals) -> Iterator[Stop]:
-    """Make Ctrl-C, and other named signals, set a flag instead of interrupting; a second signal interrupts."""
+    """Make Ctrl-C and other signals set a flag instead of interrupting; a second signal interrupts."""
     stop = Stop()
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield stop

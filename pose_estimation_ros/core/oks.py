@@ -16,7 +16,7 @@ def keypoint_similarity(first: FloatArray, second: FloatArray, areas: FloatArray
     """Return the similarity (N, M, K) of every keypoint of N poses with the same keypoint of M others.
 
     Args:
-        first: (N, K, 2 or more) x and y; NaN where a keypoint is missing, which makes its similarity NaN.
+        first: (N, K, 2 or more) x and y; NaN if a keypoint is missing, which makes its similarity NaN.
         second: (M, K, 2 or more) x and y in the same pixels.
         areas: Square pixels: (M,) of the second poses, or (N, M) of every pair.
         sigmas: (K,) of the skeleton.

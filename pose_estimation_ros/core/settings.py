@@ -31,7 +31,7 @@ class Setting:
 
     default: Any
     text: str
-    """One sentence, the same in every place."""
+    """One sentence, used in help texts, parameters and documentation alike."""
     name: str = ''
     """Name of the field."""
     kind: Any = object
@@ -48,7 +48,7 @@ class Setting:
     """Regular expression that text must match completely; `expected` describes it."""
     expected: str = ''
     default_text: str = ''
-    """What applies by default, where the value does not say it."""
+    """Text for the default, if its value does not explain itself."""
     metavar: str = ''
     """Placeholder of the value in --help."""
     requires: str = ''
@@ -59,17 +59,17 @@ class Setting:
     live: bool = False
     """Whether a running node accepts a change."""
     option: str | None = ''
-    """Command-line option without dashes; '' is the field's name, None is no option."""
+    """Command-line option without dashes; '' for the field's name, None for no option."""
     parameter: str | None = ''
-    """Node parameter; '' is the field's name, None is no parameter."""
+    """Node parameter; '' for the field's name, None for no parameter."""
     argument: str = ''
     """Argument of learners, or key of their settings; '' is the field's name."""
     option_values: Mapping[Any, Any] = field(default_factory=dict)
-    """Value by what is typed, where the option writes values otherwise."""
+    """Values by the text that users type, if the option uses other names for them."""
     unset: Any = None
     """Value of the node parameter that stands for the default; None if the default can be written."""
     undeclared: Any = None
-    """Value for a published checkpoint, which declares nothing, where the learner's default is not for it."""
+    """Value for published checkpoints, which declare nothing, if it differs from the learner's default."""
     parameter_range: tuple[float, float] | None = None
     """Narrower limits of the node parameter."""
 
@@ -162,7 +162,7 @@ def setting(default: Any, text: str, **properties: Any) -> Any:
 
 @cache
 def settings_of(kind: Any) -> tuple[Setting, ...]:
-    """Return the settings among a dataclass's fields, and those of the dataclasses in its fields."""
+    """Return the settings of a dataclass and of the dataclasses nested in it."""
     found: list[Setting] = []
     for each in fields(kind):
         if is_dataclass(each.type):
@@ -186,10 +186,10 @@ def check_settings(instance: Any, prefix: str = '') -> None:
 
 
 def settings_from(kind: type[Kind], values: Mapping[str, Any], what: str = 'settings') -> Kind:
-    """Return a dataclass of values by name, those of the dataclasses in its fields included.
+    """Return a dataclass from values by name, including those of nested dataclasses.
 
     Raises:
-        SettingsError: A name is not that of a field, or a value is not allowed.
+        SettingsError: A name is not a field, or a value is not allowed.
 
     """
     unknown = [name for name in values if name not in field_names(kind)]
@@ -200,7 +200,7 @@ def settings_from(kind: type[Kind], values: Mapping[str, Any], what: str = 'sett
 
 
 def field_names(kind: Any) -> tuple[str, ...]:
-    """Return the names of a dataclass's arguments, in the place of a dataclass those of its own fields."""
+    """Return the names of a dataclass's fields, with nested dataclasses replaced by their fields."""
     names: list[str] = []
     for each in fields(kind):
         if each.init:

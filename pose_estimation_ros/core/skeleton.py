@@ -13,7 +13,7 @@ MIDDLE_BGR = (80, 220, 120)
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A fixed order of keypoints; `sigmas` are those of OKS, `flip` is the permutation that swaps left and right."""
+    """A fixed order of keypoints; `sigmas` are for OKS, `flip` is the permutation that swaps left and right."""
 
     name: str
     keypoints: tuple[str, ...]
@@ -124,7 +124,7 @@ COCO_17 = Skeleton(
     ),
 )
 
-# MPII publishes no sigmas (it is scored by PCKh); tracking and NMS use those of COCO's nearest keypoints.
+# MPII publishes no sigmas (it is scored by PCKh); tracking and NMS use the sigmas of COCO's nearest keypoints.
 MPII_16 = Skeleton(
     name='mpii_16',
     keypoints=(

@@ -117,7 +117,7 @@ def _completed(person: dict[str, Any]) -> dict[str, Any]:
 def coco_truth(samples: Iterable[tuple[int, Sample]], skeleton: Skeleton) -> dict[str, Any]:
     """Return COCO keypoint annotations in the order of COCO_17 for samples and their image ids.
 
-    Joints that COCO lacks are dropped, and those that the samples' skeleton lacks are not labelled. Every connected
+    Keypoints that COCO lacks are dropped, and those that the samples' skeleton lacks are not labelled. Every connected
     region in which the sample's mask is 0 becomes a crowd, in which detections are ignored. x and y are PIXEL_CORNER
     greater than in the sample.
 
@@ -165,7 +165,7 @@ def _people(sample: Sample, skeleton: Skeleton) -> list[dict[str, Any]]:
 
 
 def coco_keypoints(joints: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """Return joints (K, 3) of a skeleton in COCO's form (17, 3), zeros if not labelled."""
+    """Return keypoints (K, 3) of a skeleton in COCO's form (17, 3), zeros if not labelled."""
     converted = np.nan_to_num(skeleton.convert(joints, COCO_17).astype(float))
     labelled = converted[:, 2:] > NOT_LABELLED
     return np.where(labelled, converted + [PIXEL_CORNER, PIXEL_CORNER, 0], 0)

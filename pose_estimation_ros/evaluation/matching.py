@@ -43,14 +43,14 @@ class ImageMatch:
 
 @dataclass(frozen=True, eq=False)
 class JointScores:
-    """Accuracy of each joint, over the people who were found."""
+    """Accuracy of each keypoint, over the people who were found."""
 
     similarity: FloatArray
-    """(K,) mean similarity from 0 to 1, 0 for a missing joint; NaN if nobody has it."""
+    """(K,) mean similarity from 0 to 1, 0 for a missing keypoint; NaN if no person has it."""
     distance: FloatArray
-    """(K,) median distance of found joints in percent of the person's size (the root of the area)."""
+    """(K,) median distance of found keypoints in percent of the person's size (the root of the area)."""
     found: FloatArray
-    """(K,) percent of labelled joints that were found."""
+    """(K,) percent of labelled keypoints that were found."""
 
 
 def match_images(
@@ -104,7 +104,7 @@ def _greedy_pairs(similar: FloatArray) -> IntArray:
 
 
 def joint_scores(images: Iterable[ImageMatch], skeleton: Skeleton = COCO_17) -> JointScores:
-    """Return the accuracy of each joint over all images."""
+    """Return the accuracy of each keypoint over all images."""
     rows = [_joints(image, np.array(skeleton.sigmas)) for image in images]
     empty = np.empty((0, len(skeleton)))
     similarity, distance = (np.concatenate([empty, *(row[part] for row in rows)]) for part in (0, 1))  # (N, K)

@@ -31,7 +31,7 @@ class MpiiPeople:
 
     @classmethod
     def open(cls, images: Path, annotations: Path, head_boxes: Path, limit: int = 0) -> 'MpiiPeople':
-        """Open MPII's files; raises DatasetError where they do not belong together."""
+        """Open MPII's files; raises DatasetError if they do not match."""
         people, truth = MpiiPersons(images, annotations), read_truth(head_boxes)
         if len(truth.joints) != len(people):
             raise DatasetError(
@@ -44,13 +44,13 @@ class MpiiPeople:
         return min(self.limit or len(self.people), len(self.people))
 
     def find(self, pipeline: TopDown, index: int) -> FloatArray:
-        """Return a person's joints (16, 2) as a pipeline finds them, NaN where it does not."""
+        """Return a person's keypoints (16, 2) as found by a pipeline, NaN if missing."""
         sample = self.people.sample(index)
         poses = pipeline(sample.image, Boxes.sure(sample.boxes)).poses
         return poses[0].keypoints[:, :2].astype(float) if poses else np.full((len(MPII_16), 2), np.nan)
 
     def score(self, found: dict[int, FloatArray]) -> dict[str, float]:
-        """Return the published mean, the strict one and each joint's, in percent, where there are joints to score."""
+        """Return PCKh in percent: the published mean, the strict one and each joint's, if there are joints to score."""
         chosen = sorted(found)
         predicted = np.array([found[index] for index in chosen]).reshape(-1, len(MPII_16), 2)
         truth = self.truth

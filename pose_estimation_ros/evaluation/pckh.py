@@ -1,4 +1,4 @@
-"""PCKh, MPII's score: the share of joints within a fraction of the head's size from their true position."""
+"""PCKh, MPII's score: the percentage of joints within a fraction of the head size of their true position."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ EXCLUDED = ('pelvis', 'thorax')
 
 @dataclass(frozen=True, eq=False)
 class PckhScore:
-    """Percentages; NaN for joints that nobody has."""
+    """Percentages; NaN for joints without annotations."""
 
     threshold: float
     joints: FloatArray
@@ -26,7 +26,7 @@ class PckhScore:
     joints_strict: FloatArray
     """(16,) at 0.1."""
     mean: float
-    """Of all visible joints except pelvis and thorax, at the threshold."""
+    """Over all visible joints except pelvis and thorax, at the threshold."""
     mean_strict: float
     """The same at 0.1."""
     skeleton: Skeleton = MPII_16

@@ -49,7 +49,7 @@ def precision_recall_plot(curves: PrecisionRecall) -> str:
 
 
 def joints_plot(joints: JointScores, skeleton: Skeleton = COCO_17) -> str:
-    """Return bars of every joint: similarity, distance, share found."""
+    """Return bars of every keypoint: similarity, distance, share found."""
     figure, axes = _figure(3, (10.4, 0.26 * len(skeleton) + 1.1))
     columns = (
         (joints.similarity, 'mean similarity (OKS of the joint)', '.2f'),

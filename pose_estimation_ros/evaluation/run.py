@@ -123,7 +123,7 @@ def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
 
 
 def _read(chunk: list[Entry], unreadable: list[str], skip: bool) -> Iterator[tuple[int, ByteArray]]:
-    """Yield the readable images of a chunk and note the others."""
+    """Yield the readable images of a chunk; record errors for the rest."""
     for image_id, image in chunk:
         try:
             yield image_id, to_bgr(image)

@@ -89,7 +89,7 @@ def combined(parts: Sequence[ScoredImages]) -> ScoredImages:
 
 
 def boxes_for(source: BoxSource, truth: dict[str, Any]) -> dict[int, Boxes] | None:
-    """Return boxes by image id, None where a detector or the whole image gives them; raises EvaluationError."""
+    """Return boxes by image id, None if a detector or the whole image gives them; raises EvaluationError."""
     if source in (WHOLE_IMAGE, DETECTOR):
         return None
     if source == GROUND_TRUTH:

@@ -29,7 +29,7 @@ class Timings:
     preprocess_ms: float = 0.0
     forward_ms: float = 0.0
     decode_ms: float = 0.0
-    """Merging several looks included."""
+    """Includes merging scales and mirrored images."""
     detect_ms: float = 0.0
     """Finding boxes around people first, by methods that need them."""
 
@@ -93,10 +93,10 @@ class ModelPipeline(PeoplePipeline, Protocol):
 
     @property
     def base_size(self) -> int:
-        """Pixels of the input's side that the method scales images by; of the second pass where there are two."""
+        """Input side in pixels that images are scaled to; the second pass's if there are two."""
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the network's input (1, 3, H, W) for an image, as calibration wants it."""
+        """Return the network's input (1, 3, H, W) for an image, as calibration needs it."""
 
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'ModelPipeline':
         """Return the same pipeline at these scales, and mirrored too with `flip`; raises SettingsError."""
@@ -170,19 +170,19 @@ class Pipeline:
         return self._changed(scales=tuple(scales), flip=flip)
 
     def place(self, image_hw: tuple[int, int], scale: float = 1.0) -> Placement:
-        """Return how an image of this size lies in the network's input."""
+        """Return the placement of an image of this size in the network's input."""
         width = self.backend.fixed_hw[1] if self.backend.fixed_hw else None
         fixed_hw = None if width is None else (self.base_size, width)
         size = InputSize(self.base_size, self.stride, scale, min(self.scales), fixed_hw)
         return self.method.place(image_hw, size)
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the network's input (1, 3, H, W) for an image, as calibration wants it."""
+        """Return the network's input (1, 3, H, W) for an image, as calibration needs it."""
         placement = self.place((image.shape[0], image.shape[1]))
         return prepare(image, placement, self.preprocessing, self.decoder.interpolation)[None]
 
     def _looks(self, images: Sequence[ByteArray], scale: float) -> Iterator[tuple[int, Look, Timings]]:
-        """Yield the index of an image, a look at it, and the look's time."""
+        """Yield an image's index, its network output and timings."""
         inputs, placements, prepare_ms = [], [], []
         groups = defaultdict(list)
         for index, image in enumerate(images):

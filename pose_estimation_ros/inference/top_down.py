@@ -59,7 +59,7 @@ class PersonNetwork:
 
 @dataclass(frozen=True, eq=False)
 class _Crop:
-    """One person: the index of the image, how the crop lies in the network's input, and its box's score."""
+    """One person: the index of the image, the placement of the crop in the network's input, and its box's score."""
 
     image: int
     placement: Placement
@@ -99,21 +99,21 @@ class TopDown:
         return self.network.input_hw[0]
 
     def with_settings(self, **changes: Any) -> 'TopDown':
-        """Return the same with other settings; they share the backend."""
+        """Return a copy with other settings and the same backend."""
         return self._changed(settings=replace(self.settings, **changes))
 
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TopDown':
-        """Return the same, mirrored too with `flip`; raises SettingsError for scales, since crops have one size."""
+        """Return a copy that also runs mirrored crops with `flip`; raises SettingsError for other scales."""
         if tuple(scales) != (1.0,):
             raise SettingsError('scales are for methods that take whole images; crops have one size')
         return self.with_settings(flip=flip)
 
     def with_detector(self, detector: PersonDetector) -> 'TopDown':
-        """Return the same with another detector; they share the backend."""
+        """Return a copy with another detector and the same backend."""
         return self._changed(detector=detector)
 
     def with_decoder(self, decoder: Decoder) -> 'TopDown':
-        """Return the same with another decoder; they share the backend."""
+        """Return a copy with another decoder and the same backend."""
         return self._changed(decoder=decoder)
 
     def __call__(self, image: ByteArray, boxes: Boxes | None = None) -> Result:
@@ -125,7 +125,7 @@ class TopDown:
 
         Args:
             images: (H, W, 3) BGR each.
-            boxes: Where people are in each, None where the detector is to look.
+            boxes: Person boxes of each image; None runs the detector.
 
         """
         crops: list[_Crop] = []
@@ -143,7 +143,7 @@ class TopDown:
         return [self._result(own, timings) for own, timings in zip(people, spent, strict=True)]
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the network's input (1, 3, H, W) for an image that shows one person, as calibration wants it."""
+        """Return the network's input (1, 3, H, W) for an image that shows one person, as calibration needs it."""
         size = InputSize(self.base_size, self.stride, fixed_hw=self.network.input_hw)
         return self._input(image, self.method.place((image.shape[0], image.shape[1]), size))[None]
 

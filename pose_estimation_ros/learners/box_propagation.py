@@ -14,7 +14,7 @@ from pose_estimation_ros.tracking.tracker import Tracker
 
 CARRIED = Propagation(min_detection_score=0.0, inside=0.9)
 """The published rules but for two: the detector's own threshold decides which detections count, and a box around some
-of a person's joints counts for that person. On two parts of a street video, with a quarter of YOLOX nano's boxes
+of a person's keypoints counts for that person. On two parts of a street video, with a quarter of YOLOX nano's boxes
 removed, 78 % of the people were found without carried boxes and 92 % with published or with these rules, but with 14
 and 43 false positives instead of 54 and 97 (scripts/missed_boxes.py)."""
 
@@ -23,7 +23,7 @@ LONGEST_GAP_S = 1.0
 
 
 class BoxPropagation:
-    """Joins boxes carried from the last image of a video to those of a detector (Xiao et al. 2018).
+    """Combines boxes propagated from the last image of a video with a detector's boxes (Xiao et al. 2018).
 
     After a jump in time, and when images change their size, no boxes are carried.
     """

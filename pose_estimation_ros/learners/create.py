@@ -9,10 +9,10 @@ from pose_estimation_ros.methods.systems import find_system
 
 
 def create_learner(method: str, **options: Any) -> Learner:
-    """Return the learner of a system; options are those of its constructor, None meaning its default.
+    """Return the learner of a system; options are its constructor arguments, None for the default.
 
     Raises:
-        SettingsError: There is no such system, or its learner does not have an option.
+        SettingsError: The system is unknown, or its learner does not have an option.
 
     """
     kind = find_system(method).learner_class()

@@ -29,7 +29,7 @@ class Evaluation:
     training: TrainingSettings
     temp_path: Path
     silent: bool
-    """Print nothing, show no bar."""
+    """No output and no progress bar."""
     verbose: bool
     """Print COCO's table."""
 

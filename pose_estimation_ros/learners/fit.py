@@ -72,7 +72,7 @@ class Fit:
 
     @property
     def folders(self) -> TrainingFolders:
-        """Where the published code writes: checkpoints in temp_path, logs where the caller wants them."""
+        """Folders of the published code: checkpoints in temp_path, logs in the caller's folder."""
         checkpoints = self.temp_path / f'{self.training.experiment_name}_checkpoints'
         logs = Path(self.request.logging_path or self.temp_path / 'logs')
         return TrainingFolders(checkpoints, logs, checkpoints / 'pictures')
@@ -105,7 +105,7 @@ class Fit:
         )
 
     def checkpoint(self) -> Path | None:
-        """Return the checkpoint that `checkpoint_load_iter` names; raises SettingsError where it does not exist."""
+        """Return the checkpoint of `checkpoint_load_iter`; raises SettingsError if it does not exist."""
         if not self.training.checkpoint_load_iter:
             return None
         path = self.folders.checkpoint(self.training.checkpoint_load_iter)
@@ -115,7 +115,7 @@ class Fit:
         return path
 
     def prepare(self, model: ModelStore, fetch_backbone: Callable[[], Path]) -> None:
-        """Give a model a network to train: the one loaded, the checkpoint asked for, or a new one.
+        """Give a model a network to train: the loaded one, the requested checkpoint, or a new one.
 
         `fetch_backbone` returns a file of ImageNet weights that a new network's backbone starts from.
         """

@@ -134,7 +134,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         return self._both_passes(upsample_ratio, self.training.scales)
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> TwoPass:
-        """Return what evaluations run, which is the same."""
+        """Return the pipeline for evaluation, which is `pipeline`."""
         return self.pipeline(upsample_ratio)
 
     def _both_passes(self, upsample_ratio: int | None, scales: tuple[float, ...]) -> TwoPass:
@@ -182,7 +182,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         *,
         stamp: float | None = None,
     ) -> Result:
-        """Return the same for the next image of a video, looking where `tracker` has seen people."""
+        """Return the people in the next image of a video, searching around those in `tracker`."""
         self._refuse_boxes(boxes)
         return self._next(self.pipeline(upsample_ratio), to_bgr(img))
 
@@ -283,7 +283,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = OPENDR_URL
     ) -> list[Path]:
-        """Fetch published files and return where they are.
+        """Download published files and return their paths.
 
         Models and weights are Lightweight OpenPose's. With 'test_data' comes an image of `img_resol` rows, 1080 or
         1440; it lies in another folder of the same server, which is taken unless another url is given.

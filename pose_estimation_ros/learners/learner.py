@@ -27,7 +27,7 @@ class Learner(PoseEstimator):
         lr: Learning rate of Adam.
         epochs: Of training.
         batch_size: Samples a training step.
-        device: auto, cpu, cuda or cuda:N; 'cuda' where there is none warns and runs on the CPU.
+        device: auto, cpu, cuda or cuda:N; 'cuda' without such a device warns and runs on the CPU.
         backbone: Network that extracts the features.
         lr_schedule: A function of the optimizer in the place of the published schedule.
         temp_path: Folder for checkpoints, downloads and exported models.
@@ -89,7 +89,7 @@ class Learner(PoseEstimator):
             val_dataset: Validation set, used every `val_after` iterations and at the end; None for no validation.
             logging_path: Folder for TensorBoard's files; None or '' writes none.
             logging_flush_secs: Seconds between writing them to disk.
-            silent: Print nothing, show no bar.
+            silent: No output and no progress bar.
             verbose: Print validation scores as well.
             epochs: Overrides the constructor's.
             val_subset_size: Validate on the published choice of so many images; 0 for all.
@@ -146,7 +146,7 @@ class Learner(PoseEstimator):
 
         Args:
             dataset: An ExternalDataset of COCO's form, a DatasetIterator or a KeypointDataset.
-            silent: Print nothing, show no bar.
+            silent: No output and no progress bar.
             verbose: Print COCO's table.
             subset_size: Score the published choice of so many images, whose annotations are written to
                 `temp_path/val_subset.json`; 0 for all.
@@ -172,7 +172,7 @@ class Learner(PoseEstimator):
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''
     ) -> list[Path]:
-        """Fetch published files and return where they are.
+        """Download published files and return their paths.
 
         Args:
             path: Folder to write to; None is the learner's temp_path.
@@ -181,7 +181,7 @@ class Learner(PoseEstimator):
             url: Server and folder to fetch from, in the place of the publisher's.
 
         Raises:
-            DownloadError: There is no such file.
+            DownloadError: The file does not exist.
 
         """
         raise DownloadError(f'no files are published for {self.method.name}')

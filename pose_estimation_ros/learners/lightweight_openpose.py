@@ -38,7 +38,7 @@ def ratio_of(upsample_ratio: int | None) -> int | None:
 
 
 class NetworkLearner(Learner):
-    """Trains, evaluates and fetches a network of Lightweight OpenPose, whichever way it looks at images."""
+    """Trains, evaluates and downloads networks of Lightweight OpenPose, for all its pipelines."""
 
     losses: ClassVar[Mapping[str, str]] = {'paf_losses': 'paf_loss', 'heatmap_losses': 'heatmaps_loss'}
     _runner: Runner[Pipeline]
@@ -147,7 +147,7 @@ class NetworkLearner(Learner):
         verbose: bool = False,
         url: str = OPENDR_URL,
     ) -> list[Path]:
-        """Fetch published files and return where they are.
+        """Download published files and return their paths.
 
         `mode` is 'pretrained' (a model), 'weights' (the backbone's, for training) or 'test_data' (an annotated image);
         the other arguments are Learner.download's.
@@ -228,7 +228,7 @@ def network_model(arguments: Mapping[str, Any], explicit: frozenset[str]) -> Mod
     """Return a model without weights for a constructor's arguments, of which the caller passed those in `explicit`.
 
     Raises:
-        SettingsError: There is no such network, or the height is out of range.
+        SettingsError: The network is unknown, or the height is out of range.
 
     """
     backbone, height, method = arguments['backbone'], arguments['base_height'], SYSTEM.method

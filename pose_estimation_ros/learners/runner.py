@@ -32,7 +32,7 @@ class PipelineKind(Protocol[P_co]):
 
 @dataclass(frozen=True)
 class WholeImages:
-    """The network sees whole images (bottom-up); the settings are those of its decoder."""
+    """A network that takes whole images (bottom-up), with decoder settings."""
 
     decode: str
     """Name of the decoder."""

@@ -93,14 +93,14 @@ def _with_shared(signature: inspect.Signature) -> inspect.Signature:
 
 
 def training_settings(arguments: Mapping[str, Any]) -> TrainingSettings:
-    """Return what a constructor's arguments, by name, say of training; without `multiscale` and `scales` it is one."""
+    """Return training settings from constructor arguments; without `multiscale` and `scales` the only scale is 1."""
     names = {field.name for field in fields(TrainingSettings)} & arguments.keys() - {'scales'}
     scales = MULTISCALE if arguments.get('multiscale') else tuple(arguments.get('scales') or (1.0,))
     return TrainingSettings(scales=scales, **{name: arguments[name] for name in names})
 
 
 def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:
-    """Return what a constructor's arguments, by name, say of where and how a model runs."""
+    """Return the backend settings from constructor arguments by name."""
     half = arguments.get('half_precision', False)
     return BackendSettings(
         backend=arguments.get('backend', 'auto'),
@@ -115,7 +115,7 @@ def backend_settings(arguments: Mapping[str, Any]) -> BackendSettings:
 
 
 def normalisation(published: Preprocessing, arguments: Mapping[str, Any]) -> Preprocessing:
-    """Return a method's preprocessing with what the published arguments, those that there are, say of it."""
+    """Return a method's preprocessing, changed by the published arguments that are present."""
     fields_of_arguments = {'img_mean': 'mean', 'img_scale': 'scale', 'pad_value': 'pad_value'}
     changes = {
         field: _three_numbers(name, arguments[name]) for name, field in fields_of_arguments.items() if name in arguments

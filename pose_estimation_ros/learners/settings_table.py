@@ -66,7 +66,7 @@ class SharedSetting:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """Allowed values of any system; () where the values are free."""
+        """Allowed values of any system; () if the values are free."""
         return tuple(dict.fromkeys(choice for each in self.settings.values() for choice in each.choices))
 
     @property

@@ -39,9 +39,9 @@ FIELDS_OF_ARGUMENT = {
 class SimpleBaselineLearner(Learner):
     """Top-down 2D poses (Xiao et al. 2018): one pose for the crop around each person's box.
 
-    Boxes come from a detector, from the caller, or from the whole image where there is no detector. Explicit arguments
-    override what a weights file declares of its network; unless it is passed, the skeleton (17 joints of COCO or 16 of
-    MPII) is the file's too. Arguments that are not documented here are Learner's.
+    Boxes come from a detector, from the caller, or from the whole image if there is no detector. Explicit arguments
+    override what a weights file declares; the skeleton (17 keypoints of COCO or 16 of MPII) also comes from the file
+    unless it is passed. Arguments that are not documented here are Learner's.
 
     Args:
         lr: Learning rate of Adam; it falls to a tenth at epochs 90 and 120.
@@ -117,7 +117,7 @@ class SimpleBaselineLearner(Learner):
     def eval_mpii(
         self, images: str | Path, annotations: str | Path, head_boxes: str | Path, silent: bool = False, limit: int = 0
     ) -> dict[str, float]:
-        """Return PCKh in percent on MPII's persons in their annotated boxes: `PCKh@0.5`, `PCKh@0.1`, each joint's.
+        """Return PCKh in percent on MPII's persons in their annotated boxes: `PCKh@0.5`, `PCKh@0.1`, each keypoint's.
 
         Args:
             images: Folder of MPII's images.
@@ -132,7 +132,7 @@ class SimpleBaselineLearner(Learner):
         return evaluate_mpii(self.scoring_pipeline(), mpii, progress=not silent)
 
     def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> TopDown:
-        """Return what `eval` scores, on boxes of a source; raises SettingsError where nothing finds people."""
+        """Return the pipeline that `eval` scores, with boxes from a source; raises SettingsError without a detector."""
         if boxes == DETECTOR and not self._detects:
             raise SettingsError(
                 "boxes='detector' needs one, and this learner has none; give its constructor detector=PATH"
@@ -155,7 +155,7 @@ class SimpleBaselineLearner(Learner):
         *,
         stamp: float | None = None,
     ) -> Result:
-        """Return the same for the next image of a video, looking also where a flow tracker expects people."""
+        """Return the people in the next image of a video, also searching boxes that a flow tracker propagates."""
         return self._following(self.pipeline(upsample_ratio), to_bgr(img), self.tracker, boxes, stamp)
 
     def infer_batch(
@@ -172,7 +172,7 @@ class SimpleBaselineLearner(Learner):
         return self._runner.pipeline(upsample_ratio)
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> TopDown:
-        """Return the same with every keypoint, as published evaluations want it."""
+        """Return a copy that keeps every keypoint, as published evaluations require."""
         return self._runner.pipeline(upsample_ratio, self.method.scoring)
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
@@ -201,7 +201,7 @@ class SimpleBaselineLearner(Learner):
 def network_model(arguments: Mapping[str, Any], explicit: frozenset[str]) -> ModelStore:
     """Return a model without weights for a constructor's arguments, of which the caller passed those in `explicit`.
 
-    A file may be of the other skeleton where the caller did not pass one; raises SettingsError for wrong values.
+    A file may have the other skeleton if the caller did not pass one; raises SettingsError for wrong values.
     """
     skeleton, size = arguments['skeleton'], arguments['input_size']
     for name, choices in (('skeleton', METHOD_OF_SKELETON), ('backbone', BACKBONES), ('channel_order', ('bgr', 'rgb'))):
@@ -218,7 +218,7 @@ def network_model(arguments: Mapping[str, Any], explicit: frozenset[str]) -> Mod
     def choices_of_method() -> Iterator[ModelArguments]:
         methods = sorted(METHOD_OF_SKELETON.items(), key=lambda item: item[0] != skeleton)
         for _, method in methods[:1] if 'skeleton' in explicit else methods:
-            options = method.published_options.changed(wanted)  # files of others declare nothing else
+            options = method.published_options.changed(wanted)  # third-party files declare nothing else
             yield ModelArguments(method, options, options.input_height, preprocessing, named)
 
     return ModelStore(*choices_of_method())

@@ -87,7 +87,7 @@ def check_first_pass(learner: Learner) -> None:
 
 
 def first_pipeline(learner: Learner, upsample_ratio: int | None) -> Pipeline:
-    """Return a learner's pipeline as the first pass; raises SettingsError where that is one of two passes itself."""
+    """Return a learner's pipeline as the first pass; raises SettingsError if that is one of two passes itself."""
     pipeline = learner.pipeline(upsample_ratio)
     if not isinstance(pipeline, Pipeline):
         raise SettingsError(
@@ -97,7 +97,7 @@ def first_pipeline(learner: Learner, upsample_ratio: int | None) -> Pipeline:
 
 
 def _with_height(pipeline: Pipeline, height: int) -> Pipeline:
-    """Return the same with another height, or as it is where its model takes no other."""
+    """Return the pipeline with another height, unless its model has a fixed size."""
     return pipeline if pipeline.backend.fixed_hw is not None else pipeline.with_size(height)
 
 
@@ -112,7 +112,7 @@ def candidates_of(method: Method, decoding: Mapping[str, Any]) -> Decoder:
 
 
 def people_map(pipeline: Pipeline, height: int, image: ByteArray, keypoints: int) -> FloatArray:
-    """Return a map (h, w) of where people are in an image: the highest of so many keypoints' heatmaps."""
+    """Return a map (h, w) of where people are: the maximum over the first `keypoints` heatmaps."""
     height = pipeline.base_size if pipeline.backend.fixed_hw else height
     heatmaps = pipeline.with_size(height).forward([image])[0].maps[0]
     heat: FloatArray = heatmaps[:keypoints].max(axis=0)

@@ -48,7 +48,7 @@ class InputSize:
     least_scale: float = 1.0
     """The smallest of the scales that an image is run at."""
     fixed_hw: tuple[int, int] | None = None
-    """The only height and width that the network takes, None where it takes any."""
+    """Fixed input height and width of the network, None if any size is accepted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Decoder(Protocol):
         """How images must be resized for this decoding to give its published numbers."""
 
     def merge(self, looks: Sequence[Look]) -> Look:
-        """Return what is decoded of one or more looks at one image; a single plain look stays as it is."""
+        """Merge one or more network outputs of an image for decoding; a single plain one stays unchanged."""
 
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode what `merge` returned into poses in image pixels; for a person's crop one pose or none."""
@@ -87,11 +87,11 @@ class Annotation:
 
     joints: FloatArray
     """(P, K, 3): x and y in network-input pixels, and COCO's flag (0 not labelled, 1 hidden, 2 visible), in the
-    order of the method's skeleton. Joints may lie outside the input."""
+    order of the method's skeleton. Keypoints may lie outside the input."""
     mask: AnyArray
     """(H, W): 1 where the loss counts, 0 where nobody annotated."""
     annotated: BoolArray
-    """(K,): the joints that this image's dataset labels at all."""
+    """(K,): the keypoints that this image's dataset labels at all."""
     areas: FloatArray
     """(P,): square network-input pixels that each person covers."""
 
@@ -186,7 +186,7 @@ class Method(Protocol):
 
     @property
     def scoring(self) -> Mapping[str, Any]:
-        """Decoder settings of the published evaluation, where they differ from the defaults."""
+        """Decoder settings of the published evaluation that differ from the defaults."""
 
     @property
     def output_channels(self) -> tuple[int, ...]:
@@ -197,7 +197,7 @@ class Method(Protocol):
         """Index of the one of these outputs whose cells have the network's stride."""
 
     def options(self, values: Mapping[str, Any] | None = None) -> Options:
-        """Return a network's options by name, published values for the rest; raises SettingsError for others."""
+        """Return network options by name, with published defaults; raises SettingsError for unknown names."""
 
     def network(self, options: Any) -> Any:
         """Build the torch module of `options`, with random weights."""
@@ -229,10 +229,10 @@ class Method(Protocol):
         """
 
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        """Return what an OpenVINO file is known to expect, None where it is not known; raises WeightsError."""
+        """Return the known preprocessing of an OpenVINO file, None if unknown; raises WeightsError."""
 
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
-        """Return what an ONNX model of others is known to expect, None where it is not known."""
+        """Return the known preprocessing of a third-party ONNX model, None if unknown."""
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

@@ -1,4 +1,4 @@
-"""A published system as the rest of the package knows it: one row of the table in systems.py."""
+"""A published system: one row of the table in systems.py."""
 
 import importlib
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ class System:
     learner: str
     """Its learner as 'module:Class'. It is imported when it is needed, since learners stand above methods."""
     embedded: str = ''
-    """Folder in embedded/ of the model that comes with the package, '' for none."""
+    """Folder in embedded/ of the system's model, '' for none."""
     downloads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What its learner can download, and for which backbones; () where the backbone does not matter."""
+    """Download modes and the backbones of each; () if the file is the same for all."""
     settings: tuple[type[Any], ...] = ()
     """Frozen dataclasses whose fields command line, node and recipes offer for this system."""
     tables: PublishedTables | None = None

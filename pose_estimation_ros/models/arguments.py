@@ -1,4 +1,4 @@
-"""What a learner's caller wants of a model, and how that combines with what a model file declares."""
+"""Constructor arguments on the model, and how they combine with what a model file declares."""
 
 import logging
 from dataclasses import dataclass, replace

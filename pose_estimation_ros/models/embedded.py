@@ -1,4 +1,4 @@
-"""The models that come with the package."""
+"""The models that are included in the package."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).resolve().parent.parent / 'embedded'
 
 
 def has_embedded(system: str) -> bool:
-    """Return whether a model of a system comes with the package."""
+    """Return whether a model of a system is included in the package."""
     return system in SYSTEMS and bool(SYSTEMS[system].embedded)
 
 

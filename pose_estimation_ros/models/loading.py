@@ -23,11 +23,11 @@ class LoadedModel:
     """A network, as a torch module or as a file that a runtime opens, and its preprocessing."""
 
     options: Any
-    """The network's, None where a model file does not declare them."""
+    """Network options, None if the model file does not declare them."""
     base_height: int
     preprocessing: Preprocessing
     source: Model | None = None
-    """What a backend opens, None where nothing has been loaded."""
+    """Input of a backend, None if nothing has been loaded."""
     optimized: bool = False
     """Whether the file declares that it is the result of `optimize`."""
     text: str = ''
@@ -90,7 +90,7 @@ def _load_xml(file: ModelFile, arguments: ModelArguments) -> LoadedModel:
 def _loaded_graph(
     file: ModelFile, model: Model, arguments: ModelArguments, known: Preprocessing | None = None
 ) -> LoadedModel:
-    """Take a model as it is: its network can be run, not changed."""
+    """Wrap an exported model, whose network can be run but not changed."""
     options = _declared_options(file, arguments.method)
     if options is not None and arguments.network_options(options) != options:
         LOG.warning('%s is exported already, its network cannot be changed; load the .pth for that', file.path)
@@ -99,6 +99,6 @@ def _loaded_graph(
 
 
 def _declared_options(file: ModelFile, method: Method) -> Any:
-    """Return the network options that a file's metadata declare, None where they declare none."""
+    """Return the network options that a file's metadata declare, None if they declare none."""
     declared = file.metadata.get('network')
     return method.options(declared) if isinstance(declared, dict) else None

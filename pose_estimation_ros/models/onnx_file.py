@@ -30,14 +30,14 @@ class OnnxFacts:
     """What an ONNX model says of itself."""
 
     metadata: dict[str, Any]
-    """What `with_metadata` wrote, {} where there is nothing."""
+    """Metadata written by `with_metadata`, {} if there are none."""
     channels: list[int | None]
-    """Of each output, None where it is not fixed."""
+    """Channels of each output, None if not fixed."""
     graph: GraphFacts = NO_GRAPH
 
 
 def read_facts(model: bytes) -> OnnxFacts:
-    """Return what an ONNX model says of itself; raises BackendError where it is none."""
+    """Return an ONNX model's description of itself; raises BackendError if it is not an ONNX model."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -47,7 +47,7 @@ def read_facts(model: bytes) -> OnnxFacts:
         session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
         about = session.get_modelmeta()
         written = json.loads(about.custom_metadata_map.get(METADATA_KEY) or '{}')
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+    except Exception as error:  # ONNX Runtime's exceptions have no public base class
         raise BackendError(f'not an ONNX model that can be used: {str(error).splitlines()[0][:200]}') from error
     shapes = [each.shape for each in session.get_outputs()]
     channels = [shape[1] if len(shape) == 4 and isinstance(shape[1], int) else None for shape in shapes]
@@ -66,7 +66,7 @@ def precision_of(model: bytes) -> str:
 
 
 def with_dynamic_sizes(model: bytes) -> bytes:
-    """Return an ONNX model whose batch, height and width are free; raises BackendError where it cannot be so."""
+    """Return an ONNX model with dynamic batch, height and width; raises BackendError if that is impossible."""
     onnx = require_onnx()
     proto = parsed(onnx, model)
     shape = proto.graph.input[0].type.tensor_type.shape
@@ -96,7 +96,7 @@ def _try_sizes(model: bytes) -> None:
         kind = np.float16 if source.type == 'tensor(float16)' else np.float32
         for shape in ((1, 3, 64, 96), (2, 3, 96, 64)):
             session.run(None, {source.name: np.zeros(shape, dtype=kind)})
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+    except Exception as error:  # ONNX Runtime's exceptions have no public base class
         raise BackendError('the model works for the size that it was exported for only; start from the .pth') from error
 
 

@@ -44,12 +44,12 @@ class ModelStore:
 
     @property
     def options(self) -> Any:
-        """The network's options, None where a model file does not declare them."""
+        """The network's options, None if a model file does not declare them."""
         return self.loaded.options
 
     @property
     def network(self) -> Any:
-        """The torch module; raises WeightsError where there is none."""
+        """The torch module; raises WeightsError if there is none."""
         if not self.has_network:
             raise WeightsError('there is no torch network: load a .pth file or call init_model() first')
         return self.source.network
@@ -61,7 +61,7 @@ class ModelStore:
 
     @property
     def source(self) -> Model:
-        """The model as it was loaded or built; raises WeightsError where there is none."""
+        """The model as it was loaded or built; raises WeightsError if there is none."""
         if self.loaded.source is None:
             raise WeightsError('no weights are loaded: call load(path) first (download() fetches published ones)')
         return self.loaded.source
@@ -136,7 +136,7 @@ class ModelStore:
         self._exported = Model(self.method.output_channels, onnx=content, label='the optimized model')
 
     def exported_content(self) -> bytes:
-        """Return the ONNX model that `export` made; raises BackendError where it has not run."""
+        """Return the ONNX model that `export` made; raises BackendError if it has not run."""
         if self._exported is None:
             raise BackendError('there is no optimised model: call optimize() first')
         return self._exported.onnx or b''

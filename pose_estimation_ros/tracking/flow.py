@@ -84,9 +84,9 @@ class Propagation:
     """Settings of boxes propagated from the last frame."""
 
     enlarge: float = 0.15
-    """Growth of the box around joints, as a share of width and height (published)."""
+    """Growth of the box around keypoints, as a share of width and height (published)."""
     min_joint_score: float = 0.4
-    """Of joints in a propagated box (published)."""
+    """Minimum keypoint score in a propagated box (published)."""
     min_propagated_score: float = 0.5
     """Of propagated boxes (published)."""
     min_detection_score: float = 0.5
@@ -106,7 +106,7 @@ class Propagation:
 def propagated_boxes(people: Sequence[Pose], settings: Propagation | None = None) -> tuple[FloatArray, FloatArray]:
     """Return boxes (N, 4) of x, y, width, height around people from `Tracker.expect`, and their scores (N,).
 
-    The score of a box is the mean of its joints' scores. People with fewer than two confident joints have no box.
+    The score of a box is the mean of its keypoints' scores. People with fewer than two confident keypoints have no box.
     """
     settings = settings or Propagation()
     boxes, scores = [], []

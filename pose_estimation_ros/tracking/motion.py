@@ -55,7 +55,7 @@ class FlowImage:
 
 @dataclass(frozen=True)
 class OpticalFlow:
-    """Moves every point by the optical flow at its position, as Xiao et al. 2018 propagate joints.
+    """Moves every point by the optical flow at its position, as Xiao et al. 2018 propagate keypoints.
 
     `field` calculates the flow on images scaled down to `rows`; 256 rows take a few milliseconds. Points outside the
     image move like its edge. Points do not move between images of different size.

@@ -69,7 +69,7 @@ class OneEuro:
         return smoothed, [state[index] for index in range(len(states))]
 
     def step(self, xy: FloatArray, stamp: float, state: FilterState) -> tuple[FloatArray, FilterState]:
-        """Smooth points of any shape, NaN where missing; return also the state for the next call."""
+        """Smooth points of any shape, NaN if missing; return also the state for the next call."""
         xy = np.asarray(xy, dtype=np.float64)
         elapsed = np.full(xy.shape, 1 / self.frequency) if self.frequency else stamp - state.stamp
         known = np.isfinite(state.smoothed) & (elapsed > 0)

@@ -153,7 +153,7 @@ class Tracker:
         identified = [
             pose.with_id(identity) for pose, identity in zip(poses, self._identities(poses, matches), strict=True)
         ]
-        # Flow starts at unsmoothed points: smoothed ones lag behind, where the flow may belong to somebody else.
+        # Flow starts at unsmoothed points: smoothed ones lag behind and may lie on another person.
         compared = identified
         if self._motion is not None:
             compared = [pose.with_id(person.id) for pose, person in zip(found, identified, strict=True)]

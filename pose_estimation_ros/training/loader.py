@@ -1,4 +1,4 @@
-"""Batches in an order that seed and epoch decide: the same with any number of workers, resumable anywhere."""
+"""Batches in an order set by seed and epoch, for any number of workers and resumable at any batch."""
 
 import signal
 import time
@@ -43,7 +43,7 @@ class BatchOrder:
 
     @classmethod
     def of(cls, samples: int, settings: EngineSettings, unit: str) -> 'BatchOrder':
-        """Return the order of a training; raises SettingsError where there are too few samples for a step."""
+        """Return the order of a training; raises SettingsError if there are too few samples for a step."""
         return cls(samples, settings.trainer.batch_size, settings.trainer.batches_per_iter, settings.seed, unit)
 
     @property
@@ -177,7 +177,7 @@ class Loader(DataLoader[Batch]):
         return {'epoch': epoch, 'batch': batch, 'stream': position.order.state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a position; raises SettingsError where the order of samples would be another."""
+        """Continue from a position; raises SettingsError if the order of samples would differ."""
         own, saved = self.position.order.state(), state['stream']
         other = [f'{name} was {saved.get(name)}, is {own[name]}' for name in own if saved.get(name) != own[name]]
         if other:

@@ -16,7 +16,7 @@ from pose_estimation_ros.training.settings import (
 
 @dataclass(frozen=True)
 class StartSettings:
-    """The weights that a training starts from; random ones if nothing is named."""
+    """Initial weights of a training; random if not set."""
 
     backbone: str = setting('', "A published ImageNet file for the network's backbone.")
     checkpoint: str = setting(

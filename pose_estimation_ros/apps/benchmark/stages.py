@@ -31,7 +31,7 @@ SCENES_PER_CROWD = 5
 PEOPLE = (1, 5, 15, 50)
 
 PUBLISHED_DEMO = 'reference'
-"""Decoder of the published demo, where a method has one."""
+"""Decoder of the published demo, if the method has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Configuration:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes it different from others."""
+        """Differences to the other configurations."""
         return self.weights, self.backend, self.precision, self.decode
 
 
@@ -149,7 +149,7 @@ def _configuration(
 
 
 def _published_demo(settings: Namespace) -> Configuration:
-    """Return the published demo's configuration: its decoder, and torch eager where the weights' format allows."""
+    """Return the published demo's configuration: its decoder, and eager torch if the weights allow it."""
     names = find_system(settings.method).method.decoder_names()
     decode = PUBLISHED_DEMO if PUBLISHED_DEMO in names else None
     try:

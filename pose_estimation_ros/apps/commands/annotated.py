@@ -21,7 +21,7 @@ ENCODABLE = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'
 
 
 class AnnotatedOutput:
-    """Writes an image for each image and a video for each video, named after their sources."""
+    """Writes an annotated image or video for each source, named after it."""
 
     def __init__(self, folder: Path, sources: Sequence[Source]) -> None:
         self._folder = make_folder(folder)

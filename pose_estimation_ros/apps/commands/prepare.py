@@ -24,7 +24,7 @@ OWN_OPTIONS: dict[str, dict[str, Any]] = {
     'imagenet': {'archive': None},
     'synthetic': {'count': 100, 'seed': 0},
 }
-"""Options that belong to one data set, with their defaults."""
+"""Options that belong to one dataset, with their defaults."""
 RECIPE = f'config/train/{DEFAULT_SYSTEM}.yaml'
 COLUMNS = ('part', 'files', 'size', 'state', 'where')
 
@@ -60,7 +60,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(settings: Namespace) -> int:
-    """Prepare a data set, resuming an interrupted run, and print a table of its parts."""
+    """Prepare a dataset, resuming an interrupted run, and print a table of its parts."""
     _refuse_foreign(settings)
     with json_results(settings.json, indent=2) as write_results:
         _run(settings, write_results)
@@ -93,7 +93,7 @@ def _prepare(settings: Namespace, output: Path, options: PreparationOptions) -> 
 
 
 def _refuse_foreign(settings: Namespace) -> None:
-    """Raise SettingsError for an option of another data set."""
+    """Raise SettingsError for an option of another dataset."""
     for other, options in OWN_OPTIONS.items():
         for name, absent in options.items():
             if other != settings.what and settings[name] != absent:

@@ -17,7 +17,7 @@ class Window:
     """Shows images; q or Esc quits, p pauses and resumes."""
 
     def __enter__(self) -> 'Window':
-        # OpenCV's Qt ends the whole process where it finds no display.
+        # OpenCV's Qt aborts the process without a display.
         if sys.platform == 'linux' and not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
             raise SettingsError('--show needs a display, and there is none; use --output DIR instead')
         try:

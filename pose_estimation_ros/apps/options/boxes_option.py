@@ -41,7 +41,7 @@ def check_boxes(settings: Namespace, learner: Learner) -> None:
 
 
 def boxes_of_frames(source: str | None) -> BoxesOfFrame | None:
-    """Return the boxes of frames that a file of `infer --json` holds; None where there is no file.
+    """Return the boxes of frames from a file of `infer --json`; None without a file.
 
     It raises SettingsError for a frame that the file does not have, since an empty answer would be wrong.
     """

@@ -67,7 +67,7 @@ class Parser(ArgumentParser):
         raise SystemExit(BAD_INPUT)
 
     def _element(self) -> str:
-        """Return what an element of a list is called whose fields this parser reads, '' where it reads a command."""
+        """Return the name of the list element that this parser reads, '' for a command."""
         kinds = (re.search(r"\.(\w+)'>$", str(group.title)) for group in self._action_groups)
         found = next(filter(None, kinds), None)
         return _noun(found[1]) if found and getattr(self, '_inner_parser', False) else ''
@@ -80,7 +80,7 @@ class Parser(ArgumentParser):
         return f'a {self._element()} has no {name}{meant} it has {", ".join(names)}'
 
     def _called(self, key: str) -> str:
-        """Return what the user calls an argument: --its-name, or WHAT where it has a place and no name."""
+        """Return an argument's name for errors: --option, or the metavar of a positional one."""
         if self._element():
             return f"a {self._element()}'s {key}"
         placed = [action for action in self._actions if action.dest == key and not action.option_strings]
@@ -144,12 +144,12 @@ def say(text: str, end: str = '\n', file: TextIO | None = None) -> None:
 
 
 def replace_closed_streams() -> None:
-    """Print to nowhere where a stream was closed from the start (`>&-`), lest a file opened later gets its number."""
+    """Redirect streams closed from the start (`>&-`) to /dev/null, so that no file opened later gets their number."""
     for name in ('stdout', 'stderr'):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open('w'))  # noqa: SIM115
 
 
 def add_flag(parser: Any, name: str, help: str) -> None:
-    """Add a switch that is off unless named."""
+    """Add a flag, off by default."""
     parser.add_argument(name, action='store_true', help=help)

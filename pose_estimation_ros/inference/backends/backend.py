@@ -25,10 +25,10 @@ class Backend(Protocol):
     device: str
     precision: str
     fixed_hw: tuple[int | None, int | None] | None
-    """The only height and width that the model takes, None where it takes any."""
+    """Fixed input height and width of the model, None if any size is accepted."""
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
-        """Run a batch; raises BackendError where the model does not take it."""
+        """Run a batch; raises BackendError if the model rejects it."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 
 
 class OnnxBackend:
-    """ONNX Runtime with the execution providers asked for; never falls back to others unnoticed."""
+    """ONNX Runtime with the requested execution providers; never falls back to others silently."""
 
     name = 'onnxruntime'
 
@@ -35,14 +35,14 @@ class OnnxBackend:
         self._names = self._pick(model.channels)
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
-        """Run a batch; one by one where the model's batch is fixed at 1."""
+        """Run a batch, image by image if the model's batch size is fixed at 1."""
         if self._shape[0] == 1 and len(batch) > 1:
             singles = [self(batch[index : index + 1]) for index in range(len(batch))]
             return [np.concatenate(parts) for parts in zip(*singles, strict=True)]
         self._check(batch)
         try:
             outputs = self._session.run(self._names, {self._input: batch.astype(self._dtype, copy=False)})
-        except Exception as error:  # ONNX Runtime's own exceptions share no public base
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise BackendError(f'ONNX Runtime cannot run {self._label} on {batch.shape}: {_first(error)}') from error
         return [np.asarray(each, dtype=np.float32) for each in outputs]
 
@@ -102,7 +102,7 @@ def _open_session(
     options.intra_op_num_threads = thread_count(settings.threads)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+    except Exception as error:  # ONNX Runtime's exceptions have no public base class
         raise BackendError(f'ONNX Runtime cannot open {label}: {_first(error)}') from error
     first = providers[0][0]
     if session.get_providers()[0] != first:

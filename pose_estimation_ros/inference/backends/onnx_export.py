@@ -53,7 +53,7 @@ def _evaluating(network: Any) -> Iterator[None]:
 
 
 def _numbered_outputs(network: Any) -> list[str]:
-    """Name outputs by their number where the network does not name them itself."""
+    """Return output names: the network's, or numbers if it has none."""
     import torch
 
     names = getattr(network, 'output_names', None)

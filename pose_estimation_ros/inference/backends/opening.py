@@ -19,7 +19,7 @@ def open_backend(model: Model, settings: BackendSettings) -> Backend:
     try:
         return _open(model, settings, device)
     except BackendError as error:
-        # A build with CUDA may be installed where there is no device, which shows only when it is used.
+        # A build with CUDA may be installed if there is no device, which shows only when it is used.
         if settings.providers or not (settings.device == 'auto' or settings.may_fall_back):
             raise
         LOG.warning('%s; running on the CPU', error)

@@ -67,7 +67,7 @@ def _read(core: openvino.Core, model: Model) -> openvino.Model:
 
 
 def _make_dynamic(graph: openvino.Model) -> tuple[int | None, int | None] | None:
-    """Let the model take any size; return the size it insists on where it cannot."""
+    """Make the input size dynamic; return the model's fixed size if that is impossible."""
     shape = graph.inputs[0].partial_shape
     try:
         graph.reshape([-1, 3, -1, -1])

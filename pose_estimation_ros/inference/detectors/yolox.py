@@ -56,7 +56,7 @@ class YoloxDetector:
     The input is BGR from 0 to 255; the image lies in its top-left corner, scaled to fit.
 
     Raises:
-        WeightsError: The file cannot be read, or is no such model.
+        WeightsError: The file cannot be read, or is not a YOLOX model.
 
     """
 
@@ -101,7 +101,7 @@ def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
     options.intra_op_num_threads = thread_count(threads)
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=list(providers))
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+    except Exception as error:  # ONNX Runtime's exceptions have no public base class
         raise WeightsError(f'{path} is no ONNX model that can be used: {str(error).splitlines()[0][:200]}') from error
 
 

@@ -41,7 +41,7 @@ def body_height(pose: Pose) -> float:
 
 @cache
 def _measures(skeleton: Skeleton) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return where the parts begin and end, and what share of the height each is."""
+    """Return the end keypoints of the body parts, and their lengths as fractions of the height."""
     rows = []
     for (a, b), share in PARTS.items():
         for side in ('left_', 'right_'):

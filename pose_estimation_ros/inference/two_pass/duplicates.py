@@ -1,4 +1,4 @@
-"""One pose for each person, although several regions show them."""
+"""Removes duplicate poses of people seen in several regions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class MergeSettings:
     least_similarity: float = 0.4
     """Minimum mean similarity, 0 to 1, of the keypoints that both have."""
     least_shared: float = 0.5
-    """Minimum share of shared keypoints among those of the pose that has fewer."""
+    """Minimum number of shared keypoints, as a fraction of the pose with fewer keypoints."""
 
 
 def without_duplicates(poses: Sequence[Pose], settings: MergeSettings | None = None) -> list[Pose]:
@@ -35,7 +35,7 @@ def without_duplicates(poses: Sequence[Pose], settings: MergeSettings | None = N
 
 
 def _same_person(poses: Sequence[Pose], settings: MergeSettings) -> FloatArray:
-    """Return a matrix (P, P): whether two poses show one person."""
+    """Return a matrix (P, P): whether two poses are of the same person."""
     xy = np.stack([pose.keypoints[:, :2] for pose in poses]).astype(float)  # (P, K, 2)
     found = np.isfinite(xy[..., 0])  # (P, K)
     size = np.array([max(body_height(pose), 1.0) for pose in poses])

@@ -21,12 +21,12 @@ class RegionRule(Protocol):
     def box_and_scale(
         self, fields: FloatArray, kernel: int, image_hw: tuple[int, int]
     ) -> tuple[tuple[int, int, int, int], float] | None:
-        """Return left, top, right, bottom of the region and its scale; None where there is nobody."""
+        """Return left, top, right, bottom of the region and its scale; None if there is nobody."""
 
 
 @dataclass(frozen=True, eq=False)
 class EnclosingRegionFinder:
-    """Runs the first pass on one image after the other, and cuts at most one region each."""
+    """Runs the first pass image by image, and cuts at most one region from each."""
 
     backend: Backend
     rule: RegionRule

@@ -12,11 +12,11 @@ from pose_estimation_ros.inference.pipeline import Pipeline, check_size
 from pose_estimation_ros.inference.preprocess import prepare
 
 WIDEST = 6
-"""A crop more than so many times as wide as high is scaled by its width instead."""
+"""Maximum ratio of width to height; wider crops are scaled by their width."""
 
 
 class Enlarged(NamedTuple):
-    """Enlarged maps of a crop, and how the crop lies in the network's input."""
+    """Enlarged maps of a crop, and the placement of the crop in the network's input."""
 
     heatmaps: FloatArray
     """(H, W, 19), enlarged."""
@@ -29,7 +29,7 @@ class Enlarged(NamedTuple):
 
 
 def enlarged_maps(pipeline: Pipeline, crop: ByteArray, rows: int, max_width: int, upsample_ratio: int) -> Enlarged:
-    """Return the enlarged maps of a crop scaled to so many rows, or to `max_width` where it is very wide."""
+    """Return the enlarged maps of a crop scaled to a height, or to `max_width` if it is very wide."""
     if upsample_ratio < 1:
         raise SettingsError(f'upsample_ratio must be 1 or more, got {upsample_ratio}')
     check_size(rows)

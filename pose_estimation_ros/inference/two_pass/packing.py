@@ -11,7 +11,7 @@ from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, round_up
 from pose_estimation_ros.inference.two_pass.region import Region
 
 GAP = 16
-"""Minimum gap between neighbours in network pixels, so that keypoints of one are not assigned to the other."""
+"""Minimum gap between regions in network pixels, so that keypoints are not assigned across regions."""
 LEAST_SIDE = 64
 TALLEST = 2048
 """Maximum rows of a canvas; more regions go to another."""
@@ -22,7 +22,7 @@ GREY = 128
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a region lies: on which canvas, at which row and column, and how the region fills it."""
+    """Position of a region: canvas, row, column, and the region's placement there."""
 
     canvas: int
     row: int

@@ -25,7 +25,7 @@ class Region:
 
     @classmethod
     def around(cls, box: Box, scale: float, image_hw: tuple[int, int]) -> 'Region | None':
-        """Return the image's pixels that a box touches; None where there are none."""
+        """Return the image's pixels that a box touches; None if there are none."""
         height, width = image_hw
         left, top = max(0, math.floor(box[0] + 0.5)), max(0, math.floor(box[1] + 0.5))
         right, bottom = min(width, math.floor(box[2] + 0.5) + 1), min(height, math.floor(box[3] + 0.5) + 1)

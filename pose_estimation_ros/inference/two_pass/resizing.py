@@ -13,7 +13,7 @@ from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
 
 @dataclass(frozen=True, eq=False)
 class ResizedInput:
-    """Scales images to so many rows for a pipeline, and poses back to the images."""
+    """Scales images to a height before a pipeline, and its poses back."""
 
     pipeline: PeoplePipeline
     rows: int

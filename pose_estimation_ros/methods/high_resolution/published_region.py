@@ -18,7 +18,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
 
 WIDEST = 6
-"""A crop more than so many times as wide as high is scaled by its width instead."""
+"""Maximum ratio of width to height; wider crops are scaled by their width."""
 SMALLEST_CROP = 40
 BLUR = (5, 5)
 
@@ -67,7 +67,7 @@ class PublishedRegion:
 def pooled(image: ByteArray, kernel: int) -> FloatArray:
     """Return the means of blocks of kernel x kernel pixels (1, 3, H // kernel, W // kernel), from 0 to 1.
 
-    Raises SettingsError where a block does not fit into the image.
+    Raises SettingsError if a block does not fit into the image.
     """
     if not 1 <= kernel <= min(image.shape[:2]):
         raise SettingsError(f'kernel must be from 1 to {min(image.shape[:2])}, the shorter side, got {kernel}')
@@ -90,6 +90,6 @@ def active_box(fields: FloatArray, threshold: float) -> tuple[int, int, int, int
 
 
 def _widened(low: int, high: int, size: int, margin: float) -> tuple[int, int]:
-    """Return an interval with a margin at each end, except where that would reach the border."""
+    """Return an interval with a margin at each end that would not reach the border."""
     pad = (high - low) * margin
     return (int(low - pad) if low - pad > 0 else low), (int(high + pad) if high + pad < size else high)

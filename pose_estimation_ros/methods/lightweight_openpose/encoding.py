@@ -112,7 +112,7 @@ def _draw_limb(field: FloatArray, start: FloatArray, end: FloatArray, thickness:
 
 
 def shrink_mask(mask: AnyArray, stride: int) -> FloatArray:
-    """Return what share of each cell (H/s, W/s) counts, of an (H, W) mask: 1 where the loss counts, 0 in crowds."""
+    """Return the fraction of each cell (H/s, W/s) that an (H, W) loss mask covers: 1 counts, 0 is masked (crowds)."""
     height, width = mask.shape
     size = (width // stride, height // stride)
     return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)

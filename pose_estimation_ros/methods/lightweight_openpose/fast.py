@@ -157,7 +157,7 @@ def _beaten_nearby(
 ) -> BoolArray:
     """Mark peaks with a higher one of their kind nearer than `distance`: only neighbouring cells can be.
 
-    Direct neighbours are both peaks where they are equal, which maps of few bits (bf16, int8) often are.
+    Equal direct neighbours are both peaks; equal values are common in low-precision maps (bf16, int8).
     """
     if not len(cell):
         return np.zeros(0, dtype=bool)
@@ -187,7 +187,7 @@ def find_limbs(peaks: Peaks, pafs: FloatArray, settings: GroupingSettings) -> Co
     plausible = sampler.plausible()
     score, accepted = sampler.score(plausible)
     taken, score = plausible[accepted], score[accepted].round(SCORE_DIGITS)
-    # Where people stand in rows, the samples of a long way can hit others' limbs: of equal scores the nearest wins.
+    # If people stand in a row, samples of a long limb can hit other people's limbs: of equal scores the nearest wins.
     nearest = np.argsort(sampler.length[taken], kind='stable')
     taken, score = taken[nearest], score[nearest]
     return take_best_limbs(Connections(limb[taken], first[taken], second[taken], score))

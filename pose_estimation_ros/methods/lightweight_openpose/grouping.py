@@ -14,7 +14,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import (
 from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
 
 SCORE, COUNT = NUM_KEYPOINTS, NUM_KEYPOINTS + 1
-"""Indices of the score sum and the number of joints in an entry, after its peak numbers."""
+"""Indices of the score sum and the number of keypoints in an entry, after its peak numbers."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS
 
 
 def l2_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Return half the sum of squared differences where the mask counts, divided by the batch's size."""
+    """Return half the masked sum of squared differences, divided by the batch size."""
     # Summed in float32: a sum of half-precision squares overflows.
     difference = (output.float() - target) * mask  # (N, C, h, w)
     return difference.square().sum() / 2 / len(output)

@@ -88,7 +88,7 @@ class LightweightOpenPose:
         return state_dict, infer_options(state_dict, hint, str(path))
 
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        """Return what an OpenVINO file is known to expect, None where it is not known."""
+        """Return the known preprocessing of an OpenVINO file, None if unknown."""
         return xml_preprocessing(path)
 
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:

@@ -1,4 +1,4 @@
-"""From the maps of a mirrored input to maps of the input itself."""
+"""Converts maps of a mirrored input to maps of the original."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ HEATMAP_ORDER = (*OPENPOSE_18.flip, NUM_KEYPOINTS)
 
 
 def _mirrored_fields() -> list[int]:
-    """Return for every field the one of the same limb on the other side; all of them run the same way."""
+    """Return for every field the field of the same limb on the other side, in the same direction."""
     limbs = field_limbs()
     return [limbs.index((OPENPOSE_18.flip[a], OPENPOSE_18.flip[b])) for a, b in limbs]
 

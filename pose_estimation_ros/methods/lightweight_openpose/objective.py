@@ -26,7 +26,7 @@ class LightweightOpenPoseObjective:
     """The published targets and loss.
 
     Targets are heatmaps (19, h, w), fields (38, h, w), the mask (1, h, w) and a weight for each channel (57, 1, 1):
-    0 for joints and limbs that the image's dataset does not label.
+    0 for keypoints and limbs that the image's dataset does not label.
     """
 
     settings: TargetSettings
@@ -85,6 +85,6 @@ class LightweightOpenPoseObjective:
 
 
 def _channel_weights(annotated: BoolArray) -> FloatArray:
-    """Return (57, 1, 1): 19 heatmaps, the background only where all joints are annotated, then 38 fields."""
+    """Return (57, 1, 1): 19 heatmaps, the background only where all keypoints are annotated, then 38 fields."""
     limbs = np.array([annotated[a] and annotated[b] for a, b in field_limbs()])
     return np.concatenate([annotated, [annotated.all()], np.repeat(limbs, 2)]).astype(np.float32)[:, None, None]

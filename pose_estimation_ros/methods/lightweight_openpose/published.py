@@ -19,7 +19,7 @@ BACKBONE_WEIGHTS = {
     'shufflenet': 'shufflenet.pth.tar',
 }
 DOWNLOADS = {'pretrained': ('mobilenet',), 'weights': tuple(BACKBONE_WEIGHTS), 'test_data': ()}
-"""By mode, the backbones that files are published for; () where the backbone does not matter."""
+"""Backbones with published files, by mode; () if the file is the same for all."""
 
 OPEN_MODEL_ZOO_OUTPUT = 'Mconv7_stage2_L1'
 RAW_PIXELS = Preprocessing(mean=(0.0, 0.0, 0.0), scale=(1.0, 1.0, 1.0), pad_value=(128.0, 128.0, 128.0))
@@ -46,12 +46,12 @@ def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
 
 
 def fetch_published(mode: str, backbone: str, folder: Path, url: str, verbose: bool) -> list[Path]:
-    """Fetch the files of a mode into `folder` and return where they are."""
+    """Download the files of a mode into `folder` and return their paths."""
     return fetch_all(url, list(published_files(mode, backbone)), folder, verbose=verbose)
 
 
 def xml_preprocessing(path: Path) -> Preprocessing | None:
-    """Return what an OpenVINO file is known to expect, None where it is not known."""
+    """Return the known preprocessing of an OpenVINO file, None if unknown."""
     try:
         text = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:

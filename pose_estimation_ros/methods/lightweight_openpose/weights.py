@@ -162,7 +162,7 @@ def _stages(names: Iterable[str]) -> set[int]:
 
 
 def _own_names(state_dict: Tensors) -> Tensors:
-    """Return a classifier's tensors under a backbone's names, where it was published under others."""
+    """Return a classifier's tensors under the backbone's names, if published under different ones."""
     published = '_conv_stem.weight' in state_dict and '_bn0.running_mean' in state_dict
     return efficientnet_lite.from_published(state_dict, BACKBONE) if published else state_dict
 
@@ -173,7 +173,7 @@ def _published(state_dict: Tensors, name: str) -> Tensor | None:
 
 
 def _cure(given: Tensors, wanted: Tensors) -> str:
-    """Name the options that would fit the file, where it is of this system at all."""
+    """Return the options that would fit the file, if it is from this system."""
     try:
         theirs, ours = infer_options(given).to_dict(), infer_options(wanted).to_dict()
     except WeightsError:

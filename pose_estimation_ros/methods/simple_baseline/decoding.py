@@ -33,7 +33,7 @@ class PublishedDecoder:
         return mean_on_largest(looks, lambda maps: mirror_maps(maps, self.skeleton))
 
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
-        """Decode the heatmaps (K, h, w) of one person to one pose, or to none where no keypoint is found."""
+        """Decode the heatmaps (K, h, w) of one person to a pose, or to none if no keypoint is found."""
         heatmaps = np.nan_to_num(np.asarray(maps[0], dtype=np.float32), posinf=0, neginf=0)
         cells, scores = highest_cells(heatmaps)
         if self.settings.upsample_ratio > 1:
@@ -67,7 +67,7 @@ def highest_cells(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
 def moved_by_quarter(cells: FloatArray, heatmaps: FloatArray) -> FloatArray:
     """Return whole cells (K, 2) of maps (K, h, w), each moved by a quarter towards the higher of its neighbours.
 
-    As published, cells in the two first columns and rows and in the last ones stay where they are.
+    As published, peaks in the first two and the last columns and rows are not refined.
     """
     height, width = heatmaps.shape[-2:]
     x, y = cells.astype(int).T

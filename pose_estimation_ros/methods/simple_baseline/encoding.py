@@ -1,4 +1,4 @@
-"""Training targets of SimpleBaselines: the inverse of decoding, from a person's joints to heatmaps."""
+"""Training targets of SimpleBaselines: the inverse of decoding, from a person's keypoints to heatmaps."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class TargetSettings:
     stride: int = 4
     """Crop pixels a cell."""
     sigma: float = 2.0
-    """Of a joint's Gaussian, in cells; published is 3 for crops of 384x288."""
+    """Standard deviation of a keypoint's Gaussian, in cells; published is 3 for crops of 384x288."""
     use_target_weight: bool = True
-    """Whether joints that are not labelled, or not near the crop, are left out of the loss."""
+    """Whether unlabelled keypoints, and those far from the crop, are excluded from the loss."""
 
     def __post_init__(self) -> None:
         if not (self.stride >= 1 and self.sigma > 0):
@@ -34,12 +34,12 @@ def encode(
 ) -> tuple[FloatArray, FloatArray]:
     """Return heatmaps (K, h, w) and weights (K,) of one person.
 
-    As published the Gaussian is centred on a whole cell, of height 1 there, and a joint whose Gaussian lies wholly
+    As published the Gaussian is centred on a whole cell, of height 1 there, and a keypoint whose Gaussian lies wholly
     outside has the weight 0.
 
     Args:
         joints: (K, 2) x and y in crop pixels.
-        visible: (K,) 1 for joints that are labelled, 0 for others.
+        visible: (K,) 1 for keypoints that are labelled, 0 for others.
         crop_hw: Height and width of the crop.
         settings: Shape of the targets.
 

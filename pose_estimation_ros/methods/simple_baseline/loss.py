@@ -8,7 +8,7 @@ from torch import Tensor, nn
 def joints_mse_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return half the mean square of weighted differences of heatmaps (N, K, h, w); weights are (N, K, 1, 1).
 
-    It is the mean over joints of each joint's half mean square over images and cells (JointsMSELoss).
+    It is the mean over keypoints of each keypoint's half mean square over images and cells (JointsMSELoss).
     """
     difference = (output.float() - target) * weight
     return difference.square().mean() / 2

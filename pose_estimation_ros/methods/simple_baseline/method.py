@@ -38,7 +38,7 @@ PUBLISHED = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_orde
 """As published: the constants are ImageNet's of red, green and blue, the channels are OpenCV's blue, green and red."""
 
 RED_FIRST = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='rgb')
-"""Of nearly everybody else: GluonCV, MMPose."""
+"""Used by most other implementations, such as GluonCV and MMPose."""
 
 COCO_OPTIONS = PoseResNetOptions()
 MPII_OPTIONS = PoseResNetOptions(input_width=256)
@@ -129,13 +129,13 @@ class SimpleBaseline:
         return None
 
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
-        """Return what GluonCV's networks expect for a graph that MXNet made, None for others."""
+        """Return GluonCV's preprocessing for a graph exported by MXNet, None for others."""
         return RED_FIRST if graph.name == MXNET_GRAPH else None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
     ) -> str:
-        """Load all of a file into a network; there are no parts that training adds later."""
+        """Load a whole file into a network; training adds no parts later."""
         from pose_estimation_ros.methods.simple_baseline.weights import fit_weights
 
         return fit_weights(network, state_dict, source)
@@ -158,7 +158,7 @@ class SimpleBaseline:
 
 
 SIMPLE_BASELINE = SimpleBaseline()
-"""COCO's 17 joints; crops of 256x192 unless a network's options differ."""
+"""COCO's 17 keypoints; crops of 256x192 unless a network's options differ."""
 
 SIMPLE_BASELINE_MPII = SimpleBaseline(
     'simple_baseline_mpii',
@@ -167,4 +167,4 @@ SIMPLE_BASELINE_MPII = SimpleBaseline(
     published_label_corner=False,
     augmented=augmentation.MPII,
 )
-"""MPII's 16 joints; crops of 256x256."""
+"""MPII's 16 keypoints; crops of 256x256."""

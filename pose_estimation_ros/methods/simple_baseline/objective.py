@@ -20,7 +20,7 @@ PUBLISHED_HEIGHT = 256
 class SimpleBaselineObjective:
     """The published targets and JointsMSELoss.
 
-    Targets are heatmaps (K, h, w) of the first person of a crop and a weight for each joint (K, 1, 1).
+    Targets are heatmaps (K, h, w) of the first person of a crop and a weight for each keypoint (K, 1, 1).
     """
 
     settings: TargetSettings

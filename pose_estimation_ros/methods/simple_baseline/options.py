@@ -72,7 +72,7 @@ class PoseResNetOptions:
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """What a user may say of a network whose weights file does not."""
+    """Network options that the weights file does not declare."""
 
     group: ClassVar[str] = 'network'
 

@@ -20,7 +20,7 @@ DETECTOR_FILE = 'yolox_nano.onnx'
 
 POSE_PAGE = 'https://github.com/microsoft/human-pose-estimation.pytorch'
 DOWNLOADS = {'pretrained': tuple(IMAGENET), 'weights': tuple(IMAGENET), 'detector': ()}
-"""By mode, the backbones that files are published for; () where the backbone does not matter."""
+"""Backbones with published files, by mode; () if the file is the same for all."""
 
 
 def pose_file(backbone: str, size: tuple[int, int]) -> str:
@@ -31,10 +31,10 @@ def pose_file(backbone: str, size: tuple[int, int]) -> str:
 def fetch_published(
     mode: str, backbone: str, size: tuple[int, int], folder: Path, url: str, verbose: bool
 ) -> list[Path]:
-    """Fetch the file of a mode into `folder` and return where it is.
+    """Download the file of a mode into `folder` and return its path.
 
     Raises:
-        SettingsError: There is no such mode.
+        SettingsError: The mode is unknown.
         DownloadError: It cannot be fetched, or has no address that a program could fetch it from.
 
     """

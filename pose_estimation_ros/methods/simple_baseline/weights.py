@@ -27,7 +27,7 @@ OUTPUT = 'final_layer.weight'
 
 
 def joints_of(state_dict: Tensors, source: str) -> int:
-    """Return how many joints a file's network finds; raises WeightsError for another network."""
+    """Return the number of keypoints of a file's network; raises WeightsError for another network."""
     if (
         'deconv_layers.0.weight' not in state_dict
         or OUTPUT not in state_dict
@@ -44,7 +44,7 @@ def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> P
     """Return the options of the network that a file is of.
 
     The crop's size is read from the file's published name if it is there; this and what else tensors do not determine
-    is taken from `hint`. Raises WeightsError where the file is of another network.
+    is taken from `hint`. Raises WeightsError if the file is of another network.
     """
     joints_of(state_dict, str(path))
     seen: dict[str, Any] = {'depth': _depth(state_dict, str(path))}
@@ -103,7 +103,7 @@ def _depth(state_dict: Tensors, source: str) -> int:
 
 
 def _cure(state_dict: Tensors, source: str) -> str:
-    """Name the options that would fit the file, where it is of this system at all."""
+    """Return the options that would fit the file, if it is from this system."""
     try:
         return f'build the network with depth {_depth(state_dict, source)} and {joints_of(state_dict, source)} joints'
     except WeightsError:

@@ -32,7 +32,7 @@ class Intrinsics:
 
 
 def intrinsics(info: CameraInfo) -> Intrinsics | None:
-    """Return the camera of rectified images (P), or K where there is no P; None where it is not calibrated."""
+    """Return the camera matrix of rectified images (P), or K if P is zero; None if not calibrated."""
     for matrix, columns in ((info.p, 4), (info.k, 3)):
         fx, fy, cx, cy = (float(matrix[place]) for place in (0, columns + 1, 2, columns + 2))
         if fx > 0 and fy > 0:
@@ -59,7 +59,7 @@ def points_3d(
     window: int,
     image_size: tuple[int, int] | None = None,
 ) -> FloatArray:
-    """Return (P, K, 3) metres in the camera's optical frame (x right, y down, z ahead), NaN where unknown.
+    """Return (P, K, 3) metres in the camera's optical frame (x right, y down, z ahead), NaN if unknown.
 
     The depth of a keypoint is the median of a window of `window` pixels across. All is NaN without depth or camera,
     or where depth, camera and image (`image_size`: width, height) are not of one size.
@@ -76,7 +76,7 @@ def points_3d(
 
 
 def median_depth(depth: FloatArray, uv: FloatArray, window: int) -> FloatArray:
-    """Return the median depth around points (N, 2), NaN where a point or all of its window has none.
+    """Return the median depth around points (N, 2), NaN if a point or all of its window has none.
 
     Of an even number the smaller middle one is taken, so that no depth between a person and the wall is made up.
     """
@@ -96,7 +96,7 @@ def median_depth(depth: FloatArray, uv: FloatArray, window: int) -> FloatArray:
 
 
 def markers(points: FloatArray, header: Header, skeleton: Skeleton = OPENPOSE_18, lifetime: float = 0.5) -> MarkerArray:
-    """Return the limbs and joints of people (P, K, 3) for RViz, in two markers that each frame's replace.
+    """Return the limbs and keypoints of people (P, K, 3) for RViz, in two markers that replace those of the last frame.
 
     They vanish `lifetime` seconds after the last frame, so a camera that stops leaves no ghosts.
     """
@@ -122,7 +122,7 @@ def _marker(header: Header, number: int, kind: int, lifetime: float) -> Marker:
 
 
 def _add(marker: Marker, colour: ColorRGBA, *places: Point | None) -> None:
-    """Add places to a marker, or none of them where one is missing."""
+    """Add points to a marker; none if one of them is missing."""
     if all(places):
         marker.action = Marker.ADD  # one without places stays a removal, because RViz complains about empty ones
         marker.points.extend(places)

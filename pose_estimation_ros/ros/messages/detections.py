@@ -22,7 +22,7 @@ def detection_type() -> Any | None:
 
 
 def required_detection_type() -> Any:
-    """Return the type Detection2DArray; raises SettingsError where vision_msgs is not installed."""
+    """Return the type Detection2DArray; raises SettingsError if vision_msgs is not installed."""
     package = message_types(PACKAGE)
     if package is None:
         raise SettingsError(f'boxes.enabled takes vision_msgs/Detection2DArray: {how_to_install(PACKAGE)}')
@@ -32,7 +32,7 @@ def required_detection_type() -> Any:
 def encode_detections(poses: Sequence[Pose], header: Header) -> Any:
     """Return a Detection2DArray: the box around the keypoints found, and their mean score; id is the track's, or ''.
 
-    Raises SettingsError where vision_msgs is not installed.
+    Raises SettingsError if vision_msgs is not installed.
     """
     package = message_types(PACKAGE)
     if package is None:

@@ -1,4 +1,4 @@
-"""People as REP-155 (ROS4HRI) wants them: a list of bodies, and topics of its own for each; hri_msgs is optional."""
+"""People in REP-155 (ROS4HRI): a list of bodies, and topics for each body; hri_msgs is optional."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ SCATTER = 7368787
 
 
 def body_id(track: int) -> str:
-    """Return the name of a track: the same for the same track, different for different ones, fit for a topic."""
+    """Return a unique and stable body id for a track, valid in a topic name."""
     number = (track + 1) * SCATTER % NUMBER_OF_IDS
     letters = (chr(ord('a') + number // 26**place % 26) for place in range(LETTERS))
     return f'body_{"".join(letters)}'
@@ -150,7 +150,7 @@ def roi_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
 
 
 def _normalised(keypoints: Any, size: tuple[int, int]) -> Any:
-    """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the image, 1 the other."""
+    """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the image, 1 the right or lower one."""
     xy = (keypoints[:, :2] + PIXEL_CORNER) / np.array(size)
     return np.clip(np.nan_to_num(np.column_stack([xy, keypoints[:, 2]]), nan=0.0), 0, 1).astype(float)
 

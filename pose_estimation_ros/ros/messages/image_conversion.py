@@ -31,12 +31,12 @@ __all__ = [
 BRIDGED = {'rgb8': 3, 'bgra8': 4, 'rgba8': 4, 'mono8': 1} | {
     f'bayer_{pattern}8': 1 for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')
 }
-"""Bytes a pixel of what cv_bridge converts. It would copy bgr8, which needs no conversion, and lacks some others."""
+"""Bytes per pixel of the encodings that cv_bridge converts. bgr8 is not among them: it would be copied needlessly."""
 
 
 @dataclass(frozen=True)
 class Converter:
-    """Turns camera messages into pixels, through cv_bridge where that works."""
+    """Converts camera messages to BGR images, with cv_bridge if possible."""
 
     name: str
     """`cv_bridge` or `built-in`."""

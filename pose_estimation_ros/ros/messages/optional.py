@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def message_types(package: str) -> ModuleType | None:
-    """Return the `msg` module of a package, None where it is not installed."""
+    """Return the `msg` module of a package, None if it is not installed."""
     try:
         return importlib.import_module(f'{package}.msg')
     except ImportError:

@@ -26,7 +26,7 @@ from pose_estimation_ros.data.skeleton_cloud import (
 )
 
 USUAL_SIGMA = 0.079
-"""OKS falloff of a shoulder, in place of those that are not told."""
+"""OKS sigma of a shoulder, used if a description has no sigmas."""
 
 
 def encode_skeletons(poses: Sequence[Pose], header: Header, skeleton: Skeleton = OPENPOSE_18) -> PointCloud2:
@@ -37,9 +37,10 @@ def encode_skeletons(poses: Sequence[Pose], header: Header, skeleton: Skeleton =
 def decode_skeletons(message: PointCloud2, skeleton: Skeleton | None = None) -> list[Pose]:
     """Return the people of a message. A person's score, which it does not carry, is the mean of the keypoints'.
 
-    Without a skeleton it is ours of so many keypoints; what the node says of its own is in `~/skeleton_description`.
+    Without `skeleton`, it is the known skeleton with that number of keypoints; the node publishes its skeleton on
+    `~/skeleton_description`.
 
-    Raises BrokenSkeletonsError where the message is no cloud of this skeleton, or of any that is known.
+    Raises BrokenSkeletonsError if the message is not a cloud of this skeleton or of a known one.
     """
     skeleton = skeleton or skeleton_of_width(message.width)
     return from_points(read_points(message, ('u', 'v', 'score', 'id'), skeleton), skeleton)
@@ -58,7 +59,7 @@ def encode_skeletons_3d(
 def decode_skeletons_3d(message: PointCloud2, skeleton: Skeleton = OPENPOSE_18) -> tuple[FloatArray, list[int | None]]:
     """Return (P, K, 4) x, y, z and score, and the people's ids.
 
-    Raises BrokenSkeletonsError where the message is no cloud of this skeleton.
+    Raises BrokenSkeletonsError if the message is not a cloud of this skeleton.
     """
     points = read_points(message, ('x', 'y', 'z', 'score', 'id'), skeleton)
     columns = [points[name] for name in ('x', 'y', 'z', 'score')]
@@ -73,7 +74,7 @@ def description_message(skeleton: Skeleton = OPENPOSE_18) -> String:
 def read_description(message: String) -> Skeleton:
     """Return the skeleton that a description is of; how precisely people mark its keypoints is known of ours only.
 
-    Raises BrokenSkeletonsError where it describes none.
+    Raises BrokenSkeletonsError if the message is not a valid description.
     """
     try:
         said = json.loads(message.data)
@@ -87,9 +88,9 @@ def read_description(message: String) -> Skeleton:
 
 
 def skeleton_of_width(width: int) -> Skeleton:
-    """Return the skeleton of so many keypoints, for clouds that come without a description, as from some bags.
+    """Return the known skeleton with a number of keypoints, for clouds without a description, as in some bags.
 
-    Raises BrokenSkeletonsError where there is none.
+    Raises BrokenSkeletonsError if there is none.
     """
     for skeleton in SKELETONS.values():
         if len(skeleton) == width:

@@ -13,7 +13,7 @@ from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 KEPT = 30
 LOG_S = 5.0
-"""At most one warning in so many seconds."""
+"""Minimum time between warnings, in seconds."""
 
 
 class BoxBuffer:
@@ -31,7 +31,7 @@ class BoxBuffer:
         self._lock = threading.Lock()
         self._messages: deque[Any] = deque(maxlen=KEPT)
         self.fault = ''
-        """Why the last image got no boxes, '' where it did."""
+        """Why the last image had no boxes, '' if it had some."""
 
     def add(self, message: Any) -> None:
         """Keep a message of detections."""
@@ -39,7 +39,7 @@ class BoxBuffer:
             self._messages.append(message)
 
     def boxes(self, header: Any) -> Boxes:
-        """Return the boxes of the message nearest to an image's time; nobody, and a warning, where there is none."""
+        """Return the boxes of the message nearest in time to an image; if there is none, no boxes and a warning."""
         with self._lock:
             messages = list(self._messages)
         wanted = seconds(header.stamp)
@@ -63,7 +63,7 @@ class BoxBuffer:
 
 
 def box_buffer(settings: NodeSettings, logger: Any) -> BoxBuffer | None:
-    """Return the buffer that the settings ask for, None where they ask for none."""
+    """Return a buffer if the settings enable boxes, else None."""
     if not settings.boxes_enabled:
         return None
     return BoxBuffer(settings.boxes_class_id, settings.boxes_max_age, logger)

@@ -45,7 +45,7 @@ DEFAULTS: dict[str, Any] = {
 
 FALLBACK_HZ = 15.0
 FIELD_OF_VIEW = 1.2
-"""Focal length over width of the CameraInfo that is made up: no real camera is known."""
+"""Ratio of focal length to width in the published CameraInfo, which no real camera calibrates."""
 
 
 class CameraNode(Node):
@@ -71,7 +71,7 @@ class CameraNode(Node):
         self.published = 0
 
     def setting(self, name: str) -> Any:
-        """Return a parameter's value in its default's type; raises SettingsError where it has another."""
+        """Return a parameter's value as its default's type; raises SettingsError for any other type."""
         value, kind = self.get_parameter(name).value, type(DEFAULTS[name])
         if (type(value), kind) in ((int, float), (int, str)):
             value = kind(value)
@@ -81,7 +81,7 @@ class CameraNode(Node):
 
     def run(self) -> None:
         """Publish until the source ends, or for ever with `loop`."""
-        frames, rate = self._frames()  # what is wrong with the source is told before anybody is waited for
+        frames, rate = self._frames()  # report errors of the source before waiting for subscribers
         while self.setting('wait_for_subscriber') and not self._images.get_subscription_count():
             rclpy.spin_once(self, timeout_sec=0.1)
         due = time.monotonic()
@@ -89,7 +89,7 @@ class CameraNode(Node):
             if not self.context.ok():
                 raise ExternalShutdownException
             self._publish(image)
-            due = max(due + 1 / rate, time.monotonic() - 1 / rate)  # late frames are not hurried after
+            due = max(due + 1 / rate, time.monotonic() - 1 / rate)  # do not catch up after late frames
             while (wait := due - time.monotonic()) > 0:
                 rclpy.spin_once(self, timeout_sec=wait)
             if self.published == self.setting('most_pictures'):
@@ -106,7 +106,7 @@ class CameraNode(Node):
         self.published += 1
 
     def _frames(self) -> tuple[Iterator[ByteArray], float]:
-        """Return the images and how many there are a second."""
+        """Return the images and their rate in Hz."""
         wanted = self.setting('rate')
         if wanted < 0:
             raise SettingsError(f'rate must be 0 Hz or more, got {wanted}')

@@ -14,7 +14,7 @@ from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 KEPT = 10
 LOG_S = 5.0
-"""At most one warning in so many seconds."""
+"""Minimum time between warnings, in seconds."""
 
 
 class DepthBuffer:
@@ -26,7 +26,7 @@ class DepthBuffer:
         self._images: deque[Any] = deque(maxlen=KEPT)
         self._camera_info: Any = None
         self.fault = ''
-        """Why the last image got no depth, '' where it did."""
+        """Why the last image had no depth, '' if it had."""
 
     def add_image(self, message: Any) -> None:
         """Keep a depth image."""
@@ -51,7 +51,7 @@ class DepthBuffer:
         settings: NodeSettings,
         before: Sequence[Any] = (),
     ) -> FloatArray:
-        """Return the people's keypoints in metres (P, K, 3), NaN where there is no depth of the image's time.
+        """Return the people's keypoints in metres (P, K, 3), NaN without depth at the image's time.
 
         `before` are the depth images that were there when inference began. Logs why there is no depth.
         """
@@ -85,7 +85,7 @@ class DepthBuffer:
 
 
 def _constants(info: Any) -> Intrinsics:
-    """Return the camera's constants; raises ImageError where they are not known."""
+    """Return the camera's intrinsics; raises ImageError if unknown."""
     if info is None:
         raise ImageError('no CameraInfo has arrived on depth/camera_info')
     camera = intrinsics(info)

@@ -28,24 +28,24 @@ class NodeView:
     topic: str
     publishers: int
     incompatible_qos: str = ''
-    """The policy that a publisher's and our settings disagree on, if any do."""
+    """QoS policy incompatible between a publisher and the node, if any."""
     other_types: str = ''
-    """What the topic carries besides images of the kind that is subscribed to."""
+    """Other message types published on the topic."""
     has_subscribers: bool = True
     unmatched: str = ''
-    """The outputs that somebody subscribes to in a way that cannot be met."""
+    """Outputs with subscribers of incompatible QoS or type."""
     lazy: bool = True
     failure: str = ''
-    """What goes wrong at present, such as an encoding that is not supported."""
+    """Current failure, such as an unsupported encoding."""
     depth_fault: str = ''
-    """Why there is nobody in 3D, where depth is wanted."""
+    """Why there are no 3D keypoints although depth is enabled."""
     stall_timeout: float = 5.0
     boxes_fault: str = ''
-    """Why images have no boxes, where these come from another node."""
+    """Why images have no boxes although another node should publish them."""
 
 
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
-    """Return a level and one sentence: why poses come out, or why none do."""
+    """Return a level and one sentence on why poses are published or not."""
     if view.state != 'active':
         return (ERROR, view.failure) if view.failure else (OK, f'{view.state}: not processing images')
     if view.publishers == 0:

@@ -41,7 +41,7 @@ class NodeTimes:
     """Then until the worker's thread began: the hand-over between threads."""
     convert_ms: float
     track_ms: float
-    """Ids, smoothing, and depth where it is enabled."""
+    """Ids, smoothing, and depth if enabled."""
     publish_ms: float
     """Building messages and publishing them."""
     overhead_ms: float

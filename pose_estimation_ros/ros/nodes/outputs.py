@@ -35,7 +35,7 @@ def reliable(depth: int, latched: bool = False) -> QoSProfile:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """An image and what was found in it; `points` are (P, K, 3) metres where there is depth."""
+    """An image and its people; `points` are (P, K, 3) metres if there is depth."""
 
     header: Header
     image: ByteArray

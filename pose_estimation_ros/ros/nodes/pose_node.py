@@ -101,7 +101,7 @@ class PoseNode(LifecycleNode):
         return learner
 
     def _check_boxes(self, takes_boxes: bool) -> None:
-        """Tell where boxes do not go with the method, and where a robot will hardly want what it gets."""
+        """Raise SettingsError for boxes with a bottom-up method; warn of a top-down one without boxes or detector."""
         if self.settings.boxes_enabled and not takes_boxes:
             raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole images')
         if self.settings.boxes_enabled:
@@ -260,7 +260,7 @@ class PoseNode(LifecycleNode):
 
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
-    """Run the node until it is asked to end; with `autostart`, exit 1 where it cannot be configured."""
+    """Run the node until it is shut down; with `autostart`, exit with code 1 if it cannot be configured."""
     check_arguments(
         args,
         'pose_node',

@@ -25,7 +25,7 @@ from pose_estimation_ros.ros.parameters.node_settings import NodeSettings, live_
 from pose_estimation_ros.tracking.tracker import TIME_JUMP_S
 
 FAILURES_IN_A_ROW = 5
-"""The node deactivates after so many failures of inference."""
+"""Consecutive inference failures after which the node deactivates."""
 
 BROKEN_LOG_S = 5.0
 MAX_COMPLAINTS = 20

@@ -112,7 +112,7 @@ class LiveSettings:
         self._node = node
         self._is_configured = is_configured
         self._on_change = on_change
-        # Before Iron there is no callback for afterwards: there the change happens while it is being checked.
+        # Before Iron there is no post-set callback: the change is applied while it is checked.
         self._has_afterwards = hasattr(node, 'add_post_set_parameters_callback')
         node.add_on_set_parameters_callback(self._check)
         if self._has_afterwards:

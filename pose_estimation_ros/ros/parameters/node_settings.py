@@ -12,7 +12,7 @@ from pose_estimation_ros.learners.settings_table import SharedSetting, check_giv
 from pose_estimation_ros.methods.systems import SYSTEMS
 
 LOADED_SEPARATELY = ('method', 'weights')
-"""Settings that are no arguments of a learner's constructor."""
+"""Settings that are not arguments of a learner's constructor."""
 SECONDS = (0, 3600)
 
 
@@ -106,7 +106,7 @@ def settings_from(values: Mapping[str, Any]) -> NodeSettings:
     """Check values by parameter; what is missing has the method's default.
 
     Raises:
-        SettingsError: Names every wrong value, and every name that is no parameter.
+        SettingsError: Lists every wrong value and every unknown parameter.
 
     """
     faults = [f'there is no parameter {name}' for name in values if name not in DEFAULTS]
@@ -136,7 +136,7 @@ def _contradictions(checked: Mapping[str, Any]) -> list[str]:
 
 
 def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool) -> NodeSettings:
-    """Return the settings with some values changed; raises SettingsError where one of them may not, and none is.
+    """Return the settings with some values changed; raises SettingsError, changing nothing, if one is not allowed.
 
     Parameters that are read at configure may not change while the node is configured: it would have no effect. With
     the method, the defaults that nobody has changed follow.
@@ -162,12 +162,12 @@ def _differ(name: str, one: NodeSettings, other: NodeSettings) -> bool:
 
 
 def parameter_name(each: Setting) -> str:
-    """Return what users set for a setting."""
+    """Return the node parameter of a setting."""
     return each.parameter_name
 
 
 def _given(settings: NodeSettings) -> dict[str, Any]:
-    """Return the values for the learner, by its names: those of the method, and others only where they were set."""
+    """Return values by constructor argument: all of the method's, and those of other methods that were set."""
     found = {}
     for name, shared in shared_settings().items():
         own = shared.of(settings.method)
@@ -192,7 +192,7 @@ def learner_options(settings: NodeSettings) -> dict[str, Any]:
 
 
 def live_options(settings: NodeSettings) -> dict[str, Any]:
-    """Return what may change while the learner runs, by the learner's names."""
+    """Return the settings that may change while the learner runs, by constructor argument."""
     own = {
         name: each for name, each in shared_settings().items() if settings.method in each.settings and each.first.live
     }

@@ -72,7 +72,7 @@ def defaults(parameter: Setting) -> str:
 
 
 def allowed(parameter: Setting) -> str:
-    """Return the allowed values, and those of systems that have others."""
+    """Return the allowed values, and those of systems that differ."""
     shared = shared_setting_of(parameter)
     return shared.by_system(lambda _, each: each.as_parameter().allowed) if shared else parameter.allowed
 
@@ -85,7 +85,7 @@ def literal(value: Any) -> str:
 
 
 def with_table(page: str) -> str:
-    """Return the page with its part between the markers written anew; raises ValueError where there is none."""
+    """Return the page with the part between the markers replaced; raises ValueError without markers."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -94,7 +94,7 @@ def with_table(page: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write both files in the checkout that is named, or in the current folder."""
+    """Write both files in the checkout given, or in the current folder."""
     folder = Path(arguments[0]) if arguments else Path()
     page = folder / PAGE_FILE
     if len(arguments) > 1 or not page.is_file():

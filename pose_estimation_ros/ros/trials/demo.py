@@ -78,7 +78,7 @@ class Listener(Node):
             return
         image = to_bgr(message)
         self._video.write(image)
-        if self._poses_file is None:  # of the node's own skeleton, which it has told by now
+        if self._poses_file is None:  # with the node's skeleton, published by now
             self._poses_file = self._open_poses(self._skeletons.described or OPENPOSE_18)
         self._poses_file.add('camera', self.images, stamp, (image.shape[0], image.shape[1]), poses)
         self.images += 1

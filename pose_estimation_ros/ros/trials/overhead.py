@@ -37,7 +37,7 @@ PARTS = 'pose_estimation_ros.ros.trials.overhead_parts'
 
 @dataclass(frozen=True)
 class Overhead:
-    """One size of image, with or without the profile. Medians in milliseconds, None where no image arrived."""
+    """One size of image, with or without the profile. Medians in milliseconds, None if no image arrived."""
 
     width: int
     height: int
@@ -72,7 +72,7 @@ class Overhead:
     forward_ms: float | None
     decode_ms: float | None
     total_ms: float | None
-    """The same pipeline in the node, while camera, listener and middleware want the same processors."""
+    """The pipeline in the node, which shares the CPUs with camera, listener and middleware."""
     total_p95_ms: float | None
     people: float | None
     own_ms: float | None
@@ -97,7 +97,7 @@ def measure(plan: Plan, with_profile: bool) -> Overhead:
 
 
 class _Stage:
-    """Where the parts of a plan are played."""
+    """Runs the processes of a plan."""
 
     def __init__(self, folder: Path, plan: Plan, with_profile: bool) -> None:
         self._folder, self._plan = folder, plan

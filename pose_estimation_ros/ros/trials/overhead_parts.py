@@ -32,7 +32,7 @@ from pose_estimation_ros.ros.parameters.node_settings import learner_options, se
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 WARM_UP = 15
-"""Images at the beginning that do not count."""
+"""Images at the start that are not measured."""
 IMAGES = 5
 """Distinct images, played forwards and backwards, so that methods that follow people see them move."""
 SKELETONS = '/pose_node/skeletons'
@@ -40,10 +40,10 @@ SKELETONS = '/pose_node/skeletons'
 
 @dataclass(frozen=True)
 class Plan:
-    """What all the processes of a measurement have in common."""
+    """Plan shared by all processes of a measurement."""
 
     parameters: dict[str, Any]
-    """The node's, by name; `model_path` at least."""
+    """Node parameters by name; at least `model_path`."""
     width: int
     height: int
     frames: int
@@ -51,13 +51,13 @@ class Plan:
     people: int = 4
 
     def images(self) -> list[ByteArray]:
-        """Draw the images, the same in every process."""
+        """Draw the images, identically in every process."""
         scene = SceneSettings(width=self.width, height=self.height, people=self.people, fps=self.rate)
         forth = [frame.image for frame in SyntheticVideo(0, scene, frames=IMAGES)]
         return [*forth, *forth[-2:0:-1]]
 
     def moments(self) -> Iterator[int]:
-        """Yield 0, 1, ... at the plan's rate, warm-up included."""
+        """Yield 0, 1, ... at the plan's rate, including warm-up."""
         due = time.perf_counter()
         for number in range(WARM_UP + self.frames):
             time.sleep(max(0.0, due - time.perf_counter()))
@@ -116,7 +116,7 @@ def listener(plan: Plan) -> Any:
 
 
 def node(plan: Plan) -> Any:
-    """Run the node as it is, until interrupted; return its images and what it counted."""
+    """Run the unchanged node until interrupted; return its images and counts."""
     recorder = Recorder()
     values = [word for name, value in plan.parameters.items() for word in ('-p', f'{name}:={json.dumps(value)}')]
     code = pose_node.main(['--ros-args', '--log-level', 'error', *values], recorder)
@@ -132,7 +132,7 @@ def bare(plan: Plan) -> Any:
     milliseconds = []
     for number in plan.moments():
         image, stamp = images[number % len(images)], number / plan.rate
-        if settings.track:  # methods that look where people were are told of them, as in the node
+        if settings.track:  # as in the node: some methods search around earlier people
             result = learner.infer_next(image, stamp=stamp)
             learner.tracker.update(result.poses, stamp, settings.smooth, image)
         else:

@@ -21,7 +21,7 @@ DRAWN = 4
 
 
 class ImageLog(StepCallback):
-    """Every so many steps has the first samples of the batch drawn."""
+    """Draws the first samples of a batch every `pictures_after` steps."""
 
     def __init__(self, folder: Path, after: int, losses: LossLog) -> None:
         self._folder, self._after, self._losses = folder, after, losses

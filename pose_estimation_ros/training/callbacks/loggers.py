@@ -14,7 +14,7 @@ from pose_estimation_ros.training.settings import LoggingSettings
 def make_loggers(
     settings: LoggingSettings, folder: Path, parameters: Mapping[str, Any], resumed: bool = False
 ) -> list[Logger]:
-    """Return Lightning's loggers; raises SettingsError where what they need is not installed."""
+    """Return Lightning's loggers; raises SettingsError if what they need is not installed."""
     loggers: list[Logger] = []
     if settings.tensorboard:
         loggers.append(_tensorboard(folder, settings.flush_secs))

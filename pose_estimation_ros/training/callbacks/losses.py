@@ -43,7 +43,7 @@ class LossLog(StepCallback):
         self._first_iteration = state_dict['first_iteration']
 
     def iteration(self, trainer: Trainer) -> int:
-        """Return the number of optimiser steps, counted from where the settings say."""
+        """Return the number of optimiser steps, plus the settings' first iteration."""
         return self._first_iteration + trainer.global_step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -70,7 +70,7 @@ class LossLog(StepCallback):
             self._log(trainer)
 
     def flush(self, trainer: Trainer) -> None:
-        """Read the losses from the device; raises TrainingError where one is not finite."""
+        """Read the losses from the device; raises TrainingError for NaN or infinity."""
         if not self._pending:
             return
         steps = torch.stack(self._pending)  # (steps, parts)

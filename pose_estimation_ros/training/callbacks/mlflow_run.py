@@ -70,7 +70,7 @@ def flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, str
 
 
 def _earlier_run(path: Path, address: str) -> str | None:
-    """Return the id of the run that the file names, None where it does not exist any more."""
+    """Return the id of the run that the file names, None if it no longer exists."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

@@ -1,4 +1,4 @@
-"""Where a training step's time goes.
+"""Time of the stages of a training step.
 
 Lightning's Timer measures a whole run and its profilers every hook; neither splits a step into loading, forward and
 backward pass and optimiser, which `timings.json` shows.

@@ -36,7 +36,7 @@ INTERRUPTED = 'interrupted'
 
 
 class Validator(StepCallback):
-    """Validates every so many steps and at the last one."""
+    """Validates every `val_after` steps and at the last step."""
 
     state_key = 'validator'
 
@@ -89,7 +89,7 @@ class Validator(StepCallback):
             LOG.info('iteration %d: %s', iteration, ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
 
     def _scores(self, trainer: Trainer) -> dict[str, float] | None:
-        """Return the score of all processes together, None where one was asked to stop before it was done."""
+        """Return the score over all processes, None if one of them was stopped early."""
         if trainer.world_size > 1:
             _take_statistics_of_first(self._network)
 

@@ -180,7 +180,7 @@ def _key(layer: str) -> str:
 
 
 def _shapes(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a network's features for a small input; raises SettingsError where there are none."""
+    """Return the shapes of a network's features for a small input; raises SettingsError if there are none."""
     modules = dict(network.named_modules())
     seen: dict[str, tuple[Any, int]] = {}
 
@@ -205,7 +205,7 @@ def _shapes(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, 
 
 
 def _wrong(name: str, expected: str, fault: str, network: nn.Module, whose: str) -> SettingsError:
-    """Return an error that lists the modules beside the one that was named, as far as its path exists."""
+    """Return an error that lists the modules at the deepest existing part of a path."""
     path, module = '', network
     for part in name.split('.'):
         children = dict(module.named_children())

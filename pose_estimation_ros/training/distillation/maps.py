@@ -39,7 +39,7 @@ NOTED_AFTER = 16
 """Batches after which the progress of storing is saved."""
 
 Teacher = Callable[[Sequence[ByteArray]], Sequence[Sequence[FloatArray]]]
-"""From network inputs, each (H, W, 3) BGR, to the maps of each, (C, h, w), in the order that decoders take."""
+"""Function from network inputs (H, W, 3) BGR to their maps (C, h, w), in the order of decoders."""
 
 
 @runtime_checkable
@@ -65,7 +65,7 @@ class MapStore:
     """What inputs and maps depend on; a folder with another description is refused."""
 
     def written(self) -> int:
-        """Return how many are stored; raises SettingsError where the folder holds others."""
+        """Return the number of stored samples; raises SettingsError if the folder holds other samples."""
         path = self.folder / DESCRIPTION
         try:
             known = json.loads(path.read_text()) if path.exists() else None
@@ -85,7 +85,7 @@ class MapStore:
         write_json(make_folder(self.folder) / DESCRIPTION, {'of': self._described(), 'written': written}, indent=1)
 
     def images(self, mode: str = 'r') -> ByteArray:
-        """Open the inputs (N, size, size, 3); raises OutputError, or SettingsError where they are missing."""
+        """Open the inputs (N, size, size, 3); raises OutputError, or SettingsError if they are missing."""
         images: ByteArray = self._opened('images', (self.size, self.size, 3), np.uint8, mode)
         return images
 
@@ -112,7 +112,7 @@ class MapStore:
 class StoredMaps(KeypointDataset):
     """The stored inputs as a dataset without labels, with the teacher's maps among the extras.
 
-    With `sure_joints` only those in which so many joints have a high peak, and every tenth of the others. With
+    With `sure_joints`, only samples in which that many keypoints have a high peak, and every tenth of the rest. With
     `balance_views` those that show people from behind are repeated until they are as many as those that show people
     from the front, which is how people are usually photographed.
     """
@@ -155,7 +155,7 @@ class StoredMaps(KeypointDataset):
         return np.array(images[number]), None, np.zeros((0, len(self.skeleton), 3)), {MAPS: tuple(taught)}
 
     def _with_people(self, sure_joints: int) -> IntArray:
-        """Return the samples to learn from; the first maps are those of the skeleton's joints."""
+        """Return the samples to learn from; the first maps are those of the skeleton's keypoints."""
         peaks = np.concatenate([joints.max(axis=(2, 3)) for joints in self._joints(np.arange(self._store.count))])
         sure = (peaks > SURE).sum(axis=1)
         others = np.flatnonzero(sure < sure_joints)[::10]
@@ -171,7 +171,7 @@ class StoredMaps(KeypointDataset):
         return balanced
 
     def _facing(self, chosen: IntArray) -> IntArray:
-        """Return by how many cells the left shoulder lies right of the other: negative from behind, 0 where unsure."""
+        """Return the left shoulder's x minus the right one's, in cells: negative from behind, 0 if uncertain."""
         pair = [self.skeleton.keypoints.index(name) for name in ('left_shoulder', 'right_shoulder')]
         facing = []
         for joints in self._joints(chosen):
@@ -182,7 +182,7 @@ class StoredMaps(KeypointDataset):
         return np.concatenate(facing)
 
     def _joints(self, chosen: IntArray) -> Iterator[FloatArray]:
-        """Yield the joints' maps (n, K, h, w) of samples, a chunk at a time."""
+        """Yield the keypoints' maps (n, K, h, w) of samples, a chunk at a time."""
         maps = self._store.maps(self._shape)
         for start in range(0, len(chosen), CHUNK):
             yield maps[chosen[start : start + CHUNK], : len(self.skeleton)].astype(np.float32)
@@ -234,7 +234,7 @@ def store_maps(
 
     Raises:
         OutputError: The disk is full.
-        SettingsError: The folder holds others.
+        SettingsError: The folder holds other samples.
 
     """
     done = store.written()

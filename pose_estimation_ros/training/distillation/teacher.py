@@ -39,7 +39,7 @@ NOT_STORED = ('head_boxes', 'person_scale', 'person_rotation')
 
 
 def open_feature_teacher(method: Method, path: Path) -> nn.Module:
-    """Return the network of a checkpoint; raises WeightsError where it cannot be read or is of another method."""
+    """Return the network of a checkpoint; raises WeightsError if it cannot be read or is of another method."""
     state_dict, options = method.read_checkpoint(path)
     teacher: nn.Module = method.network(options)
     method.fit_weights(teacher, state_dict, str(path))
@@ -82,7 +82,7 @@ def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool
 
 
 def _taught(recipe: PoseRecipe) -> list[DatasetSettings]:
-    """Return the datasets that a teacher labels; raises SettingsError where there is none."""
+    """Return the datasets that a teacher labels; raises SettingsError if there is none."""
     datasets = [dataset for dataset in recipe.data.train if dataset.teacher]
     if not datasets:
         raise SettingsError(

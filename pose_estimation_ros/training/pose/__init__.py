@@ -1,1 +1,1 @@
-"""The task of pose estimation: its recipes, data sets, network inputs and validations."""
+"""The task of pose estimation: its recipes, datasets, network inputs and validations."""

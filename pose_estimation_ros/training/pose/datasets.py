@@ -38,7 +38,7 @@ class DatasetKind:
     """How a kind of dataset is opened, and what its samples are."""
 
     open: Callable[[DatasetSettings, Path], KeypointDataset]
-    """From settings and root folder; raises SettingsError where a path does not exist."""
+    """Opens a dataset from settings and root folder; raises SettingsError if a path does not exist."""
     by_person: bool = False
     """Whether each sample is of one person, who comes first."""
     coco_files: bool = False
@@ -82,7 +82,7 @@ KINDS: dict[str, DatasetKind] = {
 
 
 def training_dataset(settings: Sequence[DatasetSettings], root: str, method: Method) -> KeypointDataset:
-    """Return datasets as one, mixed by their weights; raises SettingsError where there is none."""
+    """Return datasets as one, mixed by their weights; raises SettingsError if there is none."""
     if not settings:
         raise SettingsError('data.train names no images to train on; give a recipe with --config, or data.train')
     opened = [_prepared(each, open_dataset(each, Path(root)), method) for each in settings]
@@ -90,7 +90,7 @@ def training_dataset(settings: Sequence[DatasetSettings], root: str, method: Met
 
 
 def open_dataset(settings: DatasetSettings, root: Path) -> KeypointDataset:
-    """Open one dataset; raises SettingsError where a path does not exist."""
+    """Open one dataset; raises SettingsError if a path does not exist."""
     dataset = KINDS[settings.kind].open(settings, root)
     dataset = Portraits(dataset, settings.portraits, settings.seed) if any(settings.portraits) else dataset
     return First(dataset, settings.limit) if settings.limit and settings.limit < len(dataset) else dataset

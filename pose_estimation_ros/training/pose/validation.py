@@ -110,7 +110,7 @@ def pipeline_of(
 
 
 def recipe_validation(recipe: PoseRecipe, method: Method) -> Validation | None:
-    """Return what scores a recipe's network, None where it names no images; raises SettingsError."""
+    """Return the validation of a recipe, None if it has no validation images; raises SettingsError."""
     datasets, root = recipe.data.validation, Path(recipe.data.root)
     settings = recipe.validation
     pipeline = pipeline_of(method, method.options(recipe.network), settings.height, settings.flip)
