@@ -5,9 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 from matlab_files import mat_file, matrix
 
-from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros import SimpleBaselineLearner
+from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, read_truth
@@ -94,6 +96,38 @@ def test_pckh_of_a_pipeline(mpii):
     assert (score['PCKh@0.5'], score['PCKh@0.1']) == (50, 0)
     only_first = MpiiPeople(people.people, people.truth, limit=1)
     assert evaluate_mpii(Oracle(people, (0.45 * first, 0)), only_first, progress=False)['PCKh@0.5'] == 100
+
+
+class EveryOtherJoint(torch.nn.Module):
+    """A network that finds the first person's even joints, within a cell, and its odd ones in a corner of the crop."""
+
+    def forward(self, crops):
+        maps = torch.zeros(len(crops), 16, 64, 64)
+        for joint in range(16):
+            x, y = (28, 28) if joint % 2 else (joint, joint - 15)  # pixels from the centre of a crop of 250 pixels
+            maps[:, joint, round(32 + y * 64 / 250), round(32 + x * 64 / 250)] = 1
+        return (maps,)
+
+
+def test_learners_are_scored_on_the_annotated_boxes(mpii):
+    learner = SimpleBaselineLearner(
+        device='cpu', backbone='resnet18', skeleton='mpii', input_size=(256, 256), backend='torch', threads=1
+    )
+    learner._model.adopt(EveryOtherJoint())
+    files = mpii, mpii / 'valid.json', mpii / 'gt_valid.mat'
+    first = learner.eval_mpii(*files, silent=True, limit=1)
+    counted = [name for name in MPII_16.keypoints[:15] if name not in ('pelvis', 'thorax')]
+    right = [name for name in counted if MPII_16.keypoints.index(name) % 2 == 0]
+    assert {name: first[name] for name in counted} == {name: 100.0 * (name in right) for name in counted}
+    assert first['PCKh@0.5'] == pytest.approx(100 * len(right) / len(counted))
+    both = learner.eval_mpii(*files, silent=True)
+    assert both == evaluate_mpii(learner.scoring_pipeline(), MpiiPeople.open(*files), progress=False)
+    assert 0 < both['PCKh@0.5'] < first['PCKh@0.5']  # the second person's head is smaller
+
+
+def test_learners_of_other_skeletons_are_not_scored(mpii):
+    with pytest.raises(SettingsError, match=r"PCKh needs a top-down network of MPII's 16 joints, got one of simple"):
+        SimpleBaselineLearner(device='cpu').eval_mpii(mpii, mpii / 'valid.json', mpii / 'gt_valid.mat')
 
 
 def test_validation_shares_people_and_has_names_that_loggers_take(mpii):

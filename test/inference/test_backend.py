@@ -206,7 +206,7 @@ def test_published_int8_model(weights, batch, expected):
 
 @pytest.mark.parametrize('name', ['onnxruntime', 'openvino'])
 class TestFiles:
-    def test_a_model_for_something_else(self, name, weights):
+    def test_a_model_with_other_outputs_is_refused(self, name, weights):
         content = (weights / 'simplepose_ultralight.onnx').read_bytes()
         message = refusal(Model(CHANNELS, onnx=content, label='simple.onnx'), replace(CPU, backend=name))
         assert message == 'simple.onnx does not fit: expected outputs with 19 and 38 channels, got 17'

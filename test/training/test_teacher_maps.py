@@ -191,6 +191,17 @@ def test_of_inputs_without_people_a_tenth_is_used(tmp_path):
     assert sum(peak > 0.5 for peak in shown) == 20
 
 
+def test_stored_inputs_are_not_transformed_again_and_other_samples_are(tmp_path):
+    stored_input = StoredMaps(stored(tmp_path), (19, 38), 8, OPENPOSE_18).sample(0)
+    other, transform = StickPeople(size=SIZE).sample(0), StoredOrTransformed(OBJECTIVE.mirror_targets, jitter)
+    for seed in range(10):
+        kept = transform(stored_input, np.random.default_rng(seed)).image
+        assert any(np.array_equal(kept, image) for image in (stored_input.image, stored_input.image[:, ::-1]))
+        changed = transform(other, np.random.default_rng(seed)).image
+        assert np.array_equal(changed, jitter(other, np.random.default_rng(seed)).image)
+        assert not np.array_equal(changed, other.image)
+
+
 def test_every_other_stored_input_is_mirrored_with_its_maps():
     """Its maps are then those of the mirrored people, left and right exchanged; other samples are transformed."""
     plain = StickPeople(size=SIZE).sample(0)
