@@ -34,7 +34,7 @@ class ModelArguments:
         fields = {name: getattr(self.options, name) for name in declared.to_dict() if name in self.explicit}
         changed = {name: value for name, value in fields.items() if value != getattr(declared, name)}
         for name, value in changed.items():
-            LOG.warning('%s is %s as asked for; the weights say %s', name, value, getattr(declared, name))
+            LOG.warning('%s=%s overrides %s=%s of the weights file', name, value, name, getattr(declared, name))
         return replace(declared, **changed)
 
     def input_height(self, file: ModelFile) -> int:

@@ -483,7 +483,7 @@ def test_explicit_arguments_stand(tmp_path, caplog):
     assert fresh.options.num_refinement_stages == 1
     assert fresh.base_height == 256
     assert fresh.preprocessing.mean == (9, 9, 9)
-    assert 'use_stride is True as asked for; the weights say False' in caplog.text
+    assert 'use_stride=True overrides use_stride=False of the weights file' in caplog.text
 
 
 def test_what_one_file_said_does_not_count_for_the_next(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import extend_base_type
 
+from pose_estimation_ros.apps.options.option_words import name_options
 from pose_estimation_ros.apps.options.parser import TYPES_IN_WORDS, add_flag
 from pose_estimation_ros.core.settings import Setting, settings_of
 from pose_estimation_ros.learners.create import create_learner
@@ -160,6 +161,7 @@ def for_method(settings: Namespace, method: str, keep: Iterable[str] = ()) -> Na
     return changed
 
 
+@name_options()
 def make_learner(settings: Namespace) -> Learner:
     """Return the learner that the options choose, with its weights loaded."""
     learner = create_learner(settings.method, **learner_options(settings))
