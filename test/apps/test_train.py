@@ -17,8 +17,10 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pose_estimation_ros.core.image import Image
+from pose_estimation_ros.core.settings import settings_of
 from pose_estimation_ros.evaluation.coco_score import coco_label
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
+from pose_estimation_ros.training.pose.recipe import DatasetSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = REPOSITORY / 'config' / 'train'
@@ -366,3 +368,12 @@ def test_two_processes_by_torchrun(trained, recipe, tmp_path):
     assert [each['AP'] for each in two['evaluations']] == pytest.approx([each['AP'] for each in one['evaluations']])
     weights = torch.load(tmp_path / 'run' / 'checkpoints' / 'checkpoint_iter_8.pth', weights_only=True)
     assert weights['iter'] == 8
+
+
+@pytest.mark.parametrize('option', ['--data.train.help', '--data.validation.help'])
+def test_help_on_datasets_explains_each_field(cli, option):
+    outcome = cli('train', option)
+    assert outcome.code == 0
+    text = ' '.join(outcome.out.split())
+    for each in settings_of(DatasetSettings):
+        assert re.search(rf'--data\.\w+\.{each.name} [^-]*{re.escape(each.text)} \(', text), each.name

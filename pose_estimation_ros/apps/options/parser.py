@@ -4,8 +4,8 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TextIO, get_args, get_origin
 
@@ -66,6 +66,17 @@ class Parser(ArgumentParser):
         print(f'{PROGRAM}: {sentence} (try --help)', file=sys.stderr)
         raise SystemExit(BAD_INPUT)
 
+    def add_class_arguments(
+        self, class_type: Any, nested_key: str | None = None, *args: Any, **options: Any
+    ) -> list[str]:
+        """Add an option for each argument of a class; settings among them have their text as help."""
+        added: list[str] = super().add_class_arguments(class_type, nested_key, *args, **options)
+        texts = dict(_texts(class_type, f'{nested_key}.' if nested_key else '')) if is_dataclass(class_type) else {}
+        for action in self._actions:
+            if action.dest in texts:
+                action.help = texts[action.dest].replace('%', '%%')
+        return added
+
     def _element(self) -> str:
         """Return the name of the list element that this parser reads, '' for a command."""
         kinds = (re.search(r"\.(\w+)'>$", str(group.title)) for group in self._action_groups)
@@ -97,6 +108,15 @@ class Parser(ArgumentParser):
         """Say in words what an option takes."""
         hints = [action._typehint for action in self._actions if action.dest == key and hasattr(action, '_typehint')]
         return described(hints[0]) if hints else 'something else'
+
+
+def _texts(kind: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the text of each setting, those of nested dataclasses included."""
+    for field in fields(kind):
+        if is_dataclass(field.type):
+            yield from _texts(field.type, f'{prefix}{field.name}.')
+        elif 'setting' in field.metadata:
+            yield f'{prefix}{field.name}', field.metadata['setting'].text
 
 
 def _noun(kind: str) -> str:
