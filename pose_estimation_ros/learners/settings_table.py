@@ -154,7 +154,9 @@ def check_given(system: str, given: Mapping[str, Any], named: Named) -> None:
         named(each.first) for name, each in shared_settings().items() if name in given and system not in each.settings
     ]
     if foreign:
-        raise SettingsError(f'{system} has no {", ".join(foreign)}; leave it out, or choose another method')
+        similar = _similar(system, given, named)
+        has = f' (it has {", ".join(similar)})' if similar else ''
+        raise SettingsError(f'{system} has no {", ".join(foreign)}{has}; leave it out, or choose another method')
     for name, value in given.items():
         own = shared_settings()[name].settings[system]
         own.checked(value, named(own))
@@ -167,6 +169,13 @@ def check_given(system: str, given: Mapping[str, Any], named: Named) -> None:
                     f'{named(own)} is for {named(needed)} {own.requires_value}, got {given[own.requires]}; leave one of'
                     ' them out'
                 )
+
+
+def _similar(system: str, given: Mapping[str, Any], named: Named) -> list[str]:
+    """Return what a system has in the place of settings that it does not have: heights for a height, and so on."""
+    own = {name: named(each.settings[system]) for name, each in shared_settings().items() if system in each.settings}
+    kinds = {name.rpartition('_')[2] for name in given if name not in own}
+    return [called for name, called in own.items() if called and name.rpartition('_')[2] in kinds]
 
 
 def _undeclared(system: str, weights: Path | None) -> dict[str, Any]:

@@ -87,7 +87,10 @@ def write_truth(path, people):
 @pytest.mark.parametrize(
     ('arguments', 'complaint'),
     [
-        ((*METHOD, '--height', 300), 'high_resolution has no --height; leave it out, or choose another method'),
+        (
+            (*METHOD, '--height', 300),
+            'high_resolution has no --height (it has --first-pass-height, --second-pass-height); leave it out, or',
+        ),
         ((*METHOD, '--first-pass-height', 20), "--first-pass-height must be a whole number from 32 to 4320, got '20'"),
         ((*METHOD, '--regions', 'squares'), "--regions must be one of people, published, got 'squares'"),
         (('--second-pass-height', 300), 'lightweight_openpose has no --second-pass-height'),

@@ -9,6 +9,7 @@ from pose_estimation_ros.apps import cli as command_line
 from pose_estimation_ros.apps.options.model_options import learner_options, node_parameters, not_for_the_node
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters import node_settings
 
 TWO_PASSES = ('--method', 'high_resolution', '--backend', 'onnxruntime')
@@ -101,10 +102,22 @@ def test_what_the_node_does_not_take_is_told(parsed, seer, options, told):
     assert not_for_the_node(parsed('demo', '--weights', seer, *options)) == told
 
 
+@pytest.mark.parametrize('command', ['demo', 'benchmark'])
+def test_unknown_methods_are_refused_with_the_names_of_those_there_are(cli, command):
+    expected = f"--method must be one of {', '.join(SYSTEMS)}, got 'guessing'"
+    assert expected in cli(command, '--method', 'guessing').sentence()
+    with pytest.raises(SettingsError, match=f"method must be one of {', '.join(SYSTEMS)}, got 'guessing'"):
+        create_learner('guessing')
+
+
 @pytest.mark.parametrize(
     ('options', 'error', 'sentence'),
     [
-        (('--method', 'high_resolution', '--height', 300), SettingsError, 'high_resolution has no --height'),
+        (
+            ('--method', 'high_resolution', '--height', 300),
+            SettingsError,
+            r'high_resolution has no --height \(it has --first-pass-height, --second-pass-height\); leave',
+        ),
         (
             ('--method', 'high_resolution', '--regions', 'published', '--newcomers-interval', 3),
             SettingsError,

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -256,18 +257,18 @@ def test_weights_decide_what_nobody_sets():
 
 
 @pytest.mark.parametrize(
-    ('method', 'name', 'value'),
+    ('method', 'name', 'value', 'similar'),
     [
-        ('lightweight_openpose', 'first_pass_height', 300),
-        ('lightweight_openpose', 'regions', 'published'),
-        ('high_resolution', 'base_height', 300),
-        ('simple_baseline', 'base_height', 300),
-        ('simple_baseline', 'num_refinement_stages', 1),
+        ('lightweight_openpose', 'first_pass_height', 300, ' (it has base_height)'),
+        ('lightweight_openpose', 'regions', 'published', ''),
+        ('high_resolution', 'base_height', 300, ' (it has first_pass_height, second_pass_height)'),
+        ('simple_baseline', 'base_height', 300, ''),
+        ('simple_baseline', 'num_refinement_stages', 1, ''),
     ],
 )
-def test_parameters_of_other_methods_are_refused_by_name_once_they_are_set(method, name, value):
+def test_parameters_of_other_methods_are_refused_with_the_similar_ones_once_they_are_set(method, name, value, similar):
     """At configure and later; that they have their defaults is no fault."""
-    expected = f'{method} has no {name}; leave it out, or choose another method'
+    expected = re.escape(f'{method} has no {name}{similar}; leave it out, or choose another method')
     with pytest.raises(SettingsError, match=expected):
         learner_options(settings_from({'method': method, name: value}))
     if PARAMETERS[name].live:
