@@ -220,3 +220,15 @@ def test_with_the_method_its_defaults_change_and_what_was_set_stays(live):
     assert live.set(method='lightweight_openpose').successful
     assert live.settings.current['keypoint_threshold'] == live.node.get_parameter('keypoint_threshold').value == 0.1
     assert live.settings.current['person_threshold'] == 0.3
+
+
+def test_values_that_were_set_to_the_defaults_stay_when_the_method_changes(make_node):
+    live = Live(make_node(keypoint_threshold=0.1), active=False)
+    assert live.set(person_threshold=0.2).successful
+    assert live.set(method='simple_baseline').successful
+    names = ('keypoint_threshold', 'person_threshold', 'min_keypoints')
+    expected = [0.1, 0.2, parameters_of('simple_baseline')['min_keypoints'].default]
+    assert [live.settings.current[name] for name in names] == expected
+    assert [live.node.get_parameter(name).value for name in names] == expected
+    assert live.set(method=DEFAULT_METHOD).successful  # what followed once follows again
+    assert [live.node.get_parameter(name).value for name in names] == [0.1, 0.2, PARAMETERS['min_keypoints'].default]

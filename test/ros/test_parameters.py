@@ -199,6 +199,18 @@ def test_defaults_follow_the_method_and_what_was_set_stays():
     assert new == settings_from({'method': 'simple_baseline', 'min_keypoints': 5})
 
 
+def test_a_value_that_was_set_to_the_default_stays_when_the_method_changes():
+    by_file = settings_from({'keypoint_threshold': 0.1})
+    by_command = changed(DEFAULTS, {'keypoint_threshold': 0.1}, configured=True)
+    for settings in (by_file, by_command):
+        new = changed(settings, {'method': 'simple_baseline'}, configured=False)
+        assert (new['keypoint_threshold'], new['person_threshold']) == (0.1, 0.0)
+        back = changed(new, {'method': DEFAULT_METHOD}, configured=False)
+        assert (back['keypoint_threshold'], back['person_threshold']) == (0.1, 0.2)
+    again = changed(new, {'method': 'simple_baseline', 'keypoint_threshold': 0.2}, configured=False)
+    assert changed(again, {'method': DEFAULT_METHOD}, configured=False)['keypoint_threshold'] == 0.2
+
+
 # --- to the learner ---
 
 

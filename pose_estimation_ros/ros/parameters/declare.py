@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -75,19 +76,25 @@ def declare(node: Node) -> NodeSettings:
     for parameter in table.values():
         default = NodeParameter(parameter.name, value=parameter.default).get_parameter_value()
         node.set_descriptor(parameter.name, descriptor(parameter), default)
-    return settings_from(given)
+    explicit = frozenset(_overrides(node)) & given.keys()
+    return replace(settings_from(given), explicit=explicit)
 
 
 def unknown_parameters(node: Node, known: Iterable[str] = tuple(DEFAULTS)) -> list[str]:
     """Return a sentence for each value that the node was given and nobody declared, such as a misspelt one."""
-    given: Iterable[str] = getattr(node, '_parameter_overrides', {})  # rclpy has no public way
     sentences = []
-    for name in given:
+    for name in _overrides(node):
         if not node.has_parameter(name) and not name.startswith(NOT_OURS):
             close = difflib.get_close_matches(name, list(known), 1)
             hint = f'; did you mean {close[0]}?' if close else ''
             sentences.append(f'there is no parameter {name}, its value is ignored{hint}')
     return sentences
+
+
+def _overrides(node: Node) -> Iterable[str]:
+    """Return the names of the values that a node was started with; rclpy has no public way."""
+    names: Iterable[str] = getattr(node, '_parameter_overrides', {})
+    return names
 
 
 class LiveSettings:
@@ -109,7 +116,7 @@ class LiveSettings:
         on_change: Callable[[NodeSettings, NodeSettings], None] = lambda old, new: None,
     ) -> None:
         self.current = settings
-        self._node = node
+        self._node, self._is_following = node, False
         self._is_configured = is_configured
         self._on_change = on_change
         # Before Iron there is no post-set callback: the change is applied while it is checked.
@@ -119,6 +126,8 @@ class LiveSettings:
             node.add_post_set_parameters_callback(self._take)
 
     def _check(self, parameters: list['NodeParameter[Any]']) -> SetParametersResult:
+        if self._is_following:
+            return SetParametersResult(successful=True)
         try:
             changed(self.current, _ours(parameters), self._is_configured())
         except SettingsError as error:
@@ -128,6 +137,8 @@ class LiveSettings:
         return SetParametersResult(successful=True)
 
     def _take(self, parameters: list['NodeParameter[Any]']) -> None:
+        if self._is_following:
+            return
         old, self.current = self.current, changed(self.current, _ours(parameters), configured=False)
         if self.current != old:
             self._on_change(old, self.current)
@@ -138,7 +149,11 @@ class LiveSettings:
         values = {name: value for name, value in self.current.values().items() if name not in just_set}
         other = {name: value for name, value in values.items() if self._node.get_parameter(name).value != value}
         if other:
-            self._node.set_parameters([NodeParameter(name, value=value) for name, value in other.items()])
+            self._is_following = True  # these are not the user's
+            try:
+                self._node.set_parameters([NodeParameter(name, value=value) for name, value in other.items()])
+            finally:
+                self._is_following = False
 
 
 def _ours(parameters: list['NodeParameter[Any]']) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class NodeSettings:
         False, 'Publish people as REP-155 bodies; needs hri_msgs and `track`.', parameter='hri.enabled'
     )
     autostart: bool = setting(True, 'Configure and activate at start; otherwise wait for a lifecycle manager.')
+    explicit: frozenset[str] = field(default=frozenset(), compare=False)
+    """Parameters that the user set; the others follow the method."""
 
     @property
     def method(self) -> str:
@@ -122,7 +124,7 @@ def settings_from(values: Mapping[str, Any]) -> NodeSettings:
     if faults:
         raise SettingsError('; '.join(faults))
     own = {each.name: checked.pop(each.parameter_name) for each in settings_of(NodeSettings)}
-    return NodeSettings(checked, **own)
+    return NodeSettings(checked, explicit=frozenset(values), **own)
 
 
 def _contradictions(checked: Mapping[str, Any]) -> list[str]:
@@ -139,13 +141,10 @@ def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool)
     """Return the settings with some values changed; raises SettingsError, changing nothing, if one is not allowed.
 
     Parameters that are read at configure may not change while the node is configured: it would have no effect. With
-    the method, the defaults that nobody has changed follow.
+    the method, the defaults of parameters that nobody has set change.
     """
-    before = settings.values()
-    if values.get('method', settings.method) in SYSTEMS:
-        old, new = parameters_of(settings.method), parameters_of(values.get('method', settings.method))
-        before = {name: new[name].default if value == old[name].default else value for name, value in before.items()}
-    after = settings_from({**before, **values})
+    set_before = {name: value for name, value in settings.values().items() if name in settings.explicit}
+    after = settings_from({**set_before, **values})
     if configured:
         different = [each for each in parameters_of(settings.method).values() if _differ(each.name, settings, after)]
         if fixed := [each.name for each in different if not each.live]:
