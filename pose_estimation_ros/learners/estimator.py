@@ -1,6 +1,7 @@
 """Running a pose model: the part of a learner that the node and most commands use."""
 
 import logging
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,6 +14,7 @@ from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
 from pose_estimation_ros.learners.runner import PipelineKind, Runner
 from pose_estimation_ros.learners.settings import backend_settings
 from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.models.export import calibration_inputs
 from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.tracking.tracker import Tracker
@@ -23,11 +25,27 @@ Exported = Literal['fp32', 'fp16', 'int8']
 """Precisions that a model can be exported in."""
 
 
+class _ModelMethod:
+    """The method of an estimator's model, or the default method of the system that a class is the learner of."""
+
+    def __get__(self, estimator: 'PoseEstimator | None', kind: 'type[PoseEstimator]') -> Method:
+        if estimator is not None:
+            return estimator._model.method
+        paths = [f'{each.__module__}:{each.__qualname__}' for each in kind.__mro__]
+        systems = {system.learner: system for system in SYSTEMS.values()}
+        found = next((systems[path] for path in paths if path in systems), None)
+        if found is None:
+            raise AttributeError(f'{kind.__name__} is not the learner of a system; ask one of its objects')
+        return found.method
+
+
 class PoseEstimator:
     """A pose model that can be loaded, run, made faster and saved, composed of a store, a runner and a tracker."""
 
     takes_boxes: ClassVar[bool] = False
     """Whether it takes person boxes (top-down) instead of whole images."""
+    method = _ModelMethod()
+    """The published system, with the skeleton of the loaded model; of a class, its system's default."""
     explicit: frozenset[str] = frozenset()
     """Names of the constructor's arguments that the caller passed."""
 
@@ -40,9 +58,10 @@ class PoseEstimator:
         self._runner: Runner[Any] = Runner(model, self.backend_settings, kind, arguments.get('decoding') or {})
 
     @property
-    def method(self) -> Method:
-        """The published system, with the skeleton of the loaded model."""
-        return self._model.method
+    def given(self) -> frozenset[str]:
+        """The former name of `explicit`."""
+        warnings.warn('given is now called explicit; the old name goes with the next version', DeprecationWarning, 2)
+        return self.explicit
 
     @property
     def network(self) -> Any:

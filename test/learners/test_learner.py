@@ -23,6 +23,7 @@ from pose_estimation_ros.inference.backends import opening as backends
 from pose_estimation_ros.inference.backends import openvino_backend
 from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
+from pose_estimation_ros.methods.systems import SYSTEMS
 
 
 def learner_of(tmp_path, **options):
@@ -666,3 +667,25 @@ def test_a_folder_saved_again_in_another_form_loads_that(own_omz, photo, tmp_pat
     fresh.load(tmp_path / 'model')
     assert same(fresh.infer(photo, track=False), own_omz.infer(photo, track=False))
     assert 'no torch network' in refusal(WeightsError, fresh.count_parameters)
+
+
+@pytest.mark.parametrize('system', SYSTEMS.values(), ids=SYSTEMS)
+def test_a_class_has_its_systems_default_method_and_an_object_that_of_its_model(system):
+    kind = system.learner_class()
+    assert kind.method is system.method
+    assert kind(device='cpu').method is system.method
+    assert type('Own', (kind,), {}).method is system.method
+
+
+def test_a_class_that_is_no_systems_learner_has_no_method():
+    with pytest.raises(AttributeError, match='Learner is not the learner of a system'):
+        Learner.method  # noqa: B018
+    assert not hasattr(Learner, 'method')
+
+
+def test_the_former_name_of_explicit_arguments_works_and_warns(tmp_path):
+    learner = learner_of(tmp_path, base_height=200)
+    with pytest.warns(DeprecationWarning, match='given is now called explicit') as caught:
+        given = learner.given
+    assert given == learner.explicit == {'device', 'temp_path', 'base_height'}
+    assert [each.filename for each in caught] == [__file__]
