@@ -27,6 +27,11 @@ SHARED = REPOSITORY.parent / 'shared'
 GOLDEN = REPOSITORY / 'test' / 'golden'
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test, so that one process does not work on it alone at the end."""
+    items.sort(key=lambda item: item.path.name != 'test_accuracy.py')
+
+
 def existing(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f'{path} is not there; the reference material lies beside the repository, in ../shared')

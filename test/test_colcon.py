@@ -66,7 +66,7 @@ def test_what_ros2_run_and_the_launch_files_start_is_installed(workspace):
     assert {path.name for path in programs.iterdir()} >= {'pose_node', 'camera_node', 'echo', 'pose_estimation'}
     assert all(os.access(path, os.X_OK) for path in programs.iterdir())
     pytest.importorskip('rclpy', reason='rclpy is not installed')
-    result = bash(workspace, f'source install/setup.bash && cd / && python3 -m {NAME}.ros.wait_until_active')
+    result = bash(workspace, f'source install/setup.bash && cd / && python3 -m {NAME}.ros.nodes.wait_until_active')
     assert result.returncode == 2, result.stdout + result.stderr
     assert 'one name of a lifecycle node is needed' in result.stderr
     result = bash(workspace, f'source install/setup.bash && cd / && {programs / "echo"} --help')

@@ -131,7 +131,7 @@ def test_all_ways(benchmark, seer):
         (['--also', 'missing.onnx'], 'missing.onnx; give a saved folder'),
         (['--also', 'missing.onnx', '--all'], 'missing.onnx; give a saved folder'),
         (['--also', '../broken.onnx', '--all'], 'broken.onnx'),
-        (['--ros', '--threads', '1', '--decode', 'reference'], 'does not take --decode, --threads'),
+        (['--ros', '--threads', '1', '--decode', 'reference'], 'does not take --threads, --decode'),
         (['--ros', '--precision', 'bf16', '--video', 'a.mp4'], 'does not take --precision, --video'),
         (['--ros', '--second-pass-height', '400'], 'lightweight_openpose has no --second-pass-height'),
         (['--ros', '--method', 'high_resolution', '--height', '400'], 'high_resolution has no --height'),

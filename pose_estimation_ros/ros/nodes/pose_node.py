@@ -26,7 +26,7 @@ from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.inputs import Inputs
 from pose_estimation_ros.ros.nodes.outputs import Outputs
 from pose_estimation_ros.ros.nodes.processing import FrameProcessor, ProcessorContext, grey_image
-from pose_estimation_ros.ros.nodes.program import check_arguments, ignore_interrupts, running_ros
+from pose_estimation_ros.ros.nodes.program import check_arguments, ignore_interrupts, running_ros, sigterm_deferred
 from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.nodes.worker import Worker
 from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, unknown_parameters
@@ -287,7 +287,8 @@ def main(args: Sequence[str] | None = None, statistics: Statistics | None = None
 def _start(node: PoseNode) -> bool:
     """Configure and activate; return whether both went well."""
     done = TransitionCallbackReturn.SUCCESS
-    return node.trigger_configure() == done and node.trigger_activate() == done
+    with sigterm_deferred():
+        return node.trigger_configure() == done and node.trigger_activate() == done
 
 
 def _end(node: PoseNode, executor: SingleThreadedExecutor) -> None:

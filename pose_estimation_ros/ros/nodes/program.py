@@ -2,13 +2,16 @@
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers, uninstall_signal_handlers
 from rclpy.utilities import remove_ros_args
 
 USAGE = '%(prog)s [--ros-args [-p NAME:=VALUE] [-r TOPIC:=OTHER] [--params-file FILE] ...]'
@@ -56,6 +59,27 @@ def running_ros(args: Sequence[str] | None) -> Iterator[None]:
     finally:
         ignore_interrupts()
         rclpy.try_shutdown()
+
+
+@contextlib.contextmanager
+def sigterm_deferred() -> Iterator[None]:
+    """Let lifecycle transitions finish before SIGTERM shuts ROS down: rclpy reports errors of its own otherwise.
+
+    Ctrl-C raises KeyboardInterrupt at once.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which signals do not reach
+        yield
+        return
+    received: list[int] = []
+    uninstall_signal_handlers()
+    before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        install_signal_handlers(SignalHandlerOptions.ALL)
+        if received:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def ignore_interrupts() -> None:
