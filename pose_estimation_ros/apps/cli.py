@@ -27,7 +27,7 @@ from pose_estimation_ros.core.packages import missing_package
 
 COMMANDS = {
     'infer': 'find people in images, folders, videos or a camera',
-    'evaluate': 'score a model, or a file of detections, on a COCO or MPII data set',
+    'evaluate': 'score a model, or a file of detections, on a COCO or MPII dataset',
     'export': 'export weights as an ONNX model in fp32, fp16 or int8',
     'benchmark': 'measure every stage of the pipeline, beside the published demo',
     'bag': 'add skeletons to a ROS 2 bag, without ROS',

@@ -80,7 +80,7 @@ def _images_in(folder: Path) -> list[Path]:
     images = [path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         videos = sum(path.suffix.lower() in VIDEO_SUFFIXES for path in visible)
-        hint = f'; it holds {videos} videos, which must be named themselves' if videos else ''
+        hint = f'; it holds {videos} videos, which must be given one by one' if videos else ''
         raise SourceError(f'the folder {folder} holds no images ({", ".join(sorted(IMAGE_SUFFIXES))}){hint}')
     return images
 

@@ -92,7 +92,7 @@ class ImageFiles:
                 if self._named:
                     raise
                 self.skipped += 1
-                LOG.warning('%s; it is left out', error)
+                LOG.warning('%s; skipped', error)
                 continue
             yield Frame(str(path), position - self.skipped, 0.0, image)
         if self.skipped == len(self.files):
@@ -194,7 +194,7 @@ def _camera_cure(index: int) -> str:
         return f'there is no {device}, but {", ".join(map(str, others))}'
     if not os.access(device, os.R_OK | os.W_OK):
         return f'you may not use {device}; join the group video and log in again'
-    return f'another program may be using it, or it is no camera; there are {", ".join(map(str, others))}'
+    return f'another program may be using it, or it is not a camera; there are {", ".join(map(str, others))}'
 
 
 def natural_order(path: Path) -> list[tuple[str, int]]:

@@ -167,7 +167,7 @@ def _check_fit(truth: 'COCO', detections: Sequence[dict[str, Any]], image_ids: S
     """Raise EvaluationError if images or categories are not in the truth."""
     known = set(truth.imgs)
     if image_ids is not None and not len(image_ids):
-        raise EvaluationError('image_ids is empty; name the images to score, or None for all')
+        raise EvaluationError('image_ids is empty; give the images to score, or None for all')
     for what, ids in (
         ('detections are', [each['image_id'] for each in detections]),
         ('image_ids are', image_ids or []),

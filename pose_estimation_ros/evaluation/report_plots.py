@@ -52,7 +52,7 @@ def joints_plot(joints: JointScores, skeleton: Skeleton = COCO_17) -> str:
     """Return bars of every keypoint: similarity, distance, share found."""
     figure, axes = _figure(3, (10.4, 0.26 * len(skeleton) + 1.1))
     columns = (
-        (joints.similarity, 'mean similarity (OKS of the joint)', '.2f'),
+        (joints.similarity, 'mean similarity (OKS of the keypoint)', '.2f'),
         (joints.distance, 'median distance, % of person size', '.1f'),
         (joints.found, 'found, % of labelled', '.0f'),
     )
@@ -62,7 +62,7 @@ def joints_plot(joints: JointScores, skeleton: Skeleton = COCO_17) -> str:
         _bars(axis, values, colours, form)
         axis.set_title(title, fontsize=FONT, color=INK, loc='left')
     axes[0].set_yticks(range(len(names)), names)
-    return _svg(figure, 'Accuracy of each joint')
+    return _svg(figure, 'Accuracy of each keypoint')
 
 
 def _bars(axis: Any, values: FloatArray, colours: list[str], form: str) -> None:

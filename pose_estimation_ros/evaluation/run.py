@@ -133,4 +133,4 @@ def _read(chunk: list[Entry], unreadable: list[str], skip: bool) -> Iterator[tup
                     f'image {image_id} of the dataset: {error}; repair it, or skip unreadable images'
                 ) from error
             unreadable.append(str(error))
-            LOG.warning('%s; left out', error)
+            LOG.warning('%s; skipped', error)

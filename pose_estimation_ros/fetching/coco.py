@@ -146,7 +146,7 @@ def _chosen(names: Sequence[str], known: Sequence[CocoPart]) -> list[CocoPart]:
         if name not in by_name:
             raise SettingsError(f'a part of COCO must be one of {", ".join(by_name)}, got {name!r}')
     if not names:
-        raise SettingsError(f'no part of COCO is named; expected some of {", ".join(by_name)}')
+        raise SettingsError(f'no part of COCO is given; expected some of {", ".join(by_name)}')
     return [part for part in known if part.name in names]
 
 
@@ -209,7 +209,7 @@ def _check_annotations(folder: Path, part: CocoPart, options: PreparationOptions
             raise ArchiveError(f'{name} of {part.archive_name} is no COCO annotation file: {error!r}') from error
         expect_count(Path(part.archive_name), f'images in {name}', found, expected)
         if not people:
-            raise ArchiveError(f'{name} of {part.archive_name} annotates nobody; it is not the published file')
+            raise ArchiveError(f'{name} of {part.archive_name} has no annotated people; it is not the published file')
 
 
 def _put_away(request: CocoRequest, part: CocoPart) -> None:

@@ -48,5 +48,5 @@ class ModelArguments:
         fields = {name: getattr(self.preprocessing, name) for name in INPUT_FIELDS if name in self.explicit}
         chosen = replace(declared, **fields)
         if chosen != declared:
-            LOG.warning('%s is fed with %s as asked for; it says %s', file.path, chosen, declared)
+            LOG.warning('%s: using %s as requested; the file declares %s', file.path, chosen, declared)
         return chosen

@@ -90,7 +90,7 @@ def _renamed(path: Path) -> Path:
 def _find_in_folder(folder: Path, description: Path | None = None) -> ModelFile:
     description = description or folder / f'{folder.name}.json'
     if not description.exists():
-        raise WeightsError(f'{folder} is no saved model: {description.name} is missing')
+        raise WeightsError(f'{folder} is not a saved model: {description.name} is missing')
     try:
         content = json.loads(description.read_text())
         name = content['model_paths'][0]

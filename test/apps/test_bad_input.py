@@ -280,7 +280,7 @@ class TestWeights:
     def test_folder_without_description(self, refused, tmp_path, seer):
         (tmp_path / 'model').mkdir()
         shutil.copy(seer, tmp_path / 'model' / 'model.onnx')
-        assert 'is no saved model: model.json is missing' in refused(tmp_path / 'model')
+        assert 'is not a saved model: model.json is missing' in refused(tmp_path / 'model')
 
     def test_description_without_model(self, refused, tmp_path, tiny):
         (tmp_path / 'tiny').mkdir()
@@ -293,7 +293,7 @@ class TestWeights:
 
     @pytest.mark.parametrize('name', ['', '.'])
     def test_the_folder_one_stands_in(self, cli, picture, name):
-        assert 'is no saved model' in cli('infer', picture, '--weights', name).sentence()
+        assert 'is not a saved model' in cli('infer', picture, '--weights', name).sentence()
 
     def test_picture(self, refused, picture):
         assert "a model file ends in .pth, .pt, .tar, .ckpt, .onnx, .xml, this one in '.png'" in refused(picture)

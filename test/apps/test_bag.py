@@ -308,7 +308,7 @@ def bad_pictures(path):
     [
         (lambda path: None, 'there is no file or folder'),
         (lambda path: path.mkdir(), 'holds no bag'),
-        (lambda path: path.write_text('x'), 'is no bag'),
+        (lambda path: path.write_text('x'), 'is not a bag'),
         (no_images, 'has no image topic, only /a'),
         (no_pictures, 'no image on /camera/image_raw: the topic has no messages'),
         (bad_pictures, 'no image on /camera/compressed: none of 3 messages can be read'),

@@ -246,8 +246,8 @@ class TestBadInput:
         assert re.search(r'image 4 of the dataset: .*4\.png is not an image', sentence())
         outcome = cli('evaluate', '--dataset', dataset, *seeing, '--skip-unreadable')
         assert outcome.code == 0
-        assert ' 2 images, 2 detections\n 1 unreadable image left out' in outcome.out
-        assert any('4.png' in line and 'left out' in line for line in outcome.complaints)
+        assert ' 2 images, 2 detections\n 1 unreadable image skipped' in outcome.out
+        assert any('4.png' in line and 'skipped' in line for line in outcome.complaints)
 
     @pytest.mark.parametrize(
         ('content', 'expected'),

@@ -167,7 +167,7 @@ class TestFolders:
     def test_unreadable_picture_is_left_out(self, infer, album):
         outcome = infer(album, '--output', OUT, '--json', POSES)
         assert outcome.complaints == [
-            f'pose_estimation: {album / "a3.png"} is cut off (1000 bytes); copy or download it again; it is left out'
+            f'pose_estimation: {album / "a3.png"} is cut off (1000 bytes); copy or download it again; skipped'
         ]
         assert '2 frames, 3 poses' in outcome.out
         assert ', 1 unreadable and skipped' in outcome.out

@@ -94,7 +94,7 @@ def test_dry_run_of_the_published_dataset(cli, tmp_path):
         (['imagenet', '--keep-archives'], '--keep-archives is for prepare coco'),
         (['coco', '--archive', 'a.zip'], '--archive is for prepare imagenet'),
         (['coco', '--parts', 'val2018'], "annotations, got 'val2018'"),
-        (['coco', '--parts', ','], 'no part of COCO is named'),
+        (['coco', '--parts', ','], 'no part of COCO is given'),
         (['coco', '--archives', 'nowhere'], r'train2017\.zip is not in nowhere'),
         (['coco', '--parts', 'val2017', '--url', 'gopher://x'], 'must begin with'),
     ],

@@ -167,7 +167,7 @@ def test_learns_a_teachers_layers(cli, trained, recipe, tmp_path):
 def test_a_folder_is_used_once(cli, trained, recipe):
     folder, _ = trained
     sentence = cli('train', '--config', recipe, '--output', folder).sentence()
-    assert re.search(r'holds a training already: resume it with --resume', sentence)
+    assert re.search(r'already holds a training: resume it with --resume', sentence)
 
 
 def test_a_finished_training_is_prolonged_by_its_own_recipe(cli, trained, tmp_path):
@@ -194,7 +194,7 @@ def test_nothing_but_json_on_stdout(cli, recipe, tmp_path):
 
 def test_resuming_what_is_not_there_is_told(cli, tmp_path):
     sentence = cli('train', '--output', tmp_path / 'nothing', '--resume').sentence()
-    assert f'{tmp_path / "nothing"} holds no training to resume; name its folder with --output' in sentence
+    assert f'{tmp_path / "nothing"} holds no training to resume; give its folder with --output' in sentence
     assert not (tmp_path / 'nothing').exists()
 
 

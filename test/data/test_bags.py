@@ -192,7 +192,7 @@ def test_an_empty_bag_is_read(tmp_path, storage):
             lambda path: path.mkdir(),
             'holds no bag: a ROS 2 bag is a folder with metadata.yaml, or an .mcap or .db3 file',
         ),
-        (lambda path: path.write_text('x'), 'is no bag: a ROS 2 bag is'),
+        (lambda path: path.write_text('x'), 'is not a bag: a ROS 2 bag is'),
     ],
 )
 def test_what_is_no_bag_is_told(tmp_path, make, says):
@@ -209,7 +209,7 @@ def test_what_is_no_bag_is_told(tmp_path, make, says):
 def test_files_that_only_are_named_like_bags_are_told(tmp_path, content, suffix, folder):
     path = tmp_path / f'thing{suffix}'
     path.write_bytes(content)
-    with pytest.raises(SourceError, match='is no bag that can be read'):
+    with pytest.raises(SourceError, match='is not a readable bag'):
         open_bag(tmp_path if folder else path)
 
 
@@ -256,7 +256,7 @@ def test_a_cut_anywhere_is_told_or_yields_a_beginning(tmp_path, storage, place):
     try:
         found = read(file)
     except SourceError as error:
-        assert 'is no bag that can be read' in str(error)  # noqa: PT017
+        assert 'is not a readable bag' in str(error)  # noqa: PT017
     else:
         assert found == as_read(messages)[: len(found)]
 
@@ -288,7 +288,7 @@ def test_a_journal_that_is_left_is_told(tmp_path, caplog):
     bag = record(tmp_path / 'bag', 'sqlite3', chatter(3))
     Path(f'{file_of(bag)}-wal').write_bytes(b'more')
     assert len(read(bag)) == 3
-    assert '.db3-wal is left out' in caplog.text
+    assert '.db3-wal is ignored' in caplog.text
 
 
 # mcap files as other programs write them: `fields` of a record in struct's letters, texts as str

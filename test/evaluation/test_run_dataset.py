@@ -99,7 +99,7 @@ def test_unreadable_images(folder, damage, caplog):
     assert run.image_ids == [1, 5]
     assert len(run.unreadable) == 1
     assert '2.png' in run.unreadable[0]
-    assert 'left out' in caplog.text
+    assert 'skipped' in caplog.text
 
 
 def test_interrupt_goes_through():

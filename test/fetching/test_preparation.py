@@ -286,7 +286,7 @@ class TestBadArchives:
             (truth(4), 'has 4 images in person_keypoints_val2017.json, expected 3'),
             (b'{"images": [', 'no COCO annotation file'),
             (b'[]', 'no COCO annotation file'),
-            (b'{"images": [1, 2, 3], "annotations": []}', 'annotates nobody'),
+            (b'{"images": [1, 2, 3], "annotations": []}', 'has no annotated people'),
         ],
     )
     def test_wrong_annotations(self, request_of, output, archives, content, match):

@@ -147,7 +147,7 @@ def test_providers_mean_onnx_runtime(tiny, no_gpu):
 def test_a_device_that_is_not_there(name, device, tiny, batch, no_gpu, caplog):
     model, settings = Model(CHANNELS, network=tiny), BackendSettings(backend=name, device=device)
     message = refusal(model, settings)
-    assert message.startswith(f'device {device} is asked for, but no CUDA device is seen here')
+    assert message.startswith(f'device {device} was requested, but no CUDA device is available')
     assert 'use device cpu or auto' in message
     backend = open_backend(model, replace(settings, may_fall_back=True))
     assert backend.device == 'cpu'

@@ -308,13 +308,13 @@ def test_cuda_where_there_is_none_warns_and_runs(no_gpu, tmp_path, grey, caplog)
     learner = random_learner(tmp_path, device='cuda', num_refinement_stages=0)
     assert learner.infer(grey) == []
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == 'WARNING']
-    assert warning.startswith('device cuda is asked for')
+    assert warning.startswith('device cuda was requested')
     assert warning.endswith('running on the CPU')
 
 
 def test_cuda_may_be_required(no_gpu, tmp_path, grey):
     learner = random_learner(tmp_path, device='cuda', num_refinement_stages=0, require_device=True)
-    assert 'no CUDA device is seen here' in refusal(BackendError, learner.infer, grey)
+    assert 'no CUDA device is available' in refusal(BackendError, learner.infer, grey)
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])

@@ -118,7 +118,7 @@ def test_a_file_of_the_other_skeleton_changes_the_learners_unless_named(tmp_path
     assert learner.options.depth == 18
     assert learner.pipeline().network.input_hw == (256, 256)
     named = SimpleBaselineLearner(device='cpu', skeleton='coco')
-    assert 'finds 16 joints, expected the 17' in refusal(
+    assert 'finds 16 keypoints, expected the 17' in refusal(
         WeightsError, named.load, tmp_path / 'pose_resnet_18_256x256.pth.tar'
     )
     (tmp_path / 'broken.onnx').write_text('nothing')

@@ -168,10 +168,10 @@ def test_files_of_other_networks_are_refused_with_a_sentence(small, tmp_path):
     with pytest.raises(WeightsError, match='expected a SimpleBaselines network'):
         SIMPLE_BASELINE.read_checkpoint(path)
     torch.save(tensors, path)
-    with pytest.raises(WeightsError, match='finds 17 joints, expected the 16 of mpii_16'):
+    with pytest.raises(WeightsError, match='finds 17 keypoints, expected the 16 of mpii_16'):
         SIMPLE_BASELINE_MPII.read_checkpoint(path)
     network = SIMPLE_BASELINE.network(PoseResNetOptions(34))
-    with pytest.raises(WeightsError, match='build the network with depth 18 and 17 joints'):
+    with pytest.raises(WeightsError, match='build the network with depth 18 and 17 keypoints'):
         SIMPLE_BASELINE.fit_weights(network, tensors)
     with pytest.raises(WeightsError, match='choose the ImageNet file of a ResNet of this depth'):
         SIMPLE_BASELINE.load_backbone(network, path)

@@ -22,6 +22,4 @@ def test_what_ros_would_pass_over_is_refused(node, capsys):
     with pytest.raises(SystemExit) as end:
         node.main(['base_height:=300', '--ros-args', '-p', 'rate:=5'])
     assert end.value.code == 2
-    assert (
-        'base_height:=300 is no argument; parameters and topics are named behind --ros-args' in capsys.readouterr().err
-    )
+    assert 'base_height:=300 is not an argument; give parameters and topics after --ros-args' in capsys.readouterr().err

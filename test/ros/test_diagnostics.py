@@ -31,7 +31,7 @@ STALLED = replace(SEEN, silent_for=20.4)
     ('view', 'seen', 'expected'),
     [
         ({}, SEEN, (OK, '2 people seen')),
-        ({}, replace(SEEN, people=0), (OK, 'frames arrive, nobody seen')),
+        ({}, replace(SEEN, people=0), (OK, 'frames arrive, no people detected')),
         ({'state': 'inactive'}, NEVER, (OK, 'inactive: not processing images')),
         ({'publishers': 0}, NEVER, (WARN, 'no publisher on /camera/image')),
         ({'publishers': 0}, STALLED, (WARN, 'no publisher on /camera/image')),

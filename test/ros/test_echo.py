@@ -109,7 +109,7 @@ def test_topic_and_ros_arguments(run, publish):
 def test_silence_is_explained(run, publish):
     publish(String(), topic='/chatter')
     nobody, other = run(*MODULE, '/nowhere', '--json'), run(*MODULE, '/chatter')
-    until(lambda: 'nobody publishes /nowhere; is the node running' in nobody.output, 20)
+    until(lambda: 'no publisher on /nowhere; is the node running' in nobody.output, 20)
     until(
         lambda: '/chatter carries std_msgs/msg/String; skeletons are a sensor_msgs/msg/PointCloud2' in other.output, 20
     )

@@ -739,7 +739,7 @@ def test_diagnostics_say_how_it_goes(robot):
     }.items()  # fmt: skip
     assert values['image conversion'] in ('built-in', 'cv_bridge')
     robot.ask(picture(0))
-    robot.explained('frames arrive, nobody seen')
+    robot.explained('frames arrive, no people detected')
 
 
 def test_rep_155_bodies(installed, make_robot):

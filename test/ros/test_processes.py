@@ -74,7 +74,7 @@ def test_nobody_and_somebody(run, friend):
     connected(friend)
     assert answered(friend, picture(0), 3.5).height == 0
     until(lambda: friend.statuses)
-    friend.explained('frames arrive, nobody seen')
+    friend.explained('frames arrive, no people detected')
     assert friend.ask(picture(2), 4.5).height == 2
     assert friend.skeletons[-1].header.stamp.sec == 4
 
@@ -158,7 +158,7 @@ def test_signals_before_it_is_configured(run, friend):
         ({'model_path': '/nowhere/model.onnx'}, ['/nowhere/model.onnx', 'give a saved folder']),
         ({'model_path': 'm.onnx', 'base_height': 5}, ['base_height must be a whole number from 128 to 1080, got 5']),
         ({'model_path': 'm.onnx', 'device': 'gpu', 'track': 'yes'}, ['device must be', 'track must be']),
-        ({'model_path': 'm.onnx', 'hri__enabled': True, 'track': False}, ['hri.enabled needs track']),
+        ({'model_path': 'm.onnx', 'hri__enabled': True, 'track': False}, ['hri.enabled requires track']),
         ({'model_path': 'm.onnx', 'method': 'guessing'}, ['method must be one of lightweight_openpose']),
     ],
 )

@@ -114,7 +114,7 @@ def test_masked_cells_are_the_teachers_and_others_the_labels():
 def test_maps_of_another_stride_are_refused():
     sample = StickPeople(size=SIZE).sample(0)
     maps = tuple(np.zeros((c, 4, 4), np.float32) for c in (19, 38))
-    with pytest.raises(SettingsError, match=r'maps must be \(57, 8, 8\), got \(57, 4, 4\); its stride is another'):
+    with pytest.raises(SettingsError, match=r'maps must be \(57, 8, 8\), got \(57, 4, 4\); its stride differs'):
         OBJECTIVE.complete_targets(OBJECTIVE.encode(annotation(sample)), maps)
 
 
@@ -142,7 +142,7 @@ def test_maps_of_other_data_are_refused(tmp_path):
     ):
         store_in(tmp_path, seed=2).written()
     (tmp_path / 'maps.raw').write_bytes(b'cut')
-    with pytest.raises(SettingsError, match='missing or not whole; remove'):
+    with pytest.raises(SettingsError, match='missing or incomplete; remove'):
         StoredMaps(store_in(tmp_path), (19, 38), 8, OPENPOSE_18).sample(0)
 
 

@@ -228,7 +228,7 @@ def _variant(settings: Namespace, measured: Measured, device: str) -> Variant | 
     except PoseEstimationError as error:
         if setting is published.settings[0]:
             raise
-        LOG.warning('%s is left out: %s', setting.name, error)
+        LOG.warning('skipping %s: %s', setting.name, error)
         return None
     runner = pipeline.backend
     return Variant(published, measured, device, pipeline, runner.name, runner.precision)

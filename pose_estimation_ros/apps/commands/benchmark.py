@@ -56,19 +56,19 @@ def add_arguments(parser: Any) -> None:
         '--dataset',
         type=Path | None,
         metavar='DIR',
-        help='For --table: a data set in COCO layout, to measure accuracy on.',
+        help='For --table: a dataset in COCO layout, to measure accuracy on.',
     )
     parser.add_argument(
         '--images-folder',
         type=str | None,
         metavar='NAME',
-        help=f'For --table: image folder of the data set. [{IMAGES_FOLDER}]',
+        help=f'For --table: image folder of the dataset. [{IMAGES_FOLDER}]',
     )
     parser.add_argument(
         '--annotations',
         type=str | None,
         metavar='NAME',
-        help=f'For --table: annotations of the data set. [{ANNOTATIONS}]',
+        help=f'For --table: annotations of the dataset. [{ANNOTATIONS}]',
     )
     parser.add_argument('--limit', type=PositiveInt | None, help='For --table: use only its first N images.')
     add_model_options(parser)

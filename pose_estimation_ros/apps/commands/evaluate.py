@@ -38,7 +38,7 @@ OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unr
 def add_arguments(parser: Any) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        '--dataset', type=Path, required=True, metavar='DIR', help='Folder of a data set in COCO layout, or of MPII.'
+        '--dataset', type=Path, required=True, metavar='DIR', help='Folder of a dataset in COCO layout, or of MPII.'
     )
     parser.add_argument('--images-folder', default='val2017', metavar='NAME', help='Folder of images in DIR.')
     parser.add_argument(
@@ -97,7 +97,7 @@ class EvaluationResult:
         """Return the tables as text."""
         timings = f'\n{self.run.timing_table()}' if self.run.timings else ''
         unreadable = counted(len(self.run.unreadable), 'unreadable image')
-        left_out = f'\n {unreadable} left out' if self.run.unreadable else ''
+        left_out = f'\n {unreadable} skipped' if self.run.unreadable else ''
         counts = f' {counted(len(self.run.image_ids), "image")}, {counted(len(self.run.detections), "detection")}'
         nobody = '\n no people are annotated in these images: nothing to score' if math.isnan(self.score.AP) else ''
         return f'{self.score.table()}\n{counts}{nobody}{left_out}{timings}'

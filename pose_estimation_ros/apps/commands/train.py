@@ -106,11 +106,11 @@ def _recipe(arguments: Namespace, kind: TaskKind) -> tuple[Recipe, str]:
     if arguments.resume and not arguments.config:
         named = parser.dump(values) != parser.dump(parser.get_defaults())
         if own.exists() and named:
-            raise SettingsError(f'to change something with --resume, name the recipe too: --config {own}')
+            raise SettingsError(f'to change settings with --resume, give the recipe too: --config {own}')
         if own.exists():
             values = parser.parse_path(own)
         elif not named:
-            raise SettingsError(f'{arguments.output} holds no training to resume; name its folder with --output')
+            raise SettingsError(f'{arguments.output} holds no training to resume; give its folder with --output')
     return recipe(**vars(parser.instantiate(values))), parser.dump(values)
 
 
@@ -120,7 +120,7 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
     if resume:
         return next(reversed(written), None)
     if main and written:  # one that ended before its first checkpoint has nothing to lose
-        raise SettingsError(f'{folder} holds a training already: resume it with --resume, or choose another folder')
+        raise SettingsError(f'{folder} already holds a training: resume it with --resume, or choose another folder')
     return None
 
 

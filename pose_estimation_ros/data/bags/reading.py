@@ -151,7 +151,7 @@ def _files(path: Path) -> list[Path]:
         if path.suffix == '.bag':
             raise SourceError(f'{path} is named like a bag of ROS 1; `rosbags-convert` makes one of ROS 2 of it')
         if path.suffix not in STORAGES:
-            raise SourceError(f'{path} is no bag: {KINDS}')
+            raise SourceError(f'{path} is not a bag: {KINDS}')
         with path.open('rb') as file:
             file.read(1)  # raises the error of the system
         return [path]
@@ -174,7 +174,7 @@ def _parts(path: Path, files: list[Path]) -> list[Part]:
                 stack.callback(part.close)
                 parts.append(part)
         if not any(part.topics for part in parts):
-            raise SourceError(f'{path} is no bag that can be read: {fault}')
+            raise SourceError(f'{path} is not a readable bag: {fault}')
         if fault:
             LOG.warning('%s is damaged (%s); what can be read of it is used', path, fault)
         stack.pop_all()
@@ -210,7 +210,7 @@ def _warn_of_journals(files: list[Path]) -> None:
     for file in files:
         journal = file.with_name(f'{file.name}-wal')
         if journal.exists() and journal.stat().st_size:
-            LOG.warning('%s is left out; `sqlite3 %s vacuum` brings its messages into the bag', journal, file)
+            LOG.warning('%s is ignored; `sqlite3 %s vacuum` merges its messages into the bag', journal, file)
 
 
 def _topic_of(connection: Connection) -> Topic:

@@ -55,7 +55,7 @@ class MpiiPersons(KeypointDataset):
             raise DatasetError(f"{images} is not a folder; give the folder of MPII's images")
         self.people = [_person(each, f'person {index} of {annotations}') for index, each in enumerate(_read(self.path))]
         if not self.people:
-            raise DatasetError(f'{annotations} has nobody in it')
+            raise DatasetError(f'{annotations} has no people')
 
     def __len__(self) -> int:
         return len(self.people)

@@ -44,7 +44,7 @@ class InSkeleton(DatasetWrapper):
         self.skeleton = skeleton
         if not self.annotated.any():
             raise SettingsError(
-                f'the skeleton {dataset.skeleton.name} of {type(dataset).__name__} has no joint of {skeleton.name}'
+                f'the skeleton {dataset.skeleton.name} of {type(dataset).__name__} has no keypoint of {skeleton.name}'
             )
 
     @property
@@ -103,7 +103,7 @@ class Persons(DatasetWrapper):
         self.entries = [(index, person) for index in range(len(dataset)) for person in _usable(dataset, index)]
         """Index of the sample and index of the person in it."""
         if not self.entries:
-            raise DatasetError(f'{type(dataset).__name__} has nobody with a labelled joint and a box')
+            raise DatasetError(f'{type(dataset).__name__} has no person with a labelled keypoint and a box')
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -108,7 +108,7 @@ def _open_session(
     if session.get_providers()[0] != first:
         raise BackendError(
             f'{first} could not be started (its libraries do not load), '
-            'and running on the CPU instead was not asked for; mend it or use device cpu'
+            'and device cpu was not requested; fix the installation or use device cpu'
         )
     return session
 

@@ -89,7 +89,7 @@ def _resolve_device(model: Model, settings: BackendSettings) -> str:
         return 'cuda' if wants_gpu and gpu_backends(candidates) else 'cpu'
     if gpu_backends(candidates):
         return settings.device
-    problem = f'device {settings.device} is asked for, but no CUDA device is seen here by {" or ".join(candidates)}'
+    problem = f'device {settings.device} was requested, but no CUDA device is available to {" or ".join(candidates)}'
     if not settings.may_fall_back:
         raise BackendError(f'{problem}; install a CUDA build of torch or onnxruntime, or use device cpu or auto')
     LOG.warning('%s; running on the CPU', problem)

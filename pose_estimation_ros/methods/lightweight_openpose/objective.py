@@ -69,7 +69,7 @@ class LightweightOpenPoseObjective:
         labels, known = np.concatenate([heatmaps, pafs]), mask * weights
         taught = np.concatenate(maps).astype(np.float32)
         if taught.shape != labels.shape:
-            raise SettingsError(f"a teacher's maps must be {labels.shape}, got {taught.shape}; its stride is another")
+            raise SettingsError(f"a teacher's maps must be {labels.shape}, got {taught.shape}; its stride differs")
         whole = known * labels + (1 - known) * taught
         return whole[:NUM_HEATMAPS], whole[NUM_HEATMAPS:], np.ones_like(known[:1]), np.ones_like(weights)
 

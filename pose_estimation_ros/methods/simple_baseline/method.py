@@ -119,8 +119,8 @@ class SimpleBaseline:
         joints = joints_of(state_dict, str(path))
         if joints != len(self.skeleton):
             raise WeightsError(
-                f'{path} finds {joints} joints, expected the {len(self.skeleton)} of {self.skeleton.name};'
-                f' choose a method of {joints} joints'
+                f'{path} finds {joints} keypoints, expected the {len(self.skeleton)} of {self.skeleton.name};'
+                f' choose a method with {joints} keypoints'
             )
         return state_dict, infer_options(state_dict, hint or self.published_options, path)
 

@@ -105,6 +105,8 @@ def _depth(state_dict: Tensors, source: str) -> int:
 def _cure(state_dict: Tensors, source: str) -> str:
     """Return the options that would fit the file, if it is from this system."""
     try:
-        return f'build the network with depth {_depth(state_dict, source)} and {joints_of(state_dict, source)} joints'
+        return (
+            f'build the network with depth {_depth(state_dict, source)} and {joints_of(state_dict, source)} keypoints'
+        )
     except WeightsError:
         return f'it is not of this network or incomplete, {FETCH_AGAIN}'

@@ -84,7 +84,7 @@ def read_description(message: String) -> Skeleton:
         names, limbs = tuple(said['keypoints']), tuple((int(a), int(b)) for a, b in said['limbs'])
         return Skeleton(said['name'], names, tuple(said['abbreviations']), limbs, (USUAL_SIGMA,) * len(names))
     except (KeyError, TypeError, ValueError) as error:
-        raise BrokenSkeletonsError(f'this is no description of a skeleton: {message.data[:80]!r}') from error
+        raise BrokenSkeletonsError(f'not a skeleton description: {message.data[:80]!r}') from error
 
 
 def skeleton_of_width(width: int) -> Skeleton:

@@ -66,7 +66,7 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
     if view.boxes_fault:
         return WARN, f'frames arrive without boxes of people: {view.boxes_fault}'
     if seen.people == 0:
-        return OK, 'frames arrive, nobody seen'
+        return OK, 'frames arrive, no people detected'
     people = counted(seen.people, 'person', 'people')
     if view.depth_fault:
         return WARN, f'{people} seen, none in 3D: {view.depth_fault}'

@@ -51,7 +51,7 @@ class Echo(Node):
 def silence(topic: str, types: Sequence[str]) -> str:
     """Return why nothing comes, from the types of those who publish."""
     if not types:
-        return f'nobody publishes {topic}; is the node running, and is this its topic?'
+        return f'no publisher on {topic}; is the node running, and is this its topic?'
     if TYPE not in types:
         return f'{topic} carries {types[0]}; skeletons are a {TYPE}, such as {DEFAULT_TOPIC}'
     return f'nothing has come on {topic} from {counted(len(types), "publisher")}; /diagnostics may say why'

@@ -64,7 +64,7 @@ class Outputs:
         self._add('image_annotated/compressed', CompressedImage, reliable(1))
         detections = detection_type()
         if detections is None:
-            self._node.get_logger().info('vision_msgs is not installed: ~/detections is left out')
+            self._node.get_logger().info('vision_msgs is not installed: ~/detections is not published')
         else:
             self._add('detections', detections, reliable(10))
         if settings.depth_enabled:

@@ -34,7 +34,7 @@ def check_arguments(args: Sequence[str] | None, name: str, description: str, par
         return
     _, others = parser.parse_known_args(plain)
     if others:
-        parser.error(f'{" ".join(others)} is no argument; parameters and topics are named behind --ros-args')
+        parser.error(f'{" ".join(others)} is not an argument; give parameters and topics after --ros-args')
 
 
 @contextlib.contextmanager

@@ -131,7 +131,7 @@ def _contradictions(checked: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with values that are right each by itself."""
     faults = []
     if checked.get('hri.enabled') and checked.get('track') is False:
-        faults.append('hri.enabled needs track to be true, since bodies are told apart by their ids')
+        faults.append('hri.enabled requires track, since bodies are identified by their ids')
     if checked.get('boxes.enabled') and checked.get('detector'):
         faults.append('boxes.enabled and detector contradict each other; leave one of them out')
     return faults

@@ -81,7 +81,7 @@ class LossLog(StepCallback):
             for (name, losses), value in zip(self.losses.items(), row, strict=True):
                 if not math.isfinite(value):
                     raise TrainingError(
-                        f'{name} became {value} at iteration {first + number}; earlier checkpoints are whole: resume'
+                        f'{name} became {value} at iteration {first + number}; earlier checkpoints are finite: resume'
                         ' from one with a lower optimizer.lr, or set optimizer.clip_norm'
                     )
                 losses.append(value)

@@ -105,7 +105,7 @@ class MapStore:
         if mode == 'r+' and not self.written():
             _reserve(path, size)
         if not path.exists() or path.stat().st_size != size:
-            raise SettingsError(f'{path} is missing or not whole; remove {self.folder} to have it stored again')
+            raise SettingsError(f'{path} is missing or incomplete; remove {self.folder} to store it again')
         return np.memmap(path, kind, mode, shape=whole)  # type: ignore[call-overload]
 
 
