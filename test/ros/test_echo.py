@@ -177,7 +177,7 @@ def test_descriptions_are_read_back():
     for skeleton in SKELETONS.values():
         assert read_description(description_message(skeleton)) is skeleton
     for text in ('', 'no JSON', '[]', '{"name": "openpose_18"}', '{"name": "x", "keypoints": 3}'):
-        with pytest.raises(BrokenSkeletonsError, match='no description'):
+        with pytest.raises(BrokenSkeletonsError, match='not a skeleton description'):
             read_description(String(data=text))
     with pytest.raises(BrokenSkeletonsError, match='no skeleton of 3 keypoints'):
         skeleton_of_width(3)

@@ -77,12 +77,12 @@ def read_description(message: String) -> Skeleton:
     Raises BrokenSkeletonsError if the message is not a valid description.
     """
     try:
-        said = json.loads(message.data)
-        known = SKELETONS.get(said['name'])
-        if known is not None and list(known.keypoints) == said['keypoints']:
+        fields = json.loads(message.data)
+        known = SKELETONS.get(fields['name'])
+        if known is not None and list(known.keypoints) == fields['keypoints']:
             return known
-        names, limbs = tuple(said['keypoints']), tuple((int(a), int(b)) for a, b in said['limbs'])
-        return Skeleton(said['name'], names, tuple(said['abbreviations']), limbs, (USUAL_SIGMA,) * len(names))
+        names, limbs = tuple(fields['keypoints']), tuple((int(a), int(b)) for a, b in fields['limbs'])
+        return Skeleton(fields['name'], names, tuple(fields['abbreviations']), limbs, (USUAL_SIGMA,) * len(names))
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenSkeletonsError(f'not a skeleton description: {message.data[:80]!r}') from error
 
