@@ -157,7 +157,7 @@ def test_everything_wrong_is_named_at_once():
 
 
 def test_bodies_need_ids():
-    with pytest.raises(SettingsError, match=r'hri\.enabled needs track'):
+    with pytest.raises(SettingsError, match=r'hri\.enabled requires track'):
         settings_from({'hri.enabled': True, 'track': False})
 
 
