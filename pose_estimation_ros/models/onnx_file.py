@@ -27,7 +27,7 @@ NO_GRAPH = GraphFacts('', ())
 
 @dataclass(frozen=True)
 class OnnxFacts:
-    """What an ONNX model says of itself."""
+    """Metadata and outputs of an ONNX model."""
 
     metadata: dict[str, Any]
     """Metadata written by `with_metadata`, {} if there are none."""

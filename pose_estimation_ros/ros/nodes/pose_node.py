@@ -261,12 +261,7 @@ class PoseNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
     """Run the node until it is shut down; with `autostart`, exit with code 1 if it cannot be configured."""
-    check_arguments(
-        args,
-        'pose_node',
-        'Find people in camera images.',
-        DEFAULTS,
-    )
+    check_arguments(args, 'pose_node', 'Find people in camera images.', DEFAULTS)
     with running_ros(args):
         try:
             node = PoseNode(statistics=statistics)
