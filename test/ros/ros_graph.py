@@ -219,7 +219,10 @@ class Robot(Friend):
 
 
 class Process:
-    """A program of ours, with what it says."""
+    """A program of ours, with what it says: `lines` on stdout, `output` on both streams as it arrives.
+
+    What is compared word by word is stdout: on a busy machine the log may wonder first why nothing comes.
+    """
 
     def __init__(self, *command, **environment):
         self._child = subprocess.Popen(
@@ -227,20 +230,24 @@ class Process:
             cwd=REPOSITORY,
             env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'PYTHONUNBUFFERED': '1', **environment},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        self.lines = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self.lines, self._both = [], []
+        streams = [(self._child.stdout, [self.lines, self._both]), (self._child.stderr, [self._both])]
+        self._readers = [threading.Thread(target=self._read, args=each, daemon=True) for each in streams]
+        for reader in self._readers:
+            reader.start()
 
-    def _read(self):
-        for line in self._child.stdout:
-            self.lines.append(line.rstrip('\n'))
+    @staticmethod
+    def _read(stream, kept):
+        for line in stream:
+            for lines in kept:
+                lines.append(line.rstrip('\n'))
 
     @property
     def output(self):
-        return '\n'.join(self.lines)
+        return '\n'.join(self._both)
 
     @property
     def pid(self):
@@ -256,7 +263,8 @@ class Process:
     def code(self):
         """Wait for the end and return the exit code."""
         code = self._child.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
+        for reader in self._readers:
+            reader.join(PATIENCE_S)
         return code
 
     def stop(self):
@@ -268,3 +276,4 @@ class Process:
             self._child.kill()
         self._child.wait()
         self._child.stdout.close()
+        self._child.stderr.close()
