@@ -80,8 +80,10 @@ def make_parser(given: Sequence[str] = ()) -> Parser:
     """Return the parser of all commands; `given` is what the user typed."""
     about = 'Human pose estimation in images, videos and cameras.'
     parser = Parser(prog=PROGRAM, description=about, allow_abbrev=False)  # almost the right name is a mistake
-    parser.add_argument('--version', action='version', version=_version())
-    commands = parser.add_subcommands(dest='command')
+    parser.add_argument('--version', action='version', version=_version(), help='Show the version and exit.')
+    commands = parser.add_subcommands(
+        dest='command', title='commands', description='`COMMAND --help` shows its options.'
+    )
     for name, purpose in COMMANDS.items():
         command = Parser(prog=f'{PROGRAM} {name}', description=f'{purpose[0].upper()}{purpose[1:]}.')
         command.given = given[1:] if given[:1] == [name] else ()

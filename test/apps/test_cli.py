@@ -54,6 +54,17 @@ class TestEveryCommand:
             words = action.help.replace('%%', '%').split('%')[0].split()
             assert ' '.join(words[:4]) in page, action.dest
 
+    def test_shows_names_and_ranges_but_no_types_of_python(self, cli, command):
+        page = cli(command, '--help').out
+        assert not re.findall(
+            r'type:|null|Literal|Optional|<class|PositiveInt|_to_\d|default: (?:None|False|True)', page
+        )
+        assert not re.findall(r'--height HEIGHT|--stride STRIDE|--limit LIMIT', page)
+        if command not in ('download', 'prepare', 'train'):
+            height = re.search(r'--height N +(.*?)\n +--', page, re.DOTALL)
+            assert '[32 to 4320; default: 256; only lightweight_openpose]' in ' '.join(height[1].split())
+            assert '{8,16}' in page
+
     def test_knows_no_other_options(self, cli, command):
         sentence = cli(command, *ARGUMENTS[command], '--colour', 'red').sentence()
         assert '--colour' in sentence

@@ -26,7 +26,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--video', type=str | None, help='Also measure on a video or folder.')
     parser.add_argument(
         '--people', type=PositiveInt, nargs='+', metavar='N',
-        help=f'People in the synthetic scenes. [{" ".join(map(str, PEOPLE))}; 1 over ROS, which takes one number]',
+        help=f'People in the synthetic scenes. [default: {" ".join(map(str, PEOPLE))}; 1 over ROS, one number]',
     )  # fmt: skip
     parser.add_argument('--frames', type=PositiveInt, default=50, help='Frames per row.')
     add_flag(parser, '--all', 'Measure every installed backend and precision, not only the selected one.')
@@ -62,13 +62,13 @@ def add_arguments(parser: Any) -> None:
         '--images-folder',
         type=str | None,
         metavar='NAME',
-        help=f'For --table: image folder of the dataset. [{IMAGES_FOLDER}]',
+        help=f'For --table: image folder of the dataset. [default: {IMAGES_FOLDER}]',
     )
     parser.add_argument(
         '--annotations',
         type=str | None,
         metavar='NAME',
-        help=f'For --table: annotations of the dataset. [{ANNOTATIONS}]',
+        help=f'For --table: annotations of the dataset. [default: {ANNOTATIONS}]',
     )
     parser.add_argument('--limit', type=PositiveInt | None, help='For --table: use only its first N images.')
     add_model_options(parser)

@@ -22,12 +22,12 @@ def add_arguments(parser: Any) -> None:
         ' image, or a person detector (for top-down methods).',
     )  # fmt: skip
     parser.add_argument('--output', type=Path, default=Path('temp'), metavar='DIR', help='Output folder.')
-    parser.add_argument('--method', type=str | None, help=f'Published system. [{DEFAULT_SYSTEM}]')
+    parser.add_argument('--method', type=str | None, help=f'Published system. [default: {DEFAULT_SYSTEM}]')
     parser.add_argument(
         '--backbone', type=Literal[BACKBONES] | None,
-        help="Backbone that the files are for. [the method's default]",
+        help="Backbone that the files are for. [default: the method's]",
     )  # fmt: skip
-    parser.add_argument('--url', type=str | None, help="Server and folder to download from. [the publisher's]")
+    parser.add_argument('--url', type=str | None, help="Server and folder to download from. [default: the publisher's]")
 
 
 def run(settings: Namespace) -> int:

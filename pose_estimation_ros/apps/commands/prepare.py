@@ -37,16 +37,18 @@ def add_arguments(parser: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--output', type=Path | None, metavar='DIR',
-        help=f'Folder for the dataset (default: {", ".join(map(str, FOLDERS.values()))}).',
+        help=f'Folder for the dataset. [default: {", ".join(map(str, FOLDERS.values()))}]',
     )  # fmt: skip
-    parser.add_argument('--url', type=str | None, help=f'For coco: server with zips/ and annotations/ ({COCO_URL}).')
+    parser.add_argument(
+        '--url', type=str | None, help=f'For coco: server with zips/ and annotations/. [default: {COCO_URL}]'
+    )
     parser.add_argument(
         '--archives', type=Path | None, metavar='FOLDER',
         help='For coco: unpack the zip files in this folder instead of downloading; they are kept.',
     )  # fmt: skip
     parser.add_argument(
         '--parts', type=str | None, metavar='NAMES',
-        help=f'For coco: parts out of train2017,val2017,test2017,annotations (default: {",".join(DEFAULT_PARTS)}).',
+        help=f'For coco: parts out of train2017,val2017,test2017,annotations. [default: {",".join(DEFAULT_PARTS)}]',
     )  # fmt: skip
     add_flag(parser, '--keep-archives', 'For coco: keep the downloaded zip files in DIR/archives.')
     parser.add_argument(

@@ -24,7 +24,7 @@ def add_boxes(parser: Any, sources: str) -> None:
     parser.add_argument(
         '--boxes', type=str | None, metavar='SOURCE',
         help=f'Person boxes of top-down methods: {sources}whole_image or detector.'
-        ' [detector with --detector, else whole_image]',
+        ' [default: detector with --detector, else whole_image]',
     )  # fmt: skip
 
 

@@ -64,7 +64,8 @@ def _add(parser: Any, shared: SharedSetting, only: str = '', scoring: bool = Fal
         return
     fixed = _fixed_default(shared)
     default = '' if fixed is not None else default_by_system(shared, scoring)
-    remarks = '; '.join(filter(None, (default, f'only {only}' if only else '')))
+    allowed = '' if one.choices or shared.choices or one.option_values else one.allowed
+    remarks = '; '.join(filter(None, (allowed, default and f'default: {default}', only and f'only {only}')))
     kind, metavar = _kind(shared), {'metavar': one.metavar} if one.metavar else {}
     parser.add_argument(
         one.option_name,

@@ -1,5 +1,6 @@
 """Command-line parsing with errors of one sentence, and printing that survives whoever reads it."""
 
+import argparse
 import difflib
 import os
 import re
@@ -9,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TextIO, get_args, get_origin
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from pose_estimation_ros.core.errors import OutputError
 
@@ -28,6 +29,7 @@ TYPES_IN_WORDS = {
     'str': 'text',
 }
 
+METAVARS = {int: 'N', float: 'X', Path: 'PATH'}
 
 WRONG_VALUES = [
     re.compile(rf'Parser key "(?P<key>[\w.]+)"(?: element \d+)?:{rest}')
@@ -40,11 +42,41 @@ WRONG_VALUES = [
 """The parser's own words for a value of the wrong type."""
 
 
+class HelpFormatter(DefaultHelpFormatter):
+    """Help as of argparse: names of values, the text, and defaults that say something; no types of Python."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ''
+        if isinstance(action, argparse._HelpAction):
+            return super()._get_help_string(action)
+        remark = 'default: %(default)s'
+        if action.required:
+            remark = 'required' if action.option_strings else ''
+        elif action.nargs == 0 or action.default in (None, '', argparse.SUPPRESS, [], (), {}):
+            remark = ''
+        elif isinstance(action.default, bool):
+            remark = f'default: {action.default}'.lower()
+        if not remark:
+            return text
+        return f'{text[:-1]}; {remark}]' if text.endswith(']') else f'{text} [{remark}]'
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        hint = getattr(action, '_typehint', None)
+        kind = next((part for part in get_args(hint) if get_origin(hint) is not Literal), hint)  # of `kind | None`
+        if get_origin(kind) is Literal:
+            return f'{{{",".join(map(str, get_args(kind)))}}}'
+        metavars = [name for known, name in METAVARS.items() if isinstance(kind, type) and issubclass(kind, known)]
+        return metavars[0] if metavars else super()._get_default_metavar_for_optional(action)
+
+
 class Parser(ArgumentParser):
     """A parser whose errors fit on a line: what is wrong, and where help is."""
 
     given: Sequence[str] = ()
     """Arguments that the user typed, for commands whose options depend on them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{'formatter_class': HelpFormatter, **options})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print one sentence on stderr and leave with exit code 2."""
