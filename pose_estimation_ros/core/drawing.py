@@ -37,7 +37,7 @@ def _draw_skeleton(
     image: AnyArray,
     pose: Pose,
     limb_colour: tuple[int, int, int] | None,
-    joint_colour: tuple[int, int, int] | None,
+    keypoint_colour: tuple[int, int, int] | None,
     thickness: int,
     radius: int,
 ) -> None:
@@ -50,7 +50,7 @@ def _draw_skeleton(
             ends = fixed[a].tolist(), fixed[b].tolist()
             cv2.line(image, *ends, limb_colour or colour, thickness, cv2.LINE_AA, shift)
     for index in np.flatnonzero(present):
-        colour = joint_colour or pose.skeleton.keypoint_colours[index]
+        colour = keypoint_colour or pose.skeleton.keypoint_colours[index]
         cv2.circle(image, fixed[index].tolist(), radius << shift, colour, cv2.FILLED, cv2.LINE_AA, shift)
 
 

@@ -149,8 +149,8 @@ def truth_boxes(truth: dict[str, Any]) -> dict[int, Boxes]:
 
 def _people(sample: Sample, skeleton: Skeleton) -> list[dict[str, Any]]:
     people = []
-    for joints, box, area in zip(sample.joints, sample.boxes, sample.areas, strict=True):
-        keypoints = coco_keypoints(joints, skeleton)
+    for keypoints, box, area in zip(sample.keypoints, sample.boxes, sample.areas, strict=True):
+        keypoints = coco_keypoints(keypoints, skeleton)
         x, y, width, height = box.tolist()
         people.append(
             {
@@ -164,9 +164,9 @@ def _people(sample: Sample, skeleton: Skeleton) -> list[dict[str, Any]]:
     return people
 
 
-def coco_keypoints(joints: FloatArray, skeleton: Skeleton) -> FloatArray:
+def coco_keypoints(keypoints: FloatArray, skeleton: Skeleton) -> FloatArray:
     """Return keypoints (K, 3) of a skeleton in COCO's form (17, 3), zeros if not labelled."""
-    converted = np.nan_to_num(skeleton.convert(joints, COCO_17).astype(float))
+    converted = np.nan_to_num(skeleton.convert(keypoints, COCO_17).astype(float))
     labelled = converted[:, 2:] > NOT_LABELLED
     return np.where(labelled, converted + [PIXEL_CORNER, PIXEL_CORNER, 0], 0)
 

@@ -1,4 +1,4 @@
-"""Matches detections with annotated people: misses, false positives, and the accuracy of each joint."""
+"""Matches detections with annotated people: misses, false positives, and the accuracy of each keypoint."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ class ImageMatch:
 
 
 @dataclass(frozen=True, eq=False)
-class JointScores:
+class KeypointScores:
     """Accuracy of each keypoint, over the people who were found."""
 
     similarity: FloatArray
@@ -103,19 +103,19 @@ def _greedy_pairs(similar: FloatArray) -> IntArray:
     return partner
 
 
-def joint_scores(images: Iterable[ImageMatch], skeleton: Skeleton = COCO_17) -> JointScores:
+def keypoint_scores(images: Iterable[ImageMatch], skeleton: Skeleton = COCO_17) -> KeypointScores:
     """Return the accuracy of each keypoint over all images."""
-    rows = [_joints(image, np.array(skeleton.sigmas)) for image in images]
+    rows = [_keypoints(image, np.array(skeleton.sigmas)) for image in images]
     empty = np.empty((0, len(skeleton)))
     similarity, distance = (np.concatenate([empty, *(row[part] for row in rows)]) for part in (0, 1))  # (N, K)
-    return JointScores(
+    return KeypointScores(
         _over_people(np.nanmean, similarity),
         100 * _over_people(np.nanmedian, distance),
         100 * _over_people(np.nanmean, np.where(np.isnan(similarity), np.nan, ~np.isnan(distance))),
     )
 
 
-def _joints(image: ImageMatch, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _keypoints(image: ImageMatch, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return similarity and distance (N, K) of the people found; NaN if not labelled, distance also if not found."""
     there = image.partner != NOBODY
     truth, areas, found = image.truth[there], image.areas[there], image.found[image.partner[there]]

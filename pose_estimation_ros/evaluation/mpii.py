@@ -33,9 +33,9 @@ class MpiiPeople:
     def open(cls, images: Path, annotations: Path, head_boxes: Path, limit: int = 0) -> 'MpiiPeople':
         """Open MPII's files; raises DatasetError if they do not match."""
         people, truth = MpiiPersons(images, annotations), read_truth(head_boxes)
-        if len(truth.joints) != len(people):
+        if len(truth.keypoints) != len(people):
             raise DatasetError(
-                f'{head_boxes} is of {len(truth.joints)} persons, {annotations} of {len(people)}; they must belong'
+                f'{head_boxes} is of {len(truth.keypoints)} persons, {annotations} of {len(people)}; they must belong'
                 ' together, as valid.json and gt_valid.mat do'
             )
         return cls(people, truth, limit)
@@ -50,22 +50,22 @@ class MpiiPeople:
         return poses[0].keypoints[:, :2].astype(float) if poses else np.full((len(MPII_16), 2), np.nan)
 
     def score(self, found: dict[int, FloatArray]) -> dict[str, float]:
-        """Return PCKh in percent: the published mean, the strict one and each joint's, if there are joints to score."""
+        """Return PCKh in percent: the published mean, the strict one and each keypoint's, as far as there are any."""
         chosen = sorted(found)
         predicted = np.array([found[index] for index in chosen]).reshape(-1, len(MPII_16), 2)
         truth = self.truth
         sizes = head_sizes(truth.head_boxes[chosen])
-        score = pckh(predicted, truth.joints[chosen], truth.visible[chosen] > 0, sizes)
-        joints = dict(zip(score.skeleton.keypoints, score.joints.tolist(), strict=True))
-        numbers = {MEAN: score.mean, STRICT: score.mean_strict, **joints}
+        score = pckh(predicted, truth.keypoints[chosen], truth.visible[chosen] > 0, sizes)
+        keypoints = dict(zip(score.skeleton.keypoints, score.keypoints.tolist(), strict=True))
+        numbers = {MEAN: score.mean, STRICT: score.mean_strict, **keypoints}
         return {name: value for name, value in numbers.items() if np.isfinite(value)}
 
 
 def require_mpii(method: Method) -> None:
-    """Raise SettingsError unless a method is top-down and finds MPII's joints."""
+    """Raise SettingsError unless a method is top-down and finds MPII's keypoints."""
     if method.sees != 'person' or method.skeleton is not MPII_16:
         raise SettingsError(
-            f"PCKh needs a top-down network of MPII's {len(MPII_16)} joints, got one of {method.name}; load one, or"
+            f"PCKh needs a top-down network of MPII's {len(MPII_16)} keypoints, got one of {method.name}; load one, or"
             " make one with skeleton='mpii'"
         )
 

@@ -1,4 +1,4 @@
-"""PCKh, MPII's score: the percentage of joints within a fraction of the head size of their true position."""
+"""PCKh, MPII's score: the percentage of keypoints within a fraction of the head size of their true position."""
 
 from dataclasses import dataclass
 
@@ -13,28 +13,28 @@ HEAD_SHARE = 0.6
 
 STRICT = 0.1
 EXCLUDED = ('pelvis', 'thorax')
-"""Joints that the published mean excludes."""
+"""Keypoints that the published mean excludes."""
 
 
 @dataclass(frozen=True, eq=False)
 class PckhScore:
-    """Percentages; NaN for joints without annotations."""
+    """Percentages; NaN for keypoints without annotations."""
 
     threshold: float
-    joints: FloatArray
-    """(16,) of each joint at the threshold."""
-    joints_strict: FloatArray
+    keypoints: FloatArray
+    """(16,) of each keypoint at the threshold."""
+    keypoints_strict: FloatArray
     """(16,) at 0.1."""
     mean: float
-    """Over all visible joints except pelvis and thorax, at the threshold."""
+    """Over all visible keypoints except pelvis and thorax, at the threshold."""
     mean_strict: float
     """The same at 0.1."""
     skeleton: Skeleton = MPII_16
 
     def as_dict(self) -> dict[str, float]:
-        """Return the numbers by name: joints, `mean` and `mean@0.1`."""
-        joints = dict(zip(self.skeleton.keypoints, self.joints.tolist(), strict=True))
-        return {**joints, 'mean': self.mean, 'mean@0.1': self.mean_strict}
+        """Return the numbers by name: keypoints, `mean` and `mean@0.1`."""
+        keypoints = dict(zip(self.skeleton.keypoints, self.keypoints.tolist(), strict=True))
+        return {**keypoints, 'mean': self.mean, 'mean@0.1': self.mean_strict}
 
 
 def head_sizes(boxes: FloatArray) -> FloatArray:
@@ -49,21 +49,21 @@ def pckh(
     """Score the poses of N people, each paired with its ground truth.
 
     Args:
-        predicted: (N, 16, 2) in the order of MPII_16; NaN if a joint is missing, which counts as wrong.
+        predicted: (N, 16, 2) in the order of MPII_16; NaN if a keypoint is missing, which counts as wrong.
         truth: (N, 16, 2) in the same pixels.
-        visible: (N, 16) the joints to score.
+        visible: (N, 16) the keypoints to score.
         head_sizes: (N,) pixels, see `head_sizes`.
-        threshold: Maximum distance of a correct joint, as a share of the head's size.
+        threshold: Maximum distance of a correct keypoint, as a share of the head's size.
 
     Raises:
         EvaluationError: The shapes do not match.
 
     """
     visible = np.asarray(visible, dtype=bool)
-    people, joints = len(truth), len(MPII_16)
-    if not predicted.shape == truth.shape == (people, joints, 2) or visible.shape != (people, joints):
+    people, keypoints = len(truth), len(MPII_16)
+    if not predicted.shape == truth.shape == (people, keypoints, 2) or visible.shape != (people, keypoints):
         raise EvaluationError(
-            f'expected predicted and truth (N, {joints}, 2) and visible (N, {joints}), '
+            f'expected predicted and truth (N, {keypoints}, 2) and visible (N, {keypoints}), '
             f'got {predicted.shape}, {truth.shape} and {visible.shape}'
         )
     if head_sizes.shape != (people,) or not (head_sizes > 0).all():
@@ -75,7 +75,7 @@ def pckh(
 
 
 def _shares(right: BoolArray, visible: BoolArray) -> tuple[FloatArray, float]:
-    """Return the percentage of correct joints (16,), and the mean over those that are not excluded."""
+    """Return the percentage of correct keypoints (16,), and the mean over those that are not excluded."""
     hits, total = (right & visible).sum(axis=0), visible.sum(axis=0)
     counted = [index for index, name in enumerate(MPII_16.keypoints) if name not in EXCLUDED]
     with np.errstate(invalid='ignore'):

@@ -21,8 +21,8 @@ from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
-from pose_estimation_ros.evaluation.matching import NOBODY, ImageMatch, joint_scores
-from pose_estimation_ros.evaluation.report_plots import joints_plot, precision_recall_plot
+from pose_estimation_ros.evaluation.matching import NOBODY, ImageMatch, keypoint_scores
+from pose_estimation_ros.evaluation.report_plots import keypoints_plot, precision_recall_plot
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1d2329; --quiet: #5c6670; --line: #d9dee3; --card: #f5f7f9 }
@@ -100,7 +100,7 @@ def page(report: Report) -> str:
     sections = [
         ('Score', _score_table(report.score)),
         ('Precision and recall', precision_recall_plot(report.curves)),
-        ('Keypoints of the people found', joints_plot(joint_scores(report.matches))),
+        ('Keypoints of the people found', keypoints_plot(keypoint_scores(report.matches))),
         ('Worst images', _worst(report)),
         ('Time', _timing_table(report.timings)),
         ('Settings', _table([(name, _shown(value)) for name, value in report.settings.items()])),

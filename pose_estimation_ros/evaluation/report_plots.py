@@ -10,7 +10,7 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.evaluation.coco_score import PrecisionRecall
-from pose_estimation_ros.evaluation.matching import JointScores
+from pose_estimation_ros.evaluation.matching import KeypointScores
 
 INK = '#123456'
 """Replaced by the page's text colour."""
@@ -48,13 +48,13 @@ def precision_recall_plot(curves: PrecisionRecall) -> str:
     return _svg(figure, 'Precision over recall at OKS 0.5 to 0.95')
 
 
-def joints_plot(joints: JointScores, skeleton: Skeleton = COCO_17) -> str:
+def keypoints_plot(keypoints: KeypointScores, skeleton: Skeleton = COCO_17) -> str:
     """Return bars of every keypoint: similarity, distance, share found."""
     figure, axes = _figure(3, (10.4, 0.26 * len(skeleton) + 1.1))
     columns = (
-        (joints.similarity, 'mean similarity (OKS of the keypoint)', '.2f'),
-        (joints.distance, 'median distance, % of person size', '.1f'),
-        (joints.found, 'found, % of labelled', '.0f'),
+        (keypoints.similarity, 'mean similarity (OKS of the keypoint)', '.2f'),
+        (keypoints.distance, 'median distance, % of person size', '.1f'),
+        (keypoints.found, 'found, % of labelled', '.0f'),
     )
     names = [name.replace('_', ' ') for name in skeleton.keypoints]
     colours = [BARS.get(name.partition('_')[0], BARS['middle']) for name in skeleton.keypoints]

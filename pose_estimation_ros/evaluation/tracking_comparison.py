@@ -22,17 +22,17 @@ class DetectorErrors:
 
     noise: float = 0.012
     """Standard deviation of a keypoint's position, as a share of the person's height."""
-    lost_joints: float = 0.05
+    lost_keypoints: float = 0.05
     """Share of visible keypoints that are missed."""
     lost_people: float = 0.05
     """Share of visible people who are missed."""
     phantoms: float = 0.1
     """Probability per frame of a false detection of a few keypoints."""
-    min_joints: int = 5
+    min_keypoints: int = 5
     """People with fewer visible keypoints are neither detected nor part of the truth."""
 
     def __post_init__(self) -> None:
-        shares = (self.lost_joints, self.lost_people, self.phantoms)
+        shares = (self.lost_keypoints, self.lost_people, self.phantoms)
         if self.noise < 0 or not all(0 <= share <= 1 for share in shares):
             raise SettingsError(f'noise must be 0 or more, shares from 0 to 1, got {self}')
 
@@ -88,7 +88,7 @@ def total(results: Iterable[MotResult]) -> MotResult:
 
 def _detect(frame: SyntheticFrame, errors: DetectorErrors, rng: np.random.Generator) -> DetectedFrame:
     truth = [_visible(person) for person in frame.people]
-    truth = [pose for pose in truth if len(pose.found) >= errors.min_joints]
+    truth = [pose for pose in truth if len(pose.found) >= errors.min_keypoints]
     found = [_found(pose, errors, rng) for pose in truth if rng.random() >= errors.lost_people]
     if rng.random() < errors.phantoms:
         found.append(_phantom(frame.image.shape, rng))
@@ -107,7 +107,7 @@ def _found(pose: Pose, errors: DetectorErrors, rng: np.random.Generator) -> Pose
     keypoints = pose.keypoints + np.column_stack(
         [rng.normal(0, errors.noise * height, (len(pose.keypoints), 2)), -rng.uniform(0, 0.5, len(pose.keypoints))]
     )
-    keypoints[rng.random(len(keypoints)) < errors.lost_joints] = np.nan
+    keypoints[rng.random(len(keypoints)) < errors.lost_keypoints] = np.nan
     return Pose(keypoints, float(np.isfinite(keypoints[:, 0]).sum() + rng.random()))
 
 

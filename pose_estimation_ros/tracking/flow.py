@@ -85,7 +85,7 @@ class Propagation:
 
     enlarge: float = 0.15
     """Growth of the box around keypoints, as a share of width and height (published)."""
-    min_joint_score: float = 0.4
+    min_keypoint_score: float = 0.4
     """Minimum keypoint score in a propagated box (published)."""
     min_propagated_score: float = 0.5
     """Of propagated boxes (published)."""
@@ -111,7 +111,7 @@ def propagated_boxes(people: Sequence[Pose], settings: Propagation | None = None
     settings = settings or Propagation()
     boxes, scores = [], []
     for person in people:
-        unsure = ~(person.keypoints[:, 2] >= settings.min_joint_score)
+        unsure = ~(person.keypoints[:, 2] >= settings.min_keypoint_score)
         sure = replace(person, keypoints=np.where(unsure[:, None], np.nan, person.keypoints))
         if len(sure.found) >= 2:
             boxes.append(sure.bbox)

@@ -30,7 +30,7 @@ def encoded(suffix, image, *options):
     return content.tobytes()
 
 
-def picture(height=64, width=96):
+def plain_image(height=64, width=96):
     """A smooth image that JPEG keeps well, red on the left."""
     image = np.zeros((height, width, 3), np.uint8)
     image[:, : width // 2] = RED
@@ -138,18 +138,20 @@ def test_16_bit_arrays_keep_their_upper_bits():
 
 @pytest.mark.parametrize('suffix', ['.png', '.bmp', '.webp', '.tiff', '.jpg'])
 def test_reads_common_formats(suffix):
-    image = picture()
-    decoded = decode_image(encoded(suffix, image), 'picture')
+    image = plain_image()
+    decoded = decode_image(encoded(suffix, image), 'image')
     assert decoded.shape == image.shape
     assert abs(decoded[:, 5].astype(int) - RED).max() < 10
 
 
-@pytest.mark.parametrize('image', [picture()[..., 2], np.dstack([picture(), picture()[..., 2]])], ids=['grey', 'RGBA'])
+@pytest.mark.parametrize(
+    'image', [plain_image()[..., 2], np.dstack([plain_image(), plain_image()[..., 2]])], ids=['grey', 'RGBA']
+)
 def test_reads_grey_and_transparent_files_as_colour(image):
-    decoded = decode_image(encoded('.png', image), 'picture')
+    decoded = decode_image(encoded('.png', image), 'image')
     assert decoded.shape == (64, 96, 3)
     assert decoded.dtype == np.uint8
-    assert (decoded[..., 2] == picture()[..., 2]).all()
+    assert (decoded[..., 2] == plain_image()[..., 2]).all()
 
 
 def test_reads_16_bit_png():
@@ -170,7 +172,7 @@ def test_reads_extreme_sizes(shape):
 
 
 def test_turns_as_the_camera_says(tmp_path):
-    plain = encoded('.jpg', picture(), cv2.IMWRITE_JPEG_QUALITY, 95)
+    plain = encoded('.jpg', plain_image(), cv2.IMWRITE_JPEG_QUALITY, 95)
     segment = b'\xff\xe1' + (len(EXIF_TURN_RIGHT) + 2).to_bytes(2, 'big') + EXIF_TURN_RIGHT
     (tmp_path / 'turned.jpg').write_bytes(plain[:2] + segment + plain[2:])
     turned = read_image(tmp_path / 'turned.jpg')
@@ -197,11 +199,11 @@ def test_cut_off_progressive_jpeg_is_refused():
 
 
 def test_padding_behind_a_jpeg_does_no_harm():
-    assert decode_image(encoded('.jpg', picture()) + bytes(4096), 'padded').shape == (64, 96, 3)
+    assert decode_image(encoded('.jpg', plain_image()) + bytes(4096), 'padded').shape == (64, 96, 3)
 
 
 def test_a_thumbnail_does_not_make_a_cut_off_jpeg_whole():
-    thumbnail, content = encoded('.jpg', picture(16, 16)), encoded('.jpg', picture())
+    thumbnail, content = encoded('.jpg', plain_image(16, 16)), encoded('.jpg', plain_image())
     segment = b'\xff\xed' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
     whole = content[:2] + segment + content[2:]
     assert decode_image(whole, 'with thumbnail').shape == (64, 96, 3)

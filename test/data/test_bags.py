@@ -398,19 +398,19 @@ def test_a_bag_without_images_is_told(tmp_path):
 @pytest.mark.parametrize(('encoding', 'order'), [('bgr8', [0, 1, 2]), ('rgb8', [2, 1, 0]), ('bgra8', [0, 1, 2, 0])])
 def test_raw_images(encoding, order, padding):
     bgr = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-    picture = image_in(of(IMAGE, image(7, bgr[..., order].reshape(4, -1), encoding, padding=padding)))
-    np.testing.assert_array_equal(picture.image, bgr)
-    assert picture.stamp == pytest.approx(7e-9)
-    assert picture.header.frame_id == 'camera'
+    found = image_in(of(IMAGE, image(7, bgr[..., order].reshape(4, -1), encoding, padding=padding)))
+    np.testing.assert_array_equal(found.image, bgr)
+    assert found.stamp == pytest.approx(7e-9)
+    assert found.header.frame_id == 'camera'
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
 def test_compressed_images(suffix):
     bgr = np.full((8, 6, 3), (200, 100, 50), np.uint8)
     content = cv2.imencode(suffix, bgr)[1].tobytes()
-    picture = image_in(of(COMPRESSED, compressed(12 * SECOND + 500_000_000, content)))
-    np.testing.assert_allclose(picture.image.astype(int), bgr, atol=4)
-    assert picture.stamp == 12.5
+    found = image_in(of(COMPRESSED, compressed(12 * SECOND + 500_000_000, content)))
+    np.testing.assert_allclose(found.image.astype(int), bgr, atol=4)
+    assert found.stamp == 12.5
 
 
 def test_a_stamp_of_zero_is_none():
@@ -480,9 +480,9 @@ def test_ros_reads_what_is_added():
     assert (cloud.height, cloud.width, [field.name for field in cloud.fields]) == (2, 18, ['u', 'v', 'score', 'id'])
     described = serialization.deserialize_message(bytes(serialize_description(OPENPOSE_18)), texts.String)
     assert json.loads(described.data)['keypoints'] == list(OPENPOSE_18.keypoints)
-    picture = np.full((4, 6, 3), 90, np.uint8)
+    found = np.full((4, 6, 3), 90, np.uint8)
     annotated = serialization.deserialize_message(
-        bytes(serialize_annotated_image(picture, header(1))), messages.CompressedImage
+        bytes(serialize_annotated_image(found, header(1))), messages.CompressedImage
     )
     assert cv2.imdecode(np.asarray(annotated.data), cv2.IMREAD_COLOR).shape == (4, 6, 3)
 

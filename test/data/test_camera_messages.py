@@ -22,7 +22,7 @@ GREY = {'mono8', '8UC1', 'mono16'}
 SIZES = [(24, 32), (24, 33), (23, 32), (23, 33), (1, 1), (2, 3), (1, 8), (8, 1)]
 
 
-def picture(height, width):
+def frame_of(height, width):
     """A slow change of colour: what encodings leave out, neighbours tell."""
     y, x = np.mgrid[:height, :width]
     return np.dstack([60 + 3 * x, 180 - 3 * y, 90 + x + 2 * y]).astype(np.uint8)
@@ -101,7 +101,7 @@ def wanted(image, encoding):
 @pytest.mark.parametrize('size', SIZES, ids=str)
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_every_encoding_gives_the_image(encoding, size, padding):
-    image = picture(*size)
+    image = frame_of(*size)
     converted = bgr_from_raw(message(rows_of(image, encoding), encoding, *size, padding))
     assert (converted.shape, converted.dtype) == ((*size, 3), np.uint8)
     if encoding in EXACT:
@@ -140,7 +140,7 @@ def test_mono16_in_both_byte_orders():
     ids=['bytes', 'bytearray', 'array', 'numpy'],
 )
 def test_bgr_is_not_copied(encoding, padding, wrap):
-    image = picture(24, 32)
+    image = frame_of(24, 32)
     sent = message(rows_of(image, encoding), encoding, 24, 32, padding)
     sent.data = wrap(sent.data.tobytes(), np.uint8) if wrap is np.frombuffer else wrap(sent.data.tobytes())
     converted = bgr_from_raw(sent)
@@ -149,9 +149,9 @@ def test_bgr_is_not_copied(encoding, padding, wrap):
 
 
 def test_what_follows_the_rows_does_not_matter():
-    sent = message(rows_of(picture(24, 32), 'rgb8'), 'rgb8', 24, 32)
+    sent = message(rows_of(frame_of(24, 32), 'rgb8'), 'rgb8', 24, 32)
     sent.data.extend(b'more')
-    np.testing.assert_array_equal(bgr_from_raw(sent), picture(24, 32))
+    np.testing.assert_array_equal(bgr_from_raw(sent), frame_of(24, 32))
 
 
 @pytest.mark.parametrize(
@@ -200,15 +200,15 @@ def compressed(content, name):
 @pytest.mark.parametrize('name', ['', 'jpeg', 'jpg', 'png', 'bgr8; jpeg compressed bgr8', 'rgb8; png compressed bgr8'])
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
 def test_compressed_images_whatever_they_are_called(suffix, name):
-    content = cv2.imencode(suffix, picture(24, 32))[1].tobytes()
+    content = cv2.imencode(suffix, frame_of(24, 32))[1].tobytes()
     atol = 12 if suffix == '.jpg' else 0
-    np.testing.assert_allclose(bgr_from_compressed(compressed(content, name)).astype(int), picture(24, 32), atol=atol)
+    np.testing.assert_allclose(bgr_from_compressed(compressed(content, name)).astype(int), frame_of(24, 32), atol=atol)
 
 
 def test_compressed_as_red_green_blue():
-    content = cv2.imencode('.png', picture(4, 4)[..., ::-1])[1].tobytes()
+    content = cv2.imencode('.png', frame_of(4, 4)[..., ::-1])[1].tobytes()
     sent = compressed(content, 'rgb8; png compressed rgb8')
-    np.testing.assert_array_equal(bgr_from_compressed(sent), picture(4, 4))
+    np.testing.assert_array_equal(bgr_from_compressed(sent), frame_of(4, 4))
 
 
 def test_compressed_greys_of_16_bits():
@@ -217,8 +217,8 @@ def test_compressed_greys_of_16_bits():
 
 
 def test_broken_compressed_images():
-    jpeg = cv2.imencode('.jpg', picture(24, 32))[1].tobytes()
-    png = cv2.imencode('.png', picture(24, 32))[1].tobytes()
+    jpeg = cv2.imencode('.jpg', frame_of(24, 32))[1].tobytes()
+    png = cv2.imencode('.png', frame_of(24, 32))[1].tobytes()
     for content in (b'', jpeg[:-40], png[:-40], jpeg[:20] + b'\xff\xd9', b'nothing like an image', bytes(1000)):
         with pytest.raises(BrokenImageError):
             bgr_from_compressed(compressed(content, 'jpeg'))

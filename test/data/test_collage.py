@@ -21,12 +21,12 @@ class Spots(KeypointDataset):
         xy = np.array([width * 0.4, height * 0.6])
         rows, columns = np.mgrid[:height, :width]
         spot = 255 * np.exp(-((columns - xy[0]) ** 2 + (rows - xy[1]) ** 2) / 4.5)
-        joints = np.zeros((1, 17, 3))
-        joints[0, 0] = *xy, 2
+        keypoints = np.zeros((1, 17, 3))
+        keypoints[0, 0] = *xy, 2
         mask = np.ones((height, width), np.uint8)
         mask[:, : width // 4] = 0
         image = np.repeat(spot.astype(np.uint8)[..., None], 3, axis=2)
-        return image, mask, joints, {'boxes': np.array([[*xy - 5, 10, 10]]), 'areas': np.array([100.0])}
+        return image, mask, keypoints, {'boxes': np.array([[*xy - 5, 10, 10]]), 'areas': np.array([100.0])}
 
 
 def brightest_near(image, xy, reach=9):
@@ -39,11 +39,11 @@ def brightest_near(image, xy, reach=9):
 
 @pytest.mark.parametrize('cell', [(64, 64), (90, 50), (160, 200)])
 @pytest.mark.parametrize('index', range(5))
-def test_joints_stay_on_their_pixels(cell, index):
+def test_keypoints_stay_on_their_pixels(cell, index):
     sample = Collage(Spots(), 2, 3, cell).sample(index)
     assert sample.image.shape == (2 * cell[0], 3 * cell[1], 3)
-    assert len(sample.joints) == len(sample.boxes) == len(sample.areas) == 6
-    for person, box in zip(sample.joints, sample.boxes, strict=True):
+    assert len(sample.keypoints) == len(sample.boxes) == len(sample.areas) == 6
+    for person, box in zip(sample.keypoints, sample.boxes, strict=True):
         nose = person[0, :2]
         assert np.abs(brightest_near(sample.image, nose) - nose).max() < 0.3
         assert np.allclose(box[:2] + box[2:] / 2, nose, atol=0.51)  # boxes are scaled, corners mapped
@@ -54,7 +54,7 @@ def test_first_cell_shows_the_image_itself():
     alone = Spots().sample(1)
     assert np.array_equal(whole.sample(1).image, alone.image)
     assert np.array_equal(whole.sample(1).mask, alone.mask)
-    assert np.allclose(whole.sample(1).joints, alone.joints)
+    assert np.allclose(whole.sample(1).keypoints, alone.keypoints)
 
 
 def test_the_same_index_gives_the_same_collage_and_seeds_differ():
@@ -72,6 +72,6 @@ def test_collages_that_are_none(settings):
 def test_unlabelled_images_say_nothing_of_people():
     bare, labelled = Unlabelled(Spots()).sample(2), Spots().sample(2)
     assert np.array_equal(bare.image, labelled.image)
-    assert bare.joints.shape == (0, len(COCO_17), 3)
+    assert bare.keypoints.shape == (0, len(COCO_17), 3)
     assert not bare.annotated.any()
     assert bare.mask.all()

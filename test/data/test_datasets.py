@@ -28,7 +28,7 @@ from pose_estimation_ros.data.datasets import (
     LeedsSportsExtended,
     Mixture,
     SyntheticPeople,
-    convert_joints,
+    convert_keypoints,
     open_external,
 )
 from pose_estimation_ros.data.datasets.wrappers import CachedDataset
@@ -43,7 +43,7 @@ SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
 
 
 def person(image_id=1, identity=1, labelled=17, box=(10, 10, 20, 40), **others) -> dict[str, Any]:
-    joints = [[box[0] + n, box[1] + 2 * n, 1 + n % 2] if n < labelled else [0, 0, 0] for n in range(17)]
+    keypoints = [[box[0] + n, box[1] + 2 * n, 1 + n % 2] if n < labelled else [0, 0, 0] for n in range(17)]
     return {
         'id': identity,
         'image_id': image_id,
@@ -52,7 +52,7 @@ def person(image_id=1, identity=1, labelled=17, box=(10, 10, 20, 40), **others) 
         'bbox': list(box),
         'area': box[2] * box[3] / 2,
         'num_keypoints': labelled,
-        'keypoints': np.ravel(joints).tolist(),
+        'keypoints': np.ravel(keypoints).tolist(),
         'segmentation': [[box[0], box[1], box[0] + box[2], box[1], box[0], box[1] + box[3]]],
         **others,
     }
@@ -93,13 +93,13 @@ class Numbered(KeypointDataset):
         return self.count
 
     def load_sample(self, index):
-        joints = np.ones((1, len(self.skeleton), 3)) * [[[5], [9]][index % 2] * 2 + [2]]
-        loaded = {'image': np.full((6, 8, 3), index, np.uint8), 'mask': None, 'joints': joints, 'extras': {}}
+        keypoints = np.ones((1, len(self.skeleton), 3)) * [[[5], [9]][index % 2] * 2 + [2]]
+        loaded = {'image': np.full((6, 8, 3), index, np.uint8), 'mask': None, 'keypoints': keypoints, 'extras': {}}
         return tuple({**loaded, **self.replaced}.values())
 
 
 def same(first: Sample, second: Sample) -> bool:
-    names = ('image', 'mask', 'joints', 'boxes', 'areas', 'annotated')
+    names = ('image', 'mask', 'keypoints', 'boxes', 'areas', 'annotated')
     return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
@@ -111,10 +111,10 @@ class OnlyTwoMethods(KeypointDataset):
 
     def load_sample(self, index):
         image = np.zeros((40, 50, 3), np.uint8)
-        joints = np.zeros((1, 17, 3))
-        joints[0, :2] = (10, 20, 2), (30, 25, 1)
-        joints[0, 2] = np.nan, np.nan, 0
-        return image, np.ones((40, 50)), joints, {'name': f'image {index}'}
+        keypoints = np.zeros((1, 17, 3))
+        keypoints[0, :2] = (10, 20, 2), (30, 25, 1)
+        keypoints[0, 2] = np.nan, np.nan, 0
+        return image, np.ones((40, 50)), keypoints, {'name': f'image {index}'}
 
 
 def test_two_methods_make_a_dataset():
@@ -124,13 +124,13 @@ def test_two_methods_make_a_dataset():
     assert sample.annotated.tolist() == [True] * 17
     assert sample.mask.dtype == np.uint8
     assert sample.mask.all()
-    assert sample.joints[0, 2].tolist() == [0, 0, 0]
+    assert sample.keypoints[0, 2].tolist() == [0, 0, 0]
     assert sample.extras == {'name': 'image 1'}
 
 
 def test_nobody_and_no_mask_are_fine():
-    sample = Numbered(joints=[]).sample(0)
-    assert sample.joints.shape == (0, 17, 3)
+    sample = Numbered(keypoints=[]).sample(0)
+    assert sample.keypoints.shape == (0, 17, 3)
     assert sample.boxes.shape == (0, 4)
     assert sample.areas.shape == (0,)
     assert sample.mask.shape == (6, 8)
@@ -151,11 +151,11 @@ def test_index_out_of_range(index):
         ({'image': np.zeros((6, 8, 3))}, r'image must be HxWx3 uint8 .*got \(6, 8, 3\) float64'),
         ({'image': np.zeros((6, 8), np.uint8)}, r'image must be .*got \(6, 8\) uint8'),
         ({'mask': np.ones((8, 6))}, r'mask must be 6x8 like the image.*got \(8, 6\) float64; return None'),
-        ({'joints': np.zeros((1, 18, 3))}, r'joints must be \(people, 17, 3\).*coco_17, got \(1, 18, 3\)'),
-        ({'joints': np.zeros((17, 3))}, r'joints must be \(people, 17, 3\).*got \(17, 3\)'),
-        ({'joints': 'left wrist'}, 'joints must be numbers .*got str'),
-        ({'joints': np.full((1, 17, 3), 0.7)}, r"COCO's flag \(0 not labelled, 1 hidden, 2 visible\), got 0.7"),
-        ({'joints': np.full((1, 17, 3), 1) * [np.nan, 1, 1]}, r'nose of person 0 is labelled, but lies at \[nan, 1'),
+        ({'keypoints': np.zeros((1, 18, 3))}, r'keypoints must be \(people, 17, 3\).*coco_17, got \(1, 18, 3\)'),
+        ({'keypoints': np.zeros((17, 3))}, r'keypoints must be \(people, 17, 3\).*got \(17, 3\)'),
+        ({'keypoints': 'left wrist'}, 'keypoints must be numbers .*got str'),
+        ({'keypoints': np.full((1, 17, 3), 0.7)}, r"COCO's flag \(0 not labelled, 1 hidden, 2 visible\), got 0.7"),
+        ({'keypoints': np.full((1, 17, 3), 1) * [np.nan, 1, 1]}, r'nose of person 0 is labelled, but lies at \[nan, 1'),
         ({'extras': None}, 'extras must be a dict, got NoneType'),
         (
             {'extras': {'boxes': np.zeros((2, 4))}},
@@ -163,7 +163,7 @@ def test_index_out_of_range(index):
         ),
         ({'extras': {'boxes': [[0, 0, -1, 2]]}}, r"extras\['boxes'\] must be finite, and sizes not negative"),
         ({'extras': {'areas': [np.nan]}}, r"extras\['areas'\] must be finite"),
-        ({'more': 1}, r'must return the tuple \(image, mask, joints, extras\), got tuple of 5'),
+        ({'more': 1}, r'must return the tuple \(image, mask, keypoints, extras\), got tuple of 5'),
     ],
 )
 def test_wrong_loaders_are_told(replaced, sentence):
@@ -176,24 +176,24 @@ def test_coco_gives_people_with_their_truth(folder):
     folder.add(2)
     sample = CocoKeypoints(*folder.write(person(1), person(1, 2, labelled=3), person(2, 3))).sample(0)
     assert sample.image[0, 0].tolist() == [1, 1, 1]
-    assert sample.joints.shape == (2, 17, 3)
-    assert sample.joints[0, 4].tolist() == [13.5, 17.5, 1]  # COCO counts from the corner of the first pixel
-    assert sample.joints[1, 4].tolist() == [0, 0, 0]
+    assert sample.keypoints.shape == (2, 17, 3)
+    assert sample.keypoints[0, 4].tolist() == [13.5, 17.5, 1]  # COCO counts from the corner of the first pixel
+    assert sample.keypoints[1, 4].tolist() == [0, 0, 0]
     assert sample.boxes.tolist() == [[9.5, 9.5, 20, 40]] * 2
     assert sample.areas.tolist() == [400, 400]
     assert sample.extras == {'image_id': 1, 'path': str(folder.images / '001.png')}
 
 
-def test_coco_leaves_out_people_without_joints_and_flat_boxes(folder):
+def test_coco_leaves_out_people_without_keypoints_and_flat_boxes(folder):
     folder.add(1)
     folder.add(2)
     people = [person(1), person(1, 2, labelled=0), person(1, 3, box=(5, 5, 0, 10)), person(2, 4, labelled=0)]
     paths = folder.write(*people)
     assert len(CocoKeypoints(*paths)) == 1
-    assert len(CocoKeypoints(*paths).sample(0).joints) == 1
+    assert len(CocoKeypoints(*paths).sample(0).keypoints) == 1
     everything = CocoKeypoints(*paths, keep_empty=True)
     assert len(everything) == 2
-    assert everything.sample(1).joints.shape == (0, 17, 3)
+    assert everything.sample(1).keypoints.shape == (0, 17, 3)
 
 
 def test_coco_masks_crowds_and_if_asked_who_is_not_annotated(folder):
@@ -215,7 +215,7 @@ def test_coco_masks_crowds_and_if_asked_who_is_not_annotated(folder):
     expected[10:30, 10:30] = 0
     assert np.array_equal(CocoKeypoints(*paths, mask_people=True).sample(0).mask, expected)
     stricter = CocoKeypoints(*paths, mask_people=True, min_keypoints=3).sample(0)
-    assert len(stricter.joints) == 1
+    assert len(stricter.keypoints) == 1
     assert stricter.mask[31:38, 11].tolist() == [0] * 7
 
 
@@ -325,7 +325,7 @@ def test_main_persons_follow_the_published_rule(folder):
     folder.add(1, (400, 500))
     folder.add(2, (400, 500))
     people = [
-        person(1, 1, labelled=2, box=(300, 10, 80, 90)),  # too few joints
+        person(1, 1, labelled=2, box=(300, 10, 80, 90)),  # too few keypoints
         person(1, 2, box=(10, 10, 50, 100)),
         person(1, 3, box=(39, 10, 50, 100)),  # 29 pixels from the one before: less than 0.3 times 100
         person(1, 4, box=(41, 10, 50, 100)),  # 31 pixels
@@ -347,15 +347,15 @@ def test_real_coco_agrees_with_pycocotools(assets):
     dataset, truth = CocoKeypoints(*paths), COCO(paths[1])
     dataset.check_files()
     CocoMainPersons(*paths).check_files()
-    assert sum(len(picture.people) for picture in dataset.annotated_images) == 196
-    crowded = [number for number, picture in enumerate(dataset.annotated_images) if picture.crowds]
+    assert sum(len(entry.people) for entry in dataset.annotated_images) == 196
+    crowded = [number for number, entry in enumerate(dataset.annotated_images) if entry.crowds]
     assert crowded
     for number in [*crowded, 0, 1]:
         sample = dataset.sample(number)
         rows = truth.loadAnns(truth.getAnnIds(imgIds=sample.extras['image_id']))
         people = [row for row in rows if row['num_keypoints'] and not row['iscrowd']]
-        joints = sample.joints + np.where(sample.joints[..., 2:] > 0, [0.5, 0.5, 0], 0)
-        assert np.array_equal(joints, np.reshape([row['keypoints'] for row in people], (-1, 17, 3)))
+        keypoints = sample.keypoints + np.where(sample.keypoints[..., 2:] > 0, [0.5, 0.5, 0], 0)
+        assert np.array_equal(keypoints, np.reshape([row['keypoints'] for row in people], (-1, 17, 3)))
         assert sample.areas.tolist() == [row['area'] for row in people]
         crowd = np.any([truth.annToMask(row) for row in rows if row['iscrowd']] or [sample.mask * 0], axis=0)
         assert np.array_equal(sample.mask == 0, crowd)
@@ -366,9 +366,9 @@ def test_leeds_reads_its_archive(assets):
     assert len(dataset) == 10000
     sample = dataset.sample(0)
     assert sample.image.shape[2] == 3
-    assert sample.joints.shape == (1, 14, 3)
-    assert sample.joints[0, 0].tolist() == [0, 0, 0]
-    assert sample.joints[0, LEEDS_14.index('right_knee'), :2] == pytest.approx([26.03, 86.41], abs=0.01)
+    assert sample.keypoints.shape == (1, 14, 3)
+    assert sample.keypoints[0, 0].tolist() == [0, 0, 0]
+    assert sample.keypoints[0, LEEDS_14.index('right_knee'), :2] == pytest.approx([26.03, 86.41], abs=0.01)
     rows, columns = np.nonzero(sample.mask)
     x, y, width, height = sample.boxes[0]
     assert columns.min() <= x
@@ -379,59 +379,59 @@ def test_leeds_reads_its_archive(assets):
     assert LeedsSportsExtended(assets / 'lspet', others='keep').sample(5).mask.all()
 
 
-def test_leeds_joints_lie_inside_their_images(assets):
+def test_leeds_keypoints_lie_inside_their_images(assets):
     dataset = LeedsSportsExtended(assets / 'lspet')
     for index in range(0, 10000, 500):
         sample = dataset.sample(index)
-        seen = sample.joints[sample.joints[..., 2] > 0][:, :2]
+        seen = sample.keypoints[sample.keypoints[..., 2] > 0][:, :2]
         assert (seen >= -0.5).all()
         assert (seen <= np.array(sample.image.shape[1::-1]) - 0.5).all()
 
 
 def upright(left_x: float, right_x: float) -> np.ndarray:
     """A person of Leeds who stands upright, with shoulders and hips in these columns."""
-    joints = np.concatenate([np.full((14, 2), 40.0), np.ones((14, 1))], axis=1)
+    keypoints = np.concatenate([np.full((14, 2), 40.0), np.ones((14, 1))], axis=1)
     for part, y in (('shoulder', 20), ('hip', 60)):
         for side, x in (('left', left_x), ('right', right_x)):
-            joints[LEEDS_14.index(f'{side}_{part}'), :2] = x, y
-    return joints
+            keypoints[LEEDS_14.index(f'{side}_{part}'), :2] = x, y
+    return keypoints
 
 
 def test_leeds_from_behind_are_those_whose_left_is_left(tmp_path):
-    """Also where somebody lies or hangs; from the side, or with a joint unlabelled, nobody knows."""
+    """Also where somebody lies or hangs; from the side, or with a keypoint unlabelled, nobody knows."""
     front, behind, side, unknown = upright(50, 30), upright(30, 50), upright(39, 41), upright(30, 50)
     unknown[LEEDS_14.index('left_hip'), 2] = 0
     turned = [np.column_stack([80 - each[:, 1], each[:, 0], each[:, 2]]) for each in (front, behind)]  # a quarter
     upside_down = [np.column_stack([80 - each[:, :2], each[:, 2]]) for each in (front, behind)]
-    joints = np.stack([front, behind, side, unknown, *turned, *upside_down])
-    np.savez(tmp_path / 'joints.npz', joints=joints)
+    keypoints = np.stack([front, behind, side, unknown, *turned, *upside_down])
+    np.savez(tmp_path / 'joints.npz', joints=keypoints)
     with zipfile.ZipFile(tmp_path / 'images.zip', 'w') as archive:
-        for number in range(len(joints)):
-            picture = np.full((80, 80, 3), 10 * number, np.uint8)
-            archive.writestr(f'im{number:05}.jpg', cv2.imencode('.jpg', picture)[1].tobytes())
+        for number in range(len(keypoints)):
+            pixels = np.full((80, 80, 3), 10 * number, np.uint8)
+            archive.writestr(f'im{number:05}.jpg', cv2.imencode('.jpg', pixels)[1].tobytes())
     assert len(LeedsSportsExtended(tmp_path)) == 8
     assert len(open_dataset(DatasetSettings('leeds', from_behind=True), tmp_path)) == 3
     chosen = LeedsSportsExtended(tmp_path, from_behind=True)
     assert [chosen.sample(index).extras['image_id'] for index in range(len(chosen))] == [1, 5, 7]
     assert [round(chosen.sample(index).image.mean()) for index in range(len(chosen))] == [10, 50, 70]
-    assert chosen.sample(1).joints[0] == pytest.approx(np.column_stack([turned[1][:, :2], np.full(14, 2)]))
+    assert chosen.sample(1).keypoints[0] == pytest.approx(np.column_stack([turned[1][:, :2], np.full(14, 2)]))
 
 
 def test_leeds_as_published(tmp_path):
-    """Images lie in a folder of lspet_dataset.zip, joints in joints.mat, people last."""
-    joints = np.stack([upright(50, 30), upright(30, 50), upright(45, 35)])
-    mat_file(tmp_path / 'joints.mat', matrix('joints', joints.transpose(1, 2, 0)))
+    """Images lie in a folder of lspet_dataset.zip, keypoints in joints.mat, people last."""
+    keypoints = np.stack([upright(50, 30), upright(30, 50), upright(45, 35)])
+    mat_file(tmp_path / 'joints.mat', matrix('joints', keypoints.transpose(1, 2, 0)))
     with zipfile.ZipFile(tmp_path / 'lspet_dataset.zip', 'w') as archive:
         archive.writestr('README.txt', 'LSPET')
         for number in range(3):
-            picture = np.full((80, 80, 3), 10 * number, np.uint8)
-            archive.writestr(f'images/im{number + 1:05}.jpg', cv2.imencode('.jpg', picture)[1].tobytes())
+            pixels = np.full((80, 80, 3), 10 * number, np.uint8)
+            archive.writestr(f'images/im{number + 1:05}.jpg', cv2.imencode('.jpg', pixels)[1].tobytes())
     dataset = LeedsSportsExtended(tmp_path)
     assert [round(dataset.sample(index).image.mean()) for index in range(3)] == [0, 10, 20]
     shoulder = LEEDS_14.index('left_shoulder')
-    assert [dataset.sample(index).joints[0, shoulder, 0] for index in range(3)] == [50, 30, 45]
-    mat_file(tmp_path / 'joints.mat', matrix('people', joints))
-    with pytest.raises(DatasetError, match=r"joints\.mat has no 'joints' of joints"):
+    assert [dataset.sample(index).keypoints[0, shoulder, 0] for index in range(3)] == [50, 30, 45]
+    mat_file(tmp_path / 'joints.mat', matrix('people', keypoints))
+    with pytest.raises(DatasetError, match=r"joints\.mat has no 'joints' of keypoints"):
         LeedsSportsExtended(tmp_path)
 
 
@@ -445,7 +445,7 @@ def test_leeds_files_that_are_none(tmp_path, assets):
     with pytest.raises(DatasetError, match=r'cannot open .*images\.zip'):
         LeedsSportsExtended(tmp_path)
     np.savez(tmp_path / 'joints.npz', joints=np.zeros((2, 16, 3)))
-    with pytest.raises(DatasetError, match=r'joints must be \(N, 14, 3\)'):
+    with pytest.raises(DatasetError, match=r'keypoints must be \(N, 14, 3\)'):
         LeedsSportsExtended(tmp_path)
     with pytest.raises(SettingsError, match="'mask' or 'keep'"):
         LeedsSportsExtended(tmp_path, others='both')  # type: ignore[arg-type]
@@ -455,8 +455,8 @@ def test_synthetic_people_are_the_same_again():
     dataset = SyntheticPeople(4, (96, 128), (1, 3), seed=5)
     sample = dataset.sample(2)
     assert sample.image.shape == (96, 128, 3)
-    assert sample.joints.shape[1:] == (18, 3)
-    assert 1 <= len(sample.joints) <= 3
+    assert sample.keypoints.shape[1:] == (18, 3)
+    assert 1 <= len(sample.keypoints) <= 3
     assert same(sample, dataset.sample(2))
     assert same(sample, SyntheticPeople(9, (96, 128), (1, 3), seed=5).sample(2))
     assert not same(sample, dataset.sample(3))
@@ -471,10 +471,10 @@ def test_synthetic_flags_tell_hidden_from_visible_and_outside():
     settings = SceneSettings(person_height=(0.8, 1.4), looks=2)
     dataset = SyntheticPeople(12, (96, 96), (2, 3), settings=settings)
     samples = [dataset.sample(index) for index in range(12)]
-    flags = np.concatenate([sample.joints[..., 2].ravel() for sample in samples])
+    flags = np.concatenate([sample.keypoints[..., 2].ravel() for sample in samples])
     assert set(flags) == {0, 1, 2}
     for sample in samples:
-        x, y, flag = sample.joints.reshape(-1, 3).T
+        x, y, flag = sample.keypoints.reshape(-1, 3).T
         assert (x[flag > 0] >= -0.5).all()
         assert (y[flag > 0] <= 95.5).all()
         assert (sample.areas > 0).all()
@@ -503,20 +503,20 @@ def test_detail_changes_outlines_alone():
     )
     assert not np.array_equal(rough.image, fine.image)
     assert np.abs(rough.image.astype(int) - fine.image).mean() < 3
-    assert np.array_equal(rough.joints[..., :2], fine.joints[..., :2])
+    assert np.array_equal(rough.keypoints[..., :2], fine.keypoints[..., :2])
 
 
 def test_conversion_goes_by_name_and_makes_a_neck():
-    joints = np.random.default_rng(0).uniform(1, 50, (3, 17, 3))
-    joints[..., 2] = 2
+    keypoints = np.random.default_rng(0).uniform(1, 50, (3, 17, 3))
+    keypoints[..., 2] = 2
     left, right = COCO_17.index('left_shoulder'), COCO_17.index('right_shoulder')
-    joints[1, left, 2] = 1
-    joints[2, left] = 0
-    converted = convert_joints(joints, COCO_17, OPENPOSE_18)
+    keypoints[1, left, 2] = 1
+    keypoints[2, left] = 0
+    converted = convert_keypoints(keypoints, COCO_17, OPENPOSE_18)
     for name in COCO_17.keypoints:
-        assert np.array_equal(converted[:, OPENPOSE_18.index(name)], joints[:, COCO_17.index(name)])
+        assert np.array_equal(converted[:, OPENPOSE_18.index(name)], keypoints[:, COCO_17.index(name)])
     neck = converted[:, OPENPOSE_18.index('neck')]
-    assert neck[:2, :2] == pytest.approx((joints[:2, left, :2] + joints[:2, right, :2]) / 2)
+    assert neck[:2, :2] == pytest.approx((keypoints[:2, left, :2] + keypoints[:2, right, :2]) / 2)
     assert neck[:, 2].tolist() == [2, 1, 0]
     assert neck[2].tolist() == [0, 0, 0]
 
@@ -524,9 +524,11 @@ def test_conversion_goes_by_name_and_makes_a_neck():
 def test_conversion_agrees_with_the_reference(golden):
     vectors = golden('target_lwop')
     published = vectors['coco_keypoints_in'].astype(float)
-    joints = np.concatenate([published[..., :2], np.array([1, 2, 0])[published[..., 2].astype(int)][..., None]], axis=2)
+    keypoints = np.concatenate(
+        [published[..., :2], np.array([1, 2, 0])[published[..., 2].astype(int)][..., None]], axis=2
+    )
     expected = vectors['keypoints18'].astype(float)
-    converted = convert_joints(joints, COCO_17, OPENPOSE_18)
+    converted = convert_keypoints(keypoints, COCO_17, OPENPOSE_18)
     inside = expected[..., 2] < 2  # the reference also drops what lies outside its crop
     assert inside.sum() > 20
     assert converted[inside][:, :2] == pytest.approx(expected[inside][:, :2])
@@ -546,7 +548,7 @@ def test_converted_datasets_say_what_they_do_not_label(source, target, missing):
     dataset = InSkeleton(Numbered(2, source), target)
     sample = dataset.sample(0)
     assert {name for name, there in zip(target.keypoints, sample.annotated, strict=True) if not there} == missing
-    assert np.array_equal(sample.joints[0, :, 2] > 0, sample.annotated)
+    assert np.array_equal(sample.keypoints[0, :, 2] > 0, sample.annotated)
 
 
 def test_conversion_keeps_boxes_areas_and_mask():
@@ -579,7 +581,7 @@ def test_mixture_is_the_same_again_and_in_one_skeleton():
     other = Mixture(parts, [0.9, 0.1], length=50, seed=4)
     assert [first.part_and_index(n) for n in range(50)] == [second.part_and_index(n) for n in range(50)]
     assert [first.part_and_index(n) for n in range(50)] != [other.part_and_index(n) for n in range(50)]
-    assert {first.sample(n).joints.shape for n in range(50)} == {(1, 18, 3)}
+    assert {first.sample(n).keypoints.shape for n in range(50)} == {(1, 18, 3)}
     assert {bool(first.sample(n).annotated.all()) for n in range(50)} == {True, False}
     assert sum(first.part_and_index(n)[0] for n in range(50)) == 5
 
@@ -644,8 +646,8 @@ def test_iterators_of_dicts_and_arrays():
     assert first.image[0, 0].tolist() == [7, 7, 7]
     assert first.boxes.tolist() == [[9.5, 9.5, 20, 40]]
     assert (first.mask == 0).sum() == 400
-    assert dataset.sample(1).joints.shape == (2, 17, 3)
-    assert dataset.sample(2).joints.shape == (0, 17, 3)
+    assert dataset.sample(1).keypoints.shape == (2, 17, 3)
+    assert dataset.sample(2).keypoints.shape == (0, 17, 3)
 
 
 @pytest.mark.parametrize(
@@ -653,7 +655,7 @@ def test_iterators_of_dicts_and_arrays():
     [
         ('none', "must be a list of COCO's dicts or an array"),
         ([{'keypoints': [1, 2, 3]}], r'Listed\[0\]: annotation without id: keypoints must be 51 numbers'),
-        (np.zeros((2, 16, 3)), r'joints must be \(people, 17, 3\)'),
+        (np.zeros((2, 16, 3)), r'keypoints must be \(people, 17, 3\)'),
     ],
 )
 def test_iterators_that_are_none(annotations, sentence):
@@ -699,7 +701,7 @@ class TestKept:
         for sample in (first, CachedDataset(people, tmp_path / 'kept', {'seed': 1}).sample(1)):
             original = people.sample(1)
             assert np.array_equal(sample.image, original.image)
-            for name in ('joints', 'boxes', 'areas'):
+            for name in ('keypoints', 'boxes', 'areas'):
                 assert np.array_equal(getattr(sample, name), getattr(original, name))
         assert (tmp_path / 'kept' / '0000001.npz').stat().st_mtime_ns == stamp
         assert sorted(path.name for path in (tmp_path / 'kept').iterdir()) == ['0000001.npz', 'pictures.json']

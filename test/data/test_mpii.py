@@ -19,9 +19,9 @@ from pose_estimation_ros.training.pose.validation import MpiiValidation
 
 
 def person(name, x, y, scale=1.0):
-    joints = np.column_stack([np.full(16, x), np.full(16, y)]) + np.arange(16)[:, None]
+    keypoints = np.column_stack([np.full(16, x), np.full(16, y)]) + np.arange(16)[:, None]
     seen = [1] * 15 + [0]
-    return {'image': name, 'center': [x, y], 'scale': scale, 'joints': joints.tolist(), 'joints_vis': seen}
+    return {'image': name, 'center': [x, y], 'scale': scale, 'joints': keypoints.tolist(), 'joints_vis': seen}
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def mpii(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.jpg'), np.full((300, 400, 3), 50, np.uint8))
     people = [person('a.jpg', 101, 121), person('a.jpg', 251, 141, 0.5)]
     (tmp_path / 'valid.json').write_text(json.dumps(people))
-    joints = np.array([each['joints'] for each in people])
+    keypoints = np.array([each['joints'] for each in people])
     absent = 1.0 - np.array([each['joints_vis'] for each in people]).T
     heads = np.array([[[91, 81], [111, 111]], [[241, 121], [251, 131]]], float)
     mat_file(
         tmp_path / 'gt_valid.mat',
         matrix('headboxes_src', heads.transpose(1, 2, 0)),
         matrix('jnt_missing', absent, class_number=9, kind=2, dtype='u1'),
-        matrix('pos_gt_src', joints.transpose(1, 2, 0)),
+        matrix('pos_gt_src', keypoints.transpose(1, 2, 0)),
     )
     return tmp_path
 
@@ -47,16 +47,16 @@ def test_persons_come_one_by_one_in_pixels_from_0_with_the_published_square(mpii
     people.check_files()
     assert (len(people), people.skeleton) == (2, MPII_16)
     sample = people.sample(1)
-    assert sample.joints.shape == (1, 16, 3)
-    np.testing.assert_allclose(sample.joints[0, 3], [253, 143, 2])
-    np.testing.assert_allclose(sample.joints[0, 15], [0, 0, 0])
+    assert sample.keypoints.shape == (1, 16, 3)
+    np.testing.assert_allclose(sample.keypoints[0, 3], [253, 143, 2])
+    np.testing.assert_allclose(sample.keypoints[0, 15], [0, 0, 0])
     np.testing.assert_allclose(sample.boxes, [[250 - 50, 140 + 7.5 - 50, 100, 100]])
     assert sample.image.shape == (300, 400, 3)
 
 
 def test_the_truth_is_read_out_of_the_published_file(mpii):
     truth = read_truth(mpii / 'gt_valid.mat')
-    np.testing.assert_allclose(truth.joints[1, 3], [253, 143])
+    np.testing.assert_allclose(truth.keypoints[1, 3], [253, 143])
     assert truth.visible.sum(axis=1).tolist() == [15, 15]
     np.testing.assert_allclose(truth.head_boxes[0], [90, 80, 110, 110])
 
@@ -72,17 +72,17 @@ def test_arrays_of_numbers_are_read_and_others_left_out(tmp_path, compressed):
 
 
 class Oracle(TopDown):
-    """A pipeline that finds joints where they are, but for given errors."""
+    """A pipeline that finds keypoints where they are, but for given errors."""
 
     def __init__(self, mpii, by):
-        self.joints, self.by, self.calls = mpii.truth.joints, by, 0
+        self.keypoints, self.by, self.calls = mpii.truth.keypoints, by, 0
 
     def __call__(self, image, boxes):
         from types import SimpleNamespace
 
         from pose_estimation_ros.core.pose import Pose
 
-        xy = self.joints[self.calls] + [self.by[self.calls], 0]
+        xy = self.keypoints[self.calls] + [self.by[self.calls], 0]
         self.calls += 1
         return SimpleNamespace(poses=[Pose(np.column_stack([xy, np.ones(16)]), 1.0, MPII_16)])
 
@@ -98,14 +98,16 @@ def test_pckh_of_a_pipeline(mpii):
     assert evaluate_mpii(Oracle(people, (0.45 * first, 0)), only_first, progress=False)['PCKh@0.5'] == 100
 
 
-class EveryOtherJoint(torch.nn.Module):
-    """A network that finds the first person's even joints, within a cell, and its odd ones in a corner of the crop."""
+class EveryOtherKeypoint(torch.nn.Module):
+    """A network that finds the first person's even keypoints within a cell, and odd ones in a corner of the crop."""
 
     def forward(self, crops):
         maps = torch.zeros(len(crops), 16, 64, 64)
-        for joint in range(16):
-            x, y = (28, 28) if joint % 2 else (joint, joint - 15)  # pixels from the centre of a crop of 250 pixels
-            maps[:, joint, round(32 + y * 64 / 250), round(32 + x * 64 / 250)] = 1
+        for keypoint in range(16):
+            x, y = (
+                (28, 28) if keypoint % 2 else (keypoint, keypoint - 15)
+            )  # pixels from the centre of a crop of 250 pixels
+            maps[:, keypoint, round(32 + y * 64 / 250), round(32 + x * 64 / 250)] = 1
         return (maps,)
 
 
@@ -113,7 +115,7 @@ def test_learners_are_scored_on_the_annotated_boxes(mpii):
     learner = SimpleBaselineLearner(
         device='cpu', backbone='resnet18', skeleton='mpii', input_size=(256, 256), backend='torch', threads=1
     )
-    learner._model.adopt(EveryOtherJoint())
+    learner._model.adopt(EveryOtherKeypoint())
     files = mpii, mpii / 'valid.json', mpii / 'gt_valid.mat'
     first = learner.eval_mpii(*files, silent=True, limit=1)
     counted = [name for name in MPII_16.keypoints[:15] if name not in ('pelvis', 'thorax')]
@@ -126,7 +128,7 @@ def test_learners_are_scored_on_the_annotated_boxes(mpii):
 
 
 def test_learners_of_other_skeletons_are_not_scored(mpii):
-    with pytest.raises(SettingsError, match=r"PCKh needs a top-down network of MPII's 16 joints, got one of simple"):
+    with pytest.raises(SettingsError, match=r"PCKh needs a top-down network of MPII's 16 keypoints, got one of simple"):
         SimpleBaselineLearner(device='cpu').eval_mpii(mpii, mpii / 'valid.json', mpii / 'gt_valid.mat')
 
 

@@ -33,16 +33,16 @@ class Turned(KeypointDataset):
         names = LEEDS_14.keypoints
         standing = {'upper_neck': (100, 70), 'left_hip': (107, 110), 'right_hip': (93, 110), 'left_ankle': (104, 150)}
         turn = Affine.rotation(ANGLES[index], (110, 95))
-        joints = np.zeros((1, len(names), 3))
+        keypoints = np.zeros((1, len(names), 3))
         light = np.full(HW, 60.0)
         rows, columns = np.mgrid[: HW[0], : HW[1]]
         for name, xy in standing.items():
             x, y = turn(np.array([xy], float))[0]
             light += 190 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
             labelled = self._torso or 'hip' not in name
-            joints[0, names.index(name)] = (x, y, 2) if labelled else 0
+            keypoints[0, names.index(name)] = (x, y, 2) if labelled else 0
         image = np.repeat(light.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
-        return image, None, joints, {'path': f'{index}.png'}
+        return image, None, keypoints, {'path': f'{index}.png'}
 
 
 def brightest_near(image, xy, reach=5):
@@ -55,9 +55,11 @@ def brightest_near(image, xy, reach=5):
 
 
 @pytest.mark.parametrize('index', range(len(ANGLES)))
-def test_people_stand_and_joints_stay_on_their_pixels(index):
+def test_people_stand_and_keypoints_stay_on_their_pixels(index):
     sample = Portraits(Turned(), (1.8, 2.4)).sample(index)
-    place = {name: sample.joints[0, LEEDS_14.keypoints.index(name)] for name in ('upper_neck', 'left_hip', 'right_hip')}
+    place = {
+        name: sample.keypoints[0, LEEDS_14.keypoints.index(name)] for name in ('upper_neck', 'left_hip', 'right_hip')
+    }
     x, y = (place['left_hip'] + place['right_hip'])[:2] / 2 - place['upper_neck'][:2]
     assert abs(np.degrees(np.arctan2(x, y))) < 0.1
     assert place['left_hip'][0] > place['right_hip'][0]  # turned, not mirrored
@@ -78,12 +80,12 @@ def test_windows_are_squares_of_the_asked_size_without_borders():
     assert 210 < max(sides) <= 240
 
 
-def test_joints_outside_of_the_window_are_not_labelled():
+def test_keypoints_outside_of_the_window_are_not_labelled():
     cut = [Portraits(Turned(), (0.5, 0.5), seed).sample(0) for seed in range(10)]
     for sample in cut:
-        inside = ((sample.joints[0, :, :2] >= -0.5) & (sample.joints[0, :, :2] <= 39.5)).all(axis=1)
-        assert not sample.joints[0, ~inside, 2].any()
-    assert min((sample.joints[0, :, 2] > 0).sum() for sample in cut) < 4
+        inside = ((sample.keypoints[0, :, :2] >= -0.5) & (sample.keypoints[0, :, :2] <= 39.5)).all(axis=1)
+        assert not sample.keypoints[0, ~inside, 2].any()
+    assert min((sample.keypoints[0, :, 2] > 0).sum() for sample in cut) < 4
 
 
 def test_the_same_index_gives_the_same_window_and_seeds_differ():
@@ -96,7 +98,7 @@ def test_images_without_a_torso_stay_as_they_are():
     dataset = Turned(torso=False)
     whole, portrait = dataset.sample(1), Portraits(dataset, (1, 2)).sample(1)
     assert np.array_equal(portrait.image, whole.image)
-    assert np.array_equal(portrait.joints, whole.joints)
+    assert np.array_equal(portrait.keypoints, whole.keypoints)
 
 
 def test_recipes_crop_any_dataset():
@@ -107,7 +109,7 @@ def test_recipes_crop_any_dataset():
     cut = training_dataset([replace(drawn, portraits=(2.0, 2.0))], '.', method)
     for index in range(3):
         side = cut.sample(index).image.shape[0]
-        person = whole.sample(index).joints[0]
+        person = whole.sample(index).keypoints[0]
         extent = np.ptp(person[person[:, 2] > 0, :2], axis=0).max()
         assert whole.sample(index).image.shape == (90, 160, 3)
         assert cut.sample(index).image.shape == (side, side, 3)

@@ -17,7 +17,7 @@ from pose_estimation_ros.data.sources import CameraSource
 from pose_estimation_ros.data.video import VideoWriter
 
 
-def picture(number, height=48, width=64):
+def frame_of(number, height=48, width=64):
     return np.full((height, width, 3), 20 * number, np.uint8)
 
 
@@ -28,14 +28,14 @@ def numbers(frames):
 
 def save(path, number=1):
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture(number))
+    assert cv2.imwrite(str(path), frame_of(number))
     return path
 
 
 def save_video(path, count=10, fps=25):
     with VideoWriter(path, fps) as writer:
         for number in range(count):
-            writer.write(picture(number % 12))
+            writer.write(frame_of(number % 12))
     return path
 
 
@@ -142,10 +142,10 @@ def test_a_pattern(tmp_path):
     save(tmp_path / 'shots' / '.3.png')
     save_video(tmp_path / 'shots' / 'a.mp4', 4)
     (tmp_path / 'shots' / 'notes.txt').write_text('hello')
-    pictures, video = open_sources([str(tmp_path / 'shots' / '*')])
-    assert (pictures.kind, pictures.total, video.kind, video.total) == ('image', 3, 'video', 4)
-    assert pictures.name.endswith('/*')
-    assert numbers(pictures.frames()) == [2, 9, 10]
+    images, video = open_sources([str(tmp_path / 'shots' / '*')])
+    assert (images.kind, images.total, video.kind, video.total) == ('image', 3, 'video', 4)
+    assert images.name.endswith('/*')
+    assert numbers(images.frames()) == [2, 9, 10]
     assert only(tmp_path / '**' / '?.png').total == 2
     with pytest.raises(SourceError, match=r'no image or video matches .*\*\.bmp'):
         open_sources([str(tmp_path / '*.bmp')])
@@ -319,7 +319,7 @@ def test_an_animation(tmp_path):
 
 
 def test_several_arguments_keep_their_order(tmp_path):
-    arguments = [save_video(tmp_path / 'b.mp4'), save(tmp_path / 'pictures' / 'a.png'), tmp_path / 'pictures']
+    arguments = [save_video(tmp_path / 'b.mp4'), save(tmp_path / 'images' / 'a.png'), tmp_path / 'images']
     assert [source.name for source in open_sources(list(map(str, arguments)))] == list(map(str, arguments))
     assert open_sources([]) == []
 
@@ -401,7 +401,7 @@ class FakeCapture:
 
     def read(self):
         self.left -= 1
-        return picture(self.left) if self.left >= 0 else None
+        return frame_of(self.left) if self.left >= 0 else None
 
     def close(self):
         self.held.remove(self)
@@ -504,7 +504,7 @@ def test_a_live_stream(serve):
             self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=frame')
             self.end_headers()
             for number in range(30):
-                content = cv2.imencode('.jpg', picture(number % 10))[1].tobytes()
+                content = cv2.imencode('.jpg', frame_of(number % 10))[1].tobytes()
                 head = f'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n'
                 self.wfile.write(head.encode() + content + b'\r\n')
 

@@ -1,4 +1,4 @@
-"""Transforms: a bright spot and the joint on it stay together, and people, boxes and mask follow the image."""
+"""Transforms: a bright spot and the keypoint on it stay together, and people, boxes and mask follow the image."""
 
 import pickle
 from dataclasses import replace
@@ -63,13 +63,13 @@ STEPS = {
 
 
 def spotted(hw=(211, 300), xy=(142.3, 97.6), sigma=4.0) -> Sample:
-    """Return a sample with one soft spot and one joint at its middle."""
+    """Return a sample with one soft spot and one keypoint at its middle."""
     rows, columns = np.mgrid[: hw[0], : hw[1]]
     spot = 255 * np.exp(-((columns - xy[0]) ** 2 + (rows - xy[1]) ** 2) / (2 * sigma**2))
     image = np.repeat(np.round(spot).astype(np.uint8)[..., None], 3, axis=2)
     box = [xy[0] - 30, xy[1] - 40, 60, 80]
-    joints = np.array([[[*xy, 2.0]]])
-    return Sample(image, np.ones(hw, np.uint8), joints, np.array([box]), np.array([2400.0]), np.ones(1, bool))
+    keypoints = np.array([[[*xy, 2.0]]])
+    return Sample(image, np.ones(hw, np.uint8), keypoints, np.array([box]), np.array([2400.0]), np.ones(1, bool))
 
 
 def centroid(image: np.ndarray) -> np.ndarray:
@@ -79,23 +79,25 @@ def centroid(image: np.ndarray) -> np.ndarray:
 
 
 def apart(sample: Sample) -> float:
-    return float(np.abs(centroid(sample.image) - sample.joints[0, 0, :2]).max())
+    return float(np.abs(centroid(sample.image) - sample.keypoints[0, 0, :2]).max())
 
 
 def people(hw=(120, 160), skeleton=COCO_17) -> Sample:
     """Return a noisy image with two people."""
     rng = np.random.default_rng(3)
-    joints = np.concatenate([rng.uniform(20, 100, (2, len(skeleton), 2)), np.full((2, len(skeleton), 1), 2.0)], axis=2)
+    keypoints = np.concatenate(
+        [rng.uniform(20, 100, (2, len(skeleton), 2)), np.full((2, len(skeleton), 1), 2.0)], axis=2
+    )
     image = cv2.GaussianBlur(rng.integers(0, 256, (*hw, 3), dtype=np.uint8), (0, 0), 2)
     boxes = np.array([[18.0, 18, 84, 84], [30, 40, 5, 6]])
     return Sample(
-        image, np.ones(hw, np.uint8), joints, boxes, np.array([4000.0, 20.0]), np.ones(len(skeleton), bool), {'a': 1}
+        image, np.ones(hw, np.uint8), keypoints, boxes, np.array([4000.0, 20.0]), np.ones(len(skeleton), bool), {'a': 1}
     )
 
 
 @pytest.mark.parametrize('name', STEPS)
 @pytest.mark.parametrize('seed', range(3))
-def test_spot_and_joint_stay_together(name, seed):
+def test_spot_and_keypoint_stay_together(name, seed):
     moved = Warp(STEPS[name], image_pad=0)(spotted(), np.random.default_rng(seed))
     assert moved.image.max() > 100
     assert apart(moved) < 0.03
@@ -103,7 +105,7 @@ def test_spot_and_joint_stay_together(name, seed):
 
 @pytest.mark.parametrize('seed', range(8))
 @pytest.mark.parametrize('xy', [(142.3, 97.6), (60.0, 150.5)])
-def test_spot_and_joint_stay_together_through_the_published_chain(seed, xy):
+def test_spot_and_keypoint_stay_together_through_the_published_chain(seed, xy):
     (warp,) = published_augmentation(200, SPOT).transforms
     moved = replace(warp, image_pad=0)(spotted(xy=xy), np.random.default_rng(seed))
     assert moved.image.max() > 100
@@ -111,7 +113,7 @@ def test_spot_and_joint_stay_together_through_the_published_chain(seed, xy):
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_spot_and_joint_stay_together_through_all_steps_at_once(seed):
+def test_spot_and_keypoint_stay_together_through_all_steps_at_once(seed):
     steps = [step for name, chain in STEPS.items() if 'crop' not in name for step in chain]
     moved = Warp((*steps, RandomScale(0.4, 0.6)), image_pad=0)(spotted(sigma=9.0), np.random.default_rng(seed))
     assert moved.image.max() > 100
@@ -132,17 +134,17 @@ def test_strong_shrinking_averages_all_pixels():
     assert np.abs(small.astype(int) - 127).max() <= 2
 
 
-def test_one_pixel_lands_where_its_joint_does():
+def test_one_pixel_lands_where_its_keypoint_does():
     sample = people()
     image = np.zeros_like(sample.image)
     image[50, 70] = 255
-    joints = sample.joints[:1].copy()
-    joints[0, 0] = 70, 50, 2
-    sample = replace(sample, image=image, joints=joints)
+    keypoints = sample.keypoints[:1].copy()
+    keypoints[0, 0] = 70, 50, 2
+    sample = replace(sample, image=image, keypoints=keypoints)
     for steps in ([RandomFlip(p=1.0)], [PadTo(200, 201)], [CentreCrop(100, 101)], [RandomCrop(90, 140)]):
         moved = Warp(tuple(steps), image_pad=0)(sample, np.random.default_rng(0))
         rows, columns = np.nonzero(moved.image[..., 0])
-        nose = moved.joints[0, COCO_17.flip.index(0), :2]
+        nose = moved.keypoints[0, COCO_17.flip.index(0), :2]
         assert (columns.tolist(), rows.tolist()) == ([nose[0]], [nose[1]])
 
 
@@ -158,26 +160,26 @@ def test_no_steps_change_nothing():
     sample = people()
     same = Warp(())(sample, np.random.default_rng(0))
     assert np.array_equal(same.image, sample.image)
-    assert np.array_equal(same.joints, sample.joints)
+    assert np.array_equal(same.keypoints, sample.keypoints)
     assert same.image is not sample.image
 
 
-def test_flip_swaps_sides_of_joints_and_of_what_is_annotated():
+def test_flip_swaps_sides_of_keypoints_and_of_what_is_annotated():
     sample = people()
     annotated = sample.annotated.copy()
     annotated[COCO_17.index('left_wrist')] = False
     flipped = Warp((RandomFlip(COCO_17, 1.0),))(replace(sample, annotated=annotated), np.random.default_rng(0))
     left, right = COCO_17.index('left_wrist'), COCO_17.index('right_wrist')
     assert np.array_equal(flipped.image, sample.image[:, ::-1])
-    assert flipped.joints[:, left] == pytest.approx(
-        np.c_[159 - sample.joints[:, right, 0], sample.joints[:, right, 1:]]
+    assert flipped.keypoints[:, left] == pytest.approx(
+        np.c_[159 - sample.keypoints[:, right, 0], sample.keypoints[:, right, 1:]]
     )
     assert not flipped.annotated[right]
     assert flipped.annotated[left]
 
 
 def test_flip_of_another_skeleton_is_refused():
-    with pytest.raises(SettingsError, match='18 joints cannot be mirrored as coco_17'):
+    with pytest.raises(SettingsError, match='18 keypoints cannot be mirrored as coco_17'):
         Warp((RandomFlip(COCO_17, 1.0),))(people(skeleton=OPENPOSE_18), np.random.default_rng(0))
 
 
@@ -187,17 +189,17 @@ def test_boxes_and_areas_follow():
     assert moved.areas == pytest.approx([1000, 5])
     turned = Warp((RotateExpanding(45),))(people(), np.random.default_rng(5))
     assert turned.areas == pytest.approx([4000, 20])
-    low, high = turned.joints[0, :, :2].min(axis=0), turned.joints[0, :, :2].max(axis=0)
+    low, high = turned.keypoints[0, :, :2].min(axis=0), turned.keypoints[0, :, :2].max(axis=0)
     assert (turned.boxes[0, :2] <= low).all()
     assert (turned.boxes[0, :2] + turned.boxes[0, 2:] >= high).all()
 
 
-def test_joints_without_label_stay_without_place():
+def test_keypoints_without_label_stay_without_place():
     sample = people()
-    sample.joints[0, 3] = 0
+    sample.keypoints[0, 3] = 0
     moved = Warp((RandomTranslation(0.3), RandomFlip(COCO_17, 1.0)))(sample, np.random.default_rng(0))
-    assert moved.joints[0, COCO_17.flip[3]].tolist() == [0, 0, 0]
-    assert (moved.joints[0, :, 2] == 0).sum() == 1
+    assert moved.keypoints[0, COCO_17.flip[3]].tolist() == [0, 0, 0]
+    assert (moved.keypoints[0, :, 2] == 0).sum() == 1
 
 
 def test_expanding_rotation_cuts_nothing_off():
@@ -247,8 +249,8 @@ def test_published_chain_turns_at_most_forty_degrees_and_mirrors_half():
     angles, mirrored = [], 0
     for seed in range(200):
         sample = people(skeleton=OPENPOSE_18)
-        sample.joints[0, 0], sample.joints[0, 1] = (40, 60, 2), (80, 60, 2)
-        moved = published_augmentation()(sample, np.random.default_rng(seed)).joints[0, :2, :2]
+        sample.keypoints[0, 0], sample.keypoints[0, 1] = (40, 60, 2), (80, 60, 2)
+        moved = published_augmentation()(sample, np.random.default_rng(seed)).keypoints[0, :2, :2]
         x, y = moved[1] - moved[0]
         mirrored += x < 0
         angles.append(np.degrees(np.arctan2(y, abs(x))))
@@ -258,13 +260,13 @@ def test_published_chain_turns_at_most_forty_degrees_and_mirrors_half():
 
 def test_published_chain_takes_images_without_people():
     sample = people(skeleton=OPENPOSE_18)
-    empty = replace(sample, joints=sample.joints[:0], boxes=sample.boxes[:0], areas=sample.areas[:0])
+    empty = replace(sample, keypoints=sample.keypoints[:0], boxes=sample.boxes[:0], areas=sample.areas[:0])
     flat = replace(sample, boxes=np.zeros((2, 4)))
     for each in (empty, flat):
         moved = published_augmentation(128)(each, np.random.default_rng(1))
         assert moved.image.shape == (128, 128, 3)
         assert (moved.image != 128).mean() > 0.2
-        assert len(moved.joints) == len(each.joints)
+        assert len(moved.keypoints) == len(each.keypoints)
 
 
 def test_letterbox_shows_all_of_the_image_in_the_middle():
@@ -282,13 +284,13 @@ def test_supergradients_style_pads_below_and_drops_small_people():
     assert still.image.shape == (320, 320, 3)
     assert (still.image[241:] == 127).all()  # at the border itself both are blended
     assert (still.image[:239] != 127).mean() > 0.9
-    assert len(still.joints) == 2  # 20 square pixels have become 80
-    assert len(supergradients_style(160, p=0.0)(sample, np.random.default_rng(0)).joints) == 1
+    assert len(still.keypoints) == 2  # 20 square pixels have become 80
+    assert len(supergradients_style(160, p=0.0)(sample, np.random.default_rng(0)).keypoints) == 1
 
 
 def test_small_people_are_dropped_whole():
     kept = DropSmall(100)(people(), np.random.default_rng(0))
-    assert (len(kept.joints), len(kept.boxes), len(kept.areas)) == (1, 1, 1)
+    assert (len(kept.keypoints), len(kept.boxes), len(kept.areas)) == (1, 1, 1)
     assert kept.areas[0] == 4000
 
 
@@ -308,7 +310,7 @@ def test_colours_change_and_people_do_not(change):
     assert changed.image.dtype == np.uint8
     assert not np.array_equal(changed.image, before)
     assert np.array_equal(sample.image, before)
-    assert changed.joints is sample.joints
+    assert changed.keypoints is sample.keypoints
     assert replace(change, p=0.0)(sample, np.random.default_rng(2)).image is sample.image
 
 
@@ -330,7 +332,7 @@ def test_same_seed_gives_the_same_sample():
     chain = Compose((published_augmentation(96), *camera_like()))
     first, second = (chain(people(skeleton=OPENPOSE_18), np.random.default_rng([7, 1])) for _ in range(2))
     assert np.array_equal(first.image, second.image)
-    assert np.array_equal(first.joints, second.joints)
+    assert np.array_equal(first.keypoints, second.keypoints)
     other = chain(people(skeleton=OPENPOSE_18), np.random.default_rng([7, 2]))
     assert not np.array_equal(first.image, other.image)
 
@@ -362,3 +364,9 @@ def test_chains_can_be_pickled():
 def test_impossible_settings_are_refused(make, sentence):
     with pytest.raises(SettingsError, match=sentence):
         make()
+
+
+def test_the_old_name_of_keypoints_works_and_warns():
+    sample = spotted()
+    with pytest.warns(DeprecationWarning, match=r'Sample\.joints is now Sample\.keypoints'):
+        assert sample.joints is sample.keypoints

@@ -12,7 +12,7 @@ from pose_estimation_ros.data import video
 from pose_estimation_ros.data.video import Capture, VideoWriter
 
 
-def picture(number, height=48, width=64):
+def frame_of(number, height=48, width=64):
     """A grey image whose brightness tells its number, with a white block at the top left."""
     image = np.full((height, width, 3), 20 * number, np.uint8)
     image[:8, :8] = 255
@@ -42,7 +42,7 @@ def path(tmp_path):
 
 @pytest.mark.parametrize('fps', [1, 14.985, 25, 29.97, 240])
 def test_round_trip(path, fps):
-    frames = [picture(number) for number in range(12)]
+    frames = [frame_of(number) for number in range(12)]
     write(path, frames, fps)
     assert [file.name for file in path.parent.iterdir()] == ['people.mp4']
     back = read(path)
@@ -59,7 +59,7 @@ def test_round_trip(path, fps):
 
 
 def test_one_frame(path):
-    write(path, [picture(5)])
+    write(path, [frame_of(5)])
     assert len(read(path)) == 1
 
 
@@ -71,7 +71,7 @@ def test_colours_keep_their_order(path):
 
 
 def test_whoever_may_read_other_files_may_read_this_one(path):
-    write(path, [picture(5)])
+    write(path, [frame_of(5)])
     other = path.with_name('other')
     other.touch()
     assert path.stat().st_mode == other.stat().st_mode
@@ -112,7 +112,7 @@ def test_grey_and_transparent_frames_are_taken(path):
 
 def test_what_is_no_image_is_refused_and_leaves_nothing(path):
     with pytest.raises(ImageError, match='must be HxWx3 uint8'):
-        write(path, [picture(1), np.zeros((48, 64, 3))])
+        write(path, [frame_of(1), np.zeros((48, 64, 3))])
     assert list(path.parent.iterdir()) == []
 
 
@@ -121,8 +121,8 @@ def test_what_is_no_image_is_refused_and_leaves_nothing(path):
 )
 def test_an_exception_leaves_nothing_and_stays_what_it_is(path, error):
     def frames():
-        yield picture(1)
-        yield picture(2)
+        yield frame_of(1)
+        yield frame_of(2)
         raise error
 
     with pytest.raises(type(error)) as caught:
@@ -132,12 +132,12 @@ def test_an_exception_leaves_nothing_and_stays_what_it_is(path, error):
 
 
 def test_an_exception_keeps_the_file_that_was_there(path):
-    write(path, [picture(1)] * 4)
+    write(path, [frame_of(1)] * 4)
     before = path.read_bytes()
     with pytest.raises(ImageError):
-        write(path, [picture(1), np.zeros(3)])
+        write(path, [frame_of(1), np.zeros(3)])
     assert path.read_bytes() == before
-    write(path, [picture(1)] * 2)
+    write(path, [frame_of(1)] * 2)
     assert len(read(path)) == 2
 
 
@@ -176,30 +176,30 @@ def test_a_full_disk_is_noticed(path, capfd):
 def test_no_codec(path, monkeypatch):
     monkeypatch.setattr(video, 'CODECS', ('avc9', 'zzzz'))
     with pytest.raises(OutputError, match='writes 64x48 video as none of avc9, zzzz; write images instead'):
-        write(path, [picture(1)])
+        write(path, [frame_of(1)])
     assert list(path.parent.iterdir()) == []
 
 
 def test_a_codec_that_yields_nothing_is_passed_over(path, monkeypatch):
     monkeypatch.setattr(video, 'codec_works', lambda codec: False)
-    write(path, [picture(1)] * 3)
+    write(path, [frame_of(1)] * 3)
     assert len(read(path)) == 3
 
 
 def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(OutputError, match='cannot make the folder'):
-        write(tmp_path / 'file' / 'people.mp4', [picture(1)])
+        write(tmp_path / 'file' / 'people.mp4', [frame_of(1)])
     (tmp_path / 'folder.mp4').mkdir()
     with pytest.raises(OutputError, match='it is a folder'):
-        write(tmp_path / 'folder.mp4', [picture(1)])
+        write(tmp_path / 'folder.mp4', [frame_of(1)])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
 def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match='Permission denied'):
-        write(tmp_path / 'people.mp4', [picture(1)])
+        write(tmp_path / 'people.mp4', [frame_of(1)])
 
 
 @pytest.mark.parametrize('fps', [0, -1, float('nan'), float('inf'), 1e6])

@@ -1,4 +1,4 @@
-"""From poses and samples to COCO's files and back: half a pixel, missing joints, crowds."""
+"""From poses and samples to COCO's files and back: half a pixel, missing keypoints, crowds."""
 
 import json
 
@@ -52,15 +52,15 @@ def test_detections_survive_a_file(tmp_path, perfect):
     assert [each.name for each in path.parent.iterdir()] == ['detections.json']
 
 
-def sample(joints, mask=None, image_hw=(480, 640), areas=None):
-    joints = np.asarray(joints, dtype=float)
+def sample(keypoints, mask=None, image_hw=(480, 640), areas=None):
+    keypoints = np.asarray(keypoints, dtype=float)
     return Sample(
         image=np.zeros((*image_hw, 3), np.uint8),
         mask=np.ones(image_hw, np.uint8) if mask is None else mask,
-        joints=joints,
-        boxes=boxes_of(joints),
-        areas=np.full(len(joints), 9000.0) if areas is None else np.asarray(areas, dtype=float),
-        annotated=np.ones(joints.shape[1], bool),
+        keypoints=keypoints,
+        boxes=boxes_of(keypoints),
+        areas=np.full(len(keypoints), 9000.0) if areas is None else np.asarray(areas, dtype=float),
+        annotated=np.ones(keypoints.shape[1], bool),
         extras={'path': 'a/b.png'},
     )
 
@@ -69,11 +69,11 @@ def sample(joints, mask=None, image_hw=(480, 640), areas=None):
 def test_poses_of_samples_are_perfect(make, skeleton):
     """Truth and detections go through the same half pixel, whatever skeleton the sample has."""
     people = np.stack([make.person(150, 200), make.person(400, 240, flags=1)])
-    joints = np.nan_to_num(np.stack([COCO_17.convert(each, skeleton) for each in people]))
-    truth = coco_truth([(7, sample(joints)), (9, sample(joints[:1]))], skeleton)
+    keypoints = np.nan_to_num(np.stack([COCO_17.convert(each, skeleton) for each in people]))
+    truth = coco_truth([(7, sample(keypoints)), (9, sample(keypoints[:1]))], skeleton)
     flags = truth['annotations'][1]['keypoints'][2::3]
     assert set(flags) == {1.0}
-    found = [np.where(each[:, 2:] > 0, each, np.nan) for each in joints]
+    found = [np.where(each[:, 2:] > 0, each, np.nan) for each in keypoints]
     detections = [coco_detection(Pose(each, 1.0, skeleton), image_id) for each in found for image_id in (7, 9)][:3]
     assert pytest.approx(1) == coco_score(truth, detections).AP
     assert json.loads(json.dumps(truth)) == truth
@@ -90,10 +90,10 @@ def test_fields(make):
     assert truth['categories'][0]['keypoints'] == list(COCO_17.keypoints)
 
 
-def test_joints_that_are_not_labelled_have_no_place(make):
-    joints = make.person(150, 200)
-    joints[5:, 2] = 0
-    (person,) = coco_truth([(7, sample(joints[None]))], COCO_17)['annotations']
+def test_keypoints_that_are_not_labelled_have_no_place(make):
+    keypoints = make.person(150, 200)
+    keypoints[5:, 2] = 0
+    (person,) = coco_truth([(7, sample(keypoints[None]))], COCO_17)['annotations']
     assert person['num_keypoints'] == 5
     assert set(person['keypoints'][15:]) == {0}
 
@@ -115,17 +115,17 @@ def test_synthetic_people():
     from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
     frame = generate_image(5, SceneSettings(width=320, height=240, people=3, objects=0))
-    joints = np.stack([person.keypoints for person in frame.people])
+    keypoints = np.stack([person.keypoints for person in frame.people])
     whole = Sample(
         frame.image,
         np.ones(frame.image.shape[:2], np.uint8),
-        joints,
+        keypoints,
         np.array([person.bbox for person in frame.people]),
         np.array([person.area for person in frame.people]),
         np.ones(18, bool),
     )
     truth = coco_truth([(1, whole)], OPENPOSE_18)
-    labelled = [np.where(each[:, 2:] > 0, each, np.nan) for each in joints]
+    labelled = [np.where(each[:, 2:] > 0, each, np.nan) for each in keypoints]
     detections = [coco_detection(Pose(each, 1.0), 1) for each in labelled]
     assert len(truth['annotations']) == len(frame.people)
     assert pytest.approx(1) == coco_score(truth, detections).AR

@@ -1,10 +1,10 @@
-"""Who was found, and how well each joint."""
+"""Who was found, and how well each keypoint."""
 
 import numpy as np
 import pytest
 
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.evaluation.matching import joint_scores, match_images
+from pose_estimation_ros.evaluation.matching import keypoint_scores, match_images
 
 NOSE, WRIST = COCO_17.index('nose'), COCO_17.index('l_wri')
 
@@ -44,14 +44,14 @@ def test_detections_below_a_score_are_left_out(make):
     assert match_images(truth, found, [1], threshold=0.1)[0].oks == pytest.approx([1])
 
 
-def test_joints(make):
+def test_keypoints(make):
     truth = make.truth({1: [make.person(150, 150)], 2: [make.person(300, 200)], 3: [make.person(90, 90)]})
     for row in truth['annotations']:
         row['area'] = 10000.0
     moved, without = make.person(150, 150), make.person(300, 200)
     moved[NOSE, 0] += 4
     without[WRIST] = 0
-    scores = joint_scores(match_images(truth, [make.detection(1, moved), make.detection(2, without)], [1, 2, 3]))
+    scores = keypoint_scores(match_images(truth, [make.detection(1, moved), make.detection(2, without)], [1, 2, 3]))
     assert scores.found[WRIST] == 50
     assert scores.found[NOSE] == 100
     assert scores.distance[NOSE] == pytest.approx(2)  # the median of 4 and 0 percent
@@ -61,10 +61,10 @@ def test_joints(make):
     assert scores.similarity[NOSE] == pytest.approx((1 + nose) / 2)
 
 
-def test_joints_that_nobody_has(make):
+def test_keypoints_that_nobody_has(make):
     person = make.person(150, 150)
     person[WRIST, 2] = 0
-    scores = joint_scores(match_images(make.truth({1: [person]}), [make.detection(1, person)], [1]))
+    scores = keypoint_scores(match_images(make.truth({1: [person]}), [make.detection(1, person)], [1]))
     assert np.isnan([scores.similarity[WRIST], scores.distance[WRIST], scores.found[WRIST]]).all()
     assert scores.similarity[NOSE] == pytest.approx(1)
-    assert np.isnan(joint_scores([]).similarity).all()
+    assert np.isnan(keypoint_scores([]).similarity).all()

@@ -11,13 +11,13 @@ from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
 
 
 def by_the_script(predicted, truth, visible, heads, threshold):
-    """Joint by joint and person by person, as one would explain it."""
+    """Keypoint by keypoint and person by person, as one would explain it."""
     shares, hits, seen = [], 0, 0
-    for joint in range(16):
-        rows = [row for row in range(len(truth)) if visible[row, joint]]
-        good = sum(math.dist(predicted[row, joint], truth[row, joint]) / heads[row] <= threshold for row in rows)
+    for keypoint in range(16):
+        rows = [row for row in range(len(truth)) if visible[row, keypoint]]
+        good = sum(math.dist(predicted[row, keypoint], truth[row, keypoint]) / heads[row] <= threshold for row in rows)
         shares.append(100 * good / len(rows))
-        if joint not in (6, 7):
+        if keypoint not in (6, 7):
             hits, seen = hits + good, seen + len(rows)
     return shares, 100 * hits / seen
 
@@ -35,11 +35,11 @@ def labelled_people():
 def test_pckh(labelled_people, threshold):
     score = pckh(*labelled_people, threshold=threshold)
     shares, mean = by_the_script(*labelled_people, threshold)
-    assert score.joints == pytest.approx(shares)
+    assert score.keypoints == pytest.approx(shares)
     assert score.mean == pytest.approx(mean)
     assert 5 < score.mean < 95
     strict, mean_strict = by_the_script(*labelled_people, 0.1)
-    assert score.joints_strict == pytest.approx(strict)
+    assert score.keypoints_strict == pytest.approx(strict)
     assert score.mean_strict == pytest.approx(mean_strict)
     assert score.as_dict()['left_wrist'] == pytest.approx(shares[15])
     assert len(score.as_dict()) == 18
@@ -53,14 +53,14 @@ def test_pckh_mean_leaves_out_pelvis_and_thorax(labelled_people):
     assert pckh(wrong, truth, visible, heads).as_dict()['pelvis'] == 0
 
 
-def test_pckh_missing_joints_are_wrong_and_unseen_ones_nan(labelled_people):
+def test_pckh_missing_keypoints_are_wrong_and_unseen_ones_nan(labelled_people):
     _, truth, visible, heads = labelled_people
     missing = truth.copy()
     missing[:, 0] = np.nan
     visible[:, 1] = False
     score = pckh(missing, truth, visible, heads)
-    assert score.joints[0] == 0
-    assert math.isnan(score.joints[1])
+    assert score.keypoints[0] == 0
+    assert math.isnan(score.keypoints[1])
     assert not math.isnan(score.mean)
 
 

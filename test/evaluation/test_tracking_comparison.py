@@ -111,7 +111,7 @@ def test_totals_add_up(sequence):
 
 def test_senseless_faults_are_refused():
     with pytest.raises(SettingsError, match='shares from 0 to 1'):
-        DetectorErrors(lost_joints=2)
+        DetectorErrors(lost_keypoints=2)
 
 
 def test_a_tracker_without_flow_needs_no_image(sequence):

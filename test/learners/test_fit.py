@@ -305,7 +305,7 @@ class Mine(DatasetIterator):
 
     def __getitem__(self, index):
         sample = self.people.sample(index)
-        return Image(sample.image), self.people.skeleton.convert(sample.joints[0], COCO_17)[None]
+        return Image(sample.image), self.people.skeleton.convert(sample.keypoints[0], COCO_17)[None]
 
 
 class Own(KeypointDataset):

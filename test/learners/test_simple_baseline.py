@@ -186,7 +186,7 @@ def test_training_teaches_a_few_pictures_and_evaluation_says_so(small):
     assert len(small.infer(data.sample(0).image, track=False)) == 1
 
 
-def test_whole_pictures_and_files_serve_as_boxes_for_evaluation(small, tmp_path, monkeypatch):
+def test_whole_images_and_files_serve_as_boxes_for_evaluation(small, tmp_path, monkeypatch):
     seen = []
     network_sees = small.pipeline().backend.__class__.__call__
     monkeypatch.setattr(

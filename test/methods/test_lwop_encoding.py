@@ -6,7 +6,7 @@ import pytest
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
-from pose_estimation_ros.data.datasets import convert_joints
+from pose_estimation_ros.data.datasets import convert_keypoints
 from pose_estimation_ros.methods.lightweight_openpose.encoding import (
     ABSENT,
     FLAG_OF_COCO,
@@ -48,7 +48,7 @@ def as_trained(coco, network_hw=HW):
     """COCO people (P, 17, 3) with this method's flags on the way that training takes, as people (P, 18, 3)."""
     labelled = coco.copy()
     labelled[..., 2] = np.argsort(FLAG_OF_COCO)[coco[..., 2].astype(int)]
-    converted = convert_joints(labelled, COCO_17, OPENPOSE_18)
+    converted = convert_keypoints(labelled, COCO_17, OPENPOSE_18)
     converted[..., 2] = FLAG_OF_COCO[converted[..., 2].astype(int)]
     return absent_outside(converted, network_hw)
 

@@ -18,8 +18,8 @@ from pose_estimation_ros.tracking.tracker import Tracker
 SHAPE = np.random.default_rng(0).uniform(0, 1, (18, 2)) * (60, 150)
 
 
-def person(x, y=0.0, score=1.0, missing=(), joint=1.0):
-    keypoints = np.column_stack([SHAPE + (x, y), np.full(18, joint)])
+def person(x, y=0.0, score=1.0, missing=(), keypoint=1.0):
+    keypoints = np.column_stack([SHAPE + (x, y), np.full(18, keypoint)])
     keypoints[list(missing)] = np.nan
     return Pose(keypoints, score)
 
@@ -161,17 +161,17 @@ def test_a_fragment_is_less_of_a_person():
     assert FlowSimilarity()([whole], [whole, fragment]).tolist() == [[1, 3 / 18]]
 
 
-def test_boxes_of_propagated_joints_by_hand():
+def test_boxes_of_propagated_keypoints_by_hand():
     keypoints = np.full((18, 3), np.nan)
     keypoints[:4] = [(100, 50, 0.9), (140, 150, 0.7), (120, 250, 0.5), (900, 900, 0.39)]
-    boxes, scores = propagated_boxes([Pose(keypoints, 1), person(0, joint=0.3)])
+    boxes, scores = propagated_boxes([Pose(keypoints, 1), person(0, keypoint=0.3)])
     np.testing.assert_allclose(boxes, [[97, 35, 46, 230]])
     np.testing.assert_allclose(scores, [0.7])
     assert propagated_boxes([])[0].shape == (0, 4)
 
 
 def test_detected_and_propagated_boxes_are_joined():
-    seen, hidden, faint = person(0, joint=0.95), person(500, joint=0.6), person(900, joint=0.45)
+    seen, hidden, faint = person(0, keypoint=0.95), person(500, keypoint=0.6), person(900, keypoint=0.45)
     x, y, width, height = seen.bbox
     detected = np.array([[x - 3, y - 3, width + 6, height + 6], [300, 0, 50, 90], [700, 0, 50, 90]])
     boxes, scores = joined_boxes(detected, np.array([0.6, 0.8, 0.4]), [seen, hidden, faint])
@@ -181,13 +181,13 @@ def test_detected_and_propagated_boxes_are_joined():
 
 
 def test_detections_may_count_from_another_score_on_than_propagated_boxes():
-    faint, weak = person(0, joint=0.45), np.array([[700, 0, 50, 90]])
+    faint, weak = person(0, keypoint=0.45), np.array([[700, 0, 50, 90]])
     for least, count in ((0.5, 0), (0.3, 1)):
         _, scores = joined_boxes(weak, np.array([0.4]), [faint], Propagation(min_detection_score=least))
         assert scores.tolist() == [0.4] * count
 
 
-def test_a_box_of_some_joints_is_no_second_person_where_that_is_wanted():
+def test_a_box_of_some_keypoints_is_no_second_person_where_that_is_wanted():
     x, y, width, height = person(0).bbox
     detected = np.array([[x - 20, y - 20, width + 40, height + 40], [x, y, 12, 12]])  # the small one is detected too
     legs = person(0, missing=set(range(18)) - {8, 9, 10})

@@ -134,7 +134,7 @@ def test_overfits_two_images_and_decodes_their_people(folder):
         letterbox = Letterbox((128, 128), 1.0, (128, 128), (0, 0, 0, 0))
         poses = decode([each[0].numpy() for each in maps[-2:]], letterbox)
         assert len(poses) == 2
-        for joints in sample.joints:
+        for joints in sample.keypoints:
             distances = [np.linalg.norm(pose.keypoints[:, :2] - joints[:, :2], axis=1) for pose in poses]
             nearest = min(distances, key=np.nanmean)
             assert not np.isnan(nearest).any()

@@ -129,7 +129,7 @@ def test_images_show_people_and_targets(run_folder):
     people, target = picture[18:82, :64], picture[18:82, 64:128]
     assert (people == 255).all(axis=-1).any()  # true keypoints are white
     bright = target.astype(int).sum(axis=-1)
-    joints = StickPeople(8).sample(0).joints
+    joints = StickPeople(8).sample(0).keypoints
     assert bright.max() - bright.min() > 150
     assert joints.shape == (2, 18, 3)
 
@@ -138,3 +138,8 @@ def test_drawing_images_does_not_change_training(tmp_path):
     plain = train(make_task(), make_settings(), tmp_path / 'plain')
     drawn = train(make_task(), make_settings(logging={'pictures_after': 1}), tmp_path / 'drawn')
     assert plain.losses == drawn.losses
+
+
+def test_the_old_name_of_a_transform_works_and_warns(caplog):
+    assert TransformSettings(kind='whole_picture') == TransformSettings(kind='whole_image')
+    assert 'whole_picture is now whole_image' in caplog.text

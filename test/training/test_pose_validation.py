@@ -97,7 +97,7 @@ def test_perfect_poses_score_one():
     validation = CocoValidation(images, PIPELINE)
     found = []
     for index in range(4):
-        for person in people.sample(index).joints:
+        for person in people.sample(index).keypoints:
             missing = person[:, 2:] == 0
             keypoints = np.where(missing, [np.nan, np.nan, 0], np.column_stack([person[:, :2], np.ones(len(person))]))
             found.append(coco_detection(Pose(keypoints.astype(np.float32), 1.0, people.skeleton), index))

@@ -43,7 +43,7 @@ class Bare:
         sample = self.people.sample(index)
         if index % 2:
             return sample
-        return replace(sample, joints=sample.joints[:0], annotated=np.zeros(18, bool))
+        return replace(sample, keypoints=sample.keypoints[:0], annotated=np.zeros(18, bool))
 
 
 class Teacher:
@@ -104,7 +104,7 @@ def test_masked_cells_are_the_teachers_and_others_the_labels():
     mask = np.ones((SIZE, SIZE), np.uint8)
     mask[:, : SIZE // 2] = 0
     maps = tuple(np.full((c, CELLS, CELLS), 7, np.float32) for c in (19, 38))
-    plain = OBJECTIVE.encode(Annotation(sample.joints, mask, sample.annotated, sample.areas))
+    plain = OBJECTIVE.encode(Annotation(sample.keypoints, mask, sample.annotated, sample.areas))
     filled = OBJECTIVE.complete_targets(plain, maps)
     for before, after in zip(plain[:2], filled[:2], strict=True):
         assert (after[..., : CELLS // 2] == 7).all()
@@ -207,7 +207,7 @@ def test_every_other_stored_input_is_mirrored_with_its_maps():
     plain = StickPeople(size=SIZE).sample(0)
     flipped = Warp((RandomFlip(OPENPOSE_18, 1.0),))(plain, np.random.default_rng(0))
     maps, expected = (tuple(OBJECTIVE.encode(annotation(each))[:2]) for each in (plain, flipped))
-    sample = replace(plain, joints=plain.joints[:0], extras={MAPS: maps})
+    sample = replace(plain, keypoints=plain.keypoints[:0], extras={MAPS: maps})
     transform, mirrored = StoredOrTransformed(OBJECTIVE.mirror_targets, jitter), 0
     for seed in range(40):
         changed = transform(sample, np.random.default_rng(seed))

@@ -7,7 +7,7 @@ from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
 from pose_estimation_ros.data.datasets.mixture import Mixture
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
-from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Persons, convert_joints
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton, Persons, convert_keypoints
 
 __all__ = [
     'CocoKeypoints',
@@ -23,6 +23,6 @@ __all__ = [
     'Persons',
     'SyntheticPeople',
     'coco_persons',
-    'convert_joints',
+    'convert_keypoints',
     'open_external',
 ]

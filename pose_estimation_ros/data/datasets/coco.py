@@ -21,7 +21,7 @@ from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, 
 class CocoKeypoints(KeypointDataset):
     """One sample for each image of a folder and an annotation file.
 
-    People are used if they have at least `min_keypoints` labelled joints and a box that is not flat. The mask is 0 in
+    People are used if they have at least `min_keypoints` labelled ones and a box that is not flat. The mask is 0 in
     crowds, as in the preparation of Osokin (2018). Other people (in COCO most of the distant ones) are
     then trained as background; with `mask_people` they are masked as well.
 
@@ -77,7 +77,7 @@ class CocoKeypoints(KeypointDataset):
 class CocoMainPersons(KeypointDataset):
     """One sample for each *main person*, who comes first in it: the preparation of Osokin (2018).
 
-    In the order of the file, a main person has at least `min_keypoints` joints and `min_area` square pixels, and the
+    In the order of the file, a main person has at least `min_keypoints` keypoints and `min_area` square pixels, and the
     distance of their box's centre to that of every earlier main person is at least `apart` times the longer side of
     that person's box. The published scaling and cropping use the first person. Other arguments as for CocoKeypoints.
     """
@@ -119,7 +119,7 @@ class CocoMainPersons(KeypointDataset):
 
 
 def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoMainPersons:
-    """Return a dataset with one sample for every person with a labelled joint, as top-down networks train on."""
+    """Return a dataset with one sample for every person with a labelled keypoint, as top-down networks train on."""
     return CocoMainPersons(images, annotations, min_keypoints=1, min_area=0, apart=0, skeleton=skeleton)
 
 
@@ -152,8 +152,8 @@ def load_annotated(
         'boxes': np.array([person.box for person in people]).reshape(-1, 4),
         'areas': np.array([person.area for person in people]),
     }
-    joints = np.array([person.joints for person in people]).reshape(-1, len(skeleton), 3)
-    return image, painted_mask((height, width), ignored, str(entry.path)), joints, extras
+    keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(skeleton), 3)
+    return image, painted_mask((height, width), ignored, str(entry.path)), keypoints, extras
 
 
 def check_files(images: Sequence[AnnotatedImage]) -> None:

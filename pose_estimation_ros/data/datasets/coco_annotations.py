@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 class Person:
     """One annotated person who is not a crowd."""
 
-    joints: FloatArray
+    keypoints: FloatArray
     """(K, 3)."""
     box: FloatArray
     """(4,): x, y, width, height."""
@@ -32,7 +32,7 @@ class Person:
     @property
     def labelled(self) -> int:
         """Number of labelled keypoints."""
-        return int(np.count_nonzero(self.joints[:, 2]))
+        return int(np.count_nonzero(self.keypoints[:, 2]))
 
     @property
     def usable(self) -> bool:
@@ -90,15 +90,17 @@ def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) 
             f'{name}: keypoints must be {3 * len(skeleton)} numbers (x, y, flag of the {len(skeleton)} keypoints of'
             f' {skeleton.name}), got {flat.size}; was another skeleton annotated?'
         )
-    joints = flat.reshape(-1, 3)
-    if not np.isin(joints[:, 2], (0, 1, 2)).all():
-        raise DatasetError(f"{name}: keypoints must have COCO's flags 0, 1 and 2, got {joints[:, 2].tolist()}")
-    box = _numbers(annotation['bbox'], f'{name}: bbox').ravel() if 'bbox' in annotation else boxes_of(joints[None])[0]
+    keypoints = flat.reshape(-1, 3)
+    if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
+        raise DatasetError(f"{name}: keypoints must have COCO's flags 0, 1 and 2, got {keypoints[:, 2].tolist()}")
+    box = (
+        _numbers(annotation['bbox'], f'{name}: bbox').ravel() if 'bbox' in annotation else boxes_of(keypoints[None])[0]
+    )
     if box.size != 4 or not np.isfinite(box).all():
         raise DatasetError(f'{name}: bbox must be x, y, width, height, got {annotation["bbox"]}')
     area = float(_numbers(annotation.get('area', box[2] * box[3]), f'{name}: area'))
-    joints = joints - np.where(joints[:, 2:] > 0, [PIXEL_CORNER, PIXEL_CORNER, 0], 0)
-    return Person(joints, box - [PIXEL_CORNER, PIXEL_CORNER, 0, 0], max(0.0, area), annotation.get('segmentation'))
+    keypoints = keypoints - np.where(keypoints[:, 2:] > 0, [PIXEL_CORNER, PIXEL_CORNER, 0], 0)
+    return Person(keypoints, box - [PIXEL_CORNER, PIXEL_CORNER, 0, 0], max(0.0, area), annotation.get('segmentation'))
 
 
 def painted_mask(image_hw: tuple[int, int], segmentations: Collection[Any], where: str) -> ByteArray:

@@ -50,12 +50,12 @@ class Collage(DatasetWrapper):
             top, left = number // self._columns * height, number % self._columns * width
             view = np.s_[top : top + height, left : left + width]
             people.append(_paste(sample, canvas[view], mask[view], (left, top)))
-        joints, boxes, areas = (np.concatenate(parts) for parts in zip(*people, strict=True))
-        return canvas, mask, joints, {'image_id': index, 'boxes': boxes, 'areas': areas}
+        keypoints, boxes, areas = (np.concatenate(parts) for parts in zip(*people, strict=True))
+        return canvas, mask, keypoints, {'image_id': index, 'boxes': boxes, 'areas': areas}
 
 
 def _paste(sample: Sample, cell: ByteArray, mask: AnyArray, corner: tuple[int, int]) -> tuple[AnyArray, ...]:
-    """Draw a sample into its cell; return joints, boxes and areas of its people in the collage."""
+    """Draw a sample into its cell; return keypoints, boxes and areas of its people in the collage."""
     height, width = sample.image.shape[:2]
     scale = min(cell.shape[0] / height, cell.shape[1] / width)
     resized_hw = max(1, round(height * scale)), max(1, round(width * scale))
@@ -66,7 +66,7 @@ def _paste(sample: Sample, cell: ByteArray, mask: AnyArray, corner: tuple[int, i
     mask[inner] = cv2.resize(sample.mask, resized_hw[::-1], interpolation=cv2.INTER_NEAREST)
     stretch = Affine.scaling(resized_hw[1] / width, resized_hw[0] / height)
     affine = Affine.translation(left + corner[0], top + corner[1]) @ stretch
-    joints = sample.joints.copy()
-    joints[..., :2] = affine(joints[..., :2])
+    keypoints = sample.keypoints.copy()
+    keypoints[..., :2] = affine(keypoints[..., :2])
     boxes = np.concatenate([affine(sample.boxes[:, :2]), sample.boxes[:, 2:] * scale], axis=1)
-    return joints, boxes, sample.areas * scale**2
+    return keypoints, boxes, sample.areas * scale**2

@@ -75,8 +75,8 @@ class FromIterator(KeypointDataset):
         people = [person for person in parsed if person.usable]
         extras['boxes'] = np.array([person.box for person in people]).reshape(-1, 4)
         extras['areas'] = np.array([person.area for person in people])
-        joints = np.array([person.joints for person in people]).reshape(-1, len(self.skeleton), 3)
-        return image, painted_mask(image.shape[:2], crowds, where), joints, extras
+        keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(self.skeleton), 3)
+        return image, painted_mask(image.shape[:2], crowds, where), keypoints, extras
 
 
 def find_external(

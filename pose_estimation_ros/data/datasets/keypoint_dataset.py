@@ -14,20 +14,20 @@ from pose_estimation_ros.data.sample import NOT_LABELLED, Sample, boxes_of
 def checked(loaded: Any, skeleton: Skeleton, annotated: BoolArray, where: str) -> Sample:
     """Return a sample; raises DatasetError, which names `where` the data come from."""
     if not isinstance(loaded, tuple) or len(loaded) != 4:
-        raise DatasetError(f'{where} must return the tuple (image, mask, joints, extras), got {_describe(loaded)}')
+        raise DatasetError(f'{where} must return the tuple (image, mask, keypoints, extras), got {_describe(loaded)}')
     image = _image(loaded[0], where)
     mask = _mask(loaded[1], image.shape[:2], where)
-    joints = _joints(loaded[2], skeleton, where)
+    keypoints = _keypoints(loaded[2], skeleton, where)
     if not isinstance(loaded[3], dict):
         raise DatasetError(
             f'{where}: extras must be a dict, got {_describe(loaded[3])}; return {{}} where there are none'
         )
-    boxes = _per_person(loaded[3], 'boxes', (len(joints), 4), where)
-    boxes = boxes_of(joints) if boxes is None else boxes
-    areas = _per_person(loaded[3], 'areas', (len(joints),), where)
+    boxes = _per_person(loaded[3], 'boxes', (len(keypoints), 4), where)
+    boxes = boxes_of(keypoints) if boxes is None else boxes
+    areas = _per_person(loaded[3], 'areas', (len(keypoints),), where)
     areas = boxes[:, 2] * boxes[:, 3] if areas is None else areas
     extras = {name: value for name, value in loaded[3].items() if name not in ('boxes', 'areas')}
-    return Sample(image, mask, joints, boxes, areas, _labelled(annotated, skeleton, where), extras)
+    return Sample(image, mask, keypoints, boxes, areas, _labelled(annotated, skeleton, where), extras)
 
 
 def _image(image: Any, where: str) -> ByteArray:
@@ -52,32 +52,33 @@ def _mask(mask: Any, image_hw: tuple[int, ...], where: str) -> ByteArray:
     return (mask > 0).astype(np.uint8)
 
 
-def _joints(joints: Any, skeleton: Skeleton, where: str) -> FloatArray:
+def _keypoints(keypoints: Any, skeleton: Skeleton, where: str) -> FloatArray:
     shape = f'(people, {len(skeleton)}, 3) x, y, flag'
     try:
-        array = np.asarray(joints, dtype=float)
+        array = np.asarray(keypoints, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DatasetError(f'{where}: joints must be numbers {shape}, got {_describe(joints)}') from error
+        raise DatasetError(f'{where}: keypoints must be numbers {shape}, got {_describe(keypoints)}') from error
     if array.size == 0 and array.shape[:1] == (0,):
         return np.zeros((0, len(skeleton), 3))
     if array.ndim != 3 or array.shape[1:] != (len(skeleton), 3):
         raise DatasetError(
-            f'{where}: joints must be {shape} for the skeleton {skeleton.name}, got {_describe(array)}; set the'
+            f'{where}: keypoints must be {shape} for the skeleton {skeleton.name}, got {_describe(array)}; set the'
             " class's `skeleton` if it is another"
         )
     flags = array[..., 2]
     if not np.isin(flags, (0, 1, 2)).all():
         wrong = flags[~np.isin(flags, (0, 1, 2))][0]
         raise DatasetError(
-            f"{where}: the last column of joints must be COCO's flag (0 not labelled, 1 hidden, 2 visible), got {wrong}"
+            f"{where}: the last column of keypoints must be COCO's flag (0 not labelled, 1 hidden, 2 visible),"
+            f' got {wrong}'
         )
     labelled = flags > NOT_LABELLED
     broken = np.argwhere(labelled & ~np.isfinite(array[..., :2]).all(axis=-1))
     if len(broken):
-        person, joint = broken[0]
+        person, keypoint = broken[0]
         raise DatasetError(
-            f'{where}: {skeleton.keypoints[joint]} of person {person} is labelled, but lies at'
-            f' {array[person, joint, :2].tolist()}; give it the flag 0'
+            f'{where}: {skeleton.keypoints[keypoint]} of person {person} is labelled, but lies at'
+            f' {array[person, keypoint, :2].tolist()}; give it the flag 0'
         )
     return np.where(labelled[..., None], array, NOT_LABELLED)
 
@@ -116,14 +117,14 @@ Loaded = tuple[ByteArray, AnyArray | None, AnyArray, dict[str, Any]]
 class KeypointDataset(ABC):
     """Base of datasets: a subclass implements `__len__` and `load_sample`, and sets `skeleton` unless it is COCO's.
 
-    One that labels only some joints of its skeleton overrides `annotated`.
+    One that labels only some keypoints of its skeleton overrides `annotated`.
     """
 
     skeleton: Skeleton = COCO_17
 
     @property
     def annotated(self) -> BoolArray:
-        """(K,): joints that are labelled at all."""
+        """(K,): keypoints that are labelled at all."""
         return np.ones(len(self.skeleton), bool)
 
     @abstractmethod
@@ -132,11 +133,11 @@ class KeypointDataset(ABC):
 
     @abstractmethod
     def load_sample(self, index: int) -> Loaded:
-        """Return image, mask, joints and extras of a sample.
+        """Return image, mask, keypoints and extras of a sample.
 
         The image is (H, W, 3) uint8 BGR. The mask (H, W) is 0 in parts that nobody annotated; None if there are none.
-        Joints are (P, K, 3): x and y in pixels and COCO's flag. Extras are anything else by name; 'boxes' (P, 4) x, y,
-        width, height and 'areas' (P,) of whole people are calculated from the joints if they are missing.
+        Keypoints are (P, K, 3): x, y and COCO's flag. Extras are anything else by name; 'boxes' (P, 4) x, y,
+        width, height and 'areas' (P,) of whole people are calculated from the keypoints if they are missing.
         """
 
     def sample(self, index: int) -> Sample:

@@ -17,7 +17,7 @@ from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE, boxes_of
 
 MARGIN = 0.25
-"""Margin of a person around the box of the joints, as a share of the box's longer side."""
+"""Margin of a person around the box of the keypoints, as a share of the box's longer side."""
 IMAGES = ('images.zip', 'lspet_dataset.zip')
 JOINTS = ('joints.npz', 'joints.mat')
 """Accepted file names."""
@@ -28,12 +28,12 @@ WIDTHS = (0.2, 0.1)
 
 
 class LeedsSportsExtended(KeypointDataset):
-    """A folder with the archive of images, which is not unpacked, and the joints.
+    """A folder with the archive of images, which is not unpacked, and the keypoints.
 
-    The archive is lspet_dataset.zip as published, or images.zip; joints are joints.mat from the published archive
+    The archive is lspet_dataset.zip as published, or images.zip; keypoints are joints.mat from the published archive
     (`joints` (14, 3, N): x, y, visible), or joints.npz (the same as (N, 14, 3)).
 
-    Labels are crowd-sourced and noisy. Joints that are marked invisible or lie outside the image count as not labelled.
+    Labels are crowd-sourced and noisy. Keypoints marked invisible or outside the image count as not labelled.
     Only one person per image is annotated. With others='mask' (the default) the loss is limited to the surroundings of
     that person, since spectators and opponents would otherwise be trained as background; with 'keep' it is not. With
     `from_behind` only images are used in which the labels show the person's back.
@@ -49,16 +49,15 @@ class LeedsSportsExtended(KeypointDataset):
         if others not in ('mask', 'keep'):
             raise SettingsError(f"others must be 'mask' or 'keep', got {others!r}")
         self.folder, self._others = Path(folder), others
-        self._joints = _read_joints(_first_of(self.folder, JOINTS))
+        self._keypoints = _read_keypoints(_first_of(self.folder, JOINTS))
         self._images = _first_of(self.folder, IMAGES)
         self._opened: tuple[int, zipfile.ZipFile] | None = None
         self._names = sorted(name for name in self._archive().namelist() if name.lower().endswith('.jpg'))
-        if len(self._names) != len(self._joints):
+        if len(self._names) != len(self._keypoints):
             raise DatasetError(
-                f'{self._images} has {len(self._names)} images, and there are joints of {len(self._joints)} people;'
-                ' expected one an image'
+                f'{self._images} has {len(self._names)} images and {len(self._keypoints)} people; expected one an image'
             )
-        self._numbers = np.flatnonzero(_from_behind(self._joints)) if from_behind else np.arange(len(self._names))
+        self._numbers = np.flatnonzero(_from_behind(self._keypoints)) if from_behind else np.arange(len(self._names))
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -75,8 +74,8 @@ class LeedsSportsExtended(KeypointDataset):
         except (OSError, zipfile.BadZipFile) as error:
             raise DatasetError(f'cannot read {path}: {error}; copy or download the archive again') from error
         image = decode_image(content, path)
-        joints = _inside(self._joints[number], image.shape[:2])[None]  # (1, 14, 3)
-        people = joints if (joints[..., 2] > NOT_LABELLED).any() else joints[:0]
+        keypoints = _inside(self._keypoints[number], image.shape[:2])[None]  # (1, 14, 3)
+        people = keypoints if (keypoints[..., 2] > NOT_LABELLED).any() else keypoints[:0]
         mask = _around(people, image.shape[:2]) if self._others == 'mask' else None
         return image, mask, people, {'image_id': number, 'path': path}
 
@@ -98,45 +97,45 @@ def _first_of(folder: Path, names: Sequence[str]) -> Path:
     return found[0]
 
 
-def _read_joints(path: Path) -> FloatArray:
+def _read_keypoints(path: Path) -> FloatArray:
     """Return (N, 14, 3)."""
-    joints = _of_matlab(path) if path.suffix == '.mat' else _of_numpy(path)
-    if joints.ndim != 3 or joints.shape[1:] != (len(LEEDS_14), 3):
-        raise DatasetError(f'{path}: joints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {joints.shape}')
-    return joints
+    keypoints = _of_matlab(path) if path.suffix == '.mat' else _of_numpy(path)
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (len(LEEDS_14), 3):
+        raise DatasetError(f'{path}: keypoints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {keypoints.shape}')
+    return keypoints
 
 
 def _of_numpy(path: Path) -> FloatArray:
     try:
         with np.load(path, allow_pickle=False) as content:
-            joints: FloatArray = content['joints']
+            keypoints: FloatArray = content['joints']
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DatasetError(f"cannot read 'joints' from {path}: {error}; copy or download it again") from error
-    return joints
+    return keypoints
 
 
 def _of_matlab(path: Path) -> FloatArray:
     arrays = read_arrays(path)
     if 'joints' not in arrays or arrays['joints'].ndim != 3:
-        raise DatasetError(f"{path} has no 'joints' of joints, coordinates and people; download it again")
+        raise DatasetError(f"{path} has no 'joints' of keypoints, coordinates and people; download it again")
     return arrays['joints'].transpose(2, 0, 1)
 
 
-def _from_behind(joints: FloatArray) -> BoolArray:
+def _from_behind(keypoints: FloatArray) -> BoolArray:
     """Return (N,): whether the left shoulder and hip lie to the left of the right ones, seen along the torso."""
     lefts, rights = ([LEEDS_14.keypoints.index(f'{side}_{part}') for part in PARTS] for side in ('left', 'right'))
-    left, right = joints[:, lefts, :2], joints[:, rights, :2]  # (N, 2, 2)
+    left, right = keypoints[:, lefts, :2], keypoints[:, rights, :2]  # (N, 2, 2)
     down = (left + right)[:, 1] - (left + right)[:, 0]
     across = np.stack([down[:, 1], -down[:, 0]], axis=1)  # to the right if the person is upright
     length = np.linalg.norm(down, axis=1) / 2
     facing = np.einsum('npx,nx->np', left - right, across) / np.maximum(2 * length**2, 1e-9)[:, None]
-    labelled = (joints[:, lefts + rights, 2] > 0).all(axis=1)
+    labelled = (keypoints[:, lefts + rights, 2] > 0).all(axis=1)
     behind: BoolArray = labelled & (facing < -np.array(WIDTHS)).all(axis=1)
     return behind
 
 
 def _inside(person: AnyArray, image_hw: tuple[int, ...]) -> FloatArray:
-    """Return joints (14, 3) with COCO's flags."""
+    """Return keypoints (14, 3) with COCO's flags."""
     xy = person[:, :2].astype(float)
     inside = ((xy >= -0.5) & (xy <= np.array(image_hw[::-1]) - 0.5)).all(axis=1)
     flags = np.where(inside & (person[:, 2] > 0), VISIBLE, NOT_LABELLED)

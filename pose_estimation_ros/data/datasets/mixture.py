@@ -69,11 +69,11 @@ class Mixture(KeypointDataset):
         """Return a sample of its part."""
         sample = self.sample(index)
         extras = {**sample.extras, 'boxes': sample.boxes, 'areas': sample.areas}
-        return sample.image, sample.mask, sample.joints, extras
+        return sample.image, sample.mask, sample.keypoints, extras
 
     @property
     def annotated(self) -> BoolArray:
-        """(K,): joints that any part labels; a sample has those of its part."""
+        """(K,): keypoints that any part labels; a sample has those of its part."""
         labelled: BoolArray = np.any([part.annotated for part in self.parts], axis=0)
         return labelled
 

@@ -30,7 +30,7 @@ class MpiiPerson:
     """One annotated person."""
 
     image: str
-    joints: FloatArray
+    keypoints: FloatArray
     """(16, 3) x, y and COCO's flag."""
     box: FloatArray
     """(4,) the square around the person that is cropped."""
@@ -40,7 +40,7 @@ class MpiiPersons(KeypointDataset):
     """One sample for each annotated person of a folder of images and a file such as train.json or valid.json.
 
     The file is a list of people with `image`, `center`, `scale`, `joints` (16 pairs) and `joints_vis`. MPII does not
-    distinguish hidden joints; all annotated ones count as visible. A sample has no other people.
+    distinguish hidden keypoints; all annotated ones count as visible. A sample has no other people.
 
     Raises:
         DatasetError: The folder or file is missing, or the file is invalid.
@@ -70,7 +70,7 @@ class MpiiPersons(KeypointDataset):
             'boxes': person.box[None],
             'areas': person.box[None, 2:].prod(axis=1),
         }
-        return read_image(path), None, person.joints[None], extras
+        return read_image(path), None, person.keypoints[None], extras
 
     def check_files(self) -> None:
         """Raise DatasetError unless all image files exist."""
@@ -86,10 +86,10 @@ class MpiiPersons(KeypointDataset):
 class MpiiTruth:
     """Ground truth of PCKh, in this package's pixels."""
 
-    joints: FloatArray
+    keypoints: FloatArray
     """(N, 16, 2)."""
     visible: FloatArray
-    """(N, 16) 1 for joints that are scored."""
+    """(N, 16) 1 for keypoints that are scored."""
     head_boxes: FloatArray
     """(N, 4) x and y of two opposite corners."""
 
@@ -140,5 +140,5 @@ def _person(entry: Any, where: str) -> MpiiPerson:
     if not scale > 0:
         raise DatasetError(f'{where}: scale must be above 0, got {scale}')
     side = scale * UNIT
-    joints = np.column_stack([np.where(seen[:, None], xy, 0), np.where(seen, VISIBLE, NOT_LABELLED)])
-    return MpiiPerson(name, joints, np.array([*(centre - side / 2), side, side]))
+    keypoints = np.column_stack([np.where(seen[:, None], xy, 0), np.where(seen, VISIBLE, NOT_LABELLED)])
+    return MpiiPerson(name, keypoints, np.array([*(centre - side / 2), side, side]))

@@ -27,7 +27,7 @@ class Portraits(DatasetWrapper):
 
     Args:
         dataset: Annotated images.
-        around: Minimum and maximum side of a window, as multiples of the longer side of the joints' box.
+        around: Minimum and maximum side of a window, as multiples of the longer side of the keypoints' box.
         seed: Of the windows.
 
     Raises:
@@ -50,38 +50,38 @@ class Portraits(DatasetWrapper):
         """Return the window around the first person."""
         sample = self.dataset.sample(index)
         extras = {'image_id': index, 'path': sample.extras.get('path', '')}
-        torso = self._torso(sample.joints)
+        torso = self._torso(sample.keypoints)
         if torso is None:
-            return sample.image, sample.mask, sample.joints, extras
-        affine, side = self._window(sample.joints[0], torso, np.random.default_rng([self._seed, index]))
+            return sample.image, sample.mask, sample.keypoints, extras
+        affine, side = self._window(sample.keypoints[0], torso, np.random.default_rng([self._seed, index]))
         matrix, size = affine.matrix, (side, side)
         image: Any = cv2.warpAffine(
             sample.image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
         mask: Any = cv2.warpAffine(sample.mask, matrix, size, flags=cv2.INTER_NEAREST)
-        joints = sample.joints.copy()
-        joints[..., :2] = affine(joints[..., :2])
-        outside = ((joints[..., :2] < -0.5) | (joints[..., :2] > side - 0.5)).any(axis=-1)
-        joints[..., 2] = np.where(outside, NOT_LABELLED, joints[..., 2])
-        return image, mask, joints, extras
+        keypoints = sample.keypoints.copy()
+        keypoints[..., :2] = affine(keypoints[..., :2])
+        outside = ((keypoints[..., :2] < -0.5) | (keypoints[..., :2] > side - 0.5)).any(axis=-1)
+        keypoints[..., 2] = np.where(outside, NOT_LABELLED, keypoints[..., 2])
+        return image, mask, keypoints, extras
 
     def _window(self, person: FloatArray, torso: FloatArray, rng: np.random.Generator) -> tuple[Affine, int]:
         """Return the map from the image to the window, and its side in pixels."""
         degrees = float(np.degrees(np.arctan2(torso[0], torso[1])))  # 0: straight down
         turn = Affine.rotation(degrees, (0.0, 0.0))
-        joints = turn(person[person[:, 2] > NOT_LABELLED, :2])
-        low, high = joints.min(axis=0), joints.max(axis=0)
+        keypoints = turn(person[person[:, 2] > NOT_LABELLED, :2])
+        low, high = keypoints.min(axis=0), keypoints.max(axis=0)
         side = max(2, round(float((high - low).max()) * rng.uniform(*self._around)))
         corner = (low + high) / 2 + rng.uniform(-SHIFT, SHIFT, 2) * side - (side - 1) / 2
         return Affine.translation(*-corner) @ turn, side
 
-    def _torso(self, joints: FloatArray) -> FloatArray | None:
+    def _torso(self, keypoints: FloatArray) -> FloatArray | None:
         """Return the vector (2,) from the first person's shoulders to the hips, None if these are not labelled."""
-        if not len(joints):
+        if not len(keypoints):
             return None
         ends = []
         for names in (self._tops, self._bottoms):
-            labelled = joints[0, names][joints[0, names, 2] > NOT_LABELLED]
+            labelled = keypoints[0, names][keypoints[0, names, 2] > NOT_LABELLED]
             if not len(labelled):
                 return None
             ends.append(labelled[:, :2].mean(axis=0))

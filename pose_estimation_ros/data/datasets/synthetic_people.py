@@ -21,7 +21,7 @@ def seed_of(seed: int, index: int) -> int:
 class SyntheticPeople(KeypointDataset):
     """Images of `generate_image`, drawn on demand; seed and index determine the image.
 
-    Hidden joints have the flag 1, those outside the image 0.
+    Hidden keypoints have the flag 1, those outside the image 0.
 
     Args:
         count: Number of images.
@@ -57,10 +57,10 @@ class SyntheticPeople(KeypointDataset):
     def load_sample(self, index: int) -> Loaded:
         """Draw an image."""
         frame = generate_image(seed_of(self._seed, index), self.settings)
-        joints = np.array([person.keypoints for person in frame.people]).reshape(-1, len(OPENPOSE_18), 3)
+        keypoints = np.array([person.keypoints for person in frame.people]).reshape(-1, len(OPENPOSE_18), 3)
         extras = {
             'image_id': index,
             'boxes': np.array([person.bbox for person in frame.people]).reshape(-1, 4),
             'areas': np.array([person.area for person in frame.people], float),
         }
-        return frame.image, None, joints, extras
+        return frame.image, None, keypoints, extras

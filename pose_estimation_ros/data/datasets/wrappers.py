@@ -18,11 +18,12 @@ from pose_estimation_ros.data.sample import NOT_LABELLED
 
 NECK, SHOULDERS = 'neck', ('right_shoulder', 'left_shoulder')
 DESCRIPTION = 'pictures.json'
-ARRAYS = ('joints', 'boxes', 'areas')
+ARRAYS = {'joints': 'keypoints', 'boxes': 'boxes', 'areas': 'areas'}
+"""Names in the cached files -> fields of a sample."""
 
 
 class DatasetWrapper(KeypointDataset):
-    """Base of datasets with the length, the skeleton and the annotated joints of the dataset that they wrap."""
+    """Base of datasets with the length, the skeleton and the annotated keypoints of the dataset that they wrap."""
 
     def __init__(self, dataset: KeypointDataset) -> None:
         self.dataset, self.skeleton = dataset, dataset.skeleton
@@ -32,12 +33,12 @@ class DatasetWrapper(KeypointDataset):
 
     @property
     def annotated(self) -> BoolArray:
-        """(K,): joints that are labelled at all."""
+        """(K,): keypoints that are labelled at all."""
         return self.dataset.annotated
 
 
 class InSkeleton(DatasetWrapper):
-    """A dataset converted to another skeleton by keypoint names; joints that it lacks are not annotated."""
+    """A dataset converted to another skeleton by keypoint names; keypoints that it lacks are not annotated."""
 
     def __init__(self, dataset: KeypointDataset, skeleton: Skeleton) -> None:
         super().__init__(dataset)
@@ -49,27 +50,27 @@ class InSkeleton(DatasetWrapper):
 
     @property
     def annotated(self) -> BoolArray:
-        """(K,): joints that the dataset labels, and the neck if it labels the shoulders."""
+        """(K,): keypoints that the dataset labels, and the neck if it labels the shoulders."""
         return convert_annotated(self.dataset.annotated, self.dataset.skeleton, self.skeleton)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return one sample of the dataset with converted joints."""
+        """Return one sample of the dataset with converted keypoints."""
         sample = self.dataset.sample(index)
-        joints = convert_joints(sample.joints, self.dataset.skeleton, self.skeleton)
+        keypoints = convert_keypoints(sample.keypoints, self.dataset.skeleton, self.skeleton)
         extras = {**sample.extras, 'boxes': sample.boxes, 'areas': sample.areas}
-        return sample.image, sample.mask, joints, extras
+        return sample.image, sample.mask, keypoints, extras
 
 
-def convert_joints(joints: FloatArray, source: Skeleton, target: Skeleton) -> FloatArray:
-    """Return joints (P, K, 3) of one skeleton as (P, L, 3) of another; joints that the source lacks are not labelled.
+def convert_keypoints(keypoints: FloatArray, source: Skeleton, target: Skeleton) -> FloatArray:
+    """Return keypoints (P, K, 3) of one skeleton as (P, L, 3) of another; those that it lacks are not labelled.
 
     A neck that the source lacks is the middle of the shoulders: not labelled if one shoulder is not, visible if both
     are.
     """
     mapping = source.mapping_to(target)
-    converted = np.where(mapping[:, None] >= 0, joints[:, mapping], NOT_LABELLED)
+    converted = np.where(mapping[:, None] >= 0, keypoints[:, mapping], NOT_LABELLED)
     if shoulders := _shoulders_for_neck(source, target):
-        ends = joints[:, shoulders]  # (P, 2, 3)
+        ends = keypoints[:, shoulders]  # (P, 2, 3)
         flag = ends[..., 2].min(axis=1)
         middle = np.where(flag[:, None] > NOT_LABELLED, ends[..., :2].mean(axis=1), 0)
         converted[:, target.keypoints.index(NECK)] = np.column_stack([middle, flag])
@@ -77,7 +78,7 @@ def convert_joints(joints: FloatArray, source: Skeleton, target: Skeleton) -> Fl
 
 
 def convert_annotated(annotated: BoolArray, source: Skeleton, target: Skeleton) -> BoolArray:
-    """Return which joints (L,) of the target are annotated if those (K,) of the source are."""
+    """Return which keypoints (L,) of the target are annotated if those (K,) of the source are."""
     mapping = source.mapping_to(target)
     converted: BoolArray = (mapping >= 0) & annotated[mapping]
     if shoulders := _shoulders_for_neck(source, target):
@@ -93,7 +94,7 @@ def _shoulders_for_neck(source: Skeleton, target: Skeleton) -> list[int]:
 
 
 class Persons(DatasetWrapper):
-    """One sample for each person with a labelled joint and a box that is not flat, who comes first in it.
+    """One sample for each person with a labelled keypoint and a box that is not flat, who comes first in it.
 
     Reads all samples once to count people. Raises DatasetError if there is nobody.
     """
@@ -112,14 +113,14 @@ class Persons(DatasetWrapper):
         """Return a sample with one of its people first."""
         number, person = self.entries[index]
         sample = self.dataset.sample(number)
-        order = [person, *(other for other in range(len(sample.joints)) if other != person)]
+        order = [person, *(other for other in range(len(sample.keypoints)) if other != person)]
         extras = {**sample.extras, 'boxes': sample.boxes[order], 'areas': sample.areas[order]}
-        return sample.image, sample.mask, sample.joints[order], extras
+        return sample.image, sample.mask, sample.keypoints[order], extras
 
 
 def _usable(dataset: KeypointDataset, index: int) -> list[int]:
     sample = dataset.sample(index)
-    labelled = (sample.joints[..., 2] > NOT_LABELLED).any(axis=1)
+    labelled = (sample.keypoints[..., 2] > NOT_LABELLED).any(axis=1)
     usable: list[int] = np.flatnonzero(labelled & (sample.boxes[:, 2:] > 0).all(axis=1)).tolist()
     return usable
 
@@ -175,7 +176,7 @@ class CachedDataset(DatasetWrapper):
             return _read_cached(path, index)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             sample = self.dataset.sample(index)
-            arrays = {name: getattr(sample, name) for name in ARRAYS}
+            arrays = {name: getattr(sample, field) for name, field in ARRAYS.items()}
             _, png = cv2.imencode('.png', sample.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             with atomic_write(path) as temporary, temporary.open('wb') as file:
                 np.savez(file, image=png, **arrays)
@@ -185,5 +186,5 @@ class CachedDataset(DatasetWrapper):
 def _read_cached(path: Path, index: int) -> Loaded:
     with np.load(io.BytesIO(path.read_bytes())) as cached:
         image = cv2.imdecode(cached['image'], cv2.IMREAD_COLOR)
-        joints, boxes, areas = (cached[name] for name in ARRAYS)
-    return image, None, joints, {'image_id': index, 'boxes': boxes, 'areas': areas}  # type: ignore[return-value]
+        keypoints, boxes, areas = (cached[name] for name in ARRAYS)
+    return image, None, keypoints, {'image_id': index, 'boxes': boxes, 'areas': areas}  # type: ignore[return-value]

@@ -5,7 +5,7 @@ from pose_estimation_ros.data.transforms.builders import (
     letterboxed,
     supergradients_style,
     varied,
-    whole_picture,
+    whole_image,
 )
 from pose_estimation_ros.data.transforms.person import CropAroundPerson, CutOutPerson, RotateExpanding, ScaleToPerson
 from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
@@ -57,5 +57,5 @@ __all__ = [
     'letterboxed',
     'supergradients_style',
     'varied',
-    'whole_picture',
+    'whole_image',
 ]

@@ -23,7 +23,7 @@ def letterboxed(size: int | tuple[int, int] = 368, image_pad: int = 128) -> Comp
     return Compose((Warp((FitInside(height, width), PadTo(height, width)), image_pad),))
 
 
-def whole_picture(size: int = 256, skeleton: Skeleton = OPENPOSE_18) -> Compose:
+def whole_image(size: int = 256, skeleton: Skeleton = OPENPOSE_18) -> Compose:
     """Return an augmentation that keeps people about as large as in inference."""
     fitted = (FitInside(size, size), PadTo(size, size), RandomFlip(skeleton, 0.5))
     moves = (RandomRotation(20), RandomScale(0.75, 1.25), RandomTranslation(0.1))

@@ -121,7 +121,7 @@ class RandomCrop:
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Mirror image and joints with a probability."""
+    """Mirror image and keypoints with a probability."""
 
     skeleton: Skeleton = COCO_17
     p: float = 0.5

@@ -40,7 +40,7 @@ class DropSmall:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         kept = sample.areas >= self.area
-        return replace(sample, joints=sample.joints[kept], boxes=sample.boxes[kept], areas=sample.areas[kept])
+        return replace(sample, keypoints=sample.keypoints[kept], boxes=sample.boxes[kept], areas=sample.areas[kept])
 
 
 IDENTITY = Affine(np.eye(2, 3))
@@ -54,7 +54,7 @@ class View:
     affine: Affine
     hw: tuple[int, int]
     order: tuple[int, ...] = ()
-    """Index in the sample of each joint after mirroring; empty without mirroring."""
+    """Index in the sample of each keypoint after mirroring; empty without mirroring."""
 
     @classmethod
     def whole(cls, sample: Sample) -> 'View':
@@ -74,13 +74,13 @@ class View:
         return self.then(Affine.translation(-left, -top), hw)
 
     def flipped(self, skeleton: Skeleton) -> 'View':
-        """Return the mirrored view with left and right joints swapped; raises SettingsError."""
-        if len(skeleton) != self.sample.joints.shape[1]:
+        """Return the mirrored view with left and right keypoints swapped; raises SettingsError."""
+        if len(skeleton) != self.sample.keypoints.shape[1]:
             raise SettingsError(
-                f'people of {self.sample.joints.shape[1]} joints cannot be mirrored as {skeleton.name},'
+                f'people of {self.sample.keypoints.shape[1]} keypoints cannot be mirrored as {skeleton.name},'
                 f' which has {len(skeleton)}; give RandomFlip their skeleton'
             )
-        order = tuple(self.order[joint] for joint in skeleton.flip) if self.order else skeleton.flip
+        order = tuple(self.order[keypoint] for keypoint in skeleton.flip) if self.order else skeleton.flip
         mirror = Affine(np.array([[-1.0, 0.0, self.hw[1] - 1.0], [0.0, 1.0, 0.0]]))
         return replace(self.then(mirror), order=order)
 
@@ -118,7 +118,7 @@ SHRINK_BELOW = 0.8
 class Warp:
     """Geometric steps as one transform: image and mask are resampled once, annotations are mapped exactly.
 
-    Parts that an earlier step cropped reappear if a later one moves them into the frame. Joints keep their flags
+    Parts that an earlier step cropped reappear if a later one moves them into the frame. Keypoints keep their flags
     outside the frame; boxes become those around their mapped corners.
     """
 
@@ -142,12 +142,12 @@ class Warp:
 
     def _drawn(self, view: View) -> Sample:
         sample = view.sample
-        order = list(view.order or range(sample.joints.shape[1]))
+        order = list(view.order or range(sample.keypoints.shape[1]))
         return replace(
             sample,
             image=warped(sample.image, view.affine, view.hw, self.image_pad),
             mask=self._mask(sample.mask, view),
-            joints=_moved_joints(sample.joints[:, order], view.affine),
+            keypoints=_moved_keypoints(sample.keypoints[:, order], view.affine),
             boxes=_moved_boxes(sample.boxes, view.affine),
             areas=sample.areas * view.scale**2,
             annotated=sample.annotated[order],
@@ -175,9 +175,9 @@ def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int) -> An
     )
 
 
-def _moved_joints(joints: FloatArray, affine: Affine) -> FloatArray:
-    labelled = joints[..., 2:] > NOT_LABELLED
-    return np.where(labelled, np.concatenate([affine(joints[..., :2]), joints[..., 2:]], axis=-1), NOT_LABELLED)
+def _moved_keypoints(keypoints: FloatArray, affine: Affine) -> FloatArray:
+    labelled = keypoints[..., 2:] > NOT_LABELLED
+    return np.where(labelled, np.concatenate([affine(keypoints[..., :2]), keypoints[..., 2:]], axis=-1), NOT_LABELLED)
 
 
 def _moved_boxes(boxes: FloatArray, affine: Affine) -> FloatArray:

@@ -94,13 +94,15 @@ def _taught(recipe: PoseRecipe) -> list[DatasetSettings]:
 
 def _store(recipe: PoseRecipe) -> MapStore:
     """Return the store of a recipe, described by all that inputs and maps depend on."""
-    teacher = recipe.teacher
+    teacher, transform = recipe.teacher, _changed(replace(recipe.transform, camera_like=False))
+    if transform.get('kind') == 'whole_image':
+        transform['kind'] = 'whole_picture'  # its name in folders of earlier versions
     description = {
         'teacher': Path(teacher.weights).name,
         'precision': teacher.precision,
         'sha256': fingerprint(find_model(Path(teacher.weights)).path),
         'train': [_changed(dataset) for dataset in _taught(recipe)],
-        'transform': _changed(replace(recipe.transform, camera_like=False)),
+        'transform': transform,
         'objective': recipe.objective,
         'seed': recipe.seed,
     }

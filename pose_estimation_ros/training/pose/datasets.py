@@ -27,7 +27,7 @@ from pose_estimation_ros.data.transforms import (
     camera_like,
     letterboxed,
     varied,
-    whole_picture,
+    whole_image,
 )
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.pose.recipe import DatasetSettings, TransformSettings
@@ -160,6 +160,6 @@ def make_transform(settings: TransformSettings, method: Method, options: Any) ->
         return Compose((letterboxed(settings.size), *colours))
     if settings.kind == 'varied':
         return Compose((varied(settings.size, skeleton, settings.scale), *colours))
-    if settings.kind == 'whole_picture':
-        return Compose((whole_picture(settings.size, skeleton), *colours))
+    if settings.kind == 'whole_image':
+        return Compose((whole_image(settings.size, skeleton), *colours))
     return method.augmentation(options, colours, size=settings.size)

@@ -48,7 +48,7 @@ def stacked_rows(rows: Sequence[ByteArray]) -> ByteArray:
 def draw_people(image: ByteArray, sample: Sample, poses: Sequence[Pose]) -> AnyArray:
     """Draw the predicted poses, and over them the true keypoints as small white dots."""
     drawn = draw_poses(image, list(poses))
-    for x, y, flag in sample.joints.reshape(-1, 3):
+    for x, y, flag in sample.keypoints.reshape(-1, 3):
         if flag != NOT_LABELLED and np.isfinite([x, y]).all():
             centre = (round(float(x)), round(float(y)))
             cv2.circle(drawn, centre, 3, TRUTH_RIM, cv2.FILLED, cv2.LINE_AA)

@@ -1,5 +1,6 @@
 """Recipes for training a pose network. Imports no torch."""
 
+import logging
 import math
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
@@ -8,6 +9,8 @@ from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM
 from pose_estimation_ros.training.recipe import Recipe
 from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, require
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,9 @@ class DataSettings:
 class TransformSettings:
     """From images to network inputs."""
 
-    kind: Literal['published', 'whole_picture', 'varied', 'letterboxed'] = setting(
+    kind: Literal['published', 'whole_image', 'varied', 'letterboxed', 'whole_picture'] = setting(
         'published',
-        "published is the method's own augmentation; whole_picture fits the image in and moves it a little; varied"
+        "published is the method's own augmentation; whole_image fits the image in and moves it a little; varied"
         ' crops any part at any of many sizes; letterboxed only fits it in. Top-down methods have published alone.',
     )
     size: int = setting(
@@ -104,6 +107,9 @@ class TransformSettings:
     )
 
     def __post_init__(self) -> None:
+        if self.kind == 'whole_picture':
+            LOG.warning('transform.kind: whole_picture is now whole_image; use the new name')
+            object.__setattr__(self, 'kind', 'whole_image')
         check_settings(self, 'transform.')
         _require_limits('transform.scale', self.scale, self.scale[0] > 0, 'above 0')
 

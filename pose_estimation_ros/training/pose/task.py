@@ -50,7 +50,7 @@ class PoseData:
 
 def annotation(sample: Sample) -> Annotation:
     """Return what an objective needs to know of a sample."""
-    return Annotation(sample.joints, sample.mask, sample.annotated, sample.areas)
+    return Annotation(sample.keypoints, sample.mask, sample.annotated, sample.areas)
 
 
 class Normalise(nn.Module):
