@@ -10,8 +10,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
 from pose_estimation_ros.core.geometry import Affine, CentredAffine, centred_affine
 
-POSE_MARGIN = 0.1
-"""Margin of a person around the keypoints on each side, as a share of the box's longer side."""
+POSE_MARGIN = 0.1  # Margin of a person around the keypoints on each side, as a share of the box's longer side
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +126,8 @@ class PersonCrop:
     The published rule: the box grows about its centre to the aspect ratio of the network's input, then by `padding`.
     """
 
-    centre: tuple[float, float]
-    """x and y in image pixels."""
-    size: tuple[float, float]
-    """Width and height in image pixels."""
+    centre: tuple[float, float]  # x and y in image pixels
+    size: tuple[float, float]  # Width and height in image pixels
 
     @classmethod
     def around(cls, box: FloatArray, network_hw: tuple[int, int], padding: float = 1.25) -> 'PersonCrop':

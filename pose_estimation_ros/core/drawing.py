@@ -11,8 +11,7 @@ TRACK_COLOURS = (
     *((75, 25, 230), (75, 180, 60), (25, 225, 255), (200, 130, 0), (48, 130, 245), (180, 30, 145)),
     *((240, 240, 70), (230, 50, 240), (60, 245, 210), (212, 190, 250), (128, 128, 0), (255, 190, 220)),
 )
-MIN_SCORE = 0.0
-"""Minimum score of a keypoint that is drawn."""
+MIN_SCORE = 0.0  # Minimum score of a keypoint that is drawn
 
 
 def draw(img: AnyArray, pose: Pose) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from pose_estimation_ros.core.errors import OutputError
 
-STDOUT = Path('-')
-"""Stands for standard output instead of a file."""
-
+STDOUT = Path('-')  # Stands for standard output instead of a file
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
 REFUSALS |= {errno.EPIPE}
 """Error numbers of file systems and pipes that refuse to write."""

@@ -104,8 +104,7 @@ class Letterbox:
     image_hw: tuple[int, int]
     scale: float
     resized_hw: tuple[int, int]
-    pad: tuple[int, int, int, int]
-    """top, left, bottom, right"""
+    pad: tuple[int, int, int, int]  # top, left, bottom, right
     border: int | None = None
     """Raw pixel value of the padding; None pads after normalisation, with the preprocessing's own value."""
 
@@ -204,8 +203,7 @@ class CentredAffine:
     image_hw: tuple[int, int]
     network_hw: tuple[int, int]
     affine: Affine
-    label_offset: float = 0.0
-    """How much the coordinates that the network learnt exceed this package's, in image pixels."""
+    label_offset: float = 0.0  # How much the coordinates that the network learnt exceed this package's, in image pixels
 
     @classmethod
     def short_side(

@@ -132,5 +132,4 @@ def _start_of_scan(jpeg: bytes) -> int:
     return offset
 
 
-ImageLike = Image | AnyArray | str | Path
-"""An Image, an array in OpenCV's BGR order, or the path of a file."""
+ImageLike = Image | AnyArray | str | Path  # An Image, an array in OpenCV's BGR order, or the path of a file

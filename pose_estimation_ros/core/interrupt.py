@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-TERMINATED = 128 + signal.SIGTERM
-"""Exit code that shells report for a program ended by SIGTERM."""
+TERMINATED = 128 + signal.SIGTERM  # Exit code that shells report for a program ended by SIGTERM
 
 
 def clean_up_on_sigterm() -> None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 
-LABELLED = 0
-"""Keypoints with a COCO flag above this are labelled."""
+LABELLED = 0  # Keypoints with a COCO flag above this are labelled
 
 
 def keypoint_similarity(first: FloatArray, second: FloatArray, areas: FloatArray, sigmas: FloatArray) -> FloatArray:

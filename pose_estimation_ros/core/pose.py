@@ -8,8 +8,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 
-MISSING = np.array([np.nan, np.nan, 0], np.float32)
-"""A missing keypoint."""
+MISSING = np.array([np.nan, np.nan, 0], np.float32)  # A missing keypoint
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,48 +30,32 @@ class Setting:
     """One setting: a dataclass field as users see it."""
 
     default: Any
-    text: str
-    """One sentence, used in help texts, parameters and documentation alike."""
-    name: str = ''
-    """Name of the field."""
-    kind: Any = object
-    """Type of its values."""
-    range: tuple[float, float] | None = None
-    """Lowest and highest value, both allowed; math.inf for no limit."""
-    above: float = -math.inf
+    text: str  # One sentence, used in help texts, parameters and documentation alike
+    name: str = ''  # Name of the field
+    kind: Any = object  # Type of its values
+    range: tuple[float, float] | None = None  # Lowest and highest value, both allowed; math.inf for no limit
+    above: float = -math.inf  # This and the next: limits that are not allowed themselves
     below: float = math.inf
-    """Limits that are not allowed themselves."""
     choices: tuple[Any, ...] = ()
-    step: int = 0
-    """Allowed are whole numbers in such steps from the lowest value; 0 for all of them."""
-    pattern: str = ''
-    """Regular expression that text must match completely; `expected` describes it."""
+    step: int = 0  # Allowed are whole numbers in such steps from the lowest value; 0 for all of them
+    pattern: str = ''  # Regular expression that text must match completely; `expected` describes it
     expected: str = ''
-    default_text: str = ''
-    """Text for the default, if its value does not explain itself."""
-    metavar: str = ''
-    """Placeholder of the value in --help."""
+    default_text: str = ''  # Text for the default, if its value does not explain itself
+    metavar: str = ''  # Placeholder of the value in --help
     requires: str = ''
     """Name of a setting without which, or with another value than `requires_value`, this one has no effect."""
     requires_value: Any = None
-    cure: str = ''
-    """End of the error message: what to do about a wrong value."""
-    live: bool = False
-    """Whether a running node accepts a change."""
-    option: str | None = ''
-    """Command-line option without dashes; '' for the field's name, None for no option."""
-    parameter: str | None = ''
-    """Node parameter; '' for the field's name, None for no parameter."""
-    argument: str = ''
-    """Argument of learners, or key of their settings; '' is the field's name."""
+    cure: str = ''  # End of the error message: what to do about a wrong value
+    live: bool = False  # Whether a running node accepts a change
+    option: str | None = ''  # Command-line option without dashes; '' for the field's name, None for no option
+    parameter: str | None = ''  # Node parameter; '' for the field's name, None for no parameter
+    argument: str = ''  # Argument of learners, or key of their settings; '' is the field's name
     option_values: Mapping[Any, Any] = field(default_factory=dict)
     """Values by the text that users type, if the option uses other names for them."""
-    unset: Any = None
-    """Value of the node parameter that stands for the default; None if the default can be written."""
+    unset: Any = None  # Value of the node parameter that stands for the default; None if the default can be written
     undeclared: Any = None
     """Value for published checkpoints, which declare nothing, if it differs from the learner's default."""
-    parameter_range: tuple[float, float] | None = None
-    """Narrower limits of the node parameter."""
+    parameter_range: tuple[float, float] | None = None  # Narrower limits of the node parameter
 
     @property
     def option_name(self) -> str:

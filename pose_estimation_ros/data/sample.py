@@ -8,28 +8,20 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray
 
-NOT_LABELLED, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
-"""COCO's flags of a keypoint."""
+NOT_LABELLED, HIDDEN, VISIBLE = 0.0, 1.0, 2.0  # COCO's flags of a keypoint
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """An image and its people, independent of methods. The top-left pixel covers -0.5 to 0.5."""
 
-    image: ByteArray
-    """(H, W, 3) BGR."""
-    mask: AnyArray
-    """(H, W) uint8: 1 for pixels that a loss uses, 0 in crowds and other regions without annotations."""
-    keypoints: FloatArray
-    """(P, K, 3): x and y in image pixels, and COCO's flag."""
-    boxes: FloatArray
-    """(P, 4): x, y, width, height around each whole person, in image pixels."""
-    areas: FloatArray
-    """(P,): square pixels of each person (COCO's segment area)."""
-    annotated: BoolArray
-    """(K,): keypoints that this dataset labels; the others are unknown for all people."""
-    extras: dict[str, Any] = field(default_factory=dict)
-    """Other data of the image, such as `image_id` and `path`."""
+    image: ByteArray  # (H, W, 3) BGR
+    mask: AnyArray  # (H, W) uint8: 1 for pixels that a loss uses, 0 in crowds and other regions without annotations
+    keypoints: FloatArray  # (P, K, 3): x and y in image pixels, and COCO's flag
+    boxes: FloatArray  # (P, 4): x, y, width, height around each whole person, in image pixels
+    areas: FloatArray  # (P,): square pixels of each person (COCO's segment area)
+    annotated: BoolArray  # (K,): keypoints that this dataset labels; the others are unknown for all people
+    extras: dict[str, Any] = field(default_factory=dict)  # Other data of the image, such as `image_id` and `path`
 
     @property
     def joints(self) -> FloatArray:

@@ -13,17 +13,13 @@ from pose_estimation_ros.core.errors import PoseEstimationError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 
-UNTRACKED = -1
-"""Id of a person without a track."""
-
+UNTRACKED = -1  # Id of a person without a track
 POINT = np.dtype([('u', '<f4'), ('v', '<f4'), ('score', '<f4'), ('id', '<i4')])
 """Pixels are called u and v so that viewers do not interpret them as metres."""
 POINT_3D = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('score', '<f4'), ('id', '<i4')])
 
-INT32, FLOAT32, FLOAT64 = 5, 7, 8
-"""`datatype` of sensor_msgs/PointField."""
-NUMBERS = {INT32: 'i4', FLOAT32: 'f4', FLOAT64: 'f8'}
-"""Supported types and their NumPy names."""
+INT32, FLOAT32, FLOAT64 = 5, 7, 8  # `datatype` of sensor_msgs/PointField
+NUMBERS = {INT32: 'i4', FLOAT32: 'f4', FLOAT64: 'f8'}  # Supported types and their NumPy names
 
 
 class BrokenSkeletonsError(PoseEstimationError):

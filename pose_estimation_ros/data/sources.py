@@ -20,22 +20,17 @@ LOG = logging.getLogger(__name__)
 
 SourceKind = Literal['image', 'video', 'camera']
 
-UNKNOWN_STEP_S = 1 / 30
-"""Between the frames of a video without a rate and time stamps."""
+UNKNOWN_STEP_S = 1 / 30  # Between the frames of a video without a rate and time stamps
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image of a source."""
 
-    source: str
-    """Name of the source; for image files the path, also within a folder or a pattern."""
-    index: int
-    """From 0, of the frames that the source yields."""
-    stamp: float
-    """Seconds. Videos: their own clock, increasing; cameras: since the first frame; image files: 0."""
-    image: ByteArray
-    """(H, W, 3) BGR."""
+    source: str  # Name of the source; for image files the path, also within a folder or a pattern
+    index: int  # From 0, of the frames that the source yields
+    stamp: float  # Seconds. Videos: their own clock, increasing; cameras: since the first frame; image files: 0.
+    image: ByteArray  # (H, W, 3) BGR
 
 
 class Source(Protocol):

@@ -22,12 +22,9 @@ CODECS = ('avc1', 'mp4v')
 """Best first. H.264 plays in browsers, but only some builds of OpenCV can write it (that of PyPI cannot); all with
 FFmpeg have MPEG-4 part 2. VP9 also plays in browsers, but takes sixty times as long (320 ms for 720 rows)."""
 
-FASTEST = 1000.0
-"""Maximum frames per second; the rate of files with a greater value is unknown."""
-
+FASTEST = 1000.0  # Maximum frames per second; the rate of files with a greater value is unknown
 FFMPEG_SILENT = '-8'
-APPROXIMATE = 2
-"""Maximum error of the frame count in a file's header."""
+APPROXIMATE = 2  # Maximum error of the frame count in a file's header
 
 
 class _Silence:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-MAX_DETECTIONS = 20
-"""Maximum number of people per image, best first."""
-
+MAX_DETECTIONS = 20  # Maximum number of people per image, best first
 ROWS = {
     '': ('0.50:0.95', 'all'),
     '50': ('0.50', 'all'),
@@ -77,12 +75,9 @@ def coco_label(name: str, max_detections: int = MAX_DETECTIONS) -> str:
 class PrecisionRecall:
     """Precision over recall for people of all sizes."""
 
-    thresholds: FloatArray
-    """(10,) minimum OKS of a true positive: 0.5 to 0.95."""
-    recalls: FloatArray
-    """(101,) from 0 to 1."""
-    precision: FloatArray
-    """(10, 101), NaN if the truth has nobody."""
+    thresholds: FloatArray  # (10,) minimum OKS of a true positive: 0.5 to 0.95
+    recalls: FloatArray  # (101,) from 0 to 1
+    precision: FloatArray  # (10, 101), NaN if the truth has nobody
 
 
 def coco_score(

@@ -15,8 +15,7 @@ from pose_estimation_ros.evaluation.ground_truth import read_truth
 class Dataset:
     """COCO annotations and their file."""
 
-    path: Path
-    """The annotation file."""
+    path: Path  # The annotation file
     truth: dict[str, Any]
 
     @classmethod

@@ -15,9 +15,7 @@ from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 
-PERSON = 1
-"""COCO's id of the category."""
-
+PERSON = 1  # COCO's id of the category
 KEYS = ('image_id', 'category_id', 'keypoints', 'score')
 
 

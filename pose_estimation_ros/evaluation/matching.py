@@ -11,9 +11,7 @@ from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
 from pose_estimation_ros.core.oks import LABELLED, keypoint_similarity, oks
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 
-MINIMUM_OKS = 0.1
-"""Of a match."""
-
+MINIMUM_OKS = 0.1  # Of a match
 NOBODY = -1
 
 
@@ -22,18 +20,12 @@ class ImageMatch:
     """The annotated people and the detections of an image, matched one to one."""
 
     image_id: int
-    truth: FloatArray
-    """(G, K, 3) in COCO's pixels: people with labelled keypoints, without crowds."""
-    areas: FloatArray
-    """(G,)"""
-    found: FloatArray
-    """(P, K, 3) in COCO's pixels, by descending score."""
-    partner: IntArray
-    """(G,) index in `found`, -1 for missed people."""
-    oks: FloatArray
-    """(G,) with the partner, 0 for missed people."""
-    false_alarms: int
-    """Detections without a partner that do not lie in a crowd."""
+    truth: FloatArray  # (G, K, 3) in COCO's pixels: people with labelled keypoints, without crowds
+    areas: FloatArray  # (G,)
+    found: FloatArray  # (P, K, 3) in COCO's pixels, by descending score
+    partner: IntArray  # (G,) index in `found`, -1 for missed people
+    oks: FloatArray  # (G,) with the partner, 0 for missed people
+    false_alarms: int  # Detections without a partner that do not lie in a crowd
 
     @property
     def lost(self) -> float:
@@ -45,12 +37,10 @@ class ImageMatch:
 class KeypointScores:
     """Accuracy of each keypoint, over the people who were found."""
 
-    similarity: FloatArray
-    """(K,) mean similarity from 0 to 1, 0 for a missing keypoint; NaN if no person has it."""
+    similarity: FloatArray  # (K,) mean similarity from 0 to 1, 0 for a missing keypoint; NaN if no person has it
     distance: FloatArray
     """(K,) median distance of found keypoints in percent of the person's size (the root of the area)."""
-    found: FloatArray
-    """(K,) percent of labelled keypoints that were found."""
+    found: FloatArray  # (K,) percent of labelled keypoints that were found
 
 
 def match_images(

@@ -15,8 +15,7 @@ from pose_estimation_ros.core.errors import EvaluationError, SettingsError
 from pose_estimation_ros.core.oks import oks
 from pose_estimation_ros.core.pose import Pose
 
-MINIMUM_OKS = 0.5
-"""Of a pose and the person that it shows."""
+MINIMUM_OKS = 0.5  # Of a pose and the person that it shows
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,8 @@ class MotResult:
     people: int
     misses: int
     false_positives: int
-    switches: int
-    """Changes of a person's id, also if the person was missed in between."""
-    ids: int
-    """Number of different ids."""
+    switches: int  # Changes of a person's id, also if the person was missed in between
+    ids: int  # Number of different ids
     idf1: float
 
     @property

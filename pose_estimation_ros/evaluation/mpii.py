@@ -26,8 +26,7 @@ class MpiiPeople:
 
     people: MpiiPersons
     truth: MpiiTruth
-    limit: int = 0
-    """Use only the first persons; 0 for all."""
+    limit: int = 0  # Use only the first persons; 0 for all
 
     @classmethod
     def open(cls, images: Path, annotations: Path, head_boxes: Path, limit: int = 0) -> 'MpiiPeople':

@@ -8,12 +8,9 @@ from pose_estimation_ros.core.arrays import BoolArray, FloatArray
 from pose_estimation_ros.core.errors import EvaluationError
 from pose_estimation_ros.core.skeleton import MPII_16, Skeleton
 
-HEAD_SHARE = 0.6
-"""MPII's head size as a share of the diagonal of the head box (SC_BIAS in the published script)."""
-
+HEAD_SHARE = 0.6  # MPII's head size as a share of the diagonal of the head box (SC_BIAS in the published script)
 STRICT = 0.1
-EXCLUDED = ('pelvis', 'thorax')
-"""Keypoints that the published mean excludes."""
+EXCLUDED = ('pelvis', 'thorax')  # Keypoints that the published mean excludes
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,14 +18,10 @@ class PckhScore:
     """Percentages; NaN for keypoints without annotations."""
 
     threshold: float
-    keypoints: FloatArray
-    """(16,) of each keypoint at the threshold."""
-    keypoints_strict: FloatArray
-    """(16,) at 0.1."""
-    mean: float
-    """Over all visible keypoints except pelvis and thorax, at the threshold."""
-    mean_strict: float
-    """The same at 0.1."""
+    keypoints: FloatArray  # (16,) of each keypoint at the threshold
+    keypoints_strict: FloatArray  # (16,) at 0.1
+    mean: float  # Over all visible keypoints except pelvis and thorax, at the threshold
+    mean_strict: float  # The same at 0.1
     skeleton: Skeleton = MPII_16
 
     def as_dict(self) -> dict[str, float]:

@@ -55,9 +55,7 @@ figcaption b { color: var(--ink); font-weight: 600 }
 
 
 WORST = 16
-THUMBNAIL = 380
-"""Longer side of an image in pixels."""
-
+THUMBNAIL = 380  # Longer side of an image in pixels
 QUALITY = 78
 MEANINGS = {
     'AP': ('all', 'mean over OKS 0.50 to 0.95'),
@@ -77,10 +75,8 @@ class Report:
     score: CocoScore
     curves: PrecisionRecall
     matches: Sequence[ImageMatch]
-    files: Mapping[int, Path]
-    """By image id; images without a file are not shown."""
-    timings: Mapping[str, tuple[float, float]]
-    """Median and 95th percentile of each stage, in milliseconds."""
+    files: Mapping[int, Path]  # By image id; images without a file are not shown
+    timings: Mapping[str, tuple[float, float]]  # Median and 95th percentile of each stage, in milliseconds
     settings: Mapping[str, Any]
 
 

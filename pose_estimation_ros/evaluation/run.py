@@ -20,14 +20,10 @@ from pose_estimation_ros.inference.pipeline import Result, Timings
 
 LOG = logging.getLogger(__name__)
 
-Infer = Callable[..., Sequence[Result]]
-"""Takes images and, if boxes are given, a list of boxes for each."""
-Entry = tuple[int, 'Path | ByteArray']
-"""An image's id, and its file or pixels."""
+Infer = Callable[..., Sequence[Result]]  # Takes images and, if boxes are given, a list of boxes for each
+Entry = tuple[int, 'Path | ByteArray']  # An image's id, and its file or pixels
 
-DETECT = 'detect'
-"""The stage of person detection, which only some methods have."""
-
+DETECT = 'detect'  # The stage of person detection, which only some methods have
 STAGES = {
     DETECT: 'detect_ms',
     'preprocess': 'preprocess_ms',
@@ -41,14 +37,10 @@ STAGES = {
 class Run:
     """Detections and timings of a model on many images."""
 
-    detections: list[dict[str, Any]]
-    """In COCO's result format."""
-    timings: list[Timings]
-    """One for each image; the time of a batch is divided equally."""
-    image_ids: list[int]
-    """Images that were processed."""
-    unreadable: list[str]
-    """Errors of the images that were skipped."""
+    detections: list[dict[str, Any]]  # In COCO's result format
+    timings: list[Timings]  # One for each image; the time of a batch is divided equally
+    image_ids: list[int]  # Images that were processed
+    unreadable: list[str]  # Errors of the images that were skipped
 
     @property
     def ms_per_image(self) -> float:

@@ -29,8 +29,7 @@ Source = tuple[int, Path | Callable[[], ByteArray]]
 class ScoredImages:
     """Images and their ground truth."""
 
-    truth: dict[str, Any]
-    """COCO keypoint annotations of these images and no others."""
+    truth: dict[str, Any]  # COCO keypoint annotations of these images and no others
     sources: Sequence[Source]
 
     def __len__(self) -> int:

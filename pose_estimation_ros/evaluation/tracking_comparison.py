@@ -12,24 +12,18 @@ from pose_estimation_ros.evaluation.mot import MotResult, MotScore
 from pose_estimation_ros.synthetic.scene import SyntheticFrame, SyntheticPerson
 from pose_estimation_ros.tracking.tracker import Tracker
 
-VISIBLE = 2
-"""Flag of a visible keypoint."""
+VISIBLE = 2  # Flag of a visible keypoint
 
 
 @dataclass(frozen=True)
 class DetectorErrors:
     """Random errors of a simulated detector."""
 
-    noise: float = 0.012
-    """Standard deviation of a keypoint's position, as a share of the person's height."""
-    lost_keypoints: float = 0.05
-    """Share of visible keypoints that are missed."""
-    lost_people: float = 0.05
-    """Share of visible people who are missed."""
-    phantoms: float = 0.1
-    """Probability per frame of a false detection of a few keypoints."""
-    min_keypoints: int = 5
-    """People with fewer visible keypoints are neither detected nor part of the truth."""
+    noise: float = 0.012  # Standard deviation of a keypoint's position, as a share of the person's height
+    lost_keypoints: float = 0.05  # Share of visible keypoints that are missed
+    lost_people: float = 0.05  # Share of visible people who are missed
+    phantoms: float = 0.1  # Probability per frame of a false detection of a few keypoints
+    min_keypoints: int = 5  # People with fewer visible keypoints are neither detected nor part of the truth
 
     def __post_init__(self) -> None:
         shares = (self.lost_keypoints, self.lost_people, self.phantoms)

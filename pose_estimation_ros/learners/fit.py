@@ -13,7 +13,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.evaluation.coco_score import CocoScore
 from pose_estimation_ros.evaluation.scored_images import ScoredImages
 from pose_estimation_ros.inference.backends.backend import BackendSettings

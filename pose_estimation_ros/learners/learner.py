@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pose_estimation_ros.core.errors import DownloadError
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.evaluation.scored_images import GROUND_TRUTH, BoxSource, boxes_for
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images

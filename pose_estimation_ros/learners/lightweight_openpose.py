@@ -8,7 +8,7 @@ from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.image import ImageLike
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.inference.pipeline import Pipeline, check_size
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.runner import Runner, WholeImages

@@ -10,7 +10,7 @@ from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 
 BaseSide = Literal['height', 'short side', 'longest side']
 

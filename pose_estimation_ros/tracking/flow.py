@@ -24,14 +24,11 @@ from pose_estimation_ros.tracking.tracker import Smoother, Tracker
 class FlowSettings:
     """Settings of tracking by optical flow."""
 
-    queue: int = 5
-    """Number of frames whose poses are compared (L_Q)."""
-    threshold: float = 0.1
-    """Minimum flow similarity of a match."""
+    queue: int = 5  # Number of frames whose poses are compared (L_Q)
+    threshold: float = 0.1  # Minimum flow similarity of a match
     tolerance: float = 3.0
     """Factor of COCO's sigmas: these are the precision of annotators; flow and networks are less precise."""
-    sure_keypoints: int = 6
-    """People first detected with fewer keypoints get an id at the second detection."""
+    sure_keypoints: int = 6  # People first detected with fewer keypoints get an id at the second detection
 
     def __post_init__(self) -> None:
         if self.queue < 1:
@@ -83,16 +80,11 @@ class FlowSimilarity:
 class Propagation:
     """Settings of boxes propagated from the last frame."""
 
-    enlarge: float = 0.15
-    """Growth of the box around keypoints, as a share of width and height (published)."""
-    min_keypoint_score: float = 0.4
-    """Minimum keypoint score in a propagated box (published)."""
-    min_propagated_score: float = 0.5
-    """Of propagated boxes (published)."""
-    min_detection_score: float = 0.5
-    """Of detected boxes (published)."""
-    overlap: float = 0.5
-    """NMS IoU threshold."""
+    enlarge: float = 0.15  # Growth of the box around keypoints, as a share of width and height (published)
+    min_keypoint_score: float = 0.4  # Minimum keypoint score in a propagated box (published)
+    min_propagated_score: float = 0.5  # Of propagated boxes (published)
+    min_detection_score: float = 0.5  # Of detected boxes (published)
+    overlap: float = 0.5  # NMS IoU threshold
     inside: float | None = None
     """Drops propagated boxes with more than this share inside another box; None (published) keeps them."""
 

@@ -14,8 +14,7 @@ from pose_estimation_ros.core.geometry import Affine
 FlowField = Callable[[ByteArray, ByteArray], FloatArray]
 """Takes two grey images (H, W) and returns the motion of each pixel of the first, (H, W, 2) x and y in pixels."""
 
-SMALLEST_SIDE = 16
-"""Minimum side in pixels of images for the flow methods."""
+SMALLEST_SIDE = 16  # Minimum side in pixels of images for the flow methods
 
 
 class Motion(Protocol):

@@ -17,10 +17,8 @@ class FilterState:
 
     raw: FloatArray
     smoothed: FloatArray
-    slope: FloatArray
-    """Filtered derivative, pixels a second."""
-    stamp: FloatArray
-    """Seconds, of every point."""
+    slope: FloatArray  # Filtered derivative, pixels a second
+    stamp: FloatArray  # Seconds, of every point
 
     @classmethod
     def empty(cls, shape: tuple[int, ...]) -> 'FilterState':

@@ -9,14 +9,9 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
 
-SIMILAR = 0.5
-"""Minimum similarity of a keypoint that stayed in place (published)."""
-
-REACH = 0.15
-"""Standard deviation of a keypoint's motion between frames, as a share of the person's height or width."""
-
-SMALLEST_PERSON = 8.0
-"""Minimum size of a person in pixels."""
+SIMILAR = 0.5  # Minimum similarity of a keypoint that stayed in place (published)
+REACH = 0.15  # Standard deviation of a keypoint's motion between frames, as a share of the person's height or width
+SMALLEST_PERSON = 8.0  # Minimum size of a person in pixels
 
 
 class Similarity(Protocol):

@@ -27,8 +27,7 @@ class Track:
     pose: Pose
     stamp: float
     smoother_state: Any
-    history: tuple[PropagatedPose, ...]
-    """Poses that new ones are compared with, the latest first; never empty."""
+    history: tuple[PropagatedPose, ...]  # Poses that new ones are compared with, the latest first; never empty
 
 
 def propagated(tracks: Sequence[Track], motion: Motion, before: Any, now: Any) -> list[Track]:

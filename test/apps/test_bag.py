@@ -16,8 +16,10 @@ pytest.importorskip('rosbags', reason='needs the extra [bag]')
 from pose_estimation_ros.apps.cli import main
 from pose_estimation_ros.apps.commands import bag as command
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
-from pose_estimation_ros.data.bags import Message, Topic, image_in, open_bag, poses_in, written_bag
-from pose_estimation_ros.data.bags.messages import standard_types
+from pose_estimation_ros.data.bags.messages import Message, Topic, image_in, standard_types
+from pose_estimation_ros.data.bags.reading import open_bag
+from pose_estimation_ros.data.bags.skeleton_topics import poses_in
+from pose_estimation_ros.data.bags.writing import written_bag
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 

@@ -93,7 +93,8 @@ def picture_message(frame, stamp_ns):
 @pytest.mark.parametrize('name', NAMES)
 def test_bag_follows_people_as_asked(cli, name, pan, expected, model, same_poses):
     pytest.importorskip('rosbags', reason='needs the extra [bag]')
-    from pose_estimation_ros.data.bags import Message, Topic, written_bag
+    from pose_estimation_ros.data.bags.messages import Message, Topic
+    from pose_estimation_ros.data.bags.writing import written_bag
 
     with written_bag(Path('old'), 'mcap') as writer:
         for number, frame in enumerate(pan):

@@ -28,21 +28,18 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from pose_estimation_ros.core.errors import ImageError, OutputError, SettingsError, SourceError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
-from pose_estimation_ros.data.bags import (
+from pose_estimation_ros.data.bags.messages import Message, Topic, image_in
+from pose_estimation_ros.data.bags.reading import open_bag
+from pose_estimation_ros.data.bags.skeleton_topics import (
     ANNOTATED,
     DESCRIPTION,
     SKELETONS,
-    Message,
-    Topic,
-    image_in,
-    open_bag,
     poses_in,
-    refuse_existing,
     serialize_annotated_image,
     serialize_description,
     serialize_skeletons,
-    written_bag,
 )
+from pose_estimation_ros.data.bags.writing import refuse_existing, written_bag
 from pose_estimation_ros.data.skeleton_cloud import BrokenSkeletonsError
 
 STORAGES = ['mcap', 'sqlite3']
@@ -621,7 +618,8 @@ WRITE_FOR_EVER = """
     import resource, signal, sys
     from pathlib import Path
     from pose_estimation_ros.core.errors import OutputError
-    from pose_estimation_ros.data.bags import Message, Topic, written_bag
+    from pose_estimation_ros.data.bags.messages import Message, Topic
+    from pose_estimation_ros.data.bags.writing import written_bag
 
     path, storage, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -17,21 +17,18 @@ from matlab_files import mat_file, matrix
 from pose_estimation_ros.core.errors import DatasetError, ImageError, SettingsError
 from pose_estimation_ros.core.image import Image
 from pose_estimation_ros.core.skeleton import COCO_17, LEEDS_14, MPII_16, OPENPOSE_18
-from pose_estimation_ros.data.datasets import (
-    CocoKeypoints,
-    CocoMainPersons,
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons
+from pose_estimation_ros.data.datasets.external import (
     DatasetIterator,
     ExternalDataset,
     FromIterator,
-    InSkeleton,
-    KeypointDataset,
-    LeedsSportsExtended,
-    Mixture,
-    SyntheticPeople,
-    convert_keypoints,
     open_external,
 )
-from pose_estimation_ros.data.datasets.wrappers import CachedDataset
+from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
+from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
+from pose_estimation_ros.data.datasets.mixture import Mixture
+from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
+from pose_estimation_ros.data.datasets.wrappers import CachedDataset, InSkeleton, convert_keypoints
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.synthetic import SceneSettings

@@ -10,18 +10,21 @@ import pytest
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.sample import Sample
-from pose_estimation_ros.data.transforms import (
-    Blur,
-    CentreCrop,
-    Colour,
-    Compose,
+from pose_estimation_ros.data.transforms.builders import (
+    camera_like,
+    letterboxed,
+    supergradients_style,
+)
+from pose_estimation_ros.data.transforms.person import (
     CropAroundPerson,
-    DropSmall,
+    RotateExpanding,
+    ScaleToPerson,
+)
+from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
+from pose_estimation_ros.data.transforms.steps import (
+    CentreCrop,
     FitInside,
-    Grey,
-    JpegArtifacts,
     LongestSide,
-    Noise,
     PadTo,
     RandomCrop,
     RandomFlip,
@@ -29,15 +32,10 @@ from pose_estimation_ros.data.transforms import (
     RandomRotation,
     RandomScale,
     RandomTranslation,
-    RotateExpanding,
-    ScaleToPerson,
     ShortestSide,
     Sometimes,
-    Warp,
-    camera_like,
-    letterboxed,
-    supergradients_style,
 )
+from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Warp
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 
 SPOT = Skeleton('spot', ('nose',), ('nose',), (), (0.1,))

@@ -12,7 +12,8 @@ from pose_estimation_ros import KeypointDataset, SimpleBaselineLearner, create_l
 from pose_estimation_ros.core.boxes import NOBODY, Boxes
 from pose_estimation_ros.core.errors import DownloadError, PoseEstimationError, SettingsError, WeightsError
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16
-from pose_estimation_ros.data.transforms import Compose, CutOutPerson, Warp
+from pose_estimation_ros.data.transforms.person import CutOutPerson
+from pose_estimation_ros.data.transforms.warp import Compose, Warp
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.person_crops import open_detector
 from pose_estimation_ros.methods.simple_baseline import published

@@ -6,7 +6,7 @@ import pytest
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Affine
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
-from pose_estimation_ros.data.datasets import convert_keypoints
+from pose_estimation_ros.data.datasets.wrappers import convert_keypoints
 from pose_estimation_ros.methods.lightweight_openpose.encoding import (
     ABSENT,
     FLAG_OF_COCO,

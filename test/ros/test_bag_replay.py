@@ -14,7 +14,10 @@ from sensor_msgs.msg import Image, PointCloud2
 from test_processes import NODE, ros_args
 
 from pose_estimation_ros.apps.cli import main
-from pose_estimation_ros.data.bags import SKELETONS, Message, Topic, open_bag, written_bag
+from pose_estimation_ros.data.bags.messages import Message, Topic
+from pose_estimation_ros.data.bags.reading import open_bag
+from pose_estimation_ros.data.bags.skeleton_topics import SKELETONS
+from pose_estimation_ros.data.bags.writing import written_bag
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr
 from pose_estimation_ros.ros.messages.skeleton_messages import decode_skeletons
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo

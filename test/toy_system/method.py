@@ -9,7 +9,8 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.geometry import Letterbox, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.transforms import Compose, Transform, letterboxed
+from pose_estimation_ros.data.transforms.builders import letterboxed
+from pose_estimation_ros.data.transforms.warp import Compose, Transform
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
     BaseSide,

@@ -10,7 +10,8 @@ import pytest
 from pose_estimation_ros.core.errors import OutputError, SettingsError
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample
-from pose_estimation_ros.data.transforms import RandomFlip, Warp
+from pose_estimation_ros.data.transforms.steps import RandomFlip
+from pose_estimation_ros.data.transforms.warp import Warp
 from pose_estimation_ros.methods.method import Annotation
 from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.distillation.maps import (

@@ -22,7 +22,8 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.pose_json import PoseJsonWriter
 
 if TYPE_CHECKING:
-    from pose_estimation_ros.data.bags import BagImage, BagReader, Message
+    from pose_estimation_ros.data.bags.messages import BagImage, Message
+    from pose_estimation_ros.data.bags.reading import BagReader
     from pose_estimation_ros.learners.learner import Learner
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +50,9 @@ def run(settings: Namespace) -> int:
     """Add the skeletons of the people in a bag's images to a copy of the bag."""
     if importlib.util.find_spec('rosbags') is None:
         raise SourceError('reading bags needs the package rosbags: pip install "pose_estimation_ros[bag]"')
-    from pose_estimation_ros.data.bags import OWN_TOPICS, open_bag, refuse_existing
+    from pose_estimation_ros.data.bags.reading import open_bag
+    from pose_estimation_ros.data.bags.skeleton_topics import OWN_TOPICS
+    from pose_estimation_ros.data.bags.writing import refuse_existing
 
     with stdout_for_json(settings.json) as stdout, open_bag(settings.input) as bag:
         topic = bag.image_topic(settings.topic, without=OWN_TOPICS)
@@ -86,7 +89,7 @@ class TopicEstimator:
 
     def estimate(self, message: 'Message') -> tuple['BagImage', float, list[Pose]] | None:
         """Return image, stamp and poses; None for a message of another topic or an unreadable one."""
-        from pose_estimation_ros.data.bags import image_in
+        from pose_estimation_ros.data.bags.messages import image_in
 
         if message.topic.name != self._topic:
             return None
@@ -125,7 +128,9 @@ class TopicEstimator:
 
 def _process(bag: 'BagReader', estimator: TopicEstimator, settings: Namespace, stdout: TextIO | None) -> None:
     """Copy the bag, add what the estimator finds, and write the poses as JSON if requested."""
-    from pose_estimation_ros.data.bags import DESCRIPTION, Message, serialize_description, written_bag
+    from pose_estimation_ros.data.bags.messages import Message
+    from pose_estimation_ros.data.bags.skeleton_topics import DESCRIPTION, serialize_description
+    from pose_estimation_ros.data.bags.writing import written_bag
 
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(written_bag(settings.output, bag.storage))
@@ -149,7 +154,7 @@ def _process(bag: 'BagReader', estimator: TopicEstimator, settings: Namespace, s
 
 def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
     """Copy and yield the messages of a bag under a progress bar, without results of an earlier run."""
-    from pose_estimation_ros.data.bags import OWN_TOPICS
+    from pose_estimation_ros.data.bags.skeleton_topics import OWN_TOPICS
 
     kept = [topic for topic in bag.topics if topic.name not in OWN_TOPICS]
     if len(kept) < len(bag.topics):
@@ -166,10 +171,10 @@ def _found(
     message: 'Message', bag_image: 'BagImage', poses: list[Pose], estimator: TopicEstimator, annotate: bool
 ) -> Iterator['Message']:
     """Yield the messages to add for an image, with its time of recording."""
-    from pose_estimation_ros.data.bags import (
+    from pose_estimation_ros.data.bags.messages import Message
+    from pose_estimation_ros.data.bags.skeleton_topics import (
         ANNOTATED,
         SKELETONS,
-        Message,
         serialize_annotated_image,
         serialize_skeletons,
     )

@@ -27,8 +27,7 @@ else:
     from backports.zstd import ZstdDecompressor
 
 MAGIC = b'\x89MCAP0\r\n'
-FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15
-"""Kinds of records of the format (mcap.dev/spec)."""
+FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15  # Kinds of records of the format (mcap.dev/spec)
 
 # Decompressors that accept truncated data.
 DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {

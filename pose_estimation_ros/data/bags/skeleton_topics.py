@@ -14,11 +14,8 @@ from pose_estimation_ros.data.bags.messages import COMPRESSED_IMAGE, Message, To
 from pose_estimation_ros.data.skeleton_cloud import FLOAT32, INT32, POINT, from_points, read_points, to_points
 
 JPEG_QUALITY = 90
-JPEG_FORMAT = 'bgr8; jpeg compressed bgr8'
-"""As image_transport writes it."""
-
-FOREVER = QosTime(9223372036, 854775807)
-"""rosbag2's value for no limit."""
+JPEG_FORMAT = 'bgr8; jpeg compressed bgr8'  # As image_transport writes it
+FOREVER = QosTime(9223372036, 854775807)  # rosbag2's value for no limit
 
 
 def _offered(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> tuple[Qos, ...]:

@@ -16,8 +16,7 @@ from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.data.bags.messages import Message, Storage, Topic, standard_types
 
-METADATA_VERSION: Literal[8] = 8
-"""The last that Humble can read: 9 has another format of QoS."""
+METADATA_VERSION: Literal[8] = 8  # The last that Humble can read: 9 has another format of QoS
 
 PLUGINS = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 NO_DIGEST = 'RIHS01_' + 64 * '0'

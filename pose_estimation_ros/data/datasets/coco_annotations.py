@@ -22,10 +22,8 @@ LOG = logging.getLogger(__name__)
 class Person:
     """One annotated person who is not a crowd."""
 
-    keypoints: FloatArray
-    """(K, 3)."""
-    box: FloatArray
-    """(4,): x, y, width, height."""
+    keypoints: FloatArray  # (K, 3)
+    box: FloatArray  # (4,): x, y, width, height
     area: float
     segmentation: Any = None
 
@@ -46,12 +44,9 @@ class AnnotatedImage:
 
     image_id: int | str
     path: Path
-    hw: tuple[int, int] | None
-    """Height and width, None if the file lacks either."""
-    people: tuple[Person, ...]
-    """In the order of the file."""
-    crowds: tuple[Any, ...]
-    """COCO segmentations of crowds."""
+    hw: tuple[int, int] | None  # Height and width, None if the file lacks either
+    people: tuple[Person, ...]  # In the order of the file
+    crowds: tuple[Any, ...]  # COCO segmentations of crowds
 
 
 def read_annotated_images(

@@ -10,8 +10,7 @@ from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, 
 from pose_estimation_ros.data.datasets.wrappers import DatasetWrapper
 from pose_estimation_ros.data.sample import Sample
 
-EDGE = 128
-"""Grey level around an image that does not fill its cell."""
+EDGE = 128  # Grey level around an image that does not fill its cell
 
 
 class Collage(DatasetWrapper):

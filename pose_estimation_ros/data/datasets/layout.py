@@ -5,8 +5,7 @@ from pathlib import Path
 
 from pose_estimation_ros.core.errors import DatasetError
 
-ANNOTATIONS = 'annotations'
-"""The folder of COCO's annotation files, beside that of the images."""
+ANNOTATIONS = 'annotations'  # The folder of COCO's annotation files, beside that of the images
 
 
 def find_annotations(folder: Path, name: str, option: str = 'annotations_filename', beside: str = ANNOTATIONS) -> Path:

@@ -16,15 +16,11 @@ from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, 
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE, boxes_of
 
-MARGIN = 0.25
-"""Margin of a person around the box of the keypoints, as a share of the box's longer side."""
+MARGIN = 0.25  # Margin of a person around the box of the keypoints, as a share of the box's longer side
 IMAGES = ('images.zip', 'lspet_dataset.zip')
-JOINTS = ('joints.npz', 'joints.mat')
-"""Accepted file names."""
-
+JOINTS = ('joints.npz', 'joints.mat')  # Accepted file names
 PARTS = ('shoulder', 'hip')
-WIDTHS = (0.2, 0.1)
-"""Minimum distance between left and right shoulder and hip for a back view, in lengths of the torso."""
+WIDTHS = (0.2, 0.1)  # Minimum distance between left and right shoulder and hip for a back view, in lengths of the torso
 
 
 class LeedsSportsExtended(KeypointDataset):

@@ -15,14 +15,9 @@ from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, 
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE
 
-UNIT = 200
-"""Pixels of one unit of MPII's `scale`."""
-
-FIRST_PIXEL = 1
-"""MPII counts pixels from 1."""
-
-DOWN = 15
-"""Distance of the published crop's centre below the annotated one, in pixels at scale 1."""
+UNIT = 200  # Pixels of one unit of MPII's `scale`
+FIRST_PIXEL = 1  # MPII counts pixels from 1
+DOWN = 15  # Distance of the published crop's centre below the annotated one, in pixels at scale 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +25,8 @@ class MpiiPerson:
     """One annotated person."""
 
     image: str
-    keypoints: FloatArray
-    """(16, 3) x, y and COCO's flag."""
-    box: FloatArray
-    """(4,) the square around the person that is cropped."""
+    keypoints: FloatArray  # (16, 3) x, y and COCO's flag
+    box: FloatArray  # (4,) the square around the person that is cropped
 
 
 class MpiiPersons(KeypointDataset):
@@ -86,12 +79,9 @@ class MpiiPersons(KeypointDataset):
 class MpiiTruth:
     """Ground truth of PCKh, in this package's pixels."""
 
-    keypoints: FloatArray
-    """(N, 16, 2)."""
-    visible: FloatArray
-    """(N, 16) 1 for keypoints that are scored."""
-    head_boxes: FloatArray
-    """(N, 4) x and y of two opposite corners."""
+    keypoints: FloatArray  # (N, 16, 2)
+    visible: FloatArray  # (N, 16) 1 for keypoints that are scored
+    head_boxes: FloatArray  # (N, 4) x and y of two opposite corners
 
 
 def read_truth(path: Path) -> MpiiTruth:

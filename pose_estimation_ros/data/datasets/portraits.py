@@ -14,8 +14,7 @@ from pose_estimation_ros.data.sample import NOT_LABELLED
 
 TOPS = ('neck', 'upper_neck', 'left_shoulder', 'right_shoulder')
 BOTTOMS = ('left_hip', 'right_hip')
-SHIFT = 0.2
-"""Maximum distance of a window's centre from the person's, as a share of the window."""
+SHIFT = 0.2  # Maximum distance of a window's centre from the person's, as a share of the window
 
 
 class Portraits(DatasetWrapper):

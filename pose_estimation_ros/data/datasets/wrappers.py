@@ -18,8 +18,7 @@ from pose_estimation_ros.data.sample import NOT_LABELLED
 
 NECK, SHOULDERS = 'neck', ('right_shoulder', 'left_shoulder')
 DESCRIPTION = 'pictures.json'
-ARRAYS = {'joints': 'keypoints', 'boxes': 'boxes', 'areas': 'areas'}
-"""Names in the cached files -> fields of a sample."""
+ARRAYS = {'joints': 'keypoints', 'boxes': 'boxes', 'areas': 'areas'}  # Names in the cached files -> fields of a sample
 
 
 class DatasetWrapper(KeypointDataset):

@@ -53,8 +53,7 @@ class View:
     sample: Sample
     affine: Affine
     hw: tuple[int, int]
-    order: tuple[int, ...] = ()
-    """Index in the sample of each keypoint after mirroring; empty without mirroring."""
+    order: tuple[int, ...] = ()  # Index in the sample of each keypoint after mirroring; empty without mirroring
 
     @classmethod
     def whole(cls, sample: Sample) -> 'View':
@@ -110,8 +109,7 @@ class Step(Protocol):
         """Return the view after this step; `rng` is the only source of randomness."""
 
 
-SHRINK_BELOW = 0.8
-"""Below this scale an image is first reduced by averaging, to avoid aliasing."""
+SHRINK_BELOW = 0.8  # Below this scale an image is first reduced by averaging, to avoid aliasing
 
 
 @dataclass(frozen=True)
@@ -123,10 +121,8 @@ class Warp:
     """
 
     steps: tuple[Step, ...]
-    image_pad: int = 128
-    """Grey level outside the image."""
-    mask_pad: int = 1
-    """1 if a loss uses the padding (as background, as published); 0 if not."""
+    image_pad: int = 128  # Grey level outside the image
+    mask_pad: int = 1  # 1 if a loss uses the padding (as background, as published); 0 if not
 
     def __post_init__(self) -> None:
         if not 0 <= self.image_pad <= 255 or self.mask_pad not in (0, 1):

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
-from pose_estimation_ros.data.transforms import (
-    Compose,
+from pose_estimation_ros.data.transforms.person import (
     CropAroundPerson,
-    RandomFlip,
     RotateExpanding,
     ScaleToPerson,
-    Transform,
-    Warp,
 )
+from pose_estimation_ros.data.transforms.steps import RandomFlip
+from pose_estimation_ros.data.transforms.warp import Compose, Transform, Warp
 
 PUBLISHED_SIZE = 368
 

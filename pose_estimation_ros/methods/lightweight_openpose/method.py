@@ -10,7 +10,7 @@ from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoMainPersons
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import AugmentationSettings, published_augmentation
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS

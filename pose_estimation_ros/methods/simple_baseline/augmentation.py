@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.transforms import Compose, CutOutPerson, RandomFlip, Transform, Warp
+from pose_estimation_ros.data.transforms.person import CutOutPerson
+from pose_estimation_ros.data.transforms.steps import RandomFlip
+from pose_estimation_ros.data.transforms.warp import Compose, Transform, Warp
 
 
 @dataclass(frozen=True)

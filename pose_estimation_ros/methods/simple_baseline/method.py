@@ -14,7 +14,7 @@ from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
 from pose_estimation_ros.data.datasets.coco import coco_persons
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
     BaseSide,

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.data.datasets.mixture import Mixture
-from pose_estimation_ros.data.transforms import Compose, camera_like
+from pose_estimation_ros.data.transforms.builders import camera_like
+from pose_estimation_ros.data.transforms.warp import Compose
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline

@@ -21,14 +21,8 @@ from pose_estimation_ros.data.datasets.wrappers import (
     Persons,
     Unlabelled,
 )
-from pose_estimation_ros.data.transforms import (
-    Compose,
-    Transform,
-    camera_like,
-    letterboxed,
-    varied,
-    whole_image,
-)
+from pose_estimation_ros.data.transforms.builders import camera_like, letterboxed, varied, whole_image
+from pose_estimation_ros.data.transforms.warp import Compose, Transform
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.training.pose.recipe import DatasetSettings, TransformSettings
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.data.sample import Sample
-from pose_estimation_ros.data.transforms import Transform
+from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.methods.method import Annotation, Method, Objective, Preprocessing
 from pose_estimation_ros.training.pose.images import drawn_row, stacked_rows
 from pose_estimation_ros.training.task import Batch, Task, Validation
