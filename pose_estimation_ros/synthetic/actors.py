@@ -181,18 +181,9 @@ def _walker(
         direction = float(rng.choice([-1, 1]) * np.pi / 2)
     pace = float(rng.uniform(1.5, 1.7) if runs else rng.uniform(0.85, 1.1))
     stride = build.stature * (0.78 if not runs else 1.15) * (0.6 + 0.4 * pace)
+    speed = stride * (0.95 + 0.1 * style.tempo) * (1.35 if runs else 1)
     start = float(rng.uniform(0, 4 * half + 2 * np.pi * radius))
-    return Walker(
-        style,
-        centre,
-        half,
-        radius,
-        direction,
-        stride * (0.95 + 0.1 * style.tempo) * (1.35 if runs else 1),
-        stride,
-        start,
-        pace,
-    )
+    return Walker(style, centre, half, radius, direction, speed, stride, start, pace)
 
 
 def _is_free(ground: FloatArray, taken: list[FloatArray], camera: Camera) -> bool:

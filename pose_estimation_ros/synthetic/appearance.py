@@ -125,17 +125,14 @@ def _hair_colour(rng: np.random.Generator, child: bool, dark: bool) -> FloatArra
 
 def _colour(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...]) -> FloatArray:
     chosen = np.array(palette[int(rng.integers(len(palette)))], dtype=float)
-    result: FloatArray = np.clip(chosen * rng.uniform(0.85, 1.1) + rng.normal(0, 9, 3), 12, 246)
-    return result
+    return np.clip(chosen * rng.uniform(0.85, 1.1) + rng.normal(0, 9, 3), 12, 246)
 
 
 def _grain(rng: np.random.Generator, colour: FloatArray, size: int, strength: float) -> FloatArray:
     """Return cloth or skin of one slightly uneven colour."""
-    uneven = smooth_noise(rng, (size, size), 6) * np.float32(strength) + rng.standard_normal(
-        (size, size), np.float32
-    ) * np.float32(0.35 * strength)
-    result: FloatArray = np.clip(colour.astype(np.float32) + uneven[..., None], 0, 255)
-    return result
+    coarse = smooth_noise(rng, (size, size), 6) * np.float32(strength)
+    uneven = coarse + rng.standard_normal((size, size), np.float32) * np.float32(0.35 * strength)
+    return np.clip(colour.astype(np.float32) + uneven[..., None], 0, 255)
 
 
 def _folds(rng: np.random.Generator, strength: float) -> FloatArray:
@@ -191,8 +188,7 @@ def _print(rng: np.random.Generator, cloth: FloatArray, colour: FloatArray) -> N
 
 def _opening(cloth: FloatArray, shirt: FloatArray) -> None:
     """Paint an open jacket: a strip of shirt down the front between darker edges."""
-    wedge = (64 + np.array([[-10, 0], [10, 0], [4, 127], [-4, 127]]) * (1, 1) - (0, 64)).astype(np.int32)
-    wedge[:, 1] += 64
+    wedge = np.array([[54, 64], [74, 64], [68, 191], [60, 191]], np.int32)
     mask = np.zeros((128, 128), np.uint8)
     cv2.polylines(mask, [wedge], True, (128,), 4)
     cv2.fillPoly(mask, [wedge], (255,))
@@ -214,10 +210,7 @@ def _strands(rng: np.random.Generator, colour: FloatArray) -> FloatArray:
     streaks = cv2.GaussianBlur(rng.standard_normal((128, 128), np.float32), (0, 0), sigmaX=0.8, sigmaY=9)
     streaks = streaks / streaks.std()
     sheen = np.exp(-(((np.arange(128) - 40) / 14) ** 2))[:, None]
-    result: FloatArray = np.clip(
-        colour * (1 + min(0.22, 22 / colour.mean()) * streaks + 0.35 * sheen)[..., None], 0, 255
-    )
-    return result
+    return np.clip(colour * (1 + min(0.22, 22 / colour.mean()) * streaks + 0.35 * sheen)[..., None], 0, 255)
 
 
 def _shoe(rng: np.random.Generator, colour: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 
+X, Y, Z = range(3)
 SIDES = np.array([-1.0, 1.0])
 TRUNK_ANGLES = tuple(f'{part}_{turn}' for part in ('pelvis', 'spine', 'head') for turn in ('pitch', 'roll', 'yaw'))
 ARM_ANGLES = ('shoulder_flex', 'shoulder_abduct', 'shoulder_rotate', 'elbow', 'twist', 'wrist', 'grip')
@@ -20,7 +21,7 @@ ANGLES = (
     *(f'{side}_{name}' for side in ('right', 'left') for name in ARM_ANGLES),
     *(f'{side}_{name}' for side in ('right', 'left') for name in LEG_ANGLES),
 )
-_PLACES = {name: index for index, name in enumerate(ANGLES)}
+_INDICES = {name: index for index, name in enumerate(ANGLES)}
 LUMBAR = 0.585
 SHOULDER_LINE = 0.818
 SOLE = 0.039
@@ -90,8 +91,7 @@ class Figure:
     @property
     def neck(self) -> FloatArray:
         """Midpoint of the shoulders: OpenPose's neck."""
-        midpoint: FloatArray = self.arms[:, 0].mean(axis=0)
-        return midpoint
+        return np.asarray(self.arms[:, 0].mean(axis=0))
 
 
 def angles(**degrees: float) -> FloatArray:
@@ -99,14 +99,13 @@ def angles(**degrees: float) -> FloatArray:
     values = np.zeros(len(ANGLES))
     for name, value in degrees.items():
         for side in ('right_', 'left_') if name.startswith('both_') else ('',):
-            values[_PLACES[side + name.removeprefix('both_')]] = np.radians(value)
+            values[_INDICES[side + name.removeprefix('both_')]] = np.radians(value)
     return values
 
 
 def mirrored(posture: FloatArray) -> FloatArray:
     """Swap left and right."""
-    result: FloatArray = posture[_MIRROR] * _MIRROR_SIGN
-    return result
+    return np.asarray(posture[_MIRROR] * _MIRROR_SIGN)
 
 
 def pose_figure(build: Build, posture: FloatArray, ground_xz: FloatArray, heading: float) -> Figure:
@@ -117,11 +116,11 @@ def pose_figure(build: Build, posture: FloatArray, ground_xz: FloatArray, headin
     trunk, arm_angles = posture[:9].reshape(3, 3), posture[9:23].reshape(2, 7)
     leg_angles = posture[23:].reshape(2, 5)
     unit = build.stature
-    pelvis_axes = _turn_y(np.array(heading)) @ _euler(trunk[0])
+    pelvis_axes = _turn(Y, np.array(heading)) @ _euler(trunk[0])
     chest_axes = pelvis_axes @ _euler(trunk[1])
     thigh = _swing(pelvis_axes, leg_angles)
-    shin = thigh @ _turn_x(leg_angles[:, 3])
-    foot = shin @ _turn_x(-leg_angles[:, 4])
+    shin = thigh @ _turn(X, leg_angles[:, 3])
+    foot = shin @ _turn(X, -leg_angles[:, 4])
     hips = (SIDES * build.hip_half * unit)[:, None] * pelvis_axes[:, 0]
     knees = hips - 0.245 * unit * thigh[:, :, 1]
     ankles = knees - 0.246 * unit * shin[:, :, 1]
@@ -130,8 +129,8 @@ def pose_figure(build: Build, posture: FloatArray, ground_xz: FloatArray, headin
     chest = lumbar + chest_axes @ np.array([0.0, SHOULDER_LINE - LUMBAR, -0.006]) * unit
     upper_arm = _swing(chest_axes, arm_angles)
     shoulders = chest + _shoulder_offsets(build, upper_arm, chest_axes)
-    forearm = upper_arm @ _turn_x(-arm_angles[:, 3]) @ _turn_y(SIDES * -arm_angles[:, 4])
-    hand = forearm @ _turn_z(-SIDES * arm_angles[:, 5])
+    forearm = upper_arm @ _turn(X, -arm_angles[:, 3]) @ _turn(Y, SIDES * -arm_angles[:, 4])
+    hand = forearm @ _turn(Z, -SIDES * arm_angles[:, 5])
     elbows = shoulders - 0.176 * unit * upper_arm[:, :, 1]
     wrists = elbows - 0.149 * unit * forearm[:, :, 1]
     head_axes = chest_axes @ _euler(trunk[2])
@@ -156,25 +155,23 @@ def _shoulder_offsets(build: Build, upper_arm: FloatArray, chest_axes: FloatArra
     """Shoulder joints relative to the shoulder line's middle; a raised arm takes its shoulder up and inwards."""
     raised = np.clip(0.5 - upper_arm[:, :, 1] @ chest_axes[:, 1] * 0.5, 0, 1) ** 1.5
     local = np.stack([SIDES * (build.shoulder_half - 0.014 * raised), 0.034 * raised, 0 * raised], axis=1)
-    offsets: FloatArray = local @ chest_axes.T * build.stature
-    return offsets
+    return local @ chest_axes.T * build.stature
 
 
 def _swing(parent: FloatArray, limb: FloatArray) -> FloatArray:
     """Rotations (2, 3, 3) of upper limbs from their flexion, abduction and outward rotation."""
-    local = _turn_z(SIDES * limb[:, 1]) @ _turn_x(-limb[:, 0]) @ _turn_y(SIDES * limb[:, 2])
-    turned: FloatArray = parent @ local
-    return turned
+    local = _turn(Z, SIDES * limb[:, 1]) @ _turn(X, -limb[:, 0]) @ _turn(Y, SIDES * limb[:, 2])
+    return parent @ local
 
 
 def _euler(pitch_roll_yaw: FloatArray) -> FloatArray:
     pitch, roll, yaw = pitch_roll_yaw
-    turned: FloatArray = _turn_y(yaw) @ _turn_x(pitch) @ _turn_z(roll)
-    return turned
+    return _turn(Y, yaw) @ _turn(X, pitch) @ _turn(Z, roll)
 
 
-def _turn(angle: FloatArray, first: int, second: int) -> FloatArray:
-    """Rotation that takes axis `first` towards axis `second`."""
+def _turn(axis: int, angle: FloatArray) -> FloatArray:
+    """Right-handed rotation around an axis."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
     angle = np.asarray(angle, dtype=float)
     matrix = np.zeros((*angle.shape, 3, 3))
     matrix[..., range(3), range(3)] = 1.0
@@ -184,19 +181,7 @@ def _turn(angle: FloatArray, first: int, second: int) -> FloatArray:
     return matrix
 
 
-def _turn_x(angle: FloatArray) -> FloatArray:
-    return _turn(angle, 1, 2)
-
-
-def _turn_y(angle: FloatArray) -> FloatArray:
-    return _turn(angle, 2, 0)
-
-
-def _turn_z(angle: FloatArray) -> FloatArray:
-    return _turn(angle, 0, 1)
-
-
 _MIRROR = np.array(
-    [_PLACES[name.replace('right_', 'l@').replace('left_', 'right_').replace('l@', 'left_')] for name in ANGLES]
+    [_INDICES[name.replace('right_', 'l@').replace('left_', 'right_').replace('l@', 'left_')] for name in ANGLES]
 )
 _MIRROR_SIGN = np.array([-1.0 if name in TRUNK_ANGLES and not name.endswith('pitch') else 1.0 for name in ANGLES])

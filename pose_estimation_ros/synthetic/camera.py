@@ -79,8 +79,7 @@ class Finish:
     def _falloff(self, height: int, width: int) -> FloatArray:
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-        falloff: FloatArray = 1 - np.float32(self.vignette / 2) * (x * x + y * y)
-        return falloff
+        return 1 - np.float32(self.vignette / 2) * (x * x + y * y)
 
     def _grain(self, shape: tuple[int, ...], rng: np.random.Generator) -> AnyArray:
         """Return Gaussian noise (H, W, 3) int8 by a table, which is faster than normal random numbers."""

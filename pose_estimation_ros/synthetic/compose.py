@@ -7,7 +7,6 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.synthetic.actors import Actor, Sitter
-from pose_estimation_ros.synthetic.body import Figure
 from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.dress import dressed
 from pose_estimation_ros.synthetic.head import face_points
@@ -15,16 +14,16 @@ from pose_estimation_ros.synthetic.mesh import Mesh, Part, join
 from pose_estimation_ros.synthetic.props import seat
 from pose_estimation_ros.synthetic.raster import Layer, Light, draw_mesh
 
-# for each of OPENPOSE_18: the parts that show it, and how far (fraction of the stature) it may lie below the surface
-_FACE = ((Part.HEAD,), 0.02)
-_SIDED: dict[str, tuple[tuple[Part, ...], tuple[Part, ...], float]] = {
-    'shoulder': ((Part.RIGHT_UPPER_ARM,), (Part.TORSO,), 0.085),
-    'elbow': ((Part.RIGHT_UPPER_ARM, Part.RIGHT_FOREARM), (), 0.055),
-    'wrist': ((Part.RIGHT_FOREARM, Part.RIGHT_HAND), (), 0.045),
-    'hip': ((Part.RIGHT_THIGH,), (Part.TORSO, Part.PELVIS, Part.SKIRT), 0.115),
-    'knee': ((Part.RIGHT_THIGH, Part.RIGHT_SHIN), (Part.SKIRT,), 0.08),
-    'ankle': ((Part.RIGHT_SHIN, Part.RIGHT_FOOT), (), 0.06),
+_SIDED: dict[int, tuple[tuple[Part, ...], tuple[Part, ...], float]] = {
+    2: ((Part.RIGHT_UPPER_ARM,), (Part.TORSO,), 0.085),
+    3: ((Part.RIGHT_UPPER_ARM, Part.RIGHT_FOREARM), (), 0.055),
+    4: ((Part.RIGHT_FOREARM, Part.RIGHT_HAND), (), 0.045),
+    8: ((Part.RIGHT_THIGH,), (Part.TORSO, Part.PELVIS, Part.SKIRT), 0.115),
+    9: ((Part.RIGHT_THIGH, Part.RIGHT_SHIN), (Part.SKIRT,), 0.08),
+    10: ((Part.RIGHT_SHIN, Part.RIGHT_FOOT), (), 0.06),
 }
+"""Right keypoint of OPENPOSE_18 (the left one is 3 later) -> parts of its side and of the middle that show it, and how
+far (fraction of the stature) it may lie below their surface."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +52,10 @@ def stage(actor: Actor, time: float, camera: Camera) -> Staged:
     mesh = dressed(figure, actor.appearance.outfit, fine)
     if isinstance(actor.journey, Sitter):
         mesh = join([mesh, seat(figure)])
-    return Staged(actor, world_keypoints(figure), mesh)
-
-
-def world_keypoints(figure: Figure) -> FloatArray:
-    """Joints (18, 3) in the order of OPENPOSE_18."""
     face = face_points(figure)
-    body = [figure.arms[0], figure.arms[1], figure.legs[0], figure.legs[1]]
-    return np.concatenate([face['nose'][None], figure.neck[None], *body, face['eyes'], face['ears']])
+    limbs = [*figure.arms, *figure.legs]
+    keypoints = np.concatenate([face['nose'][None], figure.neck[None], *limbs, face['eyes'], face['ears']])
+    return Staged(actor, keypoints, mesh)
 
 
 def compose(
@@ -145,18 +140,12 @@ def _rules() -> tuple[AnyArray, FloatArray]:
     shown = np.zeros((18, max(Part) + 1), bool)
     tolerance = np.zeros(18)
 
-    def allow(keypoint: int, parts: tuple[Part, ...], depth: float) -> None:
-        shown[keypoint, list(parts)] = True
-        tolerance[keypoint] = depth
-
-    for keypoint in (0, 14, 15, 16, 17):
-        allow(keypoint, *_FACE)
-    allow(1, (Part.TORSO, Part.NECK), 0.085)
-    starts = {'shoulder': (2, 5), 'elbow': (3, 6), 'wrist': (4, 7), 'hip': (8, 11), 'knee': (9, 12), 'ankle': (10, 13)}
-    for name, keypoints in starts.items():
-        right_parts, middle, depth = _SIDED[name]
-        for side, keypoint in enumerate(keypoints):
-            allow(keypoint, (*(Part(part + side) for part in right_parts), *middle), depth)
+    rules = [(keypoint, [Part.HEAD], 0.02) for keypoint in (0, 14, 15, 16, 17)]
+    rules.append((1, [Part.TORSO, Part.NECK], 0.085))
+    for right, (sided, middle, depth) in _SIDED.items():
+        rules += [(right + 3 * left, [*(Part(part + left) for part in sided), *middle], depth) for left in (0, 1)]
+    for keypoint, parts, depth in rules:
+        shown[keypoint, parts], tolerance[keypoint] = True, depth
     return shown, tolerance
 
 

@@ -92,55 +92,47 @@ def crossing_video(seed: int, settings: CrossingSettings | None = None) -> Itera
     margin = int(np.ceil(settings.sway))
     scene = SceneSettings(settings.width + 2 * margin, settings.height, people=0, background='street')
     background = generate_image(seed, scene).image
-    people = sorted((_passer(rng, number, background, settings) for number in range(1, settings.people + 1)), key=_near)
+    people = [_passer(rng, number, background.shape[1], settings) for number in range(1, settings.people + 1)]
+    people.sort(key=lambda passer: passer.feet)
     post = int(rng.uniform(0.35, 0.65) * background.shape[1])
     for frame in range(settings.frames):
         turned = round(margin + settings.sway * float(np.sin(frame * 0.4)))
         yield _drawn(frame, background, people, (post, turned), settings)
 
 
-def _near(passer: Passer) -> float:
-    return passer.feet
-
-
-def _passer(rng: np.random.Generator, number: int, background: ByteArray, settings: CrossingSettings) -> Passer:
+def _passer(rng: np.random.Generator, number: int, width: int, settings: CrossingSettings) -> Passer:
     size = float(rng.uniform(*settings.size))
-    postures = tuple(_resized(each, size) for each in _cut_outs(rng, settings.postures))
+    postures = _cut_outs(rng, settings.postures, size)
     nearness = (size - settings.size[0]) / max(settings.size[1] - settings.size[0], 1)
     feet = settings.height * (0.75 + 0.24 * nearness)
-    start = float(rng.uniform(0, 2 * background.shape[1]))
+    start = float(rng.uniform(0, 2 * width))
     return Passer(number, postures, start, size * float(rng.uniform(*settings.speed)), feet)
 
 
-def _cut_outs(rng: np.random.Generator, count: int) -> list[CutOut]:
-    """Return the postures of a random person who stays in view."""
+def _cut_outs(rng: np.random.Generator, count: int, size: float) -> tuple[CutOut, ...]:
+    """Return the postures of a random person who stays in view, `size` pixels tall."""
     while True:
-        video = SyntheticVideo(int(rng.integers(2**31)), STUDIO, frames=count)
-        frames: list[CutOut] = []
-        for frame in video:
+        frames: list[SyntheticFrame] = []
+        for frame in SyntheticVideo(int(rng.integers(2**31)), STUDIO, frames=count):
             if not frame.people or (frame.people[0].keypoints[:, 2] == OUTSIDE).any():
                 break
-            frames.append(_cut_out(frame))
+            frames.append(frame)
         if len(frames) == count:
-            return frames
+            return tuple(_cut_out(frame, size) for frame in frames)
 
 
-def _cut_out(frame: SyntheticFrame) -> CutOut:
+def _cut_out(frame: SyntheticFrame, size: float) -> CutOut:
     person = frame.people[0]
     left, top, width, height = (int(value) for value in person.bbox)
     window = np.s_[top : top + height, left : left + width]
-    keypoints = person.keypoints - np.array([left, top, 0], np.float32)
-    return CutOut(frame.image[window], (frame.mask[window] == person.id).astype(np.uint8), keypoints)
-
-
-def _resized(cut: CutOut, rows: float) -> CutOut:
-    scale = rows / STUDIO.height / STUDIO.person_height[1]
-    height, width = (max(2, round(side * scale)) for side in cut.mask.shape)
-    image = np.asarray(cv2.resize(cut.image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    mask = np.asarray(cv2.resize(cut.mask, (width, height), interpolation=cv2.INTER_NEAREST))
-    to_size = Affine.scaling(width / cut.mask.shape[1], height / cut.mask.shape[0])
-    keypoints = np.column_stack([to_size(cut.keypoints[:, :2]), cut.keypoints[:, 2]])
-    return CutOut(image, mask, keypoints.astype(np.float32))
+    own = (frame.mask[window] == person.id).astype(np.uint8)
+    scale = size / STUDIO.height / STUDIO.person_height[1]
+    resized = max(2, round(width * scale)), max(2, round(height * scale))
+    image = np.asarray(cv2.resize(frame.image[window], resized, interpolation=cv2.INTER_AREA), np.uint8)
+    mask = np.asarray(cv2.resize(own, resized, interpolation=cv2.INTER_NEAREST))
+    to_size = Affine.scaling(resized[0] / width, resized[1] / height)
+    xy = to_size(person.keypoints[:, :2] - np.array([left, top], np.float32))
+    return CutOut(image, mask, np.column_stack([xy, person.keypoints[:, 2]]).astype(np.float32))
 
 
 def _drawn(

@@ -29,9 +29,10 @@ def dressed(figure: Figure, outfit: Outfit, fine: bool = True) -> Mesh:
     folds = Folds(outfit.wrinkles)
     parts = (Part.HEAD, Part.HAIR)
     head = head_mesh(figure, outfit.hair, (tile('face'), tile('hair'), tile('extra')), parts, fine)
-    trunk = [_neck(figure), *_torso(figure, outfit, folds), head]
+    top, seat = _trunk(figure, outfit, folds)
+    trunk = [_neck(figure), top, head]
     arms = [*_arms(figure, outfit, folds), *hands(figure)]
-    legs = [*_legs(figure, outfit, folds), feet(figure), _hips(figure, outfit, folds)]
+    legs = [*_legs(figure, outfit, folds), feet(figure), seat]
     if outfit.skirt:
         legs.append(_skirt(figure, outfit))
     return join([grouped(join(pieces), group) for group, pieces in enumerate((trunk, legs, arms))])
@@ -71,27 +72,20 @@ def _spine(figure: Figure, height: FloatArray) -> tuple[FloatArray, FloatArray, 
     return centres, unit_vectors(wide), unit_vectors(deep)
 
 
-def _torso(figure: Figure, outfit: Outfit, folds: Folds) -> list[Mesh]:
+def _trunk(figure: Figure, outfit: Outfit, folds: Folds) -> tuple[Mesh, Mesh]:
+    """Return the top and the seat of the trousers."""
+    loose = outfit.looseness
     upper = np.concatenate([[outfit.hem], np.linspace(outfit.hem + 0.001, 0.868, 24)])
-    looseness = 0.055 * outfit.looseness * np.interp(upper, (0.5, 0.62, 0.76, 0.82), (1.4, 1.2, 0.3, 0.1))
-    return [
-        _trunk_piece(figure, upper, 1.04 + looseness, folds, 0.02 * outfit.looseness, 'top', Part.TORSO),
-    ]
-
-
-def _hips(figure: Figure, outfit: Outfit, folds: Folds) -> Mesh:
-    height = np.linspace(0.46, min(0.6, outfit.hem + 0.05), 9)
-    return _trunk_piece(figure, height, 1.05, folds, 0.01, 'bottom', Part.PELVIS)
+    factor = 1.04 + 0.055 * loose * np.interp(upper, (0.5, 0.62, 0.76, 0.82), (1.4, 1.2, 0.3, 0.1))
+    lower = np.linspace(0.46, min(0.6, outfit.hem + 0.05), 9)
+    return (
+        _trunk_piece(figure, upper, factor, folds(len(upper), 28, 0.02 * loose), 'top', Part.TORSO),
+        _trunk_piece(figure, lower, 1.05, folds(len(lower), 28, 0.01), 'bottom', Part.PELVIS),
+    )
 
 
 def _trunk_piece(
-    figure: Figure,
-    height: FloatArray,
-    loose: FloatArray | float,
-    folds: Folds,
-    strength: float,
-    texture: str,
-    part: int,
+    figure: Figure, height: FloatArray, loose: FloatArray | float, uneven: FloatArray, texture: str, part: int
 ) -> Mesh:
     build, unit = figure.build, figure.build.stature
     centres, wide, deep = _spine(figure, height)
@@ -100,15 +94,12 @@ def _trunk_piece(
     factor = factor * np.interp(height, (0.68, 0.77, 0.84), (build.girth, 0.6 + 0.4 * build.girth, 1.0)) * loose
     bust = build.bust * np.exp(-(((height - 0.725) / 0.03) ** 2))
     belly = 0.05 * max(0.0, build.girth - 1) * np.exp(-(((height - 0.6) / 0.07) ** 2))
-    scale = np.asarray(factor * unit)[None]
-    points = rings(
-        centres[None], wide[None], deep[None], half * scale, (front + bust + belly) * scale, back * scale, 28, 0.88
-    )
-    uneven = folds(len(height), 28, strength)[None, ..., None]
-    points = centres[None, :, None] + (points - centres[None, :, None]) * uneven
+    scale = np.asarray(factor * unit)
+    points = rings(centres, wide, deep, half * scale, (front + bust + belly) * scale, back * scale, 28, 0.88)
+    points = centres[:, None] + (points - centres[:, None]) * uneven[..., None]
     ambient = np.interp(height, (0.46, 0.5, 0.84, 0.87), (0.9, 1, 1, 0.75))
     if part == Part.TORSO:
-        points[:, 0] = centres[0] + (points[:, 0] - centres[0]) * 0.86  # the hem's lip
+        points[0] = centres[0] + (points[0] - centres[0]) * 0.86  # the hem's lip
         ambient[0] = 0.4
     v = 1 - (height - height[0]) / (height[-1] - height[0])
     uv = np.stack(np.meshgrid(np.linspace(0, 1, 29), v), axis=-1)
@@ -125,7 +116,7 @@ def _neck(figure: Figure) -> Mesh:
     deep = unit_vectors(figure.chest_axes[:, 2] * (1 - along) + figure.head_axes[:, 2] * along)
     girth = figure.build.limb_girth * unit * (0.55 + 0.45 * figure.build.chest)
     radius = np.array([420, 368, 335, 325, 325, 330, 330]) * 1e-4 * girth
-    points = rings(centres[None], wide[None], deep[None], radius[None], radius[None], None, 16)
+    points = rings(centres, wide, deep, radius, radius)
     ambient = np.array([0.85, 0.85, 0.8, 0.7, 0.6, 0.5, 0.45])[:, None]
     return sheet(points, tile('skin'), Part.NECK, ambient, nearer=-0.02)
 
@@ -149,12 +140,10 @@ def _skirt(figure: Figure, outfit: Outfit) -> Mesh:
     front = np.concatenate([front * hips, np.maximum(along + flare, 0.07 * hips)]) * unit
     back = np.concatenate([back * hips, np.maximum(along + flare, 0.076 * hips)]) * unit
     centres = np.concatenate([centres, middle])
-    axes = [
-        np.concatenate([a, np.broadcast_to(figure.pelvis_axes[:, c], middle.shape)]) for a, c in ((wide, 0), (deep, 2))
-    ]
-    points = rings(centres[None], axes[0][None], axes[1][None], half[None], front[None], back[None], 32)
+    wide = np.concatenate([wide, np.broadcast_to(figure.pelvis_axes[:, 0], middle.shape)])
+    deep = np.concatenate([deep, np.broadcast_to(figure.pelvis_axes[:, 2], middle.shape)])
+    points = rings(centres, wide, deep, half, front, back, 32)
     pleats = 1 + np.linspace(0, 0.05, len(half))[:, None] * np.sin(11 * np.linspace(-np.pi, np.pi, 33))
-    points = centres[None, :, None] + (points - centres[None, :, None]) * pleats[None, ..., None]
-    return sheet(
-        points, tile('bottom'), Part.SKIRT, np.interp(np.arange(len(half)), (0, 3), (0.7, 1))[:, None], nearer=0.03
-    )
+    points = centres[:, None] + (points - centres[:, None]) * pleats[..., None]
+    ambient = np.interp(np.arange(len(half)), (0, 3), (0.7, 1))[:, None]
+    return sheet(points, tile('bottom'), Part.SKIRT, ambient, nearer=0.03)

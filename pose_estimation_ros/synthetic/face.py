@@ -46,8 +46,7 @@ def paint_face(
     small: FloatArray = canvas.astype(np.float32)
     if not style.bald:
         small = _scalp(rng, small, hair, style)
-    result: FloatArray = small + np.float32(4) * smooth_noise(rng, (_SIZE, _SIZE), 20)[..., None]
-    return result
+    return small + np.float32(4) * smooth_noise(rng, (_SIZE, _SIZE), 20)[..., None]
 
 
 def _to_canvas(points: list[tuple[float, float]]) -> FloatArray:

@@ -37,8 +37,7 @@ class Hair:
 
 def azimuth(t: AnyArray) -> FloatArray:
     """Angle of the texture's u (t = 2u - 1): the face gets more of it than the back of the head."""
-    result: FloatArray = np.pi * (0.4 * t + 0.6 * t**3)
-    return result
+    return np.pi * (0.4 * t + 0.6 * t**3)
 
 
 _U = np.linspace(0, 1, 401)
@@ -82,8 +81,7 @@ def face_points(figure: Figure) -> dict[str, FloatArray]:
 
 def to_world(figure: Figure, points: FloatArray) -> FloatArray:
     scale = figure.build.head_height * figure.build.stature
-    placed: FloatArray = figure.head + scale * points @ figure.head_axes.T
-    return placed
+    return figure.head + scale * points @ figure.head_axes.T
 
 
 def head_mesh(figure: Figure, hair: Hair, tiles: tuple[Tile, Tile, Tile], parts: tuple[int, int], fine: bool) -> Mesh:
@@ -95,7 +93,7 @@ def head_mesh(figure: Figure, hair: Hair, tiles: tuple[Tile, Tile, Tile], parts:
     points = surface(azimuth(2 * u - 1), level)
     under_chin = np.interp(level, (0, 0.12), (0.55, 1))
     uv = np.stack([u, 1 - level], axis=-1)
-    meshes = [sheet(to_world(figure, points)[None], face, head, under_chin, uv=uv), _ears(figure, face, head)]
+    meshes = [sheet(to_world(figure, points), face, head, under_chin, uv=uv), _ears(figure, face, head)]
     if hair.hat:
         meshes.extend(_hat(figure, hair, cloth, cover))
     if not hair.bald:
@@ -126,7 +124,7 @@ def _hair_shell(figure: Figure, hair: Hair, tile: Tile, part: int, fine: bool) -
     keep = above[:-1, :-1] & above[1:, 1:] & above[1:, :-1] & above[:-1, 1:]
     uv = np.stack([(azimuths / np.pi + 1) / 2, 1 - (level - lowest) / (1 - lowest)], axis=-1)
     ambient = np.clip(0.72 + 0.3 * level, 0.6, 1)
-    return sheet(to_world(figure, points)[None], tile, part, ambient, keep=keep, uv=uv)
+    return sheet(to_world(figure, points), tile, part, ambient, keep=keep, uv=uv)
 
 
 def _hanging(points: FloatArray, angle: FloatArray, level: FloatArray, volume: FloatArray) -> FloatArray:
@@ -134,9 +132,8 @@ def _hanging(points: FloatArray, angle: FloatArray, level: FloatArray, volume: F
     widest = surface(angle, np.full_like(level, 0.58), 0.03 + volume)
     falling = np.clip((0.58 - level) / 0.25, 0, 1)[..., None]
     fallen = widest * np.array([0.96, 1, 0.86]) + np.stack([0 * level, level - 0.58, -0.02 + 0 * level], axis=-1)
-    taper = np.array([1.0, 1.0, 1.0]) - np.clip(-level, 0, 1)[..., None] * np.array([0.3, 0, 0.1])
-    result: FloatArray = points * (1 - falling) + fallen * taper * falling
-    return result
+    taper = 1 - np.clip(-level, 0, 1)[..., None] * np.array([0.3, 0, 0.1])
+    return np.asarray(points * (1 - falling) + fallen * taper * falling)
 
 
 def hairline(hair: Hair) -> tuple[FloatArray, FloatArray]:
@@ -166,7 +163,7 @@ def _ears(figure: Figure, tile: Tile, part: int) -> Mesh:
 def _ball(figure: Figure, centre: FloatArray, radius: float, tile: Tile, part: int) -> Mesh:
     theta, phi = np.meshgrid(np.linspace(0.02, np.pi - 0.02, 9), np.linspace(-np.pi, np.pi, 13), indexing='ij')
     offset = np.stack([np.sin(theta) * np.sin(phi), np.cos(theta), np.sin(theta) * np.cos(phi)], axis=-1)
-    return sheet(to_world(figure, centre + radius * offset)[None], tile, part, 0.9)
+    return sheet(to_world(figure, centre + radius * offset), tile, part, 0.9)
 
 
 def _hat(figure: Figure, hair: Hair, tile: Tile, part: int) -> list[Mesh]:
@@ -174,7 +171,7 @@ def _hat(figure: Figure, hair: Hair, tile: Tile, part: int) -> list[Mesh]:
     level, angle = np.meshgrid(np.linspace(low, 1, 14) ** 0.9, np.linspace(-np.pi, np.pi, 37), indexing='ij')
     level = level + 0.05 * np.cos(angle) * np.clip((1 - level) / 0.3, 0, 1)
     crown = surface(angle, level, 0.05 if hair.hat == 'cap' else 0.075)
-    meshes = [sheet(to_world(figure, crown)[None], tile, part, np.interp(level, (low, low + 0.1), (0.75, 1)))]
+    meshes = [sheet(to_world(figure, crown), tile, part, np.interp(level, (low, low + 0.1), (0.75, 1)))]
     if hair.hat == 'cap':
         reach, across = np.meshgrid(np.linspace(0, 1, 5), np.linspace(-1.25, 1.25, 13), indexing='ij')
         rim = surface(across, np.full_like(across, 0.71), 0.05)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import AnyArray, FloatArray
+from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.synthetic.appearance import tile
 from pose_estimation_ros.synthetic.body import SIDES, Figure
 from pose_estimation_ros.synthetic.mesh import Mesh, Part, rings, sheet
@@ -55,8 +55,7 @@ class Folds:
         total = np.zeros((rings, segments + 1))
         for turns, (slant, phase, pace, weight) in enumerate(self._waves, start=1):
             total += weight * np.sin(turns * theta + (9 + 14 * pace) * along + 6 * slant + 3 * phase)
-        result: FloatArray = 1 + strength * 0.5 * total
-        return result
+        return 1 + strength * 0.5 * total
 
 
 def cover(limbs: Limbs, covering: Covering, folds: Folds) -> Mesh:
@@ -80,7 +79,9 @@ def cover(limbs: Limbs, covering: Covering, folds: Folds) -> Mesh:
     ambient[:caps] = 0.85
     if covering.uneven:
         ambient[-1] = 0.4
-    parts = _part_numbers(stations, *limbs.parts)
+    upper, lower = limbs.parts
+    between = (stations[:-1] + stations[1:]) / 2
+    parts = (np.where(between > 1, lower, upper) + np.array([[0], [1]]))[..., None]  # (2, n-1, 1)
     return sheet(points, tile(covering.texture, covering.across), parts, ambient, nearer=covering.nearer)
 
 
@@ -93,19 +94,12 @@ def _tube(limbs: Limbs, stations: FloatArray, radii: FloatArray) -> tuple[FloatA
     bend = smooth((stations - 0.78) / 0.44)[:, None]
     down = unit_vectors(first)[:, None] * (1 - bend) + unit_vectors(second)[:, None] * bend
     down /= np.linalg.norm(down, axis=-1, keepdims=True)
-    wide = np.broadcast_to(limbs.hinge[:, None], centres.shape)
+    wide = limbs.hinge[:, None]
     deep = np.cross(wide, -down)
     if limbs.back:
         bulge = np.sin(np.pi * np.clip((stations - 1) / 0.75, 0, 1))[:, None]
         centres = centres - deep * bulge * limbs.back
-    return centres, rings(centres, wide, deep, radii[None], radii[None], None, _SEGMENTS)
-
-
-def _part_numbers(stations: FloatArray, upper: int, lower: int) -> AnyArray:
-    """Part numbers (2, n-1, 1) of the gaps between rings."""
-    below = (stations[:-1] + stations[1:]) / 2 > 1
-    numbers: AnyArray = np.where(below, lower, upper)[None, :] + np.array([[0], [1]])
-    return numbers[..., None]
+    return centres, rings(centres, wide, deep, radii, radii, segments=_SEGMENTS)
 
 
 def _stations(start: float, end: float) -> FloatArray:
@@ -117,13 +111,11 @@ def _stations(start: float, end: float) -> FloatArray:
 
 def smooth(x: FloatArray) -> FloatArray:
     clipped = np.clip(x, 0, 1)
-    result: FloatArray = clipped * clipped * (3 - 2 * clipped)
-    return result
+    return clipped * clipped * (3 - 2 * clipped)
 
 
 def unit_vectors(vectors: FloatArray) -> FloatArray:
-    result: FloatArray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return result
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def hands(figure: Figure) -> list[Mesh]:
@@ -135,16 +127,7 @@ def hands(figure: Figure) -> list[Mesh]:
     centres = wrist[:, None] + along[:, None] * unit * down[:, None]
     half = np.array([150, 160, 205, 232, 226, 180]) * 1e-4 * unit
     thick = np.array([125, 115, 105, 100, 88, 50]) * 1e-4 * unit
-    shape = centres.shape
-    points = rings(
-        centres,
-        np.broadcast_to(thumb[:, None], shape),
-        np.broadcast_to(palm[:, None], shape),
-        half[None],
-        thick[None],
-        None,
-        10,
-    )
+    points = rings(centres, thumb[:, None], palm[:, None], half, thick, segments=10)
     parts = np.array([Part.RIGHT_HAND, Part.LEFT_HAND])
     fingers = _fingers(figure, wrist, thumb, palm, down, unit)
     return [
@@ -170,10 +153,8 @@ def _fingers(
     out = unit_vectors(down[:, None] + lean * thumb[:, None])
     centres = base[:, :, None] + path_down[..., None] * out[:, :, None] + path_palm[..., None] * palm[:, None, None]
     radius = np.array([62, 60, 56, 52, 46, 10]) * 1e-4 * unit
-    shape = (10, 6, 3)
-    wide = np.broadcast_to(thumb[:, None, None], (2, 5, 6, 3)).reshape(shape)
-    deep = np.broadcast_to(palm[:, None, None], (2, 5, 6, 3)).reshape(shape)
-    return rings(centres.reshape(shape), wide, deep, radius[None], radius[None], None, 6)
+    points = rings(centres, thumb[:, None, None], palm[:, None, None], radius, radius, segments=6)
+    return points.reshape(10, 6, -1, 3)
 
 
 def feet(figure: Figure) -> Mesh:
@@ -183,13 +164,9 @@ def feet(figure: Figure) -> Mesh:
     bottom = np.array([-360, -385, -390, -390, -390, -390, -390, -390, -385, -360, -330])
     top = np.array([-60, 40, 150, 190, 120, -50, -160, -215, -250, -280, -310])
     middle = (top + bottom) / 2
-    centres = figure.legs[:, 2, None] + 1e-4 * unit * (
-        ahead[:, None] * axes[:, None, :, 2] + middle[:, None] * axes[:, None, :, 1]
-    )
-    wide = np.broadcast_to(axes[:, None, :, 0], centres.shape)
-    up = np.broadcast_to(axes[:, None, :, 1], centres.shape)
-    points = rings(
-        centres, wide, up, (half * 1e-4 * unit)[None], ((top - bottom) / 2 * 1e-4 * unit)[None], None, 14, 0.75
-    )
+    up, forward = axes[:, None, :, 1], axes[:, None, :, 2]
+    centres = figure.legs[:, 2, None] + 1e-4 * unit * (ahead[:, None] * forward + middle[:, None] * up)
+    half_width, half_height = half * 1e-4 * unit, (top - bottom) / 2 * 1e-4 * unit
+    points = rings(centres, axes[:, None, :, 0], up, half_width, half_height, segments=14, square=0.75)
     parts = np.array([Part.RIGHT_FOOT, Part.LEFT_FOOT])
     return sheet(points, tile('shoes'), parts[:, None, None], np.linspace(0.9, 1, 11)[:, None])

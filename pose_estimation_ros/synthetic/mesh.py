@@ -1,6 +1,6 @@
 """Surfaces: grids of points with normals, texture coordinates and body parts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -65,14 +65,14 @@ def sheet(
     uv: FloatArray | None = None,
     nearer: float = 0.0,
 ) -> Mesh:
-    """Make a mesh of `points` (B, n, m, 3): B surfaces of n rings with m points; closed ones end where they began.
+    """Make a mesh of `points` ([B,] n, m, 3): surfaces of n rings with m points; closed ones end where they began.
 
     Normals point away from the rings' middles. `parts` and `keep` go per ring gap and segment (B, n-1, m-1), `ambient`
     per point, all broadcast. The tile is laid with its u along the ring and v along the surface unless `uv` (.., 2)
     gives both as 0..1.
     """
+    points = points.reshape(-1, *points.shape[-3:])
     batch, rings, segments = points.shape[:3]
-    normals = _normals(points, closed)
     if uv is None:
         v, u = np.meshgrid(np.linspace(0, 1, rings), np.linspace(0, 1, segments), indexing='ij')
         uv = np.stack([u, v], axis=-1)
@@ -86,7 +86,7 @@ def sheet(
         quads, part = quads[chosen], part[chosen]
     return Mesh(
         points.reshape(-1, 3),
-        normals.reshape(-1, 3),
+        _normals(points, closed).reshape(-1, 3),
         texture.reshape(-1, 2),
         np.broadcast_to(ambient, points.shape[:3]).reshape(-1),
         quads.reshape(-1, 4),
@@ -99,16 +99,9 @@ def sheet(
 def join(meshes: list[Mesh]) -> Mesh:
     """Put meshes together into one."""
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
-    return Mesh(
-        np.concatenate([mesh.vertices for mesh in meshes]),
-        np.concatenate([mesh.normals for mesh in meshes]),
-        np.concatenate([mesh.texture for mesh in meshes]),
-        np.concatenate([mesh.ambient for mesh in meshes]),
-        np.concatenate([mesh.quads + start for mesh, start in zip(meshes, starts, strict=True)]),
-        np.concatenate([mesh.parts for mesh in meshes]),
-        np.concatenate([mesh.nearer for mesh in meshes]),
-        np.concatenate([mesh.groups for mesh in meshes]),
-    )
+    columns = {each.name: np.concatenate([getattr(mesh, each.name) for mesh in meshes]) for each in fields(Mesh)}
+    quads = np.concatenate([mesh.quads + start for mesh, start in zip(meshes, starts, strict=True)])
+    return Mesh(**{**columns, 'quads': quads})
 
 
 def rings(
@@ -121,10 +114,10 @@ def rings(
     segments: int = 16,
     square: float = 1.0,
 ) -> FloatArray:
-    """Points (B, n, segments + 1, 3) of rings around `centres` (B, n, 3) in the plane of axes `wide` and `deep`.
+    """Points (..., n, segments + 1, 3) of rings around `centres` (..., n, 3) in the plane of axes `wide` and `deep`.
 
-    `front` and `back` are the half depths along +deep and -deep; `square` < 1 flattens the ellipse towards a box.
-    A ring begins at the back (-deep), so that the front lies in the middle of its texture.
+    `front` and `back` (..., n) are the half depths along +deep and -deep; `square` < 1 flattens the ellipse towards a
+    box. A ring begins at the back (-deep), so that the front lies in the middle of its texture.
     """
     theta = np.linspace(-np.pi, np.pi, segments + 1)
     sine = np.sign(np.sin(theta)) * np.abs(np.sin(theta)) ** square
@@ -132,10 +125,7 @@ def rings(
     back = front if back is None else back
     depth = np.where(cosine > 0, front[..., None], back[..., None]) * cosine  # (B, n, m)
     across = half_width[..., None] * sine
-    points: FloatArray = (
-        centres[..., None, :] + across[..., None] * wide[..., None, :] + depth[..., None] * deep[..., None, :]
-    )
-    return points
+    return centres[..., None, :] + across[..., None] * wide[..., None, :] + depth[..., None] * deep[..., None, :]
 
 
 def grouped(mesh: Mesh, group: int) -> Mesh:
@@ -157,11 +147,9 @@ def box(low: FloatArray, high: FloatArray, tile: Tile, part: int, cells: int = 4
         for end in (0.0, 1.0):
             unit = np.insert(np.stack([u, v], axis=-1), axis, end, axis=-1)
             points = low + unit * (np.asarray(high) - low)
-            face = sheet(points[None], tile, part, closed=False)
-            outward = np.zeros(3)
-            outward[axis] = 2 * end - 1
-            normals = np.broadcast_to(outward, face.normals.shape)
-            faces.append(replace(face, normals=normals))
+            face = sheet(points, tile, part, closed=False)
+            outward = np.eye(3)[axis] * (2 * end - 1)
+            faces.append(replace(face, normals=np.broadcast_to(outward, face.normals.shape)))
     return faces
 
 
@@ -175,8 +163,7 @@ def _normals(points: FloatArray, closed: bool) -> FloatArray:
     normals /= np.sqrt(np.einsum('...i,...i', normals, normals))[..., None] + 1e-12
     outward = points - points[:, :, :-1].mean(axis=2, keepdims=True)
     sign = np.where(np.einsum('bnmi,bnmi->b', normals, outward) < 0, -1.0, 1.0)
-    result: FloatArray = normals * sign[:, None, None, None]
-    return result
+    return normals * sign[:, None, None, None]
 
 
 def _differences(points: FloatArray) -> FloatArray:

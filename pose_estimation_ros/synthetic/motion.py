@@ -50,8 +50,6 @@ def walk(phase: float, style: Style, pace: float = 1.0) -> FloatArray:
         legs[f'{side}_ankle'] = _cyclic(_ANKLE, at) + 6 * running
         legs[f'{side}_shoulder_flex'] = -swing * arm - 2
         legs[f'{side}_elbow'] = 22 - 12 * arm * style.energy + 60 * running
-        legs[f'{side}_shoulder_abduct'] = 7
-        legs[f'{side}_shoulder_rotate'] = -12
     turn = np.cos(2 * np.pi * phase)
     trunk = angles(
         spine_pitch=2 + 8 * running,
@@ -60,6 +58,8 @@ def walk(phase: float, style: Style, pace: float = 1.0) -> FloatArray:
         head_yaw=5 * turn,
         pelvis_roll=2.5 * np.sin(2 * np.pi * phase),
         spine_roll=-2.5 * np.sin(2 * np.pi * phase),
+        both_shoulder_abduct=7,
+        both_shoulder_rotate=-12,
         both_grip=25,
     )
     return trunk + angles(**legs) + style.habit
@@ -212,16 +212,8 @@ def sit(time: float, style: Style) -> FloatArray:
     )
 
 
-STANDING: dict[str, Action] = {
-    'stand': stand,
-    'wave': wave,
-    'reach': reach,
-    'raise_arms': raise_arms,
-    'hands_on_hips': hands_on_hips,
-    'telephone': telephone,
-    'talk': talk,
-    'crouch': crouch,
-}
+_ACTIONS: tuple[Action, ...] = (stand, wave, reach, raise_arms, hands_on_hips, telephone, talk, crouch)
+STANDING = {action.__name__: action for action in _ACTIONS}
 
 
 def _with_arms(posture: FloatArray, arms: FloatArray, style: Style, both: bool = False) -> FloatArray:

@@ -18,5 +18,4 @@ def fractal_noise(rng: np.random.Generator, shape: tuple[int, int], cells: int =
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
         total += smooth_noise(rng, shape, min(cells * 2**octave, min(shape))) * np.float32(0.5**octave)
-    result: FloatArray = total * np.float32(0.6)
-    return result
+    return total * np.float32(0.6)

@@ -69,7 +69,8 @@ def draw_mesh(mesh: Mesh, atlas: ByteArray, camera: Camera, light: Light, detail
     canvas = (projected[:, :2] - (left, top) + 0.5) * fine - 0.5
     size = ((bottom - top) * fine, (right - left) * fine)
     facets = _front_facets(mesh, canvas, projected[:, 2], camera, size)
-    attributes = np.column_stack([mesh.texture, _sunlight(mesh, light), mesh.ambient, projected[:, 2]])
+    sunlight = np.clip((mesh.normals @ light.direction + 0.15) / 1.15, 0, 1)
+    attributes = np.column_stack([mesh.texture, sunlight, mesh.ambient, projected[:, 2]])
     corners = mesh.quads[facets]
     outlines, planes = canvas[corners], _gradients(canvas[corners], attributes[corners])
     ids = _index_buffer(outlines, planes[..., 4], mesh.nearer[facets], mesh.groups[facets], size)
@@ -131,12 +132,6 @@ def _keep_nearer(
     best[rows, columns], nearest[rows, columns] = facet[wins], depth[wins]
 
 
-def _sunlight(mesh: Mesh, light: Light) -> FloatArray:
-    """Return the softened cosine between each vertex normal and the sun, 0..1."""
-    facing = mesh.normals @ light.direction
-    return np.clip((facing + 0.15) / 1.15, 0, 1)
-
-
 def _shade(
     ids: AnyArray, surface: _Surface, atlas: ByteArray, light: Light, fine: int
 ) -> tuple[FloatArray, FloatArray, ByteArray]:
@@ -150,9 +145,8 @@ def _shade(
     depth.ravel()[index] = values[:, 4]
     shadow, crevice = _screen_shadows(ids > 0, depth, light, fine)
     ambient = (np.clip(values[:, 3], 0, 1) * np.take(crevice, index))[:, None]
-    lit = (light.ground + light.sky).astype(np.float32) / 2 + (light.sky - light.ground).astype(
-        np.float32
-    ) / 2 * upward[:, None]
+    mean, difference = ((light.sky + sign * light.ground).astype(np.float32) / 2 for sign in (1, -1))
+    lit = mean + difference * upward[:, None]
     lit *= ambient
     direct = np.clip(values[:, 2], 0, 1) * np.take(shadow, index) * (0.4 + 0.6 * ambient[:, 0])
     lit += light.sun.astype(np.float32) * direct[:, None]
@@ -199,8 +193,7 @@ def _sample(atlas: ByteArray, x: FloatArray, y: FloatArray) -> FloatArray:
     padded[0, : len(x)], padded[1, : len(x)] = x, y
     maps = padded.reshape(2, -1, width)
     sampled: AnyArray = cv2.remap(atlas, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    result: FloatArray = sampled.reshape(-1, 3)[: len(x)].astype(np.float32)
-    return result
+    return sampled.reshape(-1, 3)[: len(x)].astype(np.float32)
 
 
 def _screen_shadows(mask: AnyArray, depth: FloatArray, light: Light, fine: int) -> tuple[FloatArray, FloatArray]:

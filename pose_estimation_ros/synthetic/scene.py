@@ -61,11 +61,6 @@ class SyntheticFrame:
         ]
 
 
-def generate_image(seed: int, settings: SceneSettings | None = None) -> SyntheticFrame:
-    """Draw one image."""
-    return _Stage(seed, settings or SceneSettings()).frame(0)
-
-
 class SyntheticVideo:
     """A video of people who walk, turn, wave and cross each other in front of a fixed camera.
 
@@ -74,9 +69,16 @@ class SyntheticVideo:
 
     def __init__(self, seed: int, settings: SceneSettings | None = None, frames: int = 300) -> None:
         require(frames >= 1, f'a video has at least one frame, got {frames}')
-        self.settings = settings or SceneSettings()
-        self._frames = frames
-        self._stage = _Stage(seed, self.settings)
+        require(seed >= 0, f'a seed is a whole number from 0, got {seed}')
+        self.settings = settings = settings or SceneSettings()
+        self._frames, self._seed = frames, seed
+        rng = np.random.default_rng([seed, 0])
+        self._camera = _camera(rng, settings)
+        self._background = settings.background or str(rng.choice(list(BACKGROUNDS), p=[0.35, 0.35, 0.2, 0.1]))
+        self._light = _light(rng)
+        self._finish = Finish.random(rng, settings.blur, settings.noise, settings.grey)
+        self._actors = _cast(np.random.default_rng([seed, 1]), self._camera, settings)
+        self._objects = _obstacles(np.random.default_rng([seed, 2]), self._camera, self._actors, settings.objects)
 
     def __len__(self) -> int:
         return self._frames
@@ -88,36 +90,23 @@ class SyntheticVideo:
         """Draw one frame; raises IndexError outside 0..len - 1."""
         if not 0 <= index < self._frames:
             raise IndexError(f'frame {index} of a video of {self._frames} frames')
-        return self._stage.frame(index)
-
-
-class _Stage:
-    """The constant parts of a video: camera, light, background, people and objects."""
-
-    def __init__(self, seed: int, settings: SceneSettings) -> None:
-        require(seed >= 0, f'a seed is a whole number from 0, got {seed}')
-        self._seed, self._settings = seed, settings
-        rng = np.random.default_rng([seed, 0])
-        self._camera = _camera(rng, settings)
-        self._kind = settings.background or str(rng.choice(list(BACKGROUNDS), p=[0.35, 0.35, 0.2, 0.1]))
-        self._light = _light(rng)
-        self._finish = Finish.random(rng, settings.blur, settings.noise, settings.grey)
-        self._actors = _cast(np.random.default_rng([seed, 1]), self._camera, settings)
-        self._objects = _obstacles(np.random.default_rng([seed, 2]), self._camera, self._actors, settings.objects)
-
-    @cached_property
-    def _backdrop(self) -> FloatArray:
-        return paint_background(self._kind, np.random.default_rng([self._seed, 3]), self._camera)
-
-    def frame(self, index: int) -> SyntheticFrame:
-        time = index / self._settings.fps
+        time = index / self.settings.fps
         staged = [stage(actor, time, self._camera) for actor in self._actors]
-        canvas = compose(self._backdrop, staged, self._objects, self._camera, self._light, self._settings.detail)
+        canvas = compose(self._backdrop, staged, self._objects, self._camera, self._light, self.settings.detail)
         image = self._finish(canvas.image, np.random.default_rng([self._seed, 4, index]))
         people = [
             _ground_truth(person.actor.id, visibility(person, canvas, self._camera), canvas.owner) for person in staged
         ]
         return SyntheticFrame(image, tuple(person for person in people if person is not None), time, canvas.owner)
+
+    @cached_property
+    def _backdrop(self) -> FloatArray:
+        return paint_background(self._background, np.random.default_rng([self._seed, 3]), self._camera)
+
+
+def generate_image(seed: int, settings: SceneSettings | None = None) -> SyntheticFrame:
+    """Draw one image."""
+    return SyntheticVideo(seed, settings, frames=1).frame(0)
 
 
 def _camera(rng: np.random.Generator, settings: SceneSettings) -> Camera:
@@ -157,8 +146,9 @@ def _cast(rng: np.random.Generator, camera: Camera, settings: SceneSettings) -> 
     low, high = settings.people_range
     heights = (settings.person_height[0] * settings.height, settings.person_height[1] * settings.height)
     actors: list[Actor] = []
+    wardrobe = Wardrobe(settings.looks)
     for identity in range(1, int(rng.integers(low, high + 1)) + 1):
-        actors.append(cast_actor(rng, identity, camera, heights, actors, Wardrobe(settings.looks)))
+        actors.append(cast_actor(rng, identity, camera, heights, actors, wardrobe))
     return actors
 
 
