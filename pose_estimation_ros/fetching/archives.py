@@ -48,9 +48,7 @@ class Archive:
     def items(self, pattern: str, path_of: Callable[[re.Match[str]], str]) -> list[Item]:
         """Return the members whose whole name matches a regular expression, with the path that `path_of` returns.
 
-        Raises:
-            ArchiveError: Two members have the same path.
-
+        Raises ArchiveError if two members have the same path.
         """
         matches = [(member, re.fullmatch(pattern, member.filename)) for member in self.members]
         items = [Item(member, path_of(match)) for member, match in matches if match]
@@ -81,10 +79,8 @@ class Archive:
 def opened(path: Path) -> Iterator[Archive]:
     """Open an archive and check its table of contents.
 
-    Raises:
-        ArchiveError: It is not a zip archive, is damaged or encrypted, or has unsafe members.
-        DatasetError: It is missing or cannot be read.
-
+    Raises ArchiveError if it is not a zip archive, damaged or encrypted, or has unsafe members, and DatasetError if it
+    is missing or cannot be read.
     """
     with _as_archive_errors(path, 'its table of contents'):
         file = zipfile.ZipFile(path)
@@ -95,10 +91,7 @@ def opened(path: Path) -> Iterator[Archive]:
 def unpack(archive: Archive, items: Sequence[Item], folder: Path, *, label: str, progress: bool) -> None:
     """Unpack members to a folder with a progress bar; valid files of an interrupted run are kept.
 
-    Raises:
-        ArchiveError: A member is damaged.
-        OutputError: A file cannot be written.
-
+    Raises ArchiveError if a member is damaged, and OutputError if a file cannot be written.
     """
     total = sum(item.member.file_size for item in items)
     units = {'unit': 'B', 'unit_scale': True, 'unit_divisor': 1024}

@@ -14,13 +14,17 @@ from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, opened, output_errors
 from pose_estimation_ros.fetching.download import fetch
 from pose_estimation_ros.fetching.preparation import (
+    WORK,
     PreparationOptions,
     PreparationResult,
+    Tree,
+    expect_count,
+    locked,
     readable_size,
+    remove_empty_work,
     require_space,
     result_of,
 )
-from pose_estimation_ros.fetching.tree import WORK, Tree, expect_count, locked, remove_empty_work
 
 COCO_URL = 'http://images.cocodataset.org'
 
@@ -75,8 +79,6 @@ COCO_2017 = (
     ),
 )
 DEFAULT_PARTS = ('train2017', 'val2017', 'annotations')
-
-
 KEPT = 'archives'
 """Folder in the output for downloaded archives that are kept."""
 BOMB_FACTOR = 3
@@ -131,11 +133,16 @@ def prepare_coco(
         return result_of(there, ready, _plan(request, missing, options))
     if missing:
         with locked(request.output):
-            _make_all(request, missing, options)
+            for part in missing:
+                _require_archive(request, part)
+            require_space(request.output, _space_needed(request, missing), options.free)
+            for part in missing:
+                if not part.tree(request.output).is_ready():  # another process may have made it before the lock
+                    _make(request, part, options)
     trees = [part.tree(request.output) for part in parts]
     notes = [note for note in map(Tree.link, trees) if note]
-    if ready:
-        _remove_leftovers(request, parts)
+    for part in parts if ready else ():  # archives of parts that an earlier run finished before it was killed
+        _put_away(request, part)
     remove_empty_work(request.output)
     return result_of(trees, ready, notes)
 
@@ -148,15 +155,6 @@ def _chosen(names: Sequence[str], known: Sequence[CocoPart]) -> list[CocoPart]:
     if not names:
         raise SettingsError(f'no part of COCO is given; expected some of {", ".join(by_name)}')
     return [part for part in known if part.name in names]
-
-
-def _make_all(request: CocoRequest, missing: Sequence[CocoPart], options: PreparationOptions) -> None:
-    for part in missing:
-        _require_archive(request, part)
-    require_space(request.output, _space_needed(request, missing), options.free)
-    for part in missing:
-        if not part.tree(request.output).is_ready():  # another process may have made it before the lock was free
-            _make(request, part, options)
 
 
 def _make(request: CocoRequest, part: CocoPart, options: PreparationOptions) -> None:
@@ -181,8 +179,7 @@ def _make(request: CocoRequest, part: CocoPart, options: PreparationOptions) -> 
 def _items(archive: Archive, part: CocoPart) -> list[Item]:
     """Return the members to unpack, after counting them."""
     items = archive.items(part.pattern, lambda match: match[1])
-    kind = f'{part.name} files'
-    expect_count(archive.path, kind, len(items), part.files)
+    expect_count(archive.path, f'{part.name} files', len(items), part.files)
     absent = set(part.names) - {item.path for item in items}
     if absent:
         raise ArchiveError(f'{archive.path} has no {min(absent)}; it is not the published archive')
@@ -198,10 +195,8 @@ def _items(archive: Archive, part: CocoPart) -> list[Item]:
 def _check_annotations(folder: Path, part: CocoPart, options: PreparationOptions) -> None:
     """Raise ArchiveError if keypoint annotations are invalid or have another number of images."""
     files = part.images_by_file.items()
-    bar = tqdm(
-        files, desc=f'checking {part.name}', unit='file', disable=not (options.progress and files), file=sys.stderr
-    )
-    for name, expected in bar:
+    disable = not (options.progress and files)
+    for name, expected in tqdm(files, f'checking {part.name}', unit='file', disable=disable, file=sys.stderr):
         try:
             content = json.loads((folder / name).read_bytes())
             found, people = len(content['images']), len(content['annotations'])
@@ -222,12 +217,6 @@ def _put_away(request: CocoRequest, part: CocoPart) -> None:
             fetched.replace(make_folder(request.output / KEPT) / fetched.name)
         else:
             fetched.unlink()
-
-
-def _remove_leftovers(request: CocoRequest, parts: Sequence[CocoPart]) -> None:
-    """Put away archives of parts that an earlier run finished before it was killed."""
-    for part in parts:
-        _put_away(request, part)
 
 
 def _require_archive(request: CocoRequest, part: CocoPart) -> None:

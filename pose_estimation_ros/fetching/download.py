@@ -43,16 +43,10 @@ def fetch_all(
     With `verbose` it shows progress and prints the paths.
     """
     base = base_url.rstrip('/')
-    paths = [
-        fetch(
-            f'{base}/{file.path_on_server.lstrip("/")}',
-            folder / file.name,
-            sha256=file.sha256,
-            progress=verbose,
-            timeout=timeout,
-        )
-        for file in files
-    ]
+    paths = []
+    for file in files:
+        url = f'{base}/{file.path_on_server.lstrip("/")}'
+        paths.append(fetch(url, folder / file.name, sha256=file.sha256, progress=verbose, timeout=timeout))
     if verbose:
         print('\n'.join(map(str, paths)))
     return paths
@@ -70,20 +64,11 @@ def fetch(
     """Download an http(s), ftp or file URL and return `target`; a valid existing target is kept.
 
     Data are written to `<target>.part`, which the next call continues after an interruption if the file on the server
-    is unchanged. Without a hash, and a size from server or caller, a truncated file cannot be detected.
+    is unchanged. Without a hash, and a size from server or caller, a truncated file cannot be detected. A connection
+    without any data for `timeout` seconds counts as lost.
 
-    Args:
-        url: From where.
-        target: To where; folders are made.
-        sha256: Published hash, hexadecimal; its beginning where no more is published.
-        size: Expected size in bytes.
-        progress: Show a bar and notes on stderr.
-        timeout: Seconds without any data after which a connection counts as dead.
-
-    Raises:
-        DownloadError: The file cannot be fetched, or is not what it should be.
-        OutputError: The file cannot be written.
-
+    Raises DownloadError if the file cannot be fetched or has another hash or size, and OutputError if it cannot be
+    written.
     """
     job = _Job(url, target, sha256.lower() if sha256 else None, size, progress, timeout)
     if job.is_done():

@@ -17,11 +17,14 @@ from pose_estimation_ros.fetching.archives import Archive, ArchiveError, Item, o
 from pose_estimation_ros.fetching.preparation import (
     PreparationOptions,
     PreparationResult,
+    Tree,
+    expect_count,
+    locked,
     readable_size,
+    remove_empty_work,
     require_space,
     result_of,
 )
-from pose_estimation_ros.fetching.tree import Tree, expect_count, locked, remove_empty_work
 
 KAGGLE = 'https://www.kaggle.com/competitions/imagenet-object-localization-challenge/data'
 LABELS = 'wordnet_labels.yaml'
@@ -66,7 +69,7 @@ def prepare_imagenet(
     ready = {tree.name for tree in trees if tree.is_ready()}
     missing = [tree for tree in trees if tree.name not in ready]
     if missing or not (output / LABELS).exists():
-        notes = _make_from(_required(archive), output, missing, options, counts)
+        notes = _make_from(archive, output, missing, options, counts)
         if options.dry_run:
             return result_of([tree for tree in trees if tree.name in ready], ready, notes)
     remove_empty_work(output)
@@ -84,30 +87,34 @@ def labels_yaml(synsets: str) -> str:
     return ''.join(f'"{index}": {json.dumps(pair)}\n' for index, pair in enumerate(named))
 
 
-def _required(archive: Path | None) -> Path:
-    if archive is None:
+def _make_from(
+    path: Path | None, output: Path, missing: Sequence[Tree], options: PreparationOptions, counts: ImageNetCounts
+) -> tuple[str, ...]:
+    """Unpack missing parts; in a dry run return what would be done, after checking the archive."""
+    if path is None:
         raise SettingsError(
             f'downloading ImageNet needs an account: get imagenet-object-localization-challenge.zip from '
             f'{KAGGLE} and pass it with --archive'
         )
-    return archive
-
-
-def _make_from(
-    path: Path, output: Path, missing: Sequence[Tree], options: PreparationOptions, counts: ImageNetCounts
-) -> tuple[str, ...]:
-    """Unpack missing parts; in a dry run return what would be done, after checking the archive."""
     if not path.is_file():
         raise DatasetError(f'there is no archive {path}; pass the zip file from Kaggle with --archive')
     if options.progress:
         tqdm.write(f'reading the table of contents of {path}', file=sys.stderr)
     with opened(path) as archive:
         labels = _labels(archive, counts)
-        items = {'train': _train_items(archive, counts), 'val': _val_items(archive, counts)}
+        items = {'train': archive.items(rf'{counts.images}/train/(n\d+/[^/]+\.JPEG)', lambda match: match[1])}
+        expect_count(path, 'training images', len(items['train']), counts.train)
+        items['val'] = _val_items(archive, counts)
+        for each in items.values():
+            _refuse_bomb(archive, each, counts)
         _check_classes(archive, labels, items)
         needed = sum(tree.missing_bytes(_size(items[tree.name])) for tree in missing)
         if options.dry_run:
-            return _plan(path, output, missing, needed, options)
+            return (
+                *(f'would unpack {counted(tree.files, "file")} of {path} to {tree.folder}' for tree in missing),
+                f'would write {output / LABELS}',
+                f'would need {readable_size(needed)} on the disk, {readable_size(options.free(output))} are free',
+            )
         require_space(output, needed, options.free)
         with locked(output):
             for tree in missing:
@@ -127,16 +134,11 @@ def _labels(archive: Archive, counts: ImageNetCounts) -> str:
     return labels
 
 
-def _train_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
-    items = archive.items(rf'{counts.images}/train/(n\d+/[^/]+\.JPEG)', lambda match: match[1])
-    expect_count(archive.path, 'training images', len(items), counts.train)
-    _refuse_bomb(archive, items, counts)
-    return items
-
-
 def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
     """Return the validation images, each in the folder of its class."""
-    wnid_of = _solution(archive.text(counts.val_solution))
+    rows = csv.reader(io.StringIO(archive.text(counts.val_solution)))  # ILSVRC2012_val_00048981,n03995372 85 1 499 272
+    next(rows, None)
+    wnid_of = {row[0]: row[1].split()[0] for row in rows if len(row) > 1 and row[1].strip()}
     items = archive.items(
         rf'{counts.images}/val/(([^/]+)\.JPEG)', lambda match: f'{wnid_of.get(match[2], "")}/{match[1]}'
     )
@@ -144,15 +146,7 @@ def _val_items(archive: Archive, counts: ImageNetCounts) -> list[Item]:
     unknown = [item.path for item in items if item.path.startswith('/')]
     if unknown:
         raise ArchiveError(f'{counts.val_solution} in {archive.path} has no class for {unknown[0][1:]}')
-    _refuse_bomb(archive, items, counts)
     return items
-
-
-def _solution(text: str) -> dict[str, str]:
-    """Read image -> wnid of rows such as `ILSVRC2012_val_00048981,n03995372 85 1 499 272`."""
-    rows = csv.reader(io.StringIO(text))
-    next(rows, None)
-    return {row[0]: row[1].split()[0] for row in rows if len(row) > 1 and row[1].strip()}
 
 
 def _check_classes(archive: Archive, labels: str, items: dict[str, list[Item]]) -> None:
@@ -170,16 +164,6 @@ def _refuse_bomb(archive: Archive, items: Sequence[Item], counts: ImageNetCounts
             f'{archive.path} would unpack to {readable_size(_size(items))}, expected at most '
             f'{readable_size(counts.most_bytes)}; it is not the published archive'
         )
-
-
-def _plan(
-    path: Path, output: Path, missing: Sequence[Tree], needed: int, options: PreparationOptions
-) -> tuple[str, ...]:
-    return (
-        *(f'would unpack {counted(tree.files, "file")} of {path} to {tree.folder}' for tree in missing),
-        f'would write {output / LABELS}',
-        f'would need {readable_size(needed)} on the disk, {readable_size(options.free(output))} are free',
-    )
 
 
 def _size(items: Sequence[Item]) -> int:

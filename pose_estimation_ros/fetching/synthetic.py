@@ -38,23 +38,26 @@ def prepare_synthetic(
     if count < 1 or seed < 0:
         raise SettingsError(f'synthetic people need a count of 1 or more and a seed of 0 or more, got {count}, {seed}')
     scene = scene or SceneSettings()
-    info = {
-        'description': 'synthetic people',
-        'count': count,
-        'seed': seed,
-        'scene': json.loads(json.dumps(asdict(scene))),
-    }
+    as_json = json.loads(json.dumps(asdict(scene)))
+    info = {'description': 'synthetic people', 'count': count, 'seed': seed, 'scene': as_json}
     known = _info(output / MARK)
     used = any((output / name).exists() for name in (IMAGES, ANNOTATIONS))
     if known != info and (known is not None or used):
         raise SettingsError(f'{output} holds another dataset; choose another folder or remove it')
     whole = (output / ANNOTATIONS).exists() and len(list((output / IMAGES).glob('*.jpg'))) == count
-    if not whole and not options.dry_run:
-        write_json(make_folder(output) / MARK, info)
-        _draw(output, count, seed, scene, info, options.progress)
     if not whole and options.dry_run:
         return PreparationResult((), (f'{counted(count, "image")} would be drawn into {output}',))
-    return PreparationResult(_parts(output, THERE if whole else MADE))
+    if not whole:
+        write_json(make_folder(output) / MARK, info)
+        _draw(output, count, seed, scene, info, options.progress)
+    images = [path.stat().st_size for path in (output / IMAGES).glob('*.jpg')]
+    annotations, state = (output / ANNOTATIONS).stat().st_size, THERE if whole else MADE
+    return PreparationResult(
+        (
+            PreparedPart(IMAGES, output / IMAGES, len(images), sum(images), state),
+            PreparedPart('annotations', output / ANNOTATIONS, 1, annotations, state),
+        )
+    )
 
 
 def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[str, Any], progress: bool) -> None:
@@ -81,12 +84,3 @@ def _info(path: Path) -> Any:
         return None
     except (OSError, ValueError) as error:
         raise SettingsError(f'{path} cannot be read; remove the folder to draw it again') from error
-
-
-def _parts(output: Path, state: str) -> tuple[PreparedPart, ...]:
-    images = [path.stat().st_size for path in (output / IMAGES).glob('*.jpg')]
-    annotations = (output / ANNOTATIONS).stat().st_size
-    return (
-        PreparedPart(IMAGES, output / IMAGES, len(images), sum(images), state),
-        PreparedPart('annotations', output / ANNOTATIONS, 1, annotations, state),
-    )
