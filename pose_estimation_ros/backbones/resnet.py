@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pose_estimation_ros.backbones.blocks import relu
 
@@ -56,8 +57,7 @@ class BasicBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         changed = self.relu(self.bn1(self.conv1(features)))
         changed = self.bn2(self.conv2(changed))
-        summed: Tensor = self.relu(changed + _shortened(self.downsample, features))
-        return summed
+        return F.relu(changed + self.downsample(features), inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -82,19 +82,14 @@ class Bottleneck(nn.Module):
         changed = self.relu(self.bn1(self.conv1(features)))
         changed = self.relu(self.bn2(self.conv2(changed)))
         changed = self.bn3(self.conv3(changed))
-        summed: Tensor = self.relu(changed + _shortened(self.downsample, features))
-        return summed
+        return F.relu(changed + self.downsample(features), inplace=True)
 
 
-def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """Return the projection of a block's shortcut, None if input and output have the same shape."""
+def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Return the projection of a block's shortcut; an empty one passes its input on."""
     if stride == 1 and inputs == outputs:
-        return None
+        return nn.Sequential()
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-
-def _shortened(shortcut: nn.Sequential | None, features: Tensor) -> Tensor:
-    return features if shortcut is None else shortcut(features)
 
 
 class ResNet(nn.Module):

@@ -1,4 +1,4 @@
-"""Reads third-party weights files: any input yields tensors by name or a WeightsError."""
+"""Reads third-party weights files (any input yields tensors or a WeightsError); compares them with a network's."""
 
 import logging
 import re
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from pose_estimation_ros.core.errors import WeightsError
 
 StateDict = dict[str, Tensor]
+Tensors = Mapping[str, Tensor]
+
+COUNTER = '.num_batches_tracked'
+"""Files from before torch 0.4.1 lack these; nothing depends on them."""
 
 PREFIXES = ('module.', '_orig_mod.', 'net.')
 """Prefixes that DataParallel, torch.compile and training wrappers add to every name."""
@@ -41,13 +45,27 @@ def read_state_dict(path: str | Path, trust: bool = False) -> StateDict:
     """
     path = Path(path)
     _check_file(path)
-    tensors = _without_prefixes(_named_tensors(_load(path, trust), path))
+    if trust:
+        _log.warning('%s is trusted and may run arbitrary code while it is read', path)
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=not trust)
+    except Exception as error:  # unpickling foreign bytes may raise anything
+        raise WeightsError(_why_unreadable(path, error)) from error
+    tensors = _without_prefixes(_named_tensors(content, path))
     _check_values(tensors, path)
     return tensors
 
 
 def _check_file(path: Path) -> None:
-    start = _start(path)
+    try:
+        if path.is_dir():
+            raise WeightsError(f'{path} is a folder, expected a weights file; name the .pth file inside it')
+        if not path.is_file():
+            raise WeightsError(f'{path} does not exist, expected a weights file; check the path or download it first')
+        with path.open('rb') as file:
+            start = file.read(512).lstrip()
+    except OSError as error:
+        raise WeightsError(f'cannot read {path}: {error.strerror}; check its permissions') from error
     if not start:
         raise WeightsError(f'{path} is empty, expected a weights file; {FETCH_AGAIN}')
     for mark, kind in _FOREIGN_STARTS.items():
@@ -57,24 +75,16 @@ def _check_file(path: Path) -> None:
         _check_archive(path)
 
 
-def _start(path: Path) -> bytes:
-    """Return the first bytes of a file; raises WeightsError if it cannot be read."""
-    try:
-        if path.is_dir():
-            raise WeightsError(f'{path} is a folder, expected a weights file; name the .pth file inside it')
-        if not path.is_file():
-            raise WeightsError(f'{path} does not exist, expected a weights file; check the path or download it first')
-        with path.open('rb') as file:
-            return file.read(512).lstrip()
-    except OSError as error:
-        raise WeightsError(f'cannot read {path}: {error.strerror}; check its permissions') from error
-
-
 def _check_archive(path: Path) -> None:
     """Check the size and checksums of a zip archive, since torch checks neither."""
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_size(archive, path)
+            packed, unpacked = path.stat().st_size, sum(record.file_size for record in archive.infolist())
+            if unpacked > MAX_UNPACKED_BYTES or unpacked > MAX_UNPACKED_RATIO * packed:
+                raise WeightsError(
+                    f'{path} would unpack from {packed} to {unpacked} bytes, expected at most {MAX_UNPACKED_BYTES} and'
+                    f' {MAX_UNPACKED_RATIO} times its size; do not use this file'
+                )
             damaged = archive.testzip()
     except WeightsError:
         raise
@@ -82,25 +92,6 @@ def _check_archive(path: Path) -> None:
         raise WeightsError(f'{path} is cut off or damaged ({path.stat().st_size} bytes); {FETCH_AGAIN}') from error
     if damaged is not None:
         raise WeightsError(f'{path} is damaged: {damaged} does not match its checksum; {FETCH_AGAIN}')
-
-
-def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
-    packed = path.stat().st_size
-    unpacked = sum(record.file_size for record in archive.infolist())
-    if unpacked > MAX_UNPACKED_BYTES or unpacked > MAX_UNPACKED_RATIO * packed:
-        raise WeightsError(
-            f'{path} would unpack from {packed} to {unpacked} bytes, expected at most {MAX_UNPACKED_BYTES} and'
-            f' {MAX_UNPACKED_RATIO} times its size; do not use this file'
-        )
-
-
-def _load(path: Path, trust: bool) -> Any:
-    if trust:
-        _log.warning('%s is trusted and may run arbitrary code while it is read', path)
-    try:
-        return torch.load(path, map_location='cpu', weights_only=not trust)
-    except Exception as error:  # unpickling foreign bytes may raise anything
-        raise WeightsError(_why_unreadable(path, error)) from error
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
@@ -166,3 +157,30 @@ def _is_stored_whole(tensor: Tensor) -> bool:
     if tensor.layout is not torch.strided or tensor.dtype not in _PLAIN_TYPES or tensor.device.type != 'cpu':
         return False
     return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def missing_batch_counters(wanted: Tensors, given: Tensors) -> set[str]:
+    """Return the BatchNorm counters missing from a file."""
+    return {name for name in wanted.keys() - given.keys() if name.endswith(COUNTER)}
+
+
+def find_mismatches(wanted: Tensors, given: Tensors) -> list[str]:
+    """Describe every missing, unexpected or mismatched tensor, in the network's order."""
+    missing = wanted.keys() - given.keys() - missing_batch_counters(wanted, given)
+    found = [f'{name} (missing)' for name in wanted if name in missing]
+    found += [_difference(name, wanted[name], given[name]) for name in given if name in wanted]
+    found += [f'{name} (unexpected)' for name in given if name not in wanted]
+    return [mismatch for mismatch in found if mismatch]
+
+
+def summary_of(mismatches: list[str], total: int, kind: str = 'tensors') -> str:
+    """Return the number of mismatches and the first three."""
+    return f'{len(mismatches)} of {total} {kind} do not fit: first {", ".join(mismatches[:3])}'
+
+
+def _difference(name: str, wanted: Tensor, given: Tensor) -> str:
+    if wanted.shape != given.shape:
+        return f'{name} (expected {tuple(wanted.shape)}, got {tuple(given.shape)})'
+    if wanted.is_floating_point() != given.is_floating_point():
+        return f'{name} (expected {wanted.dtype}, got {given.dtype})'
+    return ''

@@ -8,9 +8,14 @@ from typing import Any
 from torch import nn
 
 from pose_estimation_ros.backbones.resnet import DEPTHS, STAGE_CHANNELS
-from pose_estimation_ros.backbones.weights_file import FETCH_AGAIN
+from pose_estimation_ros.backbones.weights_file import (
+    FETCH_AGAIN,
+    Tensors,
+    find_mismatches,
+    missing_batch_counters,
+    summary_of,
+)
 from pose_estimation_ros.backbones.weights_file import read_state_dict as read_weights
-from pose_estimation_ros.backbones.weights_matching import Tensors, find_mismatches, missing_batch_counters, summary_of
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 
