@@ -210,7 +210,8 @@ def _strands(rng: np.random.Generator, colour: FloatArray) -> FloatArray:
     streaks = cv2.GaussianBlur(rng.standard_normal((128, 128), np.float32), (0, 0), sigmaX=0.8, sigmaY=9)
     streaks = streaks / streaks.std()
     sheen = np.exp(-(((np.arange(128) - 40) / 14) ** 2))[:, None]
-    return np.clip(colour * (1 + min(0.22, 22 / colour.mean()) * streaks + 0.35 * sheen)[..., None], 0, 255)
+    brightness = 1 + min(0.22, 22 / colour.mean()) * streaks + 0.35 * sheen
+    return np.asarray(np.clip(colour * brightness[..., None], 0, 255))
 
 
 def _shoe(rng: np.random.Generator, colour: FloatArray) -> FloatArray:
