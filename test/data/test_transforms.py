@@ -276,14 +276,19 @@ def test_letterbox_shows_all_of_the_image_in_the_middle():
     assert letterboxed((64, 200))(people(), np.random.default_rng(0)).image.shape == (64, 200, 3)
 
 
-def test_supergradients_style_pads_below_and_drops_small_people():
+def padded_below(size):
+    """Return a chain that pads below and on the right, and drops people of less than 64 square pixels."""
+    return Compose((Warp((LongestSide(size), PadTo(size, size, centred=False)), 127), DropSmall(64.0)))
+
+
+def test_a_whole_image_is_padded_below_and_small_people_are_dropped_by_their_new_size():
     sample = people()
-    still = supergradients_style(320, p=0.0)(sample, np.random.default_rng(0))
+    still = padded_below(320)(sample, np.random.default_rng(0))
     assert still.image.shape == (320, 320, 3)
     assert (still.image[241:] == 127).all()  # at the border itself both are blended
     assert (still.image[:239] != 127).mean() > 0.9
     assert len(still.keypoints) == 2  # 20 square pixels have become 80
-    assert len(supergradients_style(160, p=0.0)(sample, np.random.default_rng(0)).keypoints) == 1
+    assert len(padded_below(160)(sample, np.random.default_rng(0)).keypoints) == 1
 
 
 def test_small_people_are_dropped_whole():
@@ -336,7 +341,7 @@ def test_same_seed_gives_the_same_sample():
 
 
 def test_chains_can_be_pickled():
-    chain = Compose((published_augmentation(96), *camera_like(), supergradients_style(64, OPENPOSE_18)))
+    chain = Compose((published_augmentation(96), *camera_like(), padded_below(64)))
     copy = pickle.loads(pickle.dumps(chain))
     assert copy == chain
     assert copy(people(skeleton=OPENPOSE_18), np.random.default_rng(0)).image.shape == (64, 64, 3)

@@ -1,6 +1,6 @@
-"""Whole augmentations, published ones and those of this package's recipes."""
+"""Whole augmentations that recipes of any system can name; published ones are in the systems' folders."""
 
-from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18, Skeleton
+from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.transforms.photometric import Blur, Colour, Grey, JpegArtifacts, Noise
 from pose_estimation_ros.data.transforms.steps import (
     FitInside,
@@ -12,9 +12,8 @@ from pose_estimation_ros.data.transforms.steps import (
     RandomRotation,
     RandomScale,
     RandomTranslation,
-    Sometimes,
 )
-from pose_estimation_ros.data.transforms.warp import Compose, DropSmall, Transform, Warp
+from pose_estimation_ros.data.transforms.warp import Compose, Transform, Warp
 
 
 def letterboxed(size: int | tuple[int, int] = 368, image_pad: int = 128) -> Compose:
@@ -37,19 +36,6 @@ def varied(size: int, skeleton: Skeleton = OPENPOSE_18, scale: tuple[float, floa
     """
     moves = (LongestSide(size), RandomResize(*scale), RandomFlip(skeleton, 0.5), RandomRotation(20))
     return Compose((Warp((*moves, RandomCrop(size, size)), image_pad=128, mask_pad=1),))
-
-
-def supergradients_style(
-    size: int = 640,
-    skeleton: Skeleton = COCO_17,
-    scale: tuple[float, float] = (0.5, 2.0),
-    p: float = 0.75,
-    min_instance_area: float = 64.0,
-) -> Compose:
-    """Return the augmentation of SuperGradients' pose recipe; its guide has scale (0.75, 1.5) and p 0.5."""
-    moves = Sometimes(p, (RandomRotation(30), RandomScale(*scale), RandomTranslation(0.2)))
-    steps = (LongestSide(size), PadTo(size, size, centred=False), RandomFlip(skeleton, 0.5), moves)
-    return Compose((Warp(steps, image_pad=127, mask_pad=1), DropSmall(min_instance_area)))
 
 
 def camera_like() -> tuple[Transform, ...]:
