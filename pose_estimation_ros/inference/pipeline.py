@@ -16,7 +16,7 @@ from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend, probe_stride
 from pose_estimation_ros.inference.preprocess import prepare
-from pose_estimation_ros.methods.method import BaseSide, Decoder, InputSize, Look, Method, Preprocessing
+from pose_estimation_ros.methods.method import HEIGHT, BaseSide, Decoder, InputSize, Look, Method, Preprocessing
 from pose_estimation_ros.methods.shared_settings import HEIGHTS
 
 LOG = logging.getLogger(__name__)
@@ -154,6 +154,15 @@ class Pipeline:
         """Return the same pipeline for images scaled to another size; they share the backend."""
         return self._changed(base_size=self._possible(base_size))
 
+    def with_input_of(self, image_hw: Sequence[int]) -> 'Pipeline':
+        """Return the same pipeline for images that are to be about as large in the network's input."""
+        return self.with_size(self.method.base_side.of(image_hw))
+
+    @property
+    def multiple(self) -> int:
+        """Number of pixels that the sides of inputs are multiples of."""
+        return self.method.place((1, 1), InputSize(1, self.stride)).network_hw[0]
+
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'Pipeline':
         """Return the same pipeline with other scales of its base size, and with or without mirrored inputs.
 
@@ -227,8 +236,8 @@ def run_network(backend: Backend, method: Method, batch: FloatArray, flip: bool)
     return [plain, backend(method.mirrored_input(batch))] if flip else [plain]
 
 
-def check_size(size: int, side: BaseSide = 'height') -> None:
+def check_size(size: int, side: BaseSide = HEIGHT) -> None:
     """Raise SettingsError for input sizes out of range."""
     low, high = HEIGHTS
     if not isinstance(size, int | np.integer) or not low <= size <= high:
-        raise SettingsError(f'the input {side} must be from {low} to {high} pixels, got {size!r}')
+        raise SettingsError(f'the input {side.name} must be from {low} to {high} pixels, got {size!r}')

@@ -135,12 +135,12 @@ class PoseEstimator:
 
     def pipeline(self, upsample_ratio: int | None = None) -> ModelPipeline:
         """Return the pipeline from image to poses; the first call opens the backend."""
-        pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio)
+        pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio=upsample_ratio)
         return pipeline
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> ModelPipeline:
         """Return the pipeline for evaluation, with the method's scoring settings (it may return more keypoints)."""
-        pipeline: ModelPipeline = self._runner.pipeline(upsample_ratio, self.method.scoring)
+        pipeline: ModelPipeline = self._runner.pipeline(self.method.scoring, upsample_ratio=upsample_ratio)
         return pipeline
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:

@@ -1,7 +1,6 @@
 """The published learner API of high-resolution pose estimation: two passes over a network of Lightweight OpenPose."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,16 +25,17 @@ from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import UPSAMPLE_RATIO, NetworkLearner, ratio_of
 from pose_estimation_ros.learners.settings import MULTISCALE, normalisation, records_explicit
 from pose_estimation_ros.learners.two_pass import Passes, check_first_pass, first_pipeline, people_map
-from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
+from pose_estimation_ros.methods.high_resolution.options import PERSON_SHARE, TwoPassSettings
 from pose_estimation_ros.methods.high_resolution.published import HIGH_RESOLUTION_URL, fetch_test_image
 from pose_estimation_ros.methods.high_resolution.published_region import PublishedRegion, pooled
-from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings
 from pose_estimation_ros.methods.lightweight_openpose.published import OPENDR_URL
 from pose_estimation_ros.tracking.tracker import Tracker
 
-DEFAULTS = DecodingSettings()
-DECODING = {'keypoint_threshold': DEFAULTS.keypoint_threshold, 'min_mean_score': DEFAULTS.grouping.min_mean_score}
-"""Settings of the decoder on which the first pass depends."""
+
+def passes_of(settings: TwoPassSettings, region_settings: Mapping[str, Any]) -> Passes:
+    """Return both passes; raises SettingsError for wrong `region_settings`."""
+    first, second = settings.first_pass_height, settings.second_pass_height
+    return Passes(first, second, settings.regions, PERSON_SHARE * second, region_settings)
 
 
 def published_region(passes: Passes) -> PublishedRegion | None:
@@ -57,13 +57,13 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
 
     Args:
         first_pass_height: Input height of the first pass, which finds where people are.
-        second_pass_height: Of the second pass, which scales people to 0.37 times this height. With published regions,
-            the height of the one crop.
+        second_pass_height: Of the second pass, in which people are 0.37 times as tall (PERSON_SHARE). With published
+            regions, the height of the one crop.
         img_resol: Height that `eval` scales images to, such as 1080 for the published tables; None leaves them.
         regions: people, as many regions as they need; or published, OpenDR's one box for everybody.
         newcomers_interval: In videos the first pass runs on every Nth image, and whenever a person was lost; known
             people are followed in all images. 1 runs it on all.
-        region_settings: Fields of inference.two_pass.finding.RegionSettings by name.
+        region_settings: Fields of inference.two_pass.first_pass.RegionSettings by name.
         first_pass: A learner of whole images that makes the first pass in place of this learner's model: of any system
             with the same skeleton, with its own weights, backend and precision. It is not trained or saved.
 
@@ -81,8 +81,8 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         num_refinement_stages: int = 2,
         batches_per_iter: int = 1,
         base_height: int = 256,
-        first_pass_height: int = 360,
-        second_pass_height: int = 540,
+        first_pass_height: int = TwoPassSettings.first_pass_height,
+        second_pass_height: int = TwoPassSettings.second_pass_height,
         img_resol: int | None = None,
         experiment_name: str = 'default',
         num_workers: int = 8,
@@ -96,8 +96,8 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         pad_value: Sequence[float] = (0, 0, 0),
         half_precision: bool = False,
         *,
-        regions: Literal['people', 'published'] = 'people',
-        newcomers_interval: int = 5,
+        regions: Literal['people', 'published'] = TwoPassSettings.regions,
+        newcomers_interval: int = TwoPassSettings.newcomers_interval,
         region_settings: dict[str, Any] | None = None,
         first_pass: Learner | None = None,
         lr: float = 4e-5,
@@ -123,9 +123,8 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         if img_resol is not None:
             check_size(img_resol)
         if first_pass is not None:
-            check_first_pass(first_pass)
-        TwoPassSettings(first_pass_height, second_pass_height, regions)  # checks them
-        self.passes = Passes(first_pass_height, second_pass_height, regions, region_settings or {})
+            check_first_pass(first_pass, self.method.skeleton)
+        self.passes = passes_of(TwoPassSettings(first_pass_height, second_pass_height, regions), region_settings or {})
         published_region(self.passes)  # wrong values are refused now, not at the first image
         self._first, self._watch, self._img_resol = first_pass, FirstPassSchedule(newcomers_interval), img_resol
 
@@ -138,11 +137,10 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         return self.pipeline(upsample_ratio)
 
     def _both_passes(self, upsample_ratio: int | None, scales: tuple[float, ...]) -> TwoPass:
-        second = self._runner.pipeline(upsample_ratio)
+        second = self._runner.pipeline(upsample_ratio=upsample_ratio)
         first = second if self._first is None else first_pipeline(self._first, upsample_ratio)
-        method = self.method if self._first is None else self._first.method
-        decoding = {**DECODING, **self._runner.settings}
-        return self.passes.over(second, first, method, decoding, scales, published_region(self.passes))
+        max_persons = self._runner.settings.get('max_persons', 0)
+        return self.passes.over(second, first, scales, published_region(self.passes), max_persons)
 
     def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> PeoplePipeline:
         """Return what `eval` scores. With `img_resol` images are scaled to that height first."""
@@ -202,7 +200,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
     ) -> list[Pose]:
         """Return the people that Lightweight OpenPose finds in the image scaled to `base_height`, in one pass."""
         image = to_bgr(img)
-        poses = self._runner.pipeline(ratio_of(upsample_ratio))(image).poses
+        poses = self._runner.pipeline(upsample_ratio=ratio_of(upsample_ratio))(image).poses
         return self.tracker.update(poses, stamp, smooth, image) if track else poses
 
     def first_pass(self, net: Any, img: ImageLike) -> FloatArray:
@@ -213,7 +211,7 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         """
         pipeline, image, rule = self._over(net), to_bgr(img), published_region(self.passes)
         if rule is None:
-            return people_map(pipeline, self.passes.first_pass_height, image, len(self.method.skeleton))
+            return people_map(pipeline, self.passes.first_pass_height, image)
         fields, _, _ = EnclosingRegionFinder(pipeline.backend, rule).fields(image)
         strength: FloatArray = np.where(fields < rule.threshold, 0, fields).sum(axis=0)
         return strength
@@ -271,9 +269,9 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         now = self.passes
         first = now.first_pass_height if first_pass_height is None else first_pass_height
         second = now.second_pass_height if second_pass_height is None else second_pass_height
-        TwoPassSettings(first, second, now.regions)  # raises before anything has changed
+        passes = passes_of(TwoPassSettings(first, second, now.regions), now.region_settings)
         super().tune(base_height, **settings)
-        self.passes = replace(now, first_pass_height=first, second_pass_height=second)
+        self.passes = passes
 
     def reset(self) -> None:
         """Forget the people of earlier images: ids start at 0 again, and the next image gets a first pass."""

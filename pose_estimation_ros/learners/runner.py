@@ -60,12 +60,12 @@ class Runner(Generic[P]):
         self._opened: Model | None = None
         self._configure: Configure[P] | None = None
 
-    def pipeline(self, upsample_ratio: int | None = None, defaults: Mapping[str, Any] | None = None) -> P:
+    def pipeline(self, defaults: Mapping[str, Any] | None = None, **once: Any) -> P:
         """Return what turns images into poses.
 
         Args:
-            upsample_ratio: Setting of the decoder for this pipeline; None for that of `decoding`.
             defaults: Settings that count where the user has not set them.
+            **once: Settings for this pipeline alone; None leaves the runner's.
 
         """
         model = self.model.model
@@ -73,8 +73,8 @@ class Runner(Generic[P]):
             self._backend, self._opened, self._configure = self._open(model), model, None
         if self._configure is None:
             self._configure = self._kind.open(self._backend, self.model)
-        once = {} if upsample_ratio is None else {'upsample_ratio': upsample_ratio}
-        return self._configure({**(defaults or {}), **self.settings, **once})
+        passed = {name: value for name, value in once.items() if value is not None}
+        return self._configure({**(defaults or {}), **self.settings, **passed})
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change what needs no new model; raises SettingsError before anything has changed."""

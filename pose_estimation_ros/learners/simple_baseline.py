@@ -169,11 +169,11 @@ class SimpleBaselineLearner(Learner):
 
     def pipeline(self, upsample_ratio: int | None = None) -> TopDown:
         """Return what turns images into poses; the first call opens the backend."""
-        return self._runner.pipeline(upsample_ratio)
+        return self._runner.pipeline(upsample_ratio=upsample_ratio)
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> TopDown:
         """Return a copy that keeps every keypoint, as published evaluations require."""
-        return self._runner.pipeline(upsample_ratio, self.method.scoring)
+        return self._runner.pipeline(self.method.scoring, upsample_ratio=upsample_ratio)
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change settings of `decoding` while running; the height of crops belongs to the network."""

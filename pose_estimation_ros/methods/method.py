@@ -12,7 +12,19 @@ from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoKeypoints
 from pose_estimation_ros.data.transforms.warp import Transform
 
-BaseSide = Literal['height', 'short side', 'longest side']
+
+@dataclass(frozen=True)
+class BaseSide:
+    """The side of an image that a method scales to its input size."""
+
+    name: str
+    of: Callable[[Sequence[int]], int]
+    """From height and width (and what follows them) to that side."""
+
+
+HEIGHT = BaseSide('height', lambda hw: hw[0])
+SHORT_SIDE = BaseSide('short side', lambda hw: min(hw[:2]))
+LONGEST_SIDE = BaseSide('longest side', lambda hw: max(hw[:2]))
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,9 @@ class Decoder(Protocol):
 
     def merge(self, looks: Sequence[Look]) -> Look:
         """Merge one or more network outputs of an image for decoding; a single plain one stays unchanged."""
+
+    def candidates(self) -> 'Decoder':
+        """Return a decoder with lower limits, for a first pass: a second one decides whether they are people."""
 
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode what `merge` returned into poses in image pixels; for a person's crop one pose or none."""

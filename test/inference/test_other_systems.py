@@ -10,7 +10,7 @@ from pose_estimation_ros.core.geometry import CentredAffine
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.methods.method import Look, Preprocessing
+from pose_estimation_ros.methods.method import SHORT_SIDE, Look, Preprocessing
 
 IMAGENET = Preprocessing(
     mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
@@ -60,7 +60,7 @@ class MergesTags:
 class ShortSide:
     """What the pipeline asks of a method, with a placement by the short side and a finer second output."""
 
-    preprocessing, base_side, stride_output = IMAGENET, 'short side', 1
+    preprocessing, base_side, stride_output = IMAGENET, SHORT_SIDE, 1
 
     def __init__(self, shift=0, least_scale_counts=True):
         self.shift, self.least_scale_counts = shift, least_scale_counts
@@ -92,7 +92,7 @@ def run(request, golden):
     backend = Answers((4, 2))
     decoder = MergesTags(arrays['grouped' if 'grouped' in arrays else 'poses'][..., :2].astype(float))
     pipeline = Pipeline(backend, method, decoder, base_size=int(arrays['input_size']))
-    assert pipeline.stride == 2
+    assert (pipeline.stride, pipeline.multiple) == (2, 64)
     backend.inputs.clear()
     pipeline = pipeline.with_looks(arrays['scales'].tolist(), flip=True)
     result = pipeline(np.ascontiguousarray(arrays['image'][..., ::-1]))
@@ -123,6 +123,12 @@ def test_the_decoder_receives_every_look(run):
     for number, look in enumerate(decoder.looks):
         assert {float(value) for each in look.maps for value in np.unique(each)} == {number}
         assert look.placement is decoder.looks[number - number % 2].placement
+
+
+def test_an_image_is_scaled_by_the_side_that_the_method_names():
+    pipeline = Pipeline(Answers((4, 2)), ShortSide(), MergesTags(np.zeros((0, 17, 2))), base_size=256)
+    for image_hw in ((128, 320), (320, 128)):
+        assert min(pipeline.with_input_of(image_hw).place(image_hw).network_hw) == 128
 
 
 def test_sizes_out_of_range_name_the_side():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.geometry import CentredAffine, Letterbox
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
 from pose_estimation_ros.inference.backends.backend import BackendSettings
@@ -86,8 +86,8 @@ def two_pass(backend=None, first=360, scales=(1.0,), flip=False, **settings):
     backend = backend or FigureBackend()
     settings = RegionSettings(**settings)
     base = Pipeline(backend, METHOD, base_size=first)
-    finder = PeopleFinder(base, METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18)
-    return TwoPass(base, finder, PackedRegions(base.with_looks(scales, flip), 8), settings)
+    finder = PeopleFinder(base, settings)
+    return TwoPass(base, finder, PackedRegions(base.with_looks(scales, flip)), settings)
 
 
 def assert_standing_at(poses, expected, tolerance):
@@ -290,7 +290,7 @@ def test_keypoints_come_back_to_where_they_are_in_the_picture(look, scale):
     image = picture((700, 300, 160), (1500, 500, 240))
     regions = [Region(610, 241, 803, 520, scale), Region(1390, 431, 1622, 800, scale)]
     base = Pipeline(FigureBackend(), METHOD)
-    looked = (look(base, 8) if look is PackedRegions else look(base))([image], [regions])[0]
+    looked = look(base)([image], [regions])[0]
     assert_standing_at(looked.poses, [(700, 300, 160), (1500, 500, 240)], tolerance=4 / scale)
     assert looked.timings.forward_ms > 0
 
@@ -301,7 +301,7 @@ def test_regions_of_several_pictures_share_a_forward_pass():
     images = [picture((700, 300, 160)), picture((200, 600, 200)), picture()]
     regions = [[Region(610, 241, 803, 520, 1.0)], [Region(80, 540, 320, 860, 1.0)], []]
     backend.shapes.clear()
-    looked = PackedRegions(base, 8)(images, regions)
+    looked = PackedRegions(base)(images, regions)
     assert len(backend.shapes) == 1
     assert_standing_at(looked[0].poses, [(700, 300, 160)], tolerance=4)
     assert_standing_at(looked[1].poses, [(200, 600, 200)], tolerance=4)
@@ -328,6 +328,25 @@ def test_parts_of_maps_of_different_strides_belong_together():
         assert fine.shape[1:] == (2 * coarse.shape[1], 2 * coarse.shape[2])
         assert fine[0, 0, 0] == maps[0][0, slot.row // 4, slot.column // 4]
         assert coarse[0, 0, 0] == maps[1][0, slot.row // 8, slot.column // 8]
+
+
+@pytest.mark.parametrize('scale', [1.0, 0.5])
+def test_a_region_is_found_in_a_canvas_that_the_method_has_moved(scale):
+    """Placement by the short side pads a canvas around its centre: the cut-out cells know where their region lies."""
+    layout = laid_out([Region(0, 0, 50, 50, 1.0), Region(0, 0, 60, 90, 1.0)], 8)
+    (hw,) = layout.canvases_hw
+    whole = CentredAffine.short_side(hw, hw[0], scale, least_scale=0.5)
+    assert np.abs(whole.image_to_network().matrix[:, 2]).max() > 4
+    cells = np.stack(np.indices([side // 4 for side in whole.network_hw])).astype(np.float32)
+    output = NetworkOutput([cells], whole, Timings())
+    for slot in layout.slots:
+        (part,), placement = slot_output(output, slot)
+        start = part[::-1, 0, 0] * 4
+        in_canvas = slot.letterbox.image_to_network()(np.array([[7.0, 5.0], [40.0, 44.0]])) + (slot.column, slot.row)
+        expected = whole.image_to_network()(in_canvas) - start
+        found = placement.image_to_network()(np.array([[7.0, 5.0], [40.0, 44.0]]))
+        assert np.abs(found - expected).max() < 1
+        assert placement.network_hw == (part.shape[1] * 4, part.shape[2] * 4)
 
 
 # Merging
@@ -517,10 +536,8 @@ def test_small_people_in_a_large_picture_are_found(omz_onnx, photo):
     crop = cv2.resize(photo[160:416, 406:854], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     large[500 : 500 + 512, 100 : 100 + 896] = crop
     settings = RegionSettings()
-    finder = PeopleFinder(
-        base.with_size(360), METHOD.decoder('fast', keypoint_threshold=0.06, min_keypoints=2), settings, 18
-    )
-    found = TwoPass(base, finder, PackedRegions(base, 8), settings)(large).poses
+    finder = PeopleFinder(base.with_size(360), settings)
+    found = TwoPass(base, finder, PackedRegions(base), settings)(large).poses
     truth = [pose for pose in base.with_size(512)(crop).poses if len(pose.found) >= 12 and body_height(pose) > 90]
     assert truth
     for person in truth:

@@ -48,6 +48,9 @@ class ToyDecoder:
     def merge(self, looks: Sequence[Look]) -> Look:
         return mean_on_largest(looks, self._mirrored)
 
+    def candidates(self) -> 'ToyDecoder':
+        return self
+
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         heatmaps = np.asarray(maps[0], np.float32)
         flat = heatmaps.reshape(len(heatmaps), -1)

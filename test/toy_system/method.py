@@ -13,6 +13,7 @@ from pose_estimation_ros.data.transforms.builders import letterboxed
 from pose_estimation_ros.data.transforms.warp import Compose, Transform
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
+    HEIGHT,
     BaseSide,
     GraphFacts,
     InputSize,
@@ -31,7 +32,7 @@ class Toy:
     sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
     scoring: ClassVar[Mapping[str, Any]] = {}
-    base_side: BaseSide = 'height'
+    base_side: BaseSide = HEIGHT
     output_channels: tuple[int, ...] = (17,)
     stride_output: int = 0
     training: PublishedTraining = PublishedTraining(optimizer={'weight_decay': 0.0}, schedule={'kind': 'constant'})

@@ -16,7 +16,6 @@ from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings, milliseconds_since
 from pose_estimation_ros.inference.two_pass.body_height import body_height
 from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, grown, merged
-from pose_estimation_ros.methods.method import Decoder
 
 EXPLAINED = 0.15
 """Margin around a person's keypoints, as a fraction of their height; heat inside it belongs to them."""
@@ -80,11 +79,7 @@ class PeopleFinder:
 
     pipeline: Pipeline
     """The first pass."""
-    candidates: Decoder
-    """Decoder with lower limits than the pipeline's: the second pass decides whether candidates are people."""
     settings: RegionSettings
-    keypoints: int
-    """Number of keypoint heatmaps in the first maps; a background or centre heatmap may follow."""
 
     def __call__(self, images: Sequence[ByteArray]) -> list[FirstPassResult]:
         """Return the regions and kept people of each image."""
@@ -93,7 +88,7 @@ class PeopleFinder:
     def find_regions(self, output: NetworkOutput) -> FirstPassResult:
         """Return the regions of one image and the people who keep their first-pass pose."""
         start = time.perf_counter()
-        people = SizedPose.all(self.candidates(output.maps, output.placement))
+        people = SizedPose.all(self.pipeline.decoder.candidates()(output.maps, output.placement))
         sharp = self.settings.sharp_enough * self.settings.person_height / output.placement.scale
         kept = []
         if any(person.height >= sharp for person in people):
@@ -102,13 +97,11 @@ class PeopleFinder:
         regions = around_people(
             [person for person in people if person.height < sharp], output.placement.image_hw, self.settings
         )
-        regions += around_heat(self._heat(output), output.placement, people, self.settings)
+        # The first maps begin with the keypoints' heatmaps; one of the background or of centres may follow.
+        heat = output.maps[0][: len(self.pipeline.method.skeleton)].max(axis=0)
+        regions += around_heat(heat, output.placement, people, self.settings)
         merged_regions = merged(regions, self.settings.tolerance)
         return FirstPassResult(kept, merged_regions, output.timings + Timings(decode_ms=milliseconds_since(start)))
-
-    def _heat(self, output: NetworkOutput) -> FloatArray:
-        heat: FloatArray = output.maps[0][: self.keypoints].max(axis=0)
-        return heat
 
 
 @dataclass(frozen=True, eq=False)

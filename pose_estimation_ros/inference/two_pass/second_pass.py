@@ -4,15 +4,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.geometry import Placement
+from pose_estimation_ros.core.geometry import PIXEL_CORNER, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Result, Timings, milliseconds_since
 from pose_estimation_ros.inference.two_pass.packing import Slot, laid_out, painted
 from pose_estimation_ros.inference.two_pass.region import Region
 
-SMALLEST_HEIGHT = 32
-"""Minimum input height of a pipeline, in pixels."""
+SMALLEST_SIDE = 32
+"""Minimum size that a pipeline takes, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +23,6 @@ class PackedRegions:
 
     pipeline: Pipeline
     """A pipeline whose network accepts inputs of any size."""
-    multiple: int
-    """Input height and width are multiples of this."""
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Result]:
         """Return the people in each image's regions; a person seen in several regions is returned several times."""
@@ -30,10 +30,10 @@ class PackedRegions:
         if not flat:
             return [Result([], Timings()) for _ in images]
         start = time.perf_counter()
-        layout = laid_out([region for _, region in flat], self.multiple)
+        layout = laid_out([region for _, region in flat], self.pipeline.multiple)
         canvases = painted(layout, [region.of(images[number]) for number, region in flat])
         spent = Timings(milliseconds_since(start))
-        outputs = [self.pipeline.with_size(canvas.shape[0]).forward([canvas])[0] for canvas in canvases]
+        outputs = [self.pipeline.with_input_of(canvas.shape).forward([canvas])[0] for canvas in canvases]
         start = time.perf_counter()
         poses: list[list[Pose]] = [[] for _ in images]
         for (number, region), slot in zip(flat, layout.slots, strict=True):
@@ -57,8 +57,8 @@ class SingleRegions:
         poses: list[Pose] = []
         spent = Timings()
         for region in regions:
-            rows = max(SMALLEST_HEIGHT, round(region.hw[0] * region.scale))
-            result = self.pipeline.with_size(rows)(region.of(image))
+            rows, columns = (max(SMALLEST_SIDE, round(side * region.scale)) for side in region.hw)
+            result = self.pipeline.with_input_of((rows, columns))(region.of(image))
             poses += in_image(result.poses, region)
             spent += result.timings
         return Result(poses, spent)
@@ -67,13 +67,13 @@ class SingleRegions:
 def slot_output(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Placement]:
     """Return the maps of one slot of a canvas, and the slot's placement in their input.
 
-    If the canvas was scaled (several scales), a slot may start inside a cell; the placement then holds the offset in
-    whole pixels.
+    If the canvas was scaled or moved (several scales), a slot may start inside a cell; the placement then holds the
+    offset in whole pixels.
     """
     whole = output.placement
     factor = whole.scale
-    rows, columns = whole.inner
-    starts = (slot.row * factor + (rows.start or 0), slot.column * factor + (columns.start or 0))
+    corner = whole.image_to_network()(np.array([slot.column, slot.row]) - PIXEL_CORNER) + PIXEL_CORNER
+    starts = corner[::-1].clip(0).tolist()
     coarsest = max(round(whole.network_hw[0] / each.shape[-2]) for each in output.maps)
     first = [int(start // coarsest) for start in starts]
     room = (side - cell * coarsest for side, cell in zip(whole.network_hw, first, strict=True))

@@ -16,6 +16,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
+from pose_estimation_ros.methods.high_resolution.options import TwoPassSettings
 
 WIDEST = 6
 """Maximum ratio of width to height; wider crops are scaled by their width."""
@@ -27,8 +28,8 @@ BLUR = (5, 5)
 class PublishedRegion:
     """The published numbers, and the region of the second pass by them."""
 
-    first_pass_height: int = 360
-    second_pass_height: int = 540
+    first_pass_height: int = TwoPassSettings.first_pass_height
+    second_pass_height: int = TwoPassSettings.second_pass_height
     margin: float = setting(0.3, "Margin on each side, as a share of the box's width and height.", range=(0, math.inf))
     threshold: float = setting(
         0.1, 'Field values below it count as 0, and with them all negative ones.', range=(0, math.inf)

@@ -15,9 +15,12 @@ from pose_estimation_ros.methods.lightweight_openpose import fast, reference
 from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCORE, Peaks
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
-from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings
+from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
 from pose_estimation_ros.methods.merging import mean_on_image, mean_on_largest
 from pose_estimation_ros.methods.method import Look
+
+CANDIDATE_SHARE, CANDIDATE_KEYPOINTS = 0.6, 2
+"""Candidates' minimum keypoint score, as a share of the usual one, and their minimum number of keypoints."""
 
 
 @dataclass(frozen=True)
@@ -32,42 +35,46 @@ class FastDecoder:
         """Average on the grid of the largest input."""
         return mean_on_largest(looks, mirror_maps)
 
+    def candidates(self) -> 'FastDecoder':
+        """Return a decoder that also returns people whom the settings drop."""
+        own = self.settings.grouping
+        grouping = GroupingSettings(
+            min_keypoints=min(CANDIDATE_KEYPOINTS, own.min_keypoints), min_mean_score=own.min_mean_score / 2
+        )
+        return FastDecoder(DecodingSettings(CANDIDATE_SHARE * self.settings.keypoint_threshold, grouping=grouping))
+
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
-        heatmaps, pafs = _checked(maps)
+        heatmaps, pafs = (_finite(each) for each in maps)
+        peaks, people = self._decoded(heatmaps, pafs, placement)
+        return _poses(peaks, people, self.settings.max_persons)
+
+    def _decoded(self, heatmaps: FloatArray, pafs: FloatArray, placement: Placement) -> tuple[Peaks, FloatArray]:
+        """Return peaks in image pixels and people (P, 20), see `assemble`."""
         peak_settings = fast.PeakSettings(self.settings.keypoint_threshold, subcells=self.settings.upsample_ratio)
         peaks, people = fast.decode(heatmaps, pafs, peak_settings, self.settings.grouping)
         to_image = placement.map_to_image(_stride(heatmaps, placement))
-        return _poses(replace(peaks, xy=to_image(peaks.xy)), people, self.settings.max_persons)
+        return replace(peaks, xy=to_image(peaks.xy)), people
 
 
 @dataclass(frozen=True)
-class ReferenceDecoder:
+class ReferenceDecoder(FastDecoder):
     """The published demo: both maps enlarged x4, coordinates scaled without regard to pixel centres."""
 
-    settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'reference'
-    interpolation: ClassVar[Interpolation] = 'linear'
 
-    def merge(self, looks: Sequence[Look]) -> Look:
-        """Average on the grid of the largest input."""
-        return mean_on_largest(looks, mirror_maps)
-
-    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
-        """Decode (19, H, W) heatmaps and (38, H, W) fields."""
-        heatmaps, pafs = _checked(maps)
+    def _decoded(self, heatmaps: FloatArray, pafs: FloatArray, placement: Placement) -> tuple[Peaks, FloatArray]:
         ratio = self.settings.upsample_ratio
         enlarged = reference.enlarge(heatmaps, ratio), reference.enlarge(pafs, ratio)
         peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
         to_image = placement.map_to_image(_stride(heatmaps, placement) / ratio, pixel_centres=False)
-        return _poses(replace(peaks, xy=to_image(peaks.xy)), people, self.settings.max_persons)
+        return replace(peaks, xy=to_image(peaks.xy)), people
 
 
 @dataclass(frozen=True)
-class EvaluationDecoder:
+class EvaluationDecoder(FastDecoder):
     """The published COCO evaluation: maps enlarged to the image's own size. Exact and slow."""
 
-    settings: DecodingSettings = field(default_factory=DecodingSettings)
     name: ClassVar[str] = 'evaluation'
     interpolation: ClassVar[Interpolation] = 'cubic'
 
@@ -75,12 +82,10 @@ class EvaluationDecoder:
         """Average at the image's own size."""
         return mean_on_image(looks, mirror_maps)
 
-    def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
-        """Decode (19, H, W) heatmaps and (38, H, W) fields."""
-        heatmaps, pafs = _checked(maps)
+    def _decoded(self, heatmaps: FloatArray, pafs: FloatArray, placement: Placement) -> tuple[Peaks, FloatArray]:
         enlarged = _to_image_size(heatmaps, placement), _to_image_size(pafs, placement)
         peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
-        return _poses(replace(peaks, xy=peaks.xy.astype(float)), people, self.settings.max_persons)
+        return replace(peaks, xy=peaks.xy.astype(float)), people
 
 
 DECODERS = {decoder.name: decoder for decoder in (FastDecoder, ReferenceDecoder, EvaluationDecoder)}
@@ -95,13 +100,9 @@ def _to_image_size(maps: FloatArray, placement: Placement) -> FloatArray:
     )
 
 
-def _checked(maps: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return heatmaps and fields as float32, with NaN and infinities taken for nothing."""
-    heatmaps, pafs = (each.astype(np.float32, copy=False) for each in maps)
-    return _finite(heatmaps), _finite(pafs)
-
-
 def _finite(maps: FloatArray) -> FloatArray:
+    """Return maps as float32, with NaN and infinities taken for nothing."""
+    maps = maps.astype(np.float32, copy=False)
     flat = maps.ravel()
     with np.errstate(all='ignore'):
         clean = np.isfinite(np.dot(flat, flat))  # one quick pass; squares hide neither NaN nor infinity

@@ -19,6 +19,7 @@ from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSet
 from pose_estimation_ros.methods.lightweight_openpose.published import xml_preprocessing
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
+    HEIGHT,
     BaseSide,
     Decoder,
     GraphFacts,
@@ -37,7 +38,7 @@ class LightweightOpenPose:
     sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
     scoring: ClassVar[Mapping[str, Any]] = {}
-    base_side: BaseSide = 'height'
+    base_side: BaseSide = HEIGHT
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
     stride_output: int = 0
     training: PublishedTraining = PublishedTraining(

@@ -32,6 +32,10 @@ class PublishedDecoder:
         """Return the mean of a crop and its mirror image."""
         return mean_on_largest(looks, lambda maps: mirror_maps(maps, self.skeleton))
 
+    def candidates(self) -> 'PublishedDecoder':
+        """Return the same decoder: the person of a crop is known."""
+        return self
+
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode the heatmaps (K, h, w) of one person to a pose, or to none if no keypoint is found."""
         heatmaps = np.nan_to_num(np.asarray(maps[0], dtype=np.float32), posinf=0, neginf=0)

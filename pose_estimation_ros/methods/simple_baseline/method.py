@@ -17,6 +17,7 @@ from pose_estimation_ros.data.datasets.coco import coco_persons
 from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
+    HEIGHT,
     BaseSide,
     Decoder,
     GraphFacts,
@@ -59,7 +60,7 @@ class SimpleBaseline:
     sees: Literal['image', 'person'] = 'person'
     preprocessing: Preprocessing = PUBLISHED
     scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
-    base_side: BaseSide = 'height'
+    base_side: BaseSide = HEIGHT
     stride_output: int = 0
     training: ClassVar[PublishedTraining] = PublishedTraining(
         optimizer={'weight_decay': 0.0}, schedule={'milestones': (90, 120), 'gamma': 0.1}, open_coco=coco_persons

@@ -24,7 +24,6 @@ __all__ = ['fit_weights', 'infer_options', 'joints_of', 'load_backbone', 'read_w
 HEAD = ('deconv_layers.', 'final_layer.')
 """What a network has above its ImageNet backbone."""
 
-CLASSIFIER = 'fc.'
 SIZE_IN_NAME = re.compile(r'(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)')
 """Height and width of the crop, as in pose_resnet_50_256x192.pth.tar."""
 
