@@ -13,7 +13,6 @@ from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms.builders import (
     camera_like,
     letterboxed,
-    supergradients_style,
 )
 from pose_estimation_ros.data.transforms.person import (
     CropAroundPerson,
