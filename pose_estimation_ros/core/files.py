@@ -1,4 +1,4 @@
-"""Writes files atomically: complete or not at all."""
+"""Writes files atomically, complete or not at all, and reads JSON."""
 
 import contextlib
 import errno
@@ -7,13 +7,14 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pose_estimation_ros.core.errors import OutputError
 
 STDOUT = Path('-')  # Stands for standard output instead of a file
+# Error numbers of file systems and pipes that refuse to write.
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR}
 REFUSALS |= {errno.EPIPE}
-"""Error numbers of file systems and pipes that refuse to write."""
 
 
 def make_folder(path: Path) -> Path:
@@ -52,7 +53,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
             raise OutputError(f'cannot write {path}: it is a folder')
         is_stream = path.exists() and not path.is_file()
         target = path.resolve() if path.is_symlink() else path
-        temporary = path if is_stream else _temporary_beside(target)
+        temporary = path
+        if not is_stream:
+            handle, name = tempfile.mkstemp(prefix=f'.{target.stem}-', suffix=target.suffix, dir=target.parent)
+            os.close(handle)
+            temporary = Path(name)
     except OSError as error:
         raise OutputError(f'cannot write {path}: {error.strerror}') from error
     if is_stream:
@@ -62,15 +67,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         with _refusals_as_output_errors(path):
             yield temporary
-        _rename(temporary, target)
+        try:
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        except OSError as error:
+            raise OutputError(f'cannot write {target}: {error.strerror}') from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _temporary_beside(path: Path) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f'.{path.stem}-', suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    return Path(name)
 
 
 @contextlib.contextmanager
@@ -83,18 +86,25 @@ def _refusals_as_output_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def _rename(temporary: Path, path: Path) -> None:
-    try:
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f'cannot write {path}: {error.strerror}') from error
-
-
 def write_json(path: Path, value: object, indent: int | None = None) -> None:
     """Write `value` as JSON atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + '\n')
+
+
+def read_json(path: Path, kind: type[Exception]) -> Any:
+    """Return the content of a JSON file; raises `kind` if it cannot be read or is not JSON."""
+    try:
+        text = path.read_text(encoding='utf-8')
+        return json.loads(text)
+    except OSError as error:
+        raise kind(f'cannot read {path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise kind(f'{path} is a binary file, not JSON; unpack it or choose another file') from error
+    except json.JSONDecodeError as error:
+        begin = ' '.join(text[:60].split())[:40]
+        where = f'line {error.lineno}, column {error.colno}'
+        raise kind(f'{path} is not JSON ({error.msg} at {where}); it begins with {begin!r}') from error
 
 
 def _umask() -> int:

@@ -99,7 +99,7 @@ class Placement(Protocol):
 
 @dataclass(frozen=True)
 class Letterbox:
-    """An image resized by `scale`, then padded."""
+    """A Placement: an image resized by `scale`, then padded; a raw border is part of what `resample` returns."""
 
     image_hw: tuple[int, int]
     scale: float
@@ -150,34 +150,35 @@ class Letterbox:
 
     @property
     def network_hw(self) -> tuple[int, int]:
-        """Height and width of the network's input."""
         top, left, bottom, right = self.pad
         return self.resized_hw[0] + top + bottom, self.resized_hw[1] + left + right
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """Rows and columns of the image in the input; the whole input with a raw border."""
         (top, left, _, _), (height, width) = self.pad, self.resized_hw
         return WHOLE if self.border is not None else (slice(top, top + height), slice(left, left + width))
 
     def image_to_network(self, pixel_centres: bool = True) -> Affine:
-        """Return the map from image pixels to network-input pixels."""
         top, left, _, _ = self.pad
         return Affine.translation(left, top) @ Affine.scaling(self.scale, pixel_centres=pixel_centres)
 
     def map_to_image(self, stride: float, pixel_centres: bool = True) -> Affine:
-        """Return the map from cells of an output map with `stride` network pixels per cell to image pixels."""
         map_to_network = Affine.scaling(stride, pixel_centres=pixel_centres)
         return self.image_to_network(pixel_centres).inverse() @ map_to_network
 
     def resample(self, image: AnyArray, interpolation: Interpolation = 'linear') -> AnyArray:
-        """Return the resized image, with its border if that is raw."""
         resized = self._resized(image, interpolation)
         if self.border is None:
             return resized
         top, left, bottom, right = self.pad
         colour = (self.border,) * 3
         return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
+
+    def draw(self, image: AnyArray, canvas: AnyArray, interpolation: int | None = None) -> None:
+        """Draw an image in its place on a canvas as large as the input; by default without aliasing."""
+        default = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+        flags = default if interpolation is None else interpolation
+        canvas[self.inner] = cv2.resize(image, self.resized_hw[::-1], interpolation=flags)
 
     def _resized(self, image: AnyArray, interpolation: Interpolation) -> AnyArray:
         """Return an image (h, w, C); cubic interpolation works on floats, since it must not be cut to 0..255."""
@@ -195,7 +196,7 @@ class Letterbox:
 
 @dataclass(frozen=True, eq=False)
 class CentredAffine:
-    """An image warped by a uniform affine map about a centre; what lies outside it is black before normalisation.
+    """A Placement: an image warped by a uniform affine map about a centre; outside it is black before normalisation.
 
     The published codes that do so have no rule for pixel centres: the map is the same with and without it.
     """
@@ -224,12 +225,10 @@ class CentredAffine:
 
     @property
     def scale(self) -> float:
-        """Network pixels per image pixel."""
         return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """All of the input."""
         return WHOLE
 
     def image_to_network(self, pixel_centres: bool = True) -> Affine:
@@ -237,11 +236,9 @@ class CentredAffine:
         return self.affine @ Affine.translation(self.label_offset, self.label_offset)
 
     def map_to_image(self, stride: float, pixel_centres: bool = True) -> Affine:
-        """Return the map from cells of an output map with `stride` network pixels per cell to image pixels."""
         return self.image_to_network().inverse() @ Affine.scaling(stride, pixel_centres=pixel_centres)
 
     def resample(self, image: AnyArray, interpolation: Interpolation = 'linear') -> AnyArray:
-        """Return the warped image."""
         pixels = image.astype(np.float32) if interpolation == 'cubic' else image
         return cv2.warpAffine(pixels, self.affine.matrix, self.network_hw[::-1], flags=CV2_INTERPOLATION[interpolation])
 

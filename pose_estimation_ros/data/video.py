@@ -207,13 +207,7 @@ def _fitted(image: ByteArray, size: tuple[int, int]) -> ByteArray:
     (height, width), (full_width, full_height) = image.shape[:2], size
     right, below = full_width - width, full_height - height
     if right not in (0, width % 2) or below not in (0, height % 2):
-        box = Letterbox.fit_inside((height, width), (full_height, full_width))
-        top, left, _, _ = box.pad
-        rows, columns = box.resized_hw
         canvas = np.zeros((full_height, full_width, 3), np.uint8)
-        interpolation = cv2.INTER_AREA if box.scale < 1 else cv2.INTER_LINEAR
-        canvas[top : top + rows, left : left + columns] = cv2.resize(
-            image, (columns, rows), interpolation=interpolation
-        )
+        Letterbox.fit_inside((height, width), (full_height, full_width)).draw(image, canvas)
         return canvas
     return np.pad(image, ((0, below), (0, right), (0, 0)), 'edge') if right or below else image

@@ -1,6 +1,5 @@
 """Detections in COCO's result format: poses and boxes, made, written, read and checked."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ import numpy as np
 
 from pose_estimation_ros.core.boxes import Boxes, with_margin
 from pose_estimation_ros.core.errors import EvaluationError
-from pose_estimation_ros.core.files import write_json
+from pose_estimation_ros.core.files import read_json, write_json
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
+from pose_estimation_ros.data.sample import boxes_of
 
 PERSON = 1  # COCO's id of the category
 KEYS = ('image_id', 'category_id', 'keypoints', 'score')
@@ -47,21 +47,6 @@ def read_detections(path: Path, skeleton: Skeleton = COCO_17) -> list[dict[str, 
     detections = read_json(path, EvaluationError)
     check_detections(detections, skeleton, str(path))
     return list(detections)
-
-
-def read_json(path: Path, kind: type[Exception]) -> Any:
-    """Return the content of a JSON file; raises `kind` if it cannot be read or is not JSON."""
-    try:
-        text = path.read_text(encoding='utf-8')
-        return json.loads(text)
-    except OSError as error:
-        raise kind(f'cannot read {path}: {error.strerror}') from error
-    except UnicodeDecodeError as error:
-        raise kind(f'{path} is a binary file, not JSON; unpack it or choose another file') from error
-    except json.JSONDecodeError as error:
-        begin = ' '.join(text[:60].split())[:40]
-        where = f'line {error.lineno}, column {error.colno}'
-        raise kind(f'{path} is not JSON ({error.msg} at {where}); it begins with {begin!r}') from error
 
 
 def check_detections(detections: Any, skeleton: Skeleton = COCO_17, source: str = 'the detections') -> None:
@@ -137,11 +122,7 @@ def _with_box(each: Any) -> Any:
         rows = np.array(keypoints, dtype=float).reshape(-1, 3)
     except (TypeError, ValueError):
         return each
-    found = rows[rows[:, 2] > 0, :2]
-    if not len(found):
-        return each
-    low, high = found.min(axis=0), found.max(axis=0)
-    return {**each, 'bbox': with_margin(np.concatenate([low, high - low])[None])[0].tolist()}
+    return {**each, 'bbox': with_margin(boxes_of(rows[None]))[0].tolist()} if (rows[:, 2] > 0).any() else each
 
 
 def _is_box(each: Any) -> bool:

@@ -12,10 +12,11 @@ import numpy as np
 from pose_estimation_ros.core.arrays import AnyArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import DatasetError, EvaluationError
+from pose_estimation_ros.core.files import read_json
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
-from pose_estimation_ros.evaluation.detections import PERSON, boxes_by_image, read_json
+from pose_estimation_ros.evaluation.detections import PERSON, boxes_by_image
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO

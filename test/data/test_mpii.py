@@ -163,7 +163,7 @@ def test_what_is_not_mpii_is_told(mpii, tmp_path):
     (tmp_path / 'short.json').write_text(json.dumps([{**person('a.jpg', 1, 1), 'joints': [[1, 2]]}]))
     assert 'person 0 of' in refusal(MpiiPersons, mpii, tmp_path / 'short.json')
     (tmp_path / 'lost.json').write_text(json.dumps([person('b.jpg', 1, 1)]))
-    assert '1 of 1 images are missing, first b.jpg' in refusal(MpiiPersons(mpii, tmp_path / 'lost.json').check_files)
+    assert '1 of 1 images are missing, first ' in refusal(MpiiPersons(mpii, tmp_path / 'lost.json').check_files)
     assert 'is of 2 persons' in refusal(MpiiPeople.open, mpii, tmp_path / 'lost.json', mpii / 'gt_valid.mat')
     (tmp_path / 'not.mat').write_bytes(b'x' * 200)
     assert 'no MATLAB file of version 5' in refusal(read_truth, tmp_path / 'not.mat')

@@ -13,26 +13,20 @@ from pose_estimation_ros.data.datasets.coco_annotations import (
     AnnotatedImage,
     Person,
     painted_mask,
+    people_arrays,
     read_annotated_images,
 )
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.layout import check_images
 
 
 class CocoKeypoints(KeypointDataset):
-    """One sample for each image of a folder and an annotation file.
+    """One sample for each image of a folder and an annotation file such as person_keypoints_train2017.json.
 
-    People are used if they have at least `min_keypoints` labelled ones and a box that is not flat. The mask is 0 in
-    crowds, as in the preparation of Osokin (2018). Other people (in COCO most of the distant ones) are
-    then trained as background; with `mask_people` they are masked as well.
-
-    Args:
-        images: Folder of the images.
-        annotations: Such as person_keypoints_train2017.json.
-        min_keypoints: At least 1.
-        keep_empty: Keep images without people who are used.
-        mask_people: Mask people who are not used, if they have a segmentation.
-        image_ids: Use only these images, in this order.
-        skeleton: Of the annotations.
+    People are used if they have at least `min_keypoints` (1 or more) labelled ones and a box that is not flat. The mask
+    is 0 in crowds, as in the preparation of Osokin (2018). Other people (in COCO most of the distant ones) are then
+    trained as background; with `mask_people` they are masked as well, if they have a segmentation. `keep_empty` keeps
+    images without people who are used; `image_ids` chooses images and their order.
 
     Raises:
         DatasetError: The folder or file is missing, or the file is invalid.
@@ -64,11 +58,11 @@ class CocoKeypoints(KeypointDataset):
         entry = self.annotated_images[index]
         people = [person for person in entry.people if self._is_used(person)]
         others = [person for person in entry.people if not self._is_used(person)]
-        return load_annotated(entry, people, others if self._mask_people else [], self.skeleton)
+        return _load(entry, people, others if self._mask_people else [], self.skeleton)
 
     def check_files(self) -> None:
         """Raise DatasetError unless all image files exist."""
-        check_files(self.annotated_images)
+        check_images([entry.path for entry in self.annotated_images])
 
     def _is_used(self, person: Person) -> bool:
         return person.usable and person.labelled >= self._least
@@ -98,9 +92,8 @@ class CocoMainPersons(KeypointDataset):
         self.entries = [
             (number, main)
             for number, entry in enumerate(self.annotated_images)
-            for main in main_persons(entry.people, min_keypoints, min_area, apart)
-        ]
-        """Index of the image and index of the person of each sample."""
+            for main in _main_persons(entry.people, min_keypoints, min_area, apart)
+        ]  # Index of the image and index of the person of each sample
         _require_some(self.entries, annotations, f'people with {min_keypoints} or more keypoints and {min_area} pixels')
 
     def __len__(self) -> int:
@@ -111,11 +104,11 @@ class CocoMainPersons(KeypointDataset):
         number, main = self.entries[index]
         people = self.annotated_images[number].people
         others = [person for index, person in enumerate(people) if index != main and person.usable]
-        return load_annotated(self.annotated_images[number], [people[main], *others], [], self.skeleton)
+        return _load(self.annotated_images[number], [people[main], *others], [], self.skeleton)
 
     def check_files(self) -> None:
         """Raise DatasetError unless all image files exist."""
-        check_files([self.annotated_images[number] for number in sorted({number for number, _ in self.entries})])
+        check_images([self.annotated_images[number].path for number in sorted({number for number, _ in self.entries})])
 
 
 def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoMainPersons:
@@ -123,20 +116,20 @@ def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton
     return CocoMainPersons(images, annotations, min_keypoints=1, min_area=0, apart=0, skeleton=skeleton)
 
 
-def main_persons(people: Sequence[Person], min_keypoints: int, min_area: float, apart: float) -> list[int]:
+def _main_persons(people: Sequence[Person], min_keypoints: int, min_area: float, apart: float) -> list[int]:
     """Return the indices of the main persons."""
-    taken: list[int] = []
+    main: list[int] = []
+    centres = [person.box[:2] + person.box[2:] / 2 for person in people]
     for index, person in enumerate(people):
         if person.labelled < min_keypoints or person.area < min_area or not person.usable:
             continue
-        if all(_distance(person, people[other]) >= apart * people[other].box[2:].max() for other in taken):
-            taken.append(index)
-    return taken
+        distances = [np.hypot(*(centres[index] - centres[other])) for other in main]
+        if all(far >= apart * people[other].box[2:].max() for far, other in zip(distances, main, strict=True)):
+            main.append(index)
+    return main
 
 
-def load_annotated(
-    entry: AnnotatedImage, people: Sequence[Person], masked: Sequence[Person], skeleton: Skeleton
-) -> Loaded:
+def _load(entry: AnnotatedImage, people: Sequence[Person], masked: Sequence[Person], skeleton: Skeleton) -> Loaded:
     """Return the tuple of `load_sample`; raises DatasetError if the image's size is not that of its annotations."""
     image = read_image(entry.path)
     height, width = image.shape[:2]
@@ -145,29 +138,9 @@ def load_annotated(
             f'{entry.path} is {width}x{height}, its annotations are for {entry.hw[1]}x{entry.hw[0]};'
             ' do annotations and images belong together?'
         )
-    ignored = [*entry.crowds, *(person.segmentation for person in masked)]
-    extras: dict[str, Any] = {
-        'image_id': entry.image_id,
-        'path': str(entry.path),
-        'boxes': np.array([person.box for person in people]).reshape(-1, 4),
-        'areas': np.array([person.area for person in people]),
-    }
-    keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(skeleton), 3)
-    return image, painted_mask((height, width), ignored, str(entry.path)), keypoints, extras
-
-
-def check_files(images: Sequence[AnnotatedImage]) -> None:
-    """Raise DatasetError unless all image files exist."""
-    missing = [entry.path for entry in images if not entry.path.is_file()]
-    if missing:
-        raise DatasetError(
-            f'{len(missing)} of {len(images)} images are missing, first {missing[0]};'
-            ' check the folder of images, or download them again'
-        )
-
-
-def _distance(person: Person, other: Person) -> float:
-    return float(np.hypot(*(person.box[:2] + person.box[2:] / 2 - other.box[:2] - other.box[2:] / 2)))
+    mask = painted_mask((height, width), [*entry.crowds, *(person.segmentation for person in masked)], str(entry.path))
+    keypoints, extras = people_arrays(people, skeleton)
+    return image, mask, keypoints, {'image_id': entry.image_id, 'path': str(entry.path), **extras}
 
 
 def _require_some(found: Sequence[Any], annotations: str | Path, what: str) -> None:

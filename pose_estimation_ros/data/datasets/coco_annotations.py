@@ -1,8 +1,7 @@
 """Reads and checks COCO keypoint annotations."""
 
-import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.files import read_json
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.sample import boxes_of
@@ -63,20 +63,52 @@ def read_annotated_images(
     """
     if not images.is_dir():
         raise DatasetError(f'{images} is not a folder; give the folder of the images, such as train2017')
-    content = _read_json(annotations)
+    content = _read(annotations)
     known = {image['id']: image for image in content['images']}
-    by_image: dict[Any, list[Mapping[str, Any]]] = {identity: [] for identity in known}
-    listed = _of_people(content)
-    for annotation in listed:
-        by_image.setdefault(annotation['image_id'], []).append(annotation)
-    unknown = {name: len(rows) for name, rows in by_image.items() if name not in known}
-    _report_unknown(annotations, len(listed), unknown)
-    chosen = list(known) if image_ids is None else _chosen(image_ids, known, annotations)
-    return [_annotated_image(images, known[name], by_image[name], skeleton, annotations, everyone) for name in chosen]
+    by_image = _by_image(content, known, annotations)
+    chosen = list(known if image_ids is None else image_ids)
+    if missing := [name for name in chosen if name not in known]:
+        raise DatasetError(
+            f'{annotations} has no image with id {missing[0]} ({len(missing)} of the {len(chosen)} image_ids are'
+            ' unknown)'
+        )
+    entries = []
+    for name in chosen:
+        crowds, people = split_crowds(by_image[name], skeleton, str(annotations))
+        if not everyone:  # segmentations take most of the memory
+            people = [replace(person, segmentation=None) for person in people if person.usable]
+        height, width = known[name].get('height'), known[name].get('width')
+        hw = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        path = images / str(known[name]['file_name'])
+        entries.append(AnnotatedImage(name, path, hw, tuple(people), tuple(crowds)))
+    return entries
 
 
-def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) -> Person:
-    """Return keypoints, box (both in pixels, 0 at the first pixel's centre) and area; raises DatasetError."""
+def split_crowds(
+    annotations: Sequence[Mapping[str, Any]], skeleton: Skeleton, where: str
+) -> tuple[list[Any], list[Person]]:
+    """Return the segmentations of the crowds and the people of one image; raises DatasetError."""
+    crowds = [each.get('segmentation') for each in annotations if each.get('iscrowd')]
+    return crowds, [_person(each, skeleton, where) for each in annotations if not each.get('iscrowd')]
+
+
+def people_arrays(people: Sequence[Person], skeleton: Skeleton) -> tuple[FloatArray, dict[str, Any]]:
+    """Return keypoints (P, K, 3), and boxes (P, 4) and areas (P,) by name."""
+    keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(skeleton), 3)
+    boxes = np.array([person.box for person in people]).reshape(-1, 4)
+    return keypoints, {'boxes': boxes, 'areas': np.array([person.area for person in people])}
+
+
+def painted_mask(image_hw: tuple[int, int], segmentations: Collection[Any], where: str) -> ByteArray:
+    """Return (H, W): 0 within COCO segmentations (polygons or RLE, compressed or not), 1 elsewhere."""
+    mask = np.ones(image_hw, np.uint8)
+    for segmentation in filter(None, segmentations):
+        mask[_decoded(segmentation, image_hw, where) > 0] = 0
+    return mask
+
+
+def _person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) -> Person:
+    """Return keypoints and box, counted from the first pixel's centre, and area; raises DatasetError."""
     name = f'{where}: annotation {annotation.get("id", "without id")}'
     values = annotation.get('keypoints') or [0] * 3 * len(skeleton)
     flat = _numbers(values, f'{name}: keypoints').ravel()
@@ -88,9 +120,8 @@ def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) 
     keypoints = flat.reshape(-1, 3)
     if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
         raise DatasetError(f"{name}: keypoints must have COCO's flags 0, 1 and 2, got {keypoints[:, 2].tolist()}")
-    box = (
-        _numbers(annotation['bbox'], f'{name}: bbox').ravel() if 'bbox' in annotation else boxes_of(keypoints[None])[0]
-    )
+    has_box = 'bbox' in annotation
+    box = _numbers(annotation['bbox'], f'{name}: bbox').ravel() if has_box else boxes_of(keypoints[None])[0]
     if box.size != 4 or not np.isfinite(box).all():
         raise DatasetError(f'{name}: bbox must be x, y, width, height, got {annotation["bbox"]}')
     area = float(_numbers(annotation.get('area', box[2] * box[3]), f'{name}: area'))
@@ -98,13 +129,11 @@ def parse_person(annotation: Mapping[str, Any], skeleton: Skeleton, where: str) 
     return Person(keypoints, box - [PIXEL_CORNER, PIXEL_CORNER, 0, 0], max(0.0, area), annotation.get('segmentation'))
 
 
-def painted_mask(image_hw: tuple[int, int], segmentations: Collection[Any], where: str) -> ByteArray:
-    """Return (H, W): 0 within COCO segmentations (polygons or RLE, compressed or not), 1 elsewhere."""
-    mask = np.ones(image_hw, np.uint8)
-    for segmentation in segmentations:
-        if segmentation:
-            mask[_decoded(segmentation, image_hw, where) > 0] = 0
-    return mask
+def _numbers(values: Any, name: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f'{name} must be numbers, got {str(values)[:60]}') from error
 
 
 def _decoded(segmentation: Any, image_hw: tuple[int, int], where: str) -> ByteArray:
@@ -125,20 +154,15 @@ def _decoded(segmentation: Any, image_hw: tuple[int, int], where: str) -> ByteAr
     return decoded
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f'cannot read the annotations {path}: {error.strerror}') from error
-    except ValueError as error:
-        raise DatasetError(f'{path} is not JSON ({error}); copy or download it again') from error
-    lists = isinstance(content, dict) and all(_is_table(content.get(part)) for part in ('images', 'annotations'))
-    if not lists:
-        raise DatasetError(
-            f"{path} holds no COCO annotations: expected an object with the lists 'images' and 'annotations'"
-        )
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = read_json(path, DatasetError)
     for part, fields in (('images', ('id', 'file_name')), ('annotations', ('image_id',))):
-        for row in content[part]:
+        rows = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise DatasetError(
+                f"{path} holds no COCO annotations: expected an object with the lists 'images' and 'annotations'"
+            )
+        for row in rows:
             if missing := [field for field in fields if field not in row]:
                 raise DatasetError(f"{path}: one of '{part}' has no '{missing[0]}': {str(row)[:100]}")
     if content['annotations'] and not any('keypoints' in row for row in content['annotations']):
@@ -148,59 +172,25 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+def _by_image(content: Mapping[str, Any], known: Collection[Any], path: Path) -> dict[Any, list[Mapping[str, Any]]]:
+    """Return the annotations of people by image id, with a warning about unknown images.
 
-
-def _of_people(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the annotations of the category person or with keypoints; all annotations if there is no such category."""
+    People are the category person and those with keypoints; all annotations if there is no such category.
+    """
     categories = [each for each in content.get('categories') or [] if isinstance(each, dict)]
     people = {each.get('id') for each in categories if each.get('name') == 'person' or each.get('keypoints')}
-    return [row for row in content['annotations'] if not people or row.get('category_id') in people]
-
-
-def _report_unknown(path: Path, count: int, unknown: Mapping[Any, int]) -> None:
-    lost = sum(unknown.values())
-    if lost and lost == count:
+    listed = [row for row in content['annotations'] if not people or row.get('category_id') in people]
+    by_image: dict[Any, list[Mapping[str, Any]]] = {identity: [] for identity in known}
+    for row in listed:
+        by_image.setdefault(row['image_id'], []).append(row)
+    unknown = [row['image_id'] for row in listed if row['image_id'] not in known]
+    if unknown and len(unknown) == len(listed):
         raise DatasetError(
-            f"{path}: none of the {count} annotations refers to an image in 'images'; first image_id"
-            f' {next(iter(unknown))}'
+            f"{path}: none of the {len(listed)} annotations refers to an image in 'images'; first image_id {unknown[0]}"
         )
-    if lost:
+    if unknown:
         LOG.warning(
             "%s: ignoring %d of %d annotations whose image is not in 'images' (first image_id %s)",
-            *(path, lost, count, next(iter(unknown))),
+            *(path, len(unknown), len(listed), unknown[0]),
         )
-
-
-def _chosen(image_ids: Collection[int | str], known: Mapping[Any, Any], path: Path) -> list[int | str]:
-    chosen = list(image_ids)
-    if missing := [name for name in chosen if name not in known]:
-        raise DatasetError(
-            f'{path} has no image with id {missing[0]} ({len(missing)} of the {len(chosen)} image_ids are unknown)'
-        )
-    return chosen
-
-
-def _annotated_image(
-    images: Path,
-    image: Mapping[str, Any],
-    annotations: list[Mapping[str, Any]],
-    skeleton: Skeleton,
-    file: Path,
-    everyone: bool,
-) -> AnnotatedImage:
-    crowds = tuple(each.get('segmentation') for each in annotations if each.get('iscrowd'))
-    people = [parse_person(each, skeleton, str(file)) for each in annotations if not each.get('iscrowd')]
-    if not everyone:  # segmentations take most of the memory
-        people = [replace(person, segmentation=None) for person in people if person.usable]
-    sides = (image.get('height'), image.get('width'))
-    hw = (sides[0], sides[1]) if isinstance(sides[0], int) and isinstance(sides[1], int) else None
-    return AnnotatedImage(image['id'], images / str(image['file_name']), hw, tuple(people), crowds)
-
-
-def _numbers(values: Any, name: str) -> FloatArray:
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f'{name} must be numbers, got {str(values)[:60]}') from error
+    return by_image

@@ -5,7 +5,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Affine
+from pose_estimation_ros.core.geometry import Affine, Letterbox
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.datasets.wrappers import DatasetWrapper
 from pose_estimation_ros.data.sample import Sample
@@ -56,16 +56,12 @@ class Collage(DatasetWrapper):
 def _paste(sample: Sample, cell: ByteArray, mask: AnyArray, corner: tuple[int, int]) -> tuple[AnyArray, ...]:
     """Draw a sample into its cell; return keypoints, boxes and areas of its people in the collage."""
     height, width = sample.image.shape[:2]
-    scale = min(cell.shape[0] / height, cell.shape[1] / width)
-    resized_hw = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (cell.shape[0] - resized_hw[0]) // 2, (cell.shape[1] - resized_hw[1]) // 2
-    inner = np.s_[top : top + resized_hw[0], left : left + resized_hw[1]]
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    cell[inner] = cv2.resize(sample.image, resized_hw[::-1], interpolation=how)
-    mask[inner] = cv2.resize(sample.mask, resized_hw[::-1], interpolation=cv2.INTER_NEAREST)
-    stretch = Affine.scaling(resized_hw[1] / width, resized_hw[0] / height)
-    affine = Affine.translation(left + corner[0], top + corner[1]) @ stretch
+    box = Letterbox.fit_inside((height, width), (cell.shape[0], cell.shape[1]))
+    box.draw(sample.image, cell)
+    box.draw(sample.mask, mask, cv2.INTER_NEAREST)
+    stretch = Affine.scaling(box.resized_hw[1] / width, box.resized_hw[0] / height)
+    affine = Affine.translation(box.pad[1] + corner[0], box.pad[0] + corner[1]) @ stretch
     keypoints = sample.keypoints.copy()
     keypoints[..., :2] = affine(keypoints[..., :2])
-    boxes = np.concatenate([affine(sample.boxes[:, :2]), sample.boxes[:, 2:] * scale], axis=1)
-    return keypoints, boxes, sample.areas * scale**2
+    boxes = np.concatenate([affine(sample.boxes[:, :2]), sample.boxes[:, 2:] * box.scale], axis=1)
+    return keypoints, boxes, sample.areas * box.scale**2

@@ -10,8 +10,7 @@ import numpy as np
 from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.image import Image, to_bgr
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.datasets.coco import CocoKeypoints
-from pose_estimation_ros.data.datasets.coco_annotations import painted_mask, parse_person
+from pose_estimation_ros.data.datasets.coco_annotations import painted_mask, people_arrays, split_crowds
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.datasets.layout import find_annotations, find_images
 
@@ -56,27 +55,18 @@ class FromIterator(KeypointDataset):
         item = self.iterator[index]
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DatasetError(f'{where} must be (Image, annotations), got {type(item).__name__}')
-        image, extras = to_bgr(item[0]), {'image_id': index}
-        annotations = item[1]
+        image, annotations = to_bgr(item[0]), item[1]
         if isinstance(annotations, np.ndarray):
-            return image, None, annotations, extras
+            return image, None, annotations, {'image_id': index}
         if not isinstance(annotations, tuple | list) or not all(isinstance(each, Mapping) for each in annotations):
             raise DatasetError(
                 f"{where}: annotations must be a list of COCO's dicts or an array (people, {len(self.skeleton)}, 3),"
                 f' got {type(annotations).__name__}'
             )
-        return self._from_dicts(image, annotations, extras, where)
-
-    def _from_dicts(
-        self, image: Any, annotations: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...], extras: Any, where: str
-    ) -> Loaded:
-        crowds = [each.get('segmentation') for each in annotations if each.get('iscrowd')]
-        parsed = [parse_person(each, self.skeleton, where) for each in annotations if not each.get('iscrowd')]
-        people = [person for person in parsed if person.usable]
-        extras['boxes'] = np.array([person.box for person in people]).reshape(-1, 4)
-        extras['areas'] = np.array([person.area for person in people])
-        keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(self.skeleton), 3)
-        return image, painted_mask(image.shape[:2], crowds, where), keypoints, extras
+        crowds, people = split_crowds(annotations, self.skeleton, where)
+        keypoints, extras = people_arrays([person for person in people if person.usable], self.skeleton)
+        height, width = image.shape[:2]
+        return image, painted_mask((height, width), crowds, where), keypoints, {'image_id': index, **extras}
 
 
 def find_external(
@@ -89,8 +79,3 @@ def find_external(
     root = Path(dataset.path)
     images = find_images(root, images_folder_name, f'{prefix}images_folder_name')
     return images, find_annotations(root, annotations_filename, f'{prefix}annotations_filename')
-
-
-def open_external(dataset: ExternalDataset, images_folder_name: str, annotations_filename: str) -> CocoKeypoints:
-    """Open a COCO dataset by the names of its image folder and annotation file; raises DatasetError."""
-    return CocoKeypoints(*find_external(dataset, images_folder_name, annotations_filename))

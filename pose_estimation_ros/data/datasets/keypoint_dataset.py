@@ -15,30 +15,26 @@ def checked(loaded: Any, skeleton: Skeleton, annotated: BoolArray, where: str) -
     """Return a sample; raises DatasetError, which names `where` the data come from."""
     if not isinstance(loaded, tuple) or len(loaded) != 4:
         raise DatasetError(f'{where} must return the tuple (image, mask, keypoints, extras), got {_describe(loaded)}')
-    image = _image(loaded[0], where)
-    mask = _mask(loaded[1], image.shape[:2], where)
-    keypoints = _keypoints(loaded[2], skeleton, where)
-    if not isinstance(loaded[3], dict):
+    image, mask, keypoints, extras = loaded
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
         raise DatasetError(
-            f'{where}: extras must be a dict, got {_describe(loaded[3])}; return {{}} where there are none'
+            f'{where}: image must be HxWx3 uint8 (BGR, as cv2.imread reads it), got {_describe(image)}'
+            + ('; is its path right?' if image is None else '')
         )
-    boxes = _per_person(loaded[3], 'boxes', (len(keypoints), 4), where)
+    keypoints = _keypoints(keypoints, skeleton, where)
+    if not isinstance(extras, dict):
+        raise DatasetError(f'{where}: extras must be a dict, got {_describe(extras)}; return {{}} where there are none')
+    boxes = _per_person(extras, 'boxes', (len(keypoints), 4), where)
     boxes = boxes_of(keypoints) if boxes is None else boxes
-    areas = _per_person(loaded[3], 'areas', (len(keypoints),), where)
+    areas = _per_person(extras, 'areas', (len(keypoints),), where)
     areas = boxes[:, 2] * boxes[:, 3] if areas is None else areas
-    extras = {name: value for name, value in loaded[3].items() if name not in ('boxes', 'areas')}
-    return Sample(image, mask, keypoints, boxes, areas, _labelled(annotated, skeleton, where), extras)
-
-
-def _image(image: Any, where: str) -> ByteArray:
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
-        whole: ByteArray = image
-        if whole.size:
-            return whole
-    raise DatasetError(
-        f'{where}: image must be HxWx3 uint8 (BGR, as cv2.imread reads it), got {_describe(image)}'
-        + ('; is its path right?' if image is None else '')
-    )
+    if np.shape(annotated) != (len(skeleton),) or np.asarray(annotated).dtype != bool:
+        raise DatasetError(
+            f"{where}: the dataset's `annotated` must be ({len(skeleton)},) bool, got {_describe(annotated)}"
+        )
+    others = {name: value for name, value in extras.items() if name not in ('boxes', 'areas')}
+    mask = _mask(mask, image.shape[:2], where)
+    return Sample(image, mask, keypoints, boxes, areas, np.asarray(annotated), others)
 
 
 def _mask(mask: Any, image_hw: tuple[int, ...], where: str) -> ByteArray:
@@ -66,11 +62,10 @@ def _keypoints(keypoints: Any, skeleton: Skeleton, where: str) -> FloatArray:
             " class's `skeleton` if it is another"
         )
     flags = array[..., 2]
-    if not np.isin(flags, (0, 1, 2)).all():
-        wrong = flags[~np.isin(flags, (0, 1, 2))][0]
+    if (wrong := ~np.isin(flags, (0, 1, 2))).any():
         raise DatasetError(
             f"{where}: the last column of keypoints must be COCO's flag (0 not labelled, 1 hidden, 2 visible),"
-            f' got {wrong}'
+            f' got {flags[wrong][0]}'
         )
     labelled = flags > NOT_LABELLED
     broken = np.argwhere(labelled & ~np.isfinite(array[..., :2]).all(axis=-1))
@@ -94,15 +89,6 @@ def _per_person(extras: dict[str, Any], name: str, shape: tuple[int, ...], where
     if not np.isfinite(values).all() or (values if values.ndim == 1 else values[:, 2:]).min(initial=0) < 0:
         raise DatasetError(f"{where}: extras['{name}'] must be finite, and sizes not negative, got {values.tolist()}")
     return values
-
-
-def _labelled(annotated: AnyArray, skeleton: Skeleton, where: str) -> BoolArray:
-    array = np.asarray(annotated)
-    if array.shape != (len(skeleton),) or array.dtype != bool:
-        raise DatasetError(
-            f"{where}: the dataset's `annotated` must be ({len(skeleton)},) bool, got {_describe(annotated)}"
-        )
-    return array
 
 
 def _describe(value: Any) -> str:

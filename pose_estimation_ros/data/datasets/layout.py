@@ -9,17 +9,9 @@ ANNOTATIONS = 'annotations'  # The folder of COCO's annotation files, beside tha
 
 
 def find_annotations(folder: Path, name: str, option: str = 'annotations_filename', beside: str = ANNOTATIONS) -> Path:
-    """Return the annotation file in `folder` or its folder `beside`.
+    """Return the annotation file in a dataset's folder or its folder `beside`.
 
-    Args:
-        folder: Of the dataset.
-        name: Of the file.
-        option: The option or argument that sets the name, for error messages.
-        beside: Folder of annotation files within the dataset's.
-
-    Raises:
-        DatasetError: It is in neither; lists the files that are.
-
+    Raises DatasetError that lists the files there; `option` is what sets the name.
     """
     check_folder(folder)
     for path in (folder / name, folder / beside / name):
@@ -37,19 +29,29 @@ def find_images(folder: Path, name: str, option: str = 'images_folder_name') -> 
     check_folder(folder)
     if (folder / name).is_dir():
         return folder / name
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    raise DatasetError(f'no folder {name} in {folder}; {option} must name one of those there: {some(there) or "none"}')
+    raise DatasetError(f'no folder {name} in {folder}; {option} must name one of those there: {_folders_in(folder)}')
 
 
 def check_folder(folder: Path) -> None:
     """Raise DatasetError unless the dataset's folder exists."""
     if not folder.is_dir():
-        beside = (
-            sorted(path.name for path in folder.parent.iterdir() if path.is_dir()) if folder.parent.is_dir() else []
+        raise DatasetError(f'no folder {folder}; beside it there are: {_folders_in(folder.parent)}')
+
+
+def check_images(paths: Sequence[Path]) -> None:
+    """Raise DatasetError unless all image files exist."""
+    if missing := [path for path in paths if not path.is_file()]:
+        raise DatasetError(
+            f'{len(missing)} of {len(paths)} images are missing, first {missing[0]};'
+            ' check the folder of images, or download them again'
         )
-        raise DatasetError(f'no folder {folder}; beside it there are: {some(beside) or "none"}')
 
 
 def some(names: Sequence[str]) -> str:
     """Return the first few of many names as text."""
     return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
+
+
+def _folders_in(folder: Path) -> str:
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return some(there) or 'none'

@@ -87,34 +87,28 @@ class LeedsSportsExtended(KeypointDataset):
 
 def _first_of(folder: Path, names: Sequence[str]) -> Path:
     """Return the first of several files that exists."""
-    found = [folder / name for name in names if (folder / name).exists()]
-    if not found:
-        raise DatasetError(f'{folder} has neither {" nor ".join(names)}; copy it there or name another folder')
-    return found[0]
+    for name in names:
+        if (folder / name).exists():
+            return folder / name
+    raise DatasetError(f'{folder} has neither {" nor ".join(names)}; copy it there or name another folder')
 
 
 def _read_keypoints(path: Path) -> FloatArray:
     """Return (N, 14, 3)."""
-    keypoints = _of_matlab(path) if path.suffix == '.mat' else _of_numpy(path)
+    if path.suffix == '.mat':
+        arrays = read_arrays(path)
+        if 'joints' not in arrays or arrays['joints'].ndim != 3:
+            raise DatasetError(f"{path} has no 'joints' of keypoints, coordinates and people; download it again")
+        keypoints = arrays['joints'].transpose(2, 0, 1)
+    else:
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                keypoints = content['joints']
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DatasetError(f"cannot read 'joints' from {path}: {error}; copy or download it again") from error
     if keypoints.ndim != 3 or keypoints.shape[1:] != (len(LEEDS_14), 3):
         raise DatasetError(f'{path}: keypoints must be (N, {len(LEEDS_14)}, 3) x, y, visible, got {keypoints.shape}')
     return keypoints
-
-
-def _of_numpy(path: Path) -> FloatArray:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            keypoints: FloatArray = content['joints']
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"cannot read 'joints' from {path}: {error}; copy or download it again") from error
-    return keypoints
-
-
-def _of_matlab(path: Path) -> FloatArray:
-    arrays = read_arrays(path)
-    if 'joints' not in arrays or arrays['joints'].ndim != 3:
-        raise DatasetError(f"{path} has no 'joints' of keypoints, coordinates and people; download it again")
-    return arrays['joints'].transpose(2, 0, 1)
 
 
 def _from_behind(keypoints: FloatArray) -> BoolArray:

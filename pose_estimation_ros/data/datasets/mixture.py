@@ -17,14 +17,8 @@ class Mixture(KeypointDataset):
     """Samples of several datasets in random order, in proportion to their weights; a seed fixes the order.
 
     A dataset that is smaller than its share repeats, each time in another order. The extras `part` and `part_index`
-    name the dataset and the index in it.
-
-    Args:
-        datasets: Parts; those of another skeleton are converted.
-        weights: Relative frequency of each part; equal by default.
-        length: Number of samples; by default enough for every sample of every part.
-        seed: Of the order.
-        skeleton: By default that of the first part.
+    name the dataset and the index in it. By default weights are equal, the length is enough for every sample of every
+    part, and the skeleton is that of the first; parts of another one are converted.
 
     Raises:
         SettingsError: Weights do not match the parts, or the mixture is empty.
@@ -41,26 +35,22 @@ class Mixture(KeypointDataset):
     ) -> None:
         shares = _shares(datasets, weights)
         self.skeleton = skeleton or datasets[0].skeleton
-        self.parts = [_in_skeleton(dataset, self.skeleton) for dataset in datasets]
+        self.parts = [each if each.skeleton == self.skeleton else InSkeleton(each, self.skeleton) for each in datasets]
         sizes = [len(part) for part in self.parts]
-        self._length = _whole_length(sizes, shares) if length is None else length
+        enough = [math.ceil(size / float(share) - 1e-9) for size, share in zip(sizes, shares, strict=True) if share > 0]
+        self._length = max(enough) if length is None else length
         if self._length < 1 or seed < 0:
             raise SettingsError(f'length must be 1 or more and seed 0 or more, got {length} and {seed}')
-        self._order = _order(sizes, shares, self._length, seed)
+        self.order = _order(sizes, shares, self._length, seed)  # (length, 2): part and index in it
 
     def __len__(self) -> int:
         return self._length
-
-    def part_and_index(self, index: int) -> tuple[int, int]:
-        """Return the part of a sample and its index in it."""
-        part, within = self._order[index]
-        return int(part), int(within)
 
     def sample(self, index: int) -> Sample:
         """Return a sample with `annotated` of its part."""
         if not 0 <= index < len(self):
             raise IndexError(f'Mixture has no sample {index}; its {len(self)} samples are numbered from 0')
-        part, within = self.part_and_index(index)
+        part, within = (int(each) for each in self.order[index])
         sample = self.parts[part].sample(within)
         sample.extras.update(part=part, part_index=within)
         return sample
@@ -78,10 +68,6 @@ class Mixture(KeypointDataset):
         return labelled
 
 
-def _in_skeleton(dataset: KeypointDataset, skeleton: Skeleton) -> KeypointDataset:
-    return dataset if dataset.skeleton == skeleton else InSkeleton(dataset, skeleton)
-
-
 def _shares(datasets: Sequence[KeypointDataset], weights: Sequence[float] | None) -> FloatArray:
     """Return the share of each part; they add up to 1."""
     if not datasets:
@@ -96,10 +82,6 @@ def _shares(datasets: Sequence[KeypointDataset], weights: Sequence[float] | None
             raise SettingsError(f'{type(dataset).__name__} has no images to mix in; give it the weight 0')
     shares: FloatArray = values / values.sum()
     return shares
-
-
-def _whole_length(sizes: Sequence[int], shares: FloatArray) -> int:
-    return max(math.ceil(size / float(share) - 1e-9) for size, share in zip(sizes, shares, strict=True) if share > 0)
 
 
 def _order(sizes: Sequence[int], shares: FloatArray, length: int, seed: int) -> IntArray:

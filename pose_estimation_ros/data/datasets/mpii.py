@@ -1,6 +1,5 @@
 """MPII Human Pose (Andriluka et al., CVPR 2014) in the JSON form that top-down methods share."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import DatasetError
+from pose_estimation_ros.core.files import read_json
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
+from pose_estimation_ros.data.datasets.layout import check_images
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.sample import NOT_LABELLED, VISIBLE
 
@@ -46,7 +47,12 @@ class MpiiPersons(KeypointDataset):
         self.images, self.path = Path(images), Path(annotations)
         if not self.images.is_dir():
             raise DatasetError(f"{images} is not a folder; give the folder of MPII's images")
-        self.people = [_person(each, f'person {index} of {annotations}') for index, each in enumerate(_read(self.path))]
+        content = read_json(self.path, DatasetError)
+        if not isinstance(content, list):
+            raise DatasetError(
+                f'{annotations} must be a list of people, got {type(content).__name__}; give train.json or valid.json'
+            )
+        self.people = [_person(each, f'person {index} of {annotations}') for index, each in enumerate(content)]
         if not self.people:
             raise DatasetError(f'{annotations} has no people')
 
@@ -57,22 +63,12 @@ class MpiiPersons(KeypointDataset):
         """Return an image with one person; raises ImageError if it cannot be read."""
         person = self.people[index]
         path = self.images / person.image
-        extras: dict[str, Any] = {
-            'image_id': index,
-            'path': str(path),
-            'boxes': person.box[None],
-            'areas': person.box[None, 2:].prod(axis=1),
-        }
+        extras = {'image_id': index, 'path': str(path), 'boxes': person.box[None]}
         return read_image(path), None, person.keypoints[None], extras
 
     def check_files(self) -> None:
         """Raise DatasetError unless all image files exist."""
-        names = {person.image for person in self.people}
-        missing = sorted(name for name in names if not (self.images / name).is_file())
-        if missing:
-            raise DatasetError(
-                f'{len(missing)} of {len(names)} images are missing, first {missing[0]}; check the folder of images'
-            )
+        check_images(sorted({self.images / person.image for person in self.people}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +83,10 @@ class MpiiTruth:
 def read_truth(path: Path) -> MpiiTruth:
     """Read the published gt_valid.mat, with people in the order of valid.json; raises DatasetError."""
     arrays = read_arrays(path)
-    missing = [name for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src') if name not in arrays]
-    if missing:
+    names = 'headboxes_src', 'jnt_missing', 'pos_gt_src'
+    if missing := [name for name in names if name not in arrays]:
         raise DatasetError(f'{path} lacks {", ".join(missing)}; give the published gt_valid.mat of MPII')
-    heads, absent, positions = (arrays[name] for name in ('headboxes_src', 'jnt_missing', 'pos_gt_src'))
+    heads, absent, positions = (arrays[name] for name in names)
     people, kinds = absent.shape[-1], len(MPII_16)
     if heads.shape != (2, 2, people) or absent.shape != (kinds, people) or positions.shape != (kinds, 2, people):
         raise DatasetError(
@@ -100,20 +96,6 @@ def read_truth(path: Path) -> MpiiTruth:
     return MpiiTruth(
         positions.transpose(2, 0, 1) - FIRST_PIXEL, 1 - absent.T, heads.transpose(2, 0, 1).reshape(-1, 4) - FIRST_PIXEL
     )
-
-
-def _read(path: Path) -> list[Any]:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
-    except ValueError as error:
-        raise DatasetError(f'{path} is not JSON ({error}); give train.json or valid.json') from error
-    if not isinstance(content, list):
-        raise DatasetError(
-            f'{path} must be a list of people, got {type(content).__name__}; give train.json or valid.json'
-        )
-    return content
 
 
 def _person(entry: Any, where: str) -> MpiiPerson:
