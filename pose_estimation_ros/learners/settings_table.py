@@ -116,6 +116,11 @@ def _settings_of_system(system: System) -> Iterable[tuple[str, Setting]]:
     yield 'decoding', Setting(names[0], text, name='decode', kind=str, choices=names, parameter=None)
 
 
+def chosen(values: Mapping[str, Any], untouched: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a user has chosen: the values that differ from those of an interface that nobody has touched."""
+    return {name: value for name, value in values.items() if value != untouched[name]}
+
+
 def learner_arguments(
     system: str, given: Mapping[str, Any], named: Named, weights: Path | None = None
 ) -> dict[str, Any]:

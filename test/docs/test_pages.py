@@ -216,13 +216,3 @@ def test_the_messages_that_troubleshooting_quotes_exist():
     parts = [part.strip(' ,:;') for span in quoted for part in span.split('...')]
     assert len(quoted) > 12
     assert [part for part in parts if part not in sources] == []
-
-
-def test_the_table_of_the_camera_has_its_parameters():
-    tree = ast.parse((REPOSITORY / 'pose_estimation_ros/ros/nodes/camera_node.py').read_text())
-    (table,) = [
-        node.value for node in tree.body if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == 'DEFAULTS'
-    ]
-    section = text_of(REPOSITORY / 'docs' / 'robot.md').partition('## Camera node')[2].partition('\n## ')[0]
-    named = {name for row in re.findall(r'^\| (`.*?) \|', section, re.M) for name in re.findall(r'`(\w+)`', row)}
-    assert named == {key.value for key in table.keys}

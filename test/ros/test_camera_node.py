@@ -10,12 +10,14 @@ import rclpy
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_fakes import picture
-from ros_graph import Spinner, header, until
+from ros_graph import REPOSITORY, Spinner, header, until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
-from pose_estimation_ros.ros.nodes.camera_node import DEFAULTS, CameraNode, camera_info
+from pose_estimation_ros.ros.nodes.camera_node import CameraNode, camera_info
+from pose_estimation_ros.ros.parameters.camera_settings import CAMERA_PARAMETERS, CameraSettings
+from pose_estimation_ros.ros.parameters.declare import descriptor
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 MODULE = ('-m', 'pose_estimation_ros.ros.nodes.camera_node')
@@ -128,8 +130,9 @@ def test_synthetic_people_go_to_and_fro(make_camera):
 
 def test_numbers_may_lose_their_point_and_cameras_are_numbers(make_camera):
     camera = make_camera(rate=5, source=0)
-    assert camera.setting('rate') == 5.0
-    assert camera.setting('source') == '0'
+    assert camera.settings.rate == 5.0
+    assert type(camera.settings.rate) is float
+    assert camera.settings.source == '0'
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_numbers_may_lose_their_point_and_cameras_are_numbers(make_camera):
 def test_wrong_values_are_told_before_anything_is_sent(make_camera, name, value):
     with pytest.raises(PoseEstimationError) as error:
         make_camera(**{name: value}).run()
-    if name not in ('source', 'width', 'frames', 'people', 'seed'):
+    if name != 'source':
         assert name in str(error.value)
         assert isinstance(error.value, SettingsError)
 
@@ -191,7 +194,29 @@ def test_signals_while_nobody_looks(run, folder, number):
         node.destroy_node()
 
 
-def test_every_setting_has_its_own_type(make_camera):
-    camera = make_camera()
-    for name, default in DEFAULTS.items():
-        assert type(camera.setting(name)) is type(default)
+def test_parameters_are_those_of_the_table(make_camera):
+    camera = make_camera(reliable=False, wait_for_subscriber=False, loop=True, rate=0.0)
+    assert camera.settings == CameraSettings()
+    for name, each in CAMERA_PARAMETERS.items():
+        assert type(getattr(camera.settings, name)) is type(each.default) is each.kind
+        assert camera.describe_parameter(name) == descriptor(each, 'read at start')
+        assert each.text.endswith('.')
+
+
+def test_the_parameter_file_is_read_by_ros(ros):
+    camera = CameraNode(cli_args=['--ros-args', '--params-file', str(REPOSITORY / 'config' / 'camera_node.yaml')])
+    assert camera.settings == CameraSettings()
+    camera.destroy_node()
+
+
+def test_live_parameters_change_and_the_others_are_refused(make_camera, viewer, folder):
+    camera = make_camera(source=str(folder), loop=True, most_pictures=2)
+    first, second = camera.set_parameters([Parameter('frame_id', value='rear'), Parameter('jpeg_quality', value=0)])
+    assert first.successful
+    assert 'jpeg_quality out of range. Min: 1, Max: 100, value: 0' in second.reason
+    fixed = camera.set_parameters([Parameter('width', value=640)])[0]
+    assert 'width cannot change while the node runs' in fixed.reason
+    assert (camera.settings.frame_id, camera.settings.jpeg_quality, camera.settings.width) == ('rear', 90, 1280)
+    camera.run()
+    until(lambda: len(viewer.images) == 2)
+    assert {message.header.frame_id for message in viewer.images} == {'rear'}

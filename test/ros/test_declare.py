@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, descriptor, unknown_parameters
-from pose_estimation_ros.ros.parameters.node_settings import DEFAULT_METHOD, parameters_of, settings_from
+from pose_estimation_ros.ros.parameters.node_settings import DEFAULT_METHOD, changed, parameters_of, settings_from
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 DEFAULTS = settings_from({})
@@ -50,7 +50,10 @@ class Live:
         self.node, self.active = node, active
         self.changes = []
         self.settings = LiveSettings(
-            node, declare(node), lambda: self.active, lambda old, new: self.changes.append((old, new))
+            node,
+            declare(node),
+            lambda now, values: changed(now, values, self.active),
+            lambda old, new: self.changes.append((old, new)),
         )
 
     def set(self, **values):
@@ -118,7 +121,8 @@ def test_misspelt_values_are_found(make_node):
     misspelt, unknown = unknown_parameters(node)
     assert 'did you mean base_height?' in misspelt
     assert unknown == 'there is no parameter zzz, its value is ignored'
-    assert 'did you mean base_heights?' in unknown_parameters(node, ['base_heights'])[0]
+    node.declare_parameter('zzzz', 0)
+    assert 'did you mean zzzz?' in unknown_parameters(node)[1]
 
 
 def test_change(live):

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import setuptools
 
+from pose_estimation_ros.ros.parameters.camera_settings import CAMERA_PARAMETERS
 from pose_estimation_ros.ros.parameters.node_settings import DEFAULTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -157,7 +158,7 @@ class TestFile:
 
     def test_parameters_exist(self, path, description):
         for node in of(description(path, method='m', model='w.pth'), 'Node'):
-            known = {'pose_node': {*DEFAULTS, 'use_sim_time'}, 'camera_node': camera_parameters()}
+            known = {'pose_node': {*DEFAULTS, 'use_sim_time'}, 'camera_node': {*CAMERA_PARAMETERS}}
             assert parameter_names(node) <= known[node.kwargs['executable']]
 
     def test_what_is_passed_on_is_declared_there(self, path, description):
@@ -181,7 +182,7 @@ def test_echo_is_for_ros2_run_and_not_before_the_systems_on_path(installed_files
 
 def test_package_xml_asks_for_what_is_imported():
     asked = {each.text for each in xml.etree.ElementTree.parse(REPOSITORY / 'package.xml').iter('exec_depend')}
-    sources = [*(REPOSITORY / NAME / 'ros').glob('*.py'), *FILES]
+    sources = [*(REPOSITORY / NAME / 'ros').rglob('*.py'), *FILES]
     nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text()))]
     modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     modules |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -190,13 +191,6 @@ def test_package_xml_asks_for_what_is_imported():
     used = {top for top in tops if re.fullmatch(r'rclpy|launch(_ros)?|cv_bridge|std_srvs|.*_(msgs|interfaces)', top)}
     assert used - optional <= asked
     assert not optional & asked
-
-
-def camera_parameters() -> set[str]:
-    pytest.importorskip('rclpy', reason='rclpy is not installed')
-    from pose_estimation_ros.ros.nodes.camera_node import DEFAULTS
-
-    return set(DEFAULTS)
 
 
 def test_pose_node_is_wired_as_documented(description):

@@ -13,6 +13,7 @@ from pose_estimation_ros.core.settings import settings_of
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.ros.parameters import parameter_texts
+from pose_estimation_ros.ros.parameters.camera_settings import CAMERA_PARAMETERS, CameraSettings
 from pose_estimation_ros.ros.parameters.node_settings import (
     DEFAULT_METHOD,
     changed,
@@ -61,19 +62,26 @@ def test_defaults_are_allowed_and_described(method):
 
 
 def test_yaml_file_is_the_tables_and_says_the_defaults():
-    assert (REPOSITORY / parameter_texts.YAML_FILE).read_text() == parameter_texts.to_yaml(), parameter_texts.COMMAND
+    assert (REPOSITORY / parameter_texts.yaml_file('pose_node')).read_text() == parameter_texts.to_yaml(), (
+        parameter_texts.COMMAND
+    )
     values = in_file('pose_node.yaml')
     follow = {'keypoint_threshold', 'person_threshold', 'min_keypoints'}
     assert values == {name: each.default for name, each in PARAMETERS.items() if name not in follow}
     assert all(type(value) is PARAMETERS[name].kind for name, value in values.items())
-    text = (REPOSITORY / parameter_texts.YAML_FILE).read_text()
+    text = (REPOSITORY / parameter_texts.yaml_file('pose_node')).read_text()
     assert '[0 to 1; default: 0.1; simple_baseline: 0.2; live]\n    # keypoint_threshold: 0.1\n' in text
 
 
-def test_page_has_the_table():
+def test_yaml_file_of_the_camera_is_its_tables():
+    assert (REPOSITORY / 'config/camera_node.yaml').read_text() == parameter_texts.to_yaml('camera_node')
+    assert in_file('camera_node.yaml') == CameraSettings().values()
+
+
+def test_page_has_the_tables():
     page = (REPOSITORY / parameter_texts.PAGE_FILE).read_text()
-    assert parameter_texts.with_table(page) == page, parameter_texts.COMMAND
-    assert all(f'`{name}`' in page for name in PARAMETERS)
+    assert parameter_texts.with_tables(page) == page, parameter_texts.COMMAND
+    assert all(f'`{name}`' in page for name in [*PARAMETERS, *CAMERA_PARAMETERS])
 
 
 @pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml'])
@@ -90,21 +98,23 @@ def test_jetson_is_the_published_full_setting():
 def test_writing_texts_again_changes_nothing(tmp_path):
     page = tmp_path / parameter_texts.PAGE_FILE
     page.parent.mkdir()
-    page.write_text(f'before\n{parameter_texts.BEGIN}old\n{parameter_texts.END}after\n')
+    markers = re.findall(r'<!-- .* -->\n', (REPOSITORY / parameter_texts.PAGE_FILE).read_text())
+    page.write_text('before\n' + 'old\n'.join(marker for marker in markers if 'not run' not in marker) + 'after\n')
     assert parameter_texts.main([str(tmp_path)]) == 0
     text = page.read_text()
     assert text.startswith('before\n')
     assert text.endswith('after\n')
-    assert parameter_texts.to_markdown() in text
-    assert parameter_texts.with_table(text) == text
-    assert (tmp_path / 'config/pose_node.yaml').read_text() == parameter_texts.to_yaml()
+    assert all(parameter_texts.to_markdown(node) in text for node in parameter_texts.TABLES)
+    assert parameter_texts.with_tables(text) == text
+    for node in parameter_texts.TABLES:
+        assert (tmp_path / f'config/{node}.yaml').read_text() == parameter_texts.to_yaml(node)
 
 
 def test_writing_texts_elsewhere_is_refused(tmp_path, capsys):
     assert parameter_texts.main([str(tmp_path)]) == 2
     assert 'checkout' in capsys.readouterr().err
     with pytest.raises(ValueError, match='must hold'):
-        parameter_texts.with_table('no markers')
+        parameter_texts.with_tables('no markers')
 
 
 # --- checking ---

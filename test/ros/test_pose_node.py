@@ -280,7 +280,7 @@ def test_parameters_set_live(robot, workshop):
         'max_persons': 2,
         'upsample_ratio': 4,
     }
-    assert len(workshop.learner.tunings) == 2
+    assert len(workshop.learner.tunings) == 3, 'at configure, at activation and at the change'
 
 
 def test_refused_live_and_whole(robot):

@@ -17,6 +17,7 @@ from pose_estimation_ros.learners.settings_table import (
     ModelChoice,
     SharedSetting,
     check_given,
+    chosen,
     learner_arguments,
     shared_settings,
 )
@@ -124,16 +125,20 @@ def _as_typed(one: Setting, value: Any) -> str:
 
 def given_options(settings: Namespace) -> dict[str, Any]:
     """Return the values of the options given on the command line, by constructor argument."""
-    found = {}
-    for name, shared in shared_settings().items():
-        dest = destination(shared.first)
-        value = settings.get(dest) if dest else None
-        if value is None or value is False or value == _fixed_default(shared):
-            continue
-        if shared.first.kind is tuple:
-            value = tuple(str(value).split(','))
-        found[name] = shared.first.option_values.get(value, value)
+    rows = {name: each for name, each in shared_settings().items() if destination(each.first) in settings}
+    values = {name: settings[destination(each.first)] for name, each in rows.items()}
+    values = {name: value for name, value in values.items() if value is not None}
+    found = chosen(values, {name: _untouched(each) for name, each in rows.items()})
+    for name, value in found.items():
+        one = rows[name].first
+        found[name] = tuple(str(value).split(',')) if one.kind is tuple else one.option_values.get(value, value)
     return found
+
+
+def _untouched(shared: SharedSetting) -> Any:
+    """Return the value of an option that nobody has given."""
+    one = shared.first
+    return False if one.kind is bool and not one.option_values else _fixed_default(shared)
 
 
 def destination(setting: Setting) -> str:
@@ -213,9 +218,9 @@ def not_for_the_node(settings: Namespace) -> list[str]:
     given = given_options(settings)
     check_given(settings.method, given, option_name)
     given = {name: value for name, value in given.items() if (name, value) != ('precision', 'fp16')}
-    chosen = [(shared_settings()[name].of(settings.method), value) for name, value in given.items()]
+    own = [(shared_settings()[name].of(settings.method), value) for name, value in given.items()]
     return [
         one.option_name
-        for one, value in chosen
+        for one, value in own
         if (value != one.default if not one.parameter_name else value == one.unset)
     ]

@@ -14,7 +14,6 @@ from std_srvs.srv import Trigger
 
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
 from pose_estimation_ros.inference.backends.backend import Backend
-from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.ros.messages.detections import required_detection_type
 from pose_estimation_ros.ros.messages.hri import BodyNames
@@ -31,9 +30,11 @@ from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.nodes.worker import Worker
 from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare, unknown_parameters
 from pose_estimation_ros.ros.parameters.node_settings import (
-    DEFAULTS,
+    DEFAULT_METHOD,
     NodeSettings,
-    learner_options,
+    changed,
+    load_learner,
+    parameters_of,
 )
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -48,7 +49,7 @@ class PoseNode(LifecycleNode):
 
     def __init__(self, name: str = 'pose_node', statistics: Statistics | None = None, **options: Any) -> None:
         super().__init__(name, **options)
-        self._live = LiveSettings(self, declare(self), self._is_configured, self._on_change)
+        self._live = LiveSettings(self, declare(self), self._changed, self._on_change)
         for sentence in unknown_parameters(self):
             self.get_logger().warning(sentence)
         self._state = 'unconfigured'
@@ -90,8 +91,7 @@ class PoseNode(LifecycleNode):
     def _load(self) -> Learner:
         """Return a learner that is warmed up."""
         settings = self.settings
-        learner = create_learner(settings.method, **learner_options(settings))
-        learner.load(settings['model_path'] or None)
+        learner = load_learner(settings)
         self._check_boxes(learner.takes_boxes)
         self._backend = backend = learner.pipeline().backend
         learner.infer_timed(grey_image())
@@ -211,8 +211,8 @@ class PoseNode(LifecycleNode):
         if self._processor is not None:
             self._processor.settings = after
 
-    def _is_configured(self) -> bool:
-        return self._state in ('inactive', 'active')
+    def _changed(self, now: NodeSettings, values: dict[str, Any]) -> NodeSettings:
+        return changed(now, values, configured=self._state in ('inactive', 'active'))
 
     def _reset_tracks(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self._processor is not None and self._state == 'active'
@@ -261,7 +261,7 @@ class PoseNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
     """Run the node until it is shut down; with `autostart`, exit with code 1 if it cannot be configured."""
-    check_arguments(args, 'pose_node', 'Find people in camera images.', DEFAULTS)
+    check_arguments(args, 'pose_node', 'Find people in camera images.', parameters_of(DEFAULT_METHOD))
     with running_ros(args):
         try:
             node = PoseNode(statistics=statistics)

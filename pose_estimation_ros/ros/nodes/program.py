@@ -7,19 +7,20 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers, uninstall_signal_handlers
 from rclpy.utilities import remove_ros_args
 
+from pose_estimation_ros.core.settings import Setting
+
 USAGE = '%(prog)s [--ros-args [-p NAME:=VALUE] [-r TOPIC:=OTHER] [--params-file FILE] ...]'
 
 
-def check_arguments(args: Sequence[str] | None, name: str, description: str, parameters: Mapping[str, Any]) -> None:
+def check_arguments(args: Sequence[str] | None, name: str, description: str, parameters: Mapping[str, Setting]) -> None:
     """Answer --help, and refuse arguments that ROS would ignore; both raise SystemExit."""
-    lines = [f'  {each} [{default!r}]' for each, default in parameters.items()]
+    lines = [f'  {name} [{each.default!r}]  {each.text}' for name, each in parameters.items()]
     parser = argparse.ArgumentParser(
         prog=name,
         usage=USAGE,

@@ -8,7 +8,15 @@ from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import Setting, setting, settings_of
-from pose_estimation_ros.learners.settings_table import SharedSetting, check_given, learner_arguments, shared_settings
+from pose_estimation_ros.learners.create import create_learner
+from pose_estimation_ros.learners.learner import Learner
+from pose_estimation_ros.learners.settings_table import (
+    SharedSetting,
+    check_given,
+    chosen,
+    learner_arguments,
+    shared_settings,
+)
 from pose_estimation_ros.methods.systems import SYSTEMS
 
 LOADED_SEPARATELY = ('method', 'weights')
@@ -80,16 +88,19 @@ class NodeSettings:
         return {**self.model, **own}
 
 
+def parameters_of(method: Any) -> dict[str, Setting]:
+    """Return every parameter with its default and limits for a method; the default method stands in for no method."""
+    return _parameters_of(method if isinstance(method, str) and method in SYSTEMS else DEFAULT_METHOD)
+
+
 @cache
-def parameters_of(method: str) -> dict[str, Setting]:
-    """Return every parameter with its default and limits for a method, or for the first method that has it."""
+def _parameters_of(method: str) -> dict[str, Setting]:
     found = [each.of(method) for each in shared_settings().values()] + list(settings_of(NodeSettings))
-    found = [each.as_parameter() for each in found if each.parameter_name]
-    return {each.name: each for each in found}
+    return {each.parameter_name: each.as_parameter() for each in found if each.parameter_name}
 
 
 def shared_setting_of(parameter: Setting) -> SharedSetting | None:
-    """Return the row of the table of settings; None for a parameter of the node alone."""
+    """Return the row of the table of settings; None for a parameter of a node alone."""
     return next((each for each in shared_settings().values() if each.first.parameter_name == parameter.name), None)
 
 
@@ -104,37 +115,34 @@ DEFAULTS = {name: each.default for name, each in parameters_of(DEFAULT_METHOD).i
 """By parameter, of the default method."""
 
 
+def check_values(table: Mapping[str, Setting], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the right values by parameter, defaults for missing ones, and what is wrong with the others."""
+    faults = [f'there is no parameter {name}' for name in values if name not in table]
+    checked: dict[str, Any] = {}
+    for name, each in table.items():
+        try:
+            checked[name] = each.checked(values.get(name, each.default), name)
+        except SettingsError as error:
+            faults.append(str(error))
+    return checked, faults
+
+
 def settings_from(values: Mapping[str, Any]) -> NodeSettings:
-    """Check values by parameter; what is missing has the method's default.
+    """Check the values that were set, by parameter; the others have the method's defaults.
 
     Raises:
         SettingsError: Lists every wrong value and every unknown parameter.
 
     """
-    faults = [f'there is no parameter {name}' for name in values if name not in DEFAULTS]
-    wanted = values.get('method')
-    table = parameters_of(wanted if isinstance(wanted, str) and wanted in SYSTEMS else DEFAULT_METHOD)
-    checked: dict[str, Any] = {}
-    for name, each in table.items():
-        try:
-            checked[name] = each.checked(values.get(name, each.default))
-        except SettingsError as error:
-            faults.append(str(error))
-    faults += _contradictions(checked)
-    if faults:
-        raise SettingsError('; '.join(faults))
-    own = {each.name: checked.pop(each.parameter_name) for each in settings_of(NodeSettings)}
-    return NodeSettings(checked, explicit=frozenset(values), **own)
-
-
-def _contradictions(checked: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with values that are right each by itself."""
-    faults = []
+    checked, faults = check_values(parameters_of(values.get('method')), values)
     if checked.get('hri.enabled') and checked.get('track') is False:
         faults.append('hri.enabled requires track, since bodies are identified by their ids')
     if checked.get('boxes.enabled') and checked.get('detector'):
         faults.append('boxes.enabled and detector contradict each other; leave one of them out')
-    return faults
+    if faults:
+        raise SettingsError('; '.join(faults))
+    own = {each.name: checked.pop(each.parameter_name) for each in settings_of(NodeSettings)}
+    return NodeSettings(checked, explicit=frozenset(values), **own)
 
 
 def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool) -> NodeSettings:
@@ -143,21 +151,17 @@ def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool)
     Parameters that are read at configure may not change while the node is configured: it would have no effect. With
     the method, the defaults of parameters that nobody has set change.
     """
-    set_before = {name: value for name, value in settings.values().items() if name in settings.explicit}
-    after = settings_from({**set_before, **values})
+    before = settings.values()
+    after = settings_from({**{name: before[name] for name in settings.explicit}, **values})
     if configured:
-        different = [each for each in parameters_of(settings.method).values() if _differ(each.name, settings, after)]
-        if fixed := [each.name for each in different if not each.live]:
+        fixed = [name for name, each in parameters_of(settings.method).items() if not each.live]
+        if different := [name for name in fixed if before[name] != after[name]]:
             raise SettingsError(
-                f'{", ".join(fixed)} cannot change while the node is configured; deactivate it, clean it up, set, '
+                f'{", ".join(different)} cannot change while the node is configured; deactivate it, clean it up, set, '
                 'then configure and activate it again'
             )
-        check_given(after.method, _given(after), parameter_name)
+        check_given(after.method, _chosen(after), parameter_name)
     return after
-
-
-def _differ(name: str, one: NodeSettings, other: NodeSettings) -> bool:
-    return bool(one.values()[name] != other.values()[name])
 
 
 def parameter_name(each: Setting) -> str:
@@ -165,18 +169,13 @@ def parameter_name(each: Setting) -> str:
     return each.parameter_name
 
 
-def _given(settings: NodeSettings) -> dict[str, Any]:
-    """Return values by constructor argument: all of the method's, and those of other methods that were set."""
-    found = {}
-    for name, shared in shared_settings().items():
-        own = shared.of(settings.method)
-        if not own.parameter_name or name in LOADED_SEPARATELY:
-            continue
-        value, default = settings.model[own.parameter_name], own.as_parameter().default
-        is_set = value != default
-        if is_set or (own.unset is None and not own.requires and settings.method in shared.settings):
-            found[name] = value
-    return found
+def _chosen(settings: NodeSettings) -> dict[str, Any]:
+    """Return what the user has chosen for the learner's constructor, by argument."""
+    parameters = parameters_of(settings.method)
+    names = {name: each.first.parameter_name for name, each in shared_settings().items()}
+    own = {name: each for name, each in names.items() if each and name not in LOADED_SEPARATELY}
+    values = {name: settings.model[each] for name, each in own.items()}
+    return chosen(values, {name: parameters[each].default for name, each in own.items()})
 
 
 def learner_options(settings: NodeSettings) -> dict[str, Any]:
@@ -187,12 +186,27 @@ def learner_options(settings: NodeSettings) -> dict[str, Any]:
 
     """
     path = settings['model_path']
-    return learner_arguments(settings.method, _given(settings), parameter_name, Path(path) if path else None)
+    return learner_arguments(settings.method, _chosen(settings), parameter_name, Path(path) if path else None)
 
 
 def live_options(settings: NodeSettings) -> dict[str, Any]:
     """Return the settings that may change while the learner runs, by constructor argument."""
-    own = {
-        name: each for name, each in shared_settings().items() if settings.method in each.settings and each.first.live
+    return {
+        name: settings.model[each.first.parameter_name]
+        for name, each in shared_settings().items()
+        if settings.method in each.settings and each.first.live
     }
-    return {name: settings.model[each.first.parameter_name] for name, each in own.items()}
+
+
+def load_learner(settings: NodeSettings) -> Learner:
+    """Return the learner of the settings with its model loaded.
+
+    Raises:
+        SettingsError: As `learner_options` does.
+        WeightsError: The model does not exist or does not fit.
+
+    """
+    learner = create_learner(settings.method, **learner_options(settings))
+    learner.load(settings['model_path'] or None)
+    learner.tune(**live_options(settings))  # also where the model declares others: parameters say what runs
+    return learner

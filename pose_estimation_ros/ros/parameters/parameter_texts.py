@@ -1,4 +1,4 @@
-"""Writes the parameters into config/pose_node.yaml and the table of docs/parameters.md.
+"""Writes the parameters into config/*.yaml and the tables of docs/parameters.md.
 
 `python -m pose_estimation_ros.ros.parameters.parameter_texts [FOLDER]` updates the checkout in FOLDER.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.settings import Setting
+from pose_estimation_ros.ros.parameters.camera_settings import CAMERA_PARAMETERS
 from pose_estimation_ros.ros.parameters.node_settings import (
     DEFAULT_METHOD,
     parameters_of,
@@ -16,27 +17,40 @@ from pose_estimation_ros.ros.parameters.node_settings import (
     systems_of,
 )
 
-YAML_FILE = 'config/pose_node.yaml'
 PAGE_FILE = 'docs/parameters.md'
 COMMAND = 'python -m pose_estimation_ros.ros.parameters.parameter_texts'
-BEGIN, END = f'<!-- parameters, written by `{COMMAND}` -->\n', '<!-- end of parameters -->\n'
+TABLES = {'pose_node': parameters_of(DEFAULT_METHOD), 'camera_node': CAMERA_PARAMETERS}
 
 YAML_HEAD = f"""\
-# Every parameter of pose_node, with its default. Written by `{COMMAND}`.
+# Every parameter of {{node}}, with its default. Written by `{COMMAND}`.
 # Copy it, keep the lines that you change, and start the node with it:
-#   ros2 launch pose_estimation_ros pose_estimation.launch.py params_file:=my.yaml
-# "live" may be changed while the node is active: ros2 param set /pose_node base_height 368
-# Parameters whose default depends on the method are commented out: they follow the method unless set.
+#   {{start}}
+# {{live}}
 /**:
   ros__parameters:
 """
+STARTS = {
+    'pose_node': 'ros2 launch pose_estimation_ros pose_estimation.launch.py params_file:=my.yaml',
+    'camera_node': 'ros2 run pose_estimation_ros camera_node --ros-args --params-file my.yaml',
+}
+LIVE = {
+    'pose_node': """\
+"live" may be changed while the node is active: ros2 param set /pose_node base_height 368
+# Parameters whose default depends on the method are commented out: they follow the method unless set.""",
+    'camera_node': '"live" may be changed while the node runs: ros2 param set /camera_node loop false',
+}
 
 
-def to_yaml() -> str:
+def yaml_file(node: str) -> str:
+    """Return the file of a node's parameters, from the top of the checkout."""
+    return f'config/{node}.yaml'
+
+
+def to_yaml(node: str = 'pose_node') -> str:
     """Return a parameters file with every default and its comment."""
     lines: list[str] = []
     group = ''
-    for each in parameters_of(DEFAULT_METHOD).values():
+    for each in TABLES[node].values():
         prefix, _, name = each.name.rpartition('.')
         if prefix != group and prefix:
             lines.append(f'    {prefix}:')
@@ -44,15 +58,15 @@ def to_yaml() -> str:
         indent = '      ' if prefix else '    '
         follows = '# ' if depends_on_method(each) else ''
         lines += [f'{indent}# {each.text}{_remarks(each)}', f'{indent}{follows}{name}: {literal(each.default)}']
-    return YAML_HEAD + '\n'.join(lines) + '\n'
+    return YAML_HEAD.format(node=node, start=STARTS[node], live=LIVE[node]) + '\n'.join(lines) + '\n'
 
 
-def to_markdown() -> str:
+def to_markdown(node: str = 'pose_node') -> str:
     """Return the parameters as a table."""
     rows = [
         f'| `{each.name}` | {defaults(each)} | {allowed(each)} | {"yes" if each.live else ""} '
         f'| {each.text}{f" Only {systems}." if (systems := systems_of(each)) else ""} |'
-        for each in parameters_of(DEFAULT_METHOD).values()
+        for each in TABLES[node].values()
     ]
     return '\n'.join(['| parameter | default | allowed | live | meaning |', '|---|---|---|---|---|', *rows]) + '\n'
 
@@ -84,25 +98,29 @@ def literal(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str) else repr(value)
 
 
-def with_table(page: str) -> str:
-    """Return the page with the part between the markers replaced; raises ValueError without markers."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f'{PAGE_FILE} must hold {BEGIN.strip()} and {END.strip()}')
-    return f'{before}{BEGIN}{to_markdown()}{END}{after}'
+def with_tables(page: str) -> str:
+    """Return the page with the parts between the markers replaced; raises ValueError without markers."""
+    for node in TABLES:
+        begin, end = f'<!-- parameters of {node}, written by `{COMMAND}` -->\n', f'<!-- end of {node} -->\n'
+        before, found, rest = page.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not found or not found_end:
+            raise ValueError(f'{PAGE_FILE} must hold {begin.strip()} and {end.strip()}')
+        page = f'{before}{begin}{to_markdown(node)}{end}{after}'
+    return page
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write both files in the checkout given, or in the current folder."""
+    """Write the files in the checkout given, or in the current folder."""
     folder = Path(arguments[0]) if arguments else Path()
     page = folder / PAGE_FILE
     if len(arguments) > 1 or not page.is_file():
         print(f'{COMMAND} [FOLDER]: FOLDER must be a checkout of the package', file=sys.stderr)
         return 2
-    (folder / YAML_FILE).parent.mkdir(exist_ok=True)
-    (folder / YAML_FILE).write_text(to_yaml())
-    page.write_text(with_table(page.read_text()))
+    (folder / 'config').mkdir(exist_ok=True)
+    for node in TABLES:
+        (folder / yaml_file(node)).write_text(to_yaml(node))
+    page.write_text(with_tables(page.read_text()))
     return 0
 
 

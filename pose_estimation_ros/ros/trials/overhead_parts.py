@@ -20,7 +20,6 @@ from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.files import write_json
 from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.inference.pipeline import Timings
-from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr
 from pose_estimation_ros.ros.nodes import pose_node
 from pose_estimation_ros.ros.nodes.frame_times import FrameTimes, NodeTimes
@@ -28,7 +27,7 @@ from pose_estimation_ros.ros.nodes.inputs import sensor_profile
 from pose_estimation_ros.ros.nodes.outputs import reliable
 from pose_estimation_ros.ros.nodes.program import running_ros
 from pose_estimation_ros.ros.nodes.statistics import Statistics
-from pose_estimation_ros.ros.parameters.node_settings import learner_options, settings_from
+from pose_estimation_ros.ros.parameters.node_settings import load_learner, settings_from
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 WARM_UP = 15
@@ -127,8 +126,7 @@ def bare(plan: Plan) -> Any:
     """Run the node's own pipeline at the same pace without ROS; return the milliseconds of each image."""
     images = plan.images()
     settings = settings_from(plan.parameters)
-    learner = create_learner(settings.method, **learner_options(settings))
-    learner.load(settings['model_path'] or None)
+    learner = load_learner(settings)
     milliseconds = []
     for number in plan.moments():
         image, stamp = images[number % len(images)], number / plan.rate
