@@ -10,6 +10,8 @@ from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.noise import fractal_noise, smooth_noise
 
 Colour = tuple[float, float, float]
+Strip = tuple[float, float, float, float]
+"""Left, right, near and far end of a strip of ground, in metres."""
 
 
 def vary(rng: np.random.Generator, colour: Colour, by: float) -> Colour:
@@ -22,8 +24,7 @@ def sky(rng: np.random.Generator, camera: Camera) -> FloatArray:
     up = np.clip(1 - np.arange(shape[0]) / max(1.0, camera.horizon), 0, 1).astype(np.float32)[:, None, None]
     low, high = np.array(vary(rng, (232, 224, 214), 8)), np.array(vary(rng, (214, 170, 120), 16))
     image = np.broadcast_to((low * (1 - up) + high * up).astype(np.float32), (*shape, 3)).copy()
-    rows = max(8, int(camera.horizon)) if camera.horizon > 0 else 8
-    rows = min(rows, shape[0])
+    rows = min(max(8, int(camera.horizon)), shape[0])
     clouds = np.clip(fractal_noise(rng, (rows, shape[1]), 3, 4) + float(rng.uniform(-0.2, 0.3)), 0, 1)[..., None]
     image[:rows] = image[:rows] * (1 - clouds) + 242 * clouds
     return image
@@ -44,9 +45,9 @@ def ground(image: FloatArray, rng: np.random.Generator, camera: Camera, colour: 
     image[top:] = np.asarray(colour, np.float32) * (1 + shade[..., None]) + rough * grain[..., None]
 
 
-def _floor_points(camera: Camera, across: tuple[float, float], ahead: tuple[float, float]) -> AnyArray:
-    near, far = max(0.4, ahead[0]), max(0.5, ahead[1])
-    corners = np.array([[across[0], 0, -near], [across[1], 0, -near], [across[1], 0, -far], [across[0], 0, -far]])
+def _floor_points(camera: Camera, strip: Strip) -> AnyArray:
+    left, right, near, far = strip[0], strip[1], max(0.4, strip[2]), max(0.5, strip[3])
+    corners = np.array([[left, 0, -near], [right, 0, -near], [right, 0, -far], [left, 0, -far]])
     return _fixed(camera.project(corners)[:, :2])
 
 
@@ -54,23 +55,14 @@ def _fixed(points: FloatArray) -> AnyArray:
     return np.round(np.clip(points, -20000, 20000) * 8).astype(np.int32)
 
 
-def floor_polygon(
-    image: FloatArray, camera: Camera, across: tuple[float, float], ahead: tuple[float, float], colour: Colour
-) -> None:
-    cv2.fillConvexPoly(image, _floor_points(camera, across, ahead), colour, cv2.LINE_8, 3)
+def floor_polygon(image: FloatArray, camera: Camera, strip: Strip, colour: Colour) -> None:
+    cv2.fillConvexPoly(image, _floor_points(camera, strip), colour, cv2.LINE_8, 3)
 
 
-def carpet(
-    image: FloatArray,
-    camera: Camera,
-    across: tuple[float, float],
-    ahead: tuple[float, float],
-    colour: Colour,
-    rng: np.random.Generator,
-) -> None:
+def carpet(image: FloatArray, camera: Camera, strip: Strip, colour: Colour) -> None:
     """Paint a strip of ground in another colour and keep the grain."""
     mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillConvexPoly(mask, _floor_points(camera, across, ahead), (255,), cv2.LINE_8, 3)
+    cv2.fillConvexPoly(mask, _floor_points(camera, strip), (255,), cv2.LINE_8, 3)
     inside = mask > 0
     if inside.any():
         image[inside] += np.asarray(colour, np.float32) - image[inside].mean(axis=0)
@@ -167,7 +159,7 @@ def trees(image: FloatArray, rng: np.random.Generator, camera: Camera, count: in
         green = np.array(vary(rng, (44, 92, 70), 16))
         for height in np.sort(rng.uniform(-0.35, 0.35, 70)):
             spread = 0.30 * np.sqrt(max(0.02, 1 - (height / 0.36) ** 2)) * tall
-            centre = top + np.array([rng.normal(0, 0.5) * spread, -height * tall]) * unit / 1.0
+            centre = top + np.array([rng.normal(0, 0.5) * spread, -height * tall]) * unit
             shade = 0.7 + 0.9 * (height + 0.35) + rng.normal(0, 0.08)
             radius = max(1, round(float(rng.uniform(0.05, 0.1)) * tall * unit))
             cv2.circle(image, _point(centre), radius, tuple((green * shade).tolist()), cv2.FILLED)
@@ -181,10 +173,8 @@ def _point(xy: FloatArray) -> tuple[int, int]:
 def paint_background(kind: str, rng: np.random.Generator, camera: Camera) -> FloatArray:
     """Paint one of BACKGROUNDS, slightly out of focus."""
     step = 2 if camera.height_px >= 400 else 1  # painted coarsely: it is out of focus anyway
-    coarse = Camera(
-        *(-(-camera.width // step), -(-camera.height_px // step), camera.focal / step),
-        *(camera.horizon / step, camera.height),
-    )
+    width, height = -(-camera.width // step), -(-camera.height_px // step)
+    coarse = Camera(width, height, camera.focal / step, camera.horizon / step, camera.height)
     image = BACKGROUNDS[kind](rng, coarse)
     soft = float(rng.uniform(0.3, 1.0)) * coarse.height_px / 360
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.3, soft)))
@@ -198,9 +188,9 @@ def street(rng: np.random.Generator, camera: Camera) -> FloatArray:
     image = sky(rng, camera)
     ground(image, rng, camera, vary(rng, (112, 114, 118), 14), 7)
     half = float(rng.uniform(3.5, 7))
-    carpet(image, camera, (-half * 0.6, half * 0.6), (1.0, 80.0), vary(rng, (84, 84, 88), 10), rng)
+    carpet(image, camera, (-half * 0.6, half * 0.6, 1.0, 80.0), vary(rng, (84, 84, 88), 10))
     for start in np.arange(1.0, 60, 4.0):
-        floor_polygon(image, camera, (-0.07, 0.07), (start, start + 1.8), (190, 195, 196))
+        floor_polygon(image, camera, (-0.07, 0.07, start, start + 1.8), (190, 195, 196))
     end = float(rng.uniform(22, 45))
     for side in (-1, 1):
         near = end
@@ -221,7 +211,7 @@ def room(rng: np.random.Generator, camera: Camera) -> FloatArray:
     depth, half, tall = float(rng.uniform(6.5, 12)), float(rng.uniform(2.8, 5)), float(rng.uniform(2.5, 3.4))
     ground(image, rng, camera, vary(rng, ((96, 130, 170), (120, 124, 130), (70, 96, 134))[int(rng.integers(3))], 14), 6)
     for plank in np.arange(-half, half, 0.45):
-        floor_polygon(image, camera, (plank, plank + 0.02), (0.5, depth), (60, 76, 96))
+        floor_polygon(image, camera, (plank, plank + 0.02, 0.5, depth), (60, 76, 96))
     wall(image, camera, inner_wall(rng, tone), [(-half, depth), (half, depth)], tall)
     for side in (-1, 1):
         ends = [(side * half, depth), (side * half, 0.6)]
@@ -244,7 +234,8 @@ def park(rng: np.random.Generator, camera: Camera) -> FloatArray:
     ground(image, rng, camera, vary(rng, (62, 128, 106), 16), 26)
     left = float(rng.uniform(-3, 1))
     if rng.random() < 0.7:
-        carpet(image, camera, (left, left + float(rng.uniform(1.5, 3))), (1, 60), vary(rng, (150, 172, 186), 12), rng)
+        right = left + float(rng.uniform(1.5, 3))
+        carpet(image, camera, (left, right, 1, 60), vary(rng, (150, 172, 186), 12))
     trees(image, rng, camera, int(rng.integers(2, 7)), 5.0)
     return image
 
@@ -261,8 +252,5 @@ def studio(rng: np.random.Generator, camera: Camera) -> FloatArray:
 
 
 BACKGROUNDS: dict[str, Callable[[np.random.Generator, Camera], FloatArray]] = {
-    'street': street,
-    'room': room,
-    'park': park,
-    'studio': studio,
+    painter.__name__: painter for painter in (street, room, park, studio)
 }

@@ -1,17 +1,19 @@
-"""Composes a frame: people over a background with shadows, the owner of every pixel, and visible keypoints."""
+"""Composes a frame: people, stools and obstacles over a background, shadows, every pixel's owner, visible keypoints."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.synthetic.actors import Actor, Sitter
+from pose_estimation_ros.synthetic.appearance import tile
+from pose_estimation_ros.synthetic.body import Figure
 from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.dress import dressed
 from pose_estimation_ros.synthetic.head import face_points
-from pose_estimation_ros.synthetic.mesh import Mesh, Part, join
-from pose_estimation_ros.synthetic.props import seat
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, box, grouped, join
+from pose_estimation_ros.synthetic.noise import smooth_noise
 from pose_estimation_ros.synthetic.raster import Layer, Light, draw_mesh
 
 _SIDED: dict[int, tuple[tuple[Part, ...], tuple[Part, ...], float]] = {
@@ -95,6 +97,37 @@ def visibility(person: Staged, canvas: Canvas, camera: Camera) -> FloatArray:
     seen &= below < _TOLERANCE * person.actor.build.stature
     keypoints[:, 2] = np.where(inside, 1 + seen, 0)
     return keypoints.astype(np.float32)
+
+
+def seat(figure: Figure) -> Mesh:
+    """Return a stool under a sitting figure, in its orientation."""
+    top, half = float(figure.pelvis[1]) - 0.075 * figure.build.stature, 0.13 * figure.build.stature
+    low, high = np.array([-half, 0.0, -half * 1.2]), np.array([half, top, half * 0.9])
+    mesh = join(box(low, high, tile('extra'), Part.SEAT))
+    forward = figure.pelvis_axes[:, 2] * (1, 0, 1)
+    forward /= np.linalg.norm(forward)
+    turn = np.stack([np.cross([0, 1, 0], forward), [0, 1, 0], forward], axis=1)
+    moved = mesh.vertices @ turn.T + figure.pelvis * (1, 0, 1)
+    placed = replace(mesh, vertices=moved, normals=mesh.normals @ turn.T, nearer=mesh.nearer - 0.04)
+    return grouped(placed, 3)  # after the trunk, legs and arms of `dressed`
+
+
+def obstacle(rng: np.random.Generator, camera: Camera, behind: FloatArray) -> tuple[Mesh, ByteArray]:
+    """Return a box, planter or post that stands in front of the ground point (x, z) `behind`, and its texture."""
+    depth = max(1.2, -float(behind[1]) - float(rng.uniform(0.45, 0.8)))
+    column = camera.project(np.array([behind[0], 0.0, behind[1]]))[0]
+    x, _ = camera.ground_at(float(column), depth)
+    x += float(rng.uniform(-0.4, 0.4))
+    if rng.random() < 0.35:
+        half, tall, thick = 0.05, float(rng.uniform(1.0, 3.2)), 0.05
+    else:
+        half, tall, thick = float(rng.uniform(0.2, 0.7)), float(rng.uniform(0.35, 0.95)), 0.2
+    low, high = np.array([x - half, 0.0, -depth - thick]), np.array([x + half, tall, -depth + thick])
+    colour = rng.uniform(40, 190, 3) * 0.5 + rng.uniform(40, 190) * 0.5
+    grain = 1 + 0.12 * smooth_noise(rng, (64, 64), (16, 3)) + 0.04 * rng.normal(0, 1, (64, 64))
+    pixels = colour * grain[..., None]
+    pixels[[0, 1, 2, -3, -2, -1]] *= 0.7
+    return join(box(low, high, (1, 1, 62, 62), Part.SEAT, cells=6)), np.clip(pixels, 0, 255).astype(np.uint8)
 
 
 def cast_shadows(image: FloatArray, meshes: list[Mesh], camera: Camera, light: Light) -> None:

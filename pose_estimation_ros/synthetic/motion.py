@@ -51,86 +51,46 @@ def walk(phase: float, style: Style, pace: float = 1.0) -> FloatArray:
         legs[f'{side}_shoulder_flex'] = -swing * arm - 2
         legs[f'{side}_elbow'] = 22 - 12 * arm * style.energy + 60 * running
     turn = np.cos(2 * np.pi * phase)
-    trunk = angles(
-        spine_pitch=2 + 8 * running,
-        pelvis_yaw=4 * turn,
-        spine_yaw=-9 * turn,
-        head_yaw=5 * turn,
-        pelvis_roll=2.5 * np.sin(2 * np.pi * phase),
-        spine_roll=-2.5 * np.sin(2 * np.pi * phase),
-        both_shoulder_abduct=7,
-        both_shoulder_rotate=-12,
-        both_grip=25,
-    )
-    return trunk + angles(**legs) + style.habit
+    roll = 2.5 * np.sin(2 * np.pi * phase)
+    trunk = angles(pelvis_roll=roll, spine_roll=-roll, spine_pitch=2 + 8 * running)
+    trunk += angles(pelvis_yaw=4 * turn, spine_yaw=-9 * turn, head_yaw=5 * turn)
+    arms = angles(both_shoulder_abduct=7, both_shoulder_rotate=-12, both_grip=25)
+    return trunk + arms + angles(**legs) + style.habit
 
 
 def stand(time: float, style: Style) -> FloatArray:
     """Weight on one leg, breathing, looking about."""
     sway = _sway(time, style)
-    posture = angles(
-        pelvis_roll=5,
-        spine_roll=-6,
-        spine_pitch=1 + 1.2 * np.sin(1.6 * time + style.phase),
-        pelvis_yaw=3 * sway,
-        head_yaw=16 * _sway(time * 0.7 + 3, style),
-        head_pitch=3 + 4 * sway,
-        left_hip_flex=8,
-        left_knee=14,
-        left_hip_abduct=9,
-        left_hip_rotate=12,
-        right_hip_abduct=-1,
-        right_hip_rotate=5,
-        both_shoulder_abduct=8,
-        right_shoulder_flex=2 + 3 * sway,
-        left_shoulder_flex=5 - 3 * sway,
-        both_elbow=14,
-        both_grip=25,
-        both_shoulder_rotate=-10,
-        left_ankle=4,
-    )
-    return _handed(posture, style) + style.habit
+    trunk = angles(pelvis_roll=5, pelvis_yaw=3 * sway, spine_roll=-6)
+    trunk += angles(spine_pitch=1 + 1.2 * np.sin(1.6 * time + style.phase))
+    trunk += angles(head_yaw=16 * _sway(time * 0.7 + 3, style), head_pitch=3 + 4 * sway)
+    legs = angles(left_hip_flex=8, left_hip_abduct=9, left_hip_rotate=12, left_knee=14, left_ankle=4)
+    legs += angles(right_hip_abduct=-1, right_hip_rotate=5)
+    arms = angles(right_shoulder_flex=2 + 3 * sway, left_shoulder_flex=5 - 3 * sway)
+    arms += angles(both_shoulder_abduct=8, both_shoulder_rotate=-10, both_elbow=14, both_grip=25)
+    return _handed(trunk + legs + arms, style) + style.habit
 
 
 def wave(time: float, style: Style) -> FloatArray:
     """One hand up and waving."""
     beat = np.sin(2 * np.pi * 1.1 * style.tempo * time + style.phase)
-    arm = angles(
-        right_shoulder_abduct=95 * style.energy + 8 * beat - 8,
-        right_shoulder_rotate=80,
-        right_elbow=75 + 22 * beat,
-        right_shoulder_flex=10,
-        right_wrist=-6 * beat,
-        right_grip=4,
-        head_roll=3,
-    )
-    return _with_arms(stand(time, style), arm, style)
+    arm = angles(right_shoulder_flex=10, right_shoulder_abduct=95 * style.energy + 8 * beat - 8)
+    arm += angles(right_shoulder_rotate=80, right_elbow=75 + 22 * beat, right_wrist=-6 * beat, right_grip=4)
+    return _with_arms(stand(time, style), arm + angles(head_roll=3), style)
 
 
 def reach(time: float, style: Style) -> FloatArray:
     """One hand stretched out in front, as if taking something from a shelf."""
     way = 0.5 - 0.5 * np.cos(2 * np.pi * 0.25 * style.tempo * time + style.phase)
-    arm = angles(
-        right_shoulder_flex=45 + 55 * way,
-        right_shoulder_abduct=14,
-        right_elbow=60 - 45 * way,
-        right_grip=15,
-        spine_pitch=8 * way,
-        spine_yaw=14 * way,
-    )
-    return _with_arms(stand(time, style), arm, style)
+    arm = angles(right_shoulder_flex=45 + 55 * way, right_shoulder_abduct=14, right_elbow=60 - 45 * way, right_grip=15)
+    return _with_arms(stand(time, style), arm + angles(spine_pitch=8 * way, spine_yaw=14 * way), style)
 
 
 def raise_arms(time: float, style: Style) -> FloatArray:
     """Both hands up, as in joy or surrender."""
     beat = np.sin(2 * np.pi * 0.6 * style.tempo * time + style.phase)
-    raised = 118 + 18 * beat
-    return _with_arms(
-        stand(time, style),
-        angles(both_shoulder_abduct=raised, both_elbow=32 - 14 * beat, both_shoulder_rotate=70, both_grip=8),
-        style,
-        both=True,
-    )
+    arms = angles(both_shoulder_abduct=118 + 18 * beat, both_shoulder_rotate=70, both_elbow=32 - 14 * beat, both_grip=8)
+    return _with_arms(stand(time, style), arms, style, both=True)
 
 
 def hands_on_hips(time: float, style: Style) -> FloatArray:
@@ -141,75 +101,39 @@ def hands_on_hips(time: float, style: Style) -> FloatArray:
 
 def telephone(time: float, style: Style) -> FloatArray:
     """Look at something held in one hand."""
-    arm = angles(
-        right_shoulder_flex=34,
-        right_shoulder_abduct=10,
-        right_shoulder_rotate=-24,
-        right_elbow=104 + 3 * _sway(time, style),
-        right_grip=55,
-        right_twist=60,
-        head_pitch=20,
-        spine_pitch=4,
-    )
-    return _with_arms(stand(time, style), arm, style)
+    arm = angles(right_shoulder_flex=34, right_shoulder_abduct=10, right_shoulder_rotate=-24)
+    arm += angles(right_elbow=104 + 3 * _sway(time, style), right_twist=60, right_grip=55)
+    return _with_arms(stand(time, style), arm + angles(head_pitch=20, spine_pitch=4), style)
 
 
 def talk(time: float, style: Style) -> FloatArray:
     """Both hands moving with the words."""
     beat = np.sin(2 * np.pi * 0.45 * style.tempo * time + style.phase)
     other = np.sin(2 * np.pi * 0.31 * style.tempo * time + 2 * style.phase)
-    arms = angles(
-        right_shoulder_flex=30 + 14 * beat,
-        left_shoulder_flex=24 + 12 * other,
-        both_shoulder_abduct=16,
-        right_elbow=84 + 16 * other,
-        left_elbow=78 + 18 * beat,
-        both_shoulder_rotate=-6 + 8 * beat,
-        both_grip=20,
-        both_twist=25,
-        head_pitch=4 * beat,
-    )
-    return _with_arms(stand(time, style), arms, style, both=True)
+    arms = angles(right_shoulder_flex=30 + 14 * beat, right_elbow=84 + 16 * other)
+    arms += angles(left_shoulder_flex=24 + 12 * other, left_elbow=78 + 18 * beat)
+    arms += angles(both_shoulder_abduct=16, both_shoulder_rotate=-6 + 8 * beat, both_twist=25, both_grip=20)
+    return _with_arms(stand(time, style), arms + angles(head_pitch=4 * beat), style, both=True)
 
 
 def crouch(time: float, style: Style) -> FloatArray:
     """Knees bent, leaning forward, hands by the knees."""
     sway = _sway(time, style)
-    return style.habit + angles(
-        both_hip_flex=78 + 4 * sway,
-        both_knee=88 + 6 * sway,
-        both_ankle=20,
-        both_hip_abduct=14,
-        both_hip_rotate=14,
-        pelvis_pitch=16,
-        spine_pitch=24,
-        head_pitch=-24,
-        both_shoulder_flex=40,
-        both_shoulder_abduct=8,
-        both_elbow=52,
-        both_grip=30,
-    )
+    trunk = angles(pelvis_pitch=16, spine_pitch=24, head_pitch=-24)
+    legs = angles(both_hip_flex=78 + 4 * sway, both_hip_abduct=14, both_hip_rotate=14)
+    legs += angles(both_knee=88 + 6 * sway, both_ankle=20)
+    arms = angles(both_shoulder_flex=40, both_shoulder_abduct=8, both_elbow=52, both_grip=30)
+    return style.habit + (trunk + legs + arms)
 
 
 def sit(time: float, style: Style) -> FloatArray:
     """On a seat, hands on the thighs."""
     sway = _sway(time, style)
-    return style.habit * 0.6 + angles(
-        both_hip_flex=86,
-        both_knee=84,
-        both_hip_abduct=8,
-        both_hip_rotate=6,
-        spine_pitch=5 + 2 * sway,
-        pelvis_pitch=-5,
-        head_pitch=2,
-        head_yaw=16 * sway,
-        both_shoulder_flex=26,
-        both_shoulder_abduct=9,
-        both_elbow=48,
-        both_shoulder_rotate=-8,
-        both_grip=30,
-        both_twist=50,
-    )
+    trunk = angles(pelvis_pitch=-5, spine_pitch=5 + 2 * sway, head_pitch=2, head_yaw=16 * sway)
+    legs = angles(both_hip_flex=86, both_hip_abduct=8, both_hip_rotate=6, both_knee=84)
+    arms = angles(both_shoulder_flex=26, both_shoulder_abduct=9, both_shoulder_rotate=-8)
+    arms += angles(both_elbow=48, both_twist=50, both_grip=30)
+    return style.habit * 0.6 + (trunk + legs + arms)
 
 
 _ACTIONS: tuple[Action, ...] = (stand, wave, reach, raise_arms, hands_on_hips, telephone, talk, crouch)

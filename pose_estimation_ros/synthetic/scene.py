@@ -17,9 +17,8 @@ from pose_estimation_ros.synthetic.actors import Actor, Walker, cast_actor
 from pose_estimation_ros.synthetic.appearance import Wardrobe
 from pose_estimation_ros.synthetic.background import BACKGROUNDS, paint_background
 from pose_estimation_ros.synthetic.camera import Camera, Finish
-from pose_estimation_ros.synthetic.compose import compose, stage, visibility
+from pose_estimation_ros.synthetic.compose import compose, obstacle, stage, visibility
 from pose_estimation_ros.synthetic.mesh import Mesh
-from pose_estimation_ros.synthetic.props import obstacle
 from pose_estimation_ros.synthetic.raster import Light
 from pose_estimation_ros.synthetic.settings import SceneSettings, require
 
