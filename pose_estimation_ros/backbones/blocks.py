@@ -4,22 +4,14 @@ Blocks are `nn.Sequential`, so the numbers of their parts are part of every publ
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
 Activation = Callable[[], nn.Module]
-
-
-def relu() -> nn.Module:
-    return nn.ReLU(inplace=True)
-
-
-def relu6() -> nn.Module:
-    return nn.ReLU6(inplace=True)
-
-
-def elu() -> nn.Module:
-    return nn.ELU(inplace=True)
+relu: Activation = partial(nn.ReLU, inplace=True)
+relu6: Activation = partial(nn.ReLU6, inplace=True)
+elu: Activation = partial(nn.ELU, inplace=True)
 
 
 def conv_act(inputs: int, outputs: int, kernel: int = 3, activation: Activation = relu) -> nn.Sequential:

@@ -1,6 +1,5 @@
 """ResNet 18 to 152 (He et al., 2015) without its classifying part, with the tensor names of torchvision's files."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -101,7 +100,12 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(STAGE_CHANNELS[0])
         self.relu = relu()
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
-        stages = _stages(DEPTHS[depth], caffe_style)
+        kind, inputs = Bottleneck if DEPTHS[depth].bottleneck else BasicBlock, STAGE_CHANNELS[0]
+        stages = [nn.Sequential() for _ in STAGE_CHANNELS]
+        for number, (channels, blocks) in enumerate(zip(STAGE_CHANNELS, DEPTHS[depth].blocks, strict=True)):
+            for block in range(blocks):
+                stages[number].append(kind(inputs, channels, 2 if number and not block else 1, caffe_style))
+                inputs = channels * kind.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
 
     def features(self, image: Tensor) -> Tensor:
@@ -110,16 +114,3 @@ class ResNet(nn.Module):
         maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))  # (N, C, H/32, W/32)
         result: Tensor = maps
         return result
-
-
-def _stages(depth: Depth, caffe_style: bool) -> Sequence[nn.Sequential]:
-    kind = Bottleneck if depth.bottleneck else BasicBlock
-    stages, inputs = [], STAGE_CHANNELS[0]
-    for number, (channels, blocks) in enumerate(zip(STAGE_CHANNELS, depth.blocks, strict=True)):
-        parts: list[nn.Module] = []
-        for block in range(blocks):
-            stride = 2 if number and not block else 1
-            parts.append(kind(inputs, channels, stride, caffe_style))
-            inputs = channels * depth.expansion
-        stages.append(nn.Sequential(*parts))
-    return stages
