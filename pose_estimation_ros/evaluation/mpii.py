@@ -1,23 +1,27 @@
 """PCKh on MPII's persons, each in their own annotated box."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from tqdm import tqdm
 
-from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, MpiiTruth, read_truth
 from pose_estimation_ros.evaluation.pckh import head_sizes, pckh
-from pose_estimation_ros.inference.pipeline import ModelPipeline
-from pose_estimation_ros.inference.top_down import TopDown
+from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
 from pose_estimation_ros.methods.method import Method
 
 MEAN = 'PCKh@0.5'
 STRICT = 'PCKh@0.1'
+
+PoseOfBoxes = Callable[[ByteArray, Boxes], Result]
+"""A pipeline that finds a pose for each box."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class MpiiPeople:
     def __len__(self) -> int:
         return min(self.limit or len(self.people), len(self.people))
 
-    def find(self, pipeline: TopDown, index: int) -> FloatArray:
+    def find(self, pipeline: PoseOfBoxes, index: int) -> FloatArray:
         """Return a person's keypoints (16, 2) as found by a pipeline, NaN if missing."""
         sample = self.people.sample(index)
         poses = pipeline(sample.image, Boxes.sure(sample.boxes)).poses
@@ -70,8 +74,7 @@ def require_mpii(method: Method) -> None:
 
 
 def evaluate_mpii(pipeline: ModelPipeline, mpii: MpiiPeople, progress: bool = True) -> dict[str, float]:
-    """Return PCKh of a pipeline, under a progress bar; raises SettingsError unless it takes boxes."""
-    if not isinstance(pipeline, TopDown):
-        raise SettingsError('PCKh needs a top-down pipeline, whose persons are given by boxes')
+    """Return PCKh of the pipeline of a method that `require_mpii` accepts, under a progress bar."""
+    on_boxes = cast(PoseOfBoxes, pipeline)
     bar = tqdm(range(len(mpii)), desc='evaluating', unit='person', leave=False, disable=not progress)
-    return mpii.score({index: mpii.find(pipeline, index) for index in bar})
+    return mpii.score({index: mpii.find(on_boxes, index) for index in bar})

@@ -82,7 +82,7 @@ class Fit:
         """The engine's settings for the published arguments."""
         training, request, published = self.training, self.request, self.method.training
         return EngineSettings(
-            optimizer=OptimizerSettings(lr=training.lr, **published.optimizer),
+            optimizer=OptimizerSettings(**{**published.optimizer, 'lr': training.lr}),
             schedule=ScheduleSettings(**published.schedule),
             trainer=TrainerSettings(
                 max_epochs=training.epochs if request.epochs is None else request.epochs,
@@ -163,6 +163,7 @@ class Fit:
     def _task(
         self, model: ModelStore, dataset: KeypointDataset, transform: Transform | None, scored: ScoredImages | None
     ) -> 'Task':
+        from pose_estimation_ros.training.pose.inputs import INPUTS
         from pose_estimation_ros.training.pose.task import PoseData, PoseTask
         from pose_estimation_ros.training.pose.validation import CocoValidation, pipeline_of
 
@@ -170,7 +171,7 @@ class Fit:
         validation = None
         if scored is not None:
             pipeline = pipeline_of(method, options, model.loaded.base_height, preprocessing=pixels)
-            validation = CocoValidation(scored, pipeline, method.sees == 'person', verbose=self.request.prints)
+            validation = CocoValidation(scored, pipeline, INPUTS[method.sees].on_boxes, verbose=self.request.prints)
         data = PoseData(dataset, transform or method.augmentation(options), method.objective(options))
         return PoseTask(method, model.network, data, pixels, validation)
 

@@ -1,7 +1,7 @@
 """What every published system offers to the layers above. NumPy only: torch is imported by network and loss files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -138,12 +138,15 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class PublishedTraining:
-    """How the published networks were trained: the defaults of `fit`."""
+    """How the published networks were trained: what `fit` and recipes of the method do unless told otherwise.
+
+    The first four have fields of the sections of recipes of the same names.
+    """
 
     optimizer: Mapping[str, Any]
-    """Fields of the optimizer settings of recipes, besides the learning rate."""
     schedule: Mapping[str, Any]
-    """Fields of the schedule settings of recipes."""
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+    validation: Mapping[str, Any] = field(default_factory=dict)
     open_coco: Callable[[Path, Path], Any] = CocoKeypoints
     """Opens a folder of COCO images and its annotations as the published training prepares them."""
 
@@ -224,10 +227,22 @@ class Method(Protocol):
     def training(self) -> PublishedTraining:
         """The published schedule."""
 
-    def augmentation(self, options: Any, photometric: tuple[Transform, ...] = (), **settings: Any) -> Transform:
-        """Return the published augmentation to inputs of a network of `options`, and what changes colours after it.
+    def input_hw(self, options: Any, size: int | None = None) -> tuple[int, int]:
+        """Return height and width of the inputs that a network is trained on.
 
-        Settings are those of the augmentation, such as the size of inputs where the network takes any.
+        `size` is their side if the network takes inputs of any size, None for the published one.
+        """
+
+    def augmentation(
+        self,
+        options: Any,
+        size: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        photometric: tuple[Transform, ...] = (),
+    ) -> Transform:
+        """Return the published augmentation to inputs of `input_hw`, and what changes colours after it.
+
+        `settings` replace published numbers by name; raises SettingsError for unknown names and values out of range.
         """
 
     def read_checkpoint(self, path: Path, hint: Any = None, trust: bool = False) -> tuple[Mapping[str, Any], Any]:

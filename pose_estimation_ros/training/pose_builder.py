@@ -16,7 +16,7 @@ from pose_estimation_ros.models.arguments import ModelArguments
 from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.training.distillation.features import FeatureDistillation
 from pose_estimation_ros.training.distillation.teacher import open_feature_teacher, teacher_data
-from pose_estimation_ros.training.pose.datasets import make_transform, training_dataset
+from pose_estimation_ros.training.pose.datasets import colour_changes, make_transform, training_dataset
 from pose_estimation_ros.training.pose.recipe import PoseRecipe
 from pose_estimation_ros.training.pose.task import PoseData, PoseTask
 from pose_estimation_ros.training.pose.validation import recipe_validation
@@ -28,7 +28,7 @@ def make_task(recipe: PoseRecipe, resumed: bool = False, alone: bool = True) -> 
     """Return a recipe's task and a description of its initial weights; see tasks.Builder."""
     method = find_method(recipe.method)
     options = method.options(recipe.network)
-    transform = make_transform(recipe.transform, method, options)
+    transform = make_transform(recipe, method, options, colour_changes(recipe.transform))
     objective = method.objective(options, **recipe.objective)
     data = PoseData(training_dataset(recipe.data.train, recipe.data.root, method), transform, objective)
     torch.manual_seed(recipe.seed)
@@ -68,7 +68,7 @@ def save_model(recipe: PoseRecipe, network: nn.Module, folder: Path) -> None:
     """Save a trained network as a folder that every command and learner loads."""
     method = find_method(recipe.method)
     options: Any = method.options(recipe.network)
-    height = options.input_hw[0] if method.sees == 'person' else recipe.validation.height
+    height = method.input_hw(options, recipe.validation.height)[0]
     model = ModelStore(ModelArguments(method, options, height, method.preprocessing))
     model.adopt(network)
     model.save(folder)

@@ -1,6 +1,8 @@
 """What the recipes of all tasks have in common. Imports no torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.training.settings import (
@@ -46,6 +48,11 @@ class Recipe:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     start: StartSettings = field(default_factory=StartSettings)
     seed: int = setting(0, 'Seed of weights, order and augmentation.')
+
+    @classmethod
+    def defaults(cls, named: Callable[[str], str | None]) -> dict[str, Any]:
+        """Return defaults by dotted name that depend on other fields; `named` returns the value given for one."""
+        return {}
 
     @property
     def settings(self) -> EngineSettings:

@@ -16,8 +16,8 @@ class OptimizerSettings:
     """The optimiser; the task decides on groups of parameters with learning rates and decays of their own."""
 
     kind: Literal['adam', 'adamw', 'sgd'] = setting('adam', 'adam, adamw (decoupled weight decay) or sgd.')
-    lr: float = setting(4e-5, 'Learning rate. Methods may train some parameters at published multiples of it.', above=0)
-    weight_decay: float = setting(5e-4, 'Weight decay of the parameters that have one.', range=NOT_NEGATIVE)
+    lr: float = setting(1e-3, 'Learning rate. Methods may train some parameters at published multiples of it.', above=0)
+    weight_decay: float = setting(0.0, 'Weight decay of the parameters that have one.', range=NOT_NEGATIVE)
     momentum: float = setting(0.0, 'Momentum of sgd.', range=NOT_NEGATIVE, below=1)
     nesterov: bool = setting(False, 'Nesterov momentum for sgd.')
     clip_norm: float = setting(0.0, 'Maximum norm of all gradients together; 0 does not clip.', range=NOT_NEGATIVE)
@@ -42,13 +42,13 @@ class ScheduleSettings:
 
     kind: Literal['multistep', 'cosine', 'constant'] = setting(
         'multistep',
-        'multistep, as published, lowers the rate when each epoch of milestones begins; cosine warms up and'
-        ' then falls to final_factor at the last step; constant warms up and stays.',
+        'multistep lowers the rate when each epoch of milestones begins; cosine warms up and then falls to'
+        ' final_factor at the last step; constant warms up and stays.',
     )
     milestones: tuple[int, ...] = setting(
-        (100, 200, 260), 'Epochs, counted from 0, at the beginning of which multistep lowers the rate.'
+        (), 'Epochs, counted from 0, at the beginning of which multistep lowers the rate.'
     )
-    gamma: float = setting(0.333, 'Factor by which multistep lowers the rate.', above=0)
+    gamma: float = setting(0.1, 'Factor by which multistep lowers the rate.', above=0)
     warmup_steps: int = setting(0, 'Optimiser steps of linear warm-up; not for multistep.', range=NOT_NEGATIVE)
     final_factor: float = setting(0.01, 'Share of the rate that cosine ends with.', range=(0, 1))
 
@@ -64,12 +64,12 @@ class ScheduleSettings:
 class TrainerSettings:
     """Length, batches, device, and what is kept."""
 
-    max_epochs: int = setting(280, 'Number of epochs.', range=POSITIVE)
+    max_epochs: int = setting(100, 'Number of epochs.', range=POSITIVE)
     max_steps: int = setting(
         0, 'Maximum number of optimiser steps, even if epochs are left; 0 for no limit.', range=NOT_NEGATIVE
     )
     limit_batches: int = setting(0, 'For a trial: maximum number of batches; 0 for no limit.', range=NOT_NEGATIVE)
-    batch_size: int = setting(80, 'Batch size over all processes together.', range=POSITIVE)
+    batch_size: int = setting(32, 'Batch size over all processes together.', range=POSITIVE)
     batches_per_iter: int = setting(
         1, 'Batches whose gradients are accumulated before each optimiser step.', range=POSITIVE
     )

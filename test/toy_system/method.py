@@ -54,10 +54,17 @@ class Toy:
     def objective(self, options: ToyOptions, **settings: Any) -> ToyObjective:
         return ToyObjective(**settings)
 
+    def input_hw(self, options: ToyOptions, size: int | None = None) -> tuple[int, int]:
+        return size or 64, size or 64
+
     def augmentation(
-        self, options: ToyOptions, photometric: tuple[Transform, ...] = (), size: int = 64, **settings: Any
+        self,
+        options: ToyOptions,
+        size: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        photometric: tuple[Transform, ...] = (),
     ) -> Transform:
-        return Compose((letterboxed(size), *photometric))
+        return Compose((letterboxed(self.input_hw(options, size)), *photometric))
 
     def read_checkpoint(
         self, path: Path, hint: ToyOptions | None = None, trust: bool = False

@@ -13,7 +13,13 @@ from pose_estimation_ros.data.sample import Sample, boxes_of
 from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.distillation.features import FeatureDistillation
 from pose_estimation_ros.training.pose.task import PoseData, PoseTask
-from pose_estimation_ros.training.settings import EngineSettings, LoggingSettings, ScheduleSettings, TrainerSettings
+from pose_estimation_ros.training.settings import (
+    EngineSettings,
+    LoggingSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+    TrainerSettings,
+)
 
 METHOD = find_method('lightweight_openpose')
 LAYERS = ('model.features.1', 'model.features.3', 'cpm')
@@ -151,9 +157,11 @@ def make_distillation(samples=None, layers=LAYERS, weight=10.0, seed=11, **optio
 def make_settings(seed: int = 3, schedule=None, logging=None, **trainer) -> EngineSettings:
     values = {'batch_size': 2, 'num_workers': 0, 'max_epochs': 2, 'device': 'cpu', 'checkpoint_after': 3} | trainer
     quiet = {'tensorboard': False, 'progress': False, 'log_after': 2} | (logging or {})
+    published = METHOD.training
     return EngineSettings(
         seed=seed,
-        schedule=schedule or ScheduleSettings(milestones=(1,)),
+        optimizer=OptimizerSettings(**published.optimizer),
+        schedule=schedule or ScheduleSettings(**{**published.schedule, 'milestones': (1,)}),
         trainer=TrainerSettings(**values),
         logging=LoggingSettings(**quiet),
     )

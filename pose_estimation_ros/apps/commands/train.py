@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,20 +34,22 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--output', type=Path, default=OUTPUT, help='Folder of this training.')
     add_flag(parser, '--resume', 'Resume from the newest checkpoint in --output, with its own recipe if none is given.')
     add_json_option(parser, 'the results, which --output has as results.json too')
-    add_recipe(parser, find_task(named_task(parser.given)).recipe_class())
+    named = partial(named_value, parser.given)
+    add_recipe(parser, find_task(named('task') or Recipe.task).recipe_class(), named)
 
 
-def named_task(given: Sequence[str]) -> str:
-    """Return the task that command-line arguments or the recipes among them name; it decides which options there are.
+def named_value(given: Sequence[str], field: str) -> str | None:
+    """Return the value that command-line arguments or the recipes among them have for a field, None without any.
 
-    What cannot be read is reported when the arguments are parsed.
+    Such fields decide which options and defaults there are. What cannot be read is reported when the arguments are
+    parsed.
     """
-    values = {name: _values(given, f'--{name}') for name in ('task', 'config', 'output')}
+    values = {name: _values(given, f'--{name}') for name in (field, 'config', 'output')}
     configs = values['config']
     if '--resume' in given and not configs:
         configs = [str(Path((values['output'] or [str(OUTPUT)])[-1]) / CONFIG)]
-    named = [task for config in configs if (task := _task_in(Path(config))) is not None]
-    return (values['task'] or named or [Recipe.task])[-1]
+    named = [value for config in configs if (value := _value_in(Path(config), field)) is not None]
+    return next(reversed(values[field] or named), None)
 
 
 def _values(given: Sequence[str], option: str) -> list[str]:
@@ -54,13 +57,13 @@ def _values(given: Sequence[str], option: str) -> list[str]:
     return apart + [each.removeprefix(f'{option}=') for each in given if each.startswith(f'{option}=')]
 
 
-def _task_in(path: Path) -> str | None:
+def _value_in(path: Path, field: str) -> str | None:
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         return None
-    task = content.get('task') if isinstance(content, dict) else None
-    return None if task is None else str(task)
+    value = content.get(field) if isinstance(content, dict) else None
+    return None if value is None else str(value)
 
 
 def run(arguments: Namespace) -> int:
@@ -100,7 +103,7 @@ def _recipe(arguments: Namespace, kind: TaskKind) -> tuple[Recipe, str]:
     """Return the recipe and its YAML; that of the folder for --resume alone."""
     recipe = kind.recipe_class()
     parser = Parser(prog=f'{PROGRAM} train')
-    add_recipe(parser, recipe)
+    add_recipe(parser, recipe, arguments.get)
     values = Namespace({name: arguments[name] for name in recipe_fields(recipe)})  # type: ignore[no-untyped-call]
     own = arguments.output / CONFIG
     if arguments.resume and not arguments.config:

@@ -11,7 +11,11 @@ from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.datasets.coco import CocoMainPersons
 from pose_estimation_ros.data.transforms.warp import Transform
-from pose_estimation_ros.methods.lightweight_openpose.augmentation import AugmentationSettings, published_augmentation
+from pose_estimation_ros.methods.lightweight_openpose.augmentation import (
+    PUBLISHED_SIZE,
+    AugmentationSettings,
+    published_augmentation,
+)
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
@@ -42,8 +46,10 @@ class LightweightOpenPose:
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
     stride_output: int = 0
     training: PublishedTraining = PublishedTraining(
-        optimizer={'weight_decay': 5e-4},
-        schedule={'milestones': (100, 200, 260), 'gamma': 0.333},
+        optimizer={'lr': 4e-5, 'weight_decay': 5e-4},
+        schedule={'kind': 'multistep', 'milestones': (100, 200, 260), 'gamma': 0.333},
+        trainer={'max_epochs': 280, 'batch_size': 80},
+        validation={'limit': 250},
         open_coco=CocoMainPersons,
     )
 
@@ -72,12 +78,21 @@ class LightweightOpenPose:
         """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
         return LightweightOpenPoseObjective.of(options, **settings)
 
+    def input_hw(self, options: NetworkOptions, size: int | None = None) -> tuple[int, int]:
+        """Return a square."""
+        side = size or PUBLISHED_SIZE
+        return side, side
+
     def augmentation(
-        self, options: NetworkOptions, photometric: tuple[Transform, ...] = (), **settings: Any
+        self,
+        options: NetworkOptions,
+        size: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        photometric: tuple[Transform, ...] = (),
     ) -> Transform:
         """Return the published augmentation; settings are the fields of AugmentationSettings."""
-        wanted = settings_from(AugmentationSettings, settings, 'settings of the augmentation')
-        return published_augmentation(wanted.size, self.skeleton, photometric)
+        wanted = settings_from(AugmentationSettings, settings or {}, 'settings of the augmentation')
+        return published_augmentation(size or PUBLISHED_SIZE, self.skeleton, photometric, wanted)
 
     def read_checkpoint(
         self, path: Path, hint: NetworkOptions | None = None, trust: bool = False

@@ -63,7 +63,11 @@ class SimpleBaseline:
     base_side: BaseSide = HEIGHT
     stride_output: int = 0
     training: ClassVar[PublishedTraining] = PublishedTraining(
-        optimizer={'weight_decay': 0.0}, schedule={'milestones': (90, 120), 'gamma': 0.1}, open_coco=coco_persons
+        optimizer={'lr': 1e-3, 'weight_decay': 0.0},
+        schedule={'kind': 'multistep', 'milestones': (90, 120), 'gamma': 0.1},
+        trainer={'max_epochs': 140, 'batch_size': 128},
+        validation={'flip': True},
+        open_coco=coco_persons,
     )
     augmented: AugmentationSettings = augmentation.COCO
 
@@ -102,11 +106,19 @@ class SimpleBaseline:
         """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
         return SimpleBaselineObjective.of(options, **settings)
 
+    def input_hw(self, options: PoseResNetOptions, size: int | None = None) -> tuple[int, int]:
+        """Return the size of crops, which the network's options declare."""
+        return options.input_hw
+
     def augmentation(
-        self, options: PoseResNetOptions, photometric: tuple[Transform, ...] = (), **settings: Any
+        self,
+        options: PoseResNetOptions,
+        size: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        photometric: tuple[Transform, ...] = (),
     ) -> Transform:
         """Return the published augmentation to crops; settings are the fields of AugmentationSettings."""
-        values = {**asdict(self.augmented), **settings}
+        values = {**asdict(self.augmented), **(settings or {})}
         wanted = settings_from(AugmentationSettings, values, 'settings of the augmentation')
         return published_augmentation(options.input_hw, self.skeleton, wanted, photometric)
 

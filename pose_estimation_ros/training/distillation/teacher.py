@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from tqdm import tqdm
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.data.datasets.mixture import Mixture
-from pose_estimation_ros.data.transforms.builders import camera_like
 from pose_estimation_ros.data.transforms.warp import Compose
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
@@ -31,11 +30,11 @@ from pose_estimation_ros.training.distillation.maps import (
     Teacher,
     store_maps,
 )
-from pose_estimation_ros.training.pose.datasets import make_transform, training_dataset
+from pose_estimation_ros.training.pose.datasets import colour_changes, make_transform, training_dataset
 from pose_estimation_ros.training.pose.recipe import DatasetSettings, PoseRecipe, TransformSettings
 from pose_estimation_ros.training.pose.task import PoseData
 
-NOT_STORED = ('head_boxes', 'person_scale', 'person_rotation')
+NOT_STORED = ('head_boxes', 'person_scale', 'person_rotation', 'camera_like')
 """Settings that no stored input depends on."""
 
 
@@ -59,8 +58,9 @@ def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool
     objective = data.objective
     if not isinstance(objective, LearnsMaps):
         raise SettingsError(f"teacher.weights: networks of {method.name} cannot learn a teacher's maps")
-    store = _store(recipe)
-    plain = make_transform(replace(recipe.transform, camera_like=False), method, method.options(recipe.network))
+    store = _store(recipe, method)
+    options = method.options(recipe.network)
+    plain = make_transform(recipe, method, options)
     if store.written() < store.count:
         if not alone:
             raise SettingsError(
@@ -69,16 +69,15 @@ def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool
             )
         taught = training_dataset(_taught(recipe), recipe.data.root, method)
         _store_with_progress(store, DistillationData(taught, plain, objective), method, recipe)
-    settings, stride = recipe.teacher, method.options(recipe.network).stride
+    settings = recipe.teacher
     samples: Any = StoredMaps(
-        store, method.output_channels, stride, method.skeleton, settings.sure_joints, settings.balance_views
+        store, method.output_channels, options.stride, method.skeleton, settings.sure_joints, settings.balance_views
     )
     labelled = [dataset for dataset in recipe.data.train if not dataset.teacher]
     if labelled:
         weights = [sum(each.weight for each in datasets) for datasets in (_taught(recipe), labelled)]
         samples = Mixture([samples, training_dataset(labelled, recipe.data.root, method)], weights)
-    colours = camera_like() if recipe.transform.camera_like else ()
-    transform = Compose((StoredOrTransformed(objective.mirror_targets, plain), *colours))
+    transform = Compose((StoredOrTransformed(objective.mirror_targets, plain), *colour_changes(recipe.transform)))
     return DistillationData(samples, transform, objective)
 
 
@@ -93,9 +92,9 @@ def _taught(recipe: PoseRecipe) -> list[DatasetSettings]:
     return datasets
 
 
-def _store(recipe: PoseRecipe) -> MapStore:
+def _store(recipe: PoseRecipe, method: Method) -> MapStore:
     """Return the store of a recipe, described by all that inputs and maps depend on."""
-    teacher, transform = recipe.teacher, _changed(replace(recipe.transform, camera_like=False))
+    teacher, transform = recipe.teacher, _changed(recipe.transform)
     if transform.get('kind') == 'whole_image':
         transform['kind'] = 'whole_picture'  # its name in folders of earlier versions
     description = {
@@ -106,8 +105,13 @@ def _store(recipe: PoseRecipe) -> MapStore:
         'transform': transform,
         'objective': recipe.objective,
         'seed': recipe.seed,
+        **({'augmentation': recipe.augmentation} if recipe.augmentation else {}),
     }
-    return MapStore(Path(recipe.data.root) / teacher.keep, teacher.count, recipe.transform.size, description)
+    return MapStore(Path(recipe.data.root) / teacher.keep, teacher.count, _side(recipe, method), description)
+
+
+def _side(recipe: PoseRecipe, method: Method) -> int:
+    return method.input_hw(method.options(recipe.network), recipe.transform.size)[0]
 
 
 def _changed(settings: DatasetSettings | TransformSettings) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def fingerprint(path: Path) -> str:
 
 def _store_with_progress(store: MapStore, data: DistillationData, method: Method, recipe: PoseRecipe) -> None:
     settings = BackendSettings(precision=recipe.teacher.precision)
-    teacher = open_map_teacher(method, Path(recipe.teacher.weights), recipe.transform.size, settings)
+    teacher = open_map_teacher(method, Path(recipe.teacher.weights), store.size, settings)
     hidden = not recipe.logging.progress
     with tqdm(total=store.count, desc="teacher's maps", unit='image', disable=hidden, file=sys.stderr) as bar:
         store_maps(store, data, recipe.seed, teacher, recipe.trainer.num_workers, bar.update)

@@ -1,6 +1,7 @@
 """From a recipe's datasets to annotated images in a method's skeleton."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from pose_estimation_ros.data.datasets.wrappers import (
     CachedDataset,
     DatasetWrapper,
     InSkeleton,
-    Persons,
     Unlabelled,
 )
-from pose_estimation_ros.data.transforms.builders import camera_like, letterboxed, varied, whole_image
+from pose_estimation_ros.data.transforms.builders import camera_like
 from pose_estimation_ros.data.transforms.warp import Compose, Transform
 from pose_estimation_ros.methods.method import Method
-from pose_estimation_ros.training.pose.recipe import DatasetSettings, TransformSettings
+from pose_estimation_ros.training.pose.inputs import INPUTS
+from pose_estimation_ros.training.pose.recipe import DatasetSettings, PoseRecipe, TransformSettings
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,14 @@ def coco_paths(settings: DatasetSettings, root: Path) -> tuple[Path, Path] | Non
 def _prepared(settings: DatasetSettings, dataset: KeypointDataset, method: Method) -> KeypointDataset:
     """Return a dataset as a method is trained on it."""
     dataset = dataset if dataset.skeleton is method.skeleton else InSkeleton(dataset, method.skeleton)
+    kind = INPUTS[method.sees]
     if not settings.labels:
-        if method.sees == 'person':
-            raise SettingsError(f'data.train: labels: false is for bottom-up methods, {method.name} is top-down')
+        kind.require_labels(method)
         dataset = Unlabelled(dataset)
     rows, columns = settings.collage
     whole = rows == columns == 1
     dataset = dataset if whole else Collage(dataset, rows, columns, seed=settings.seed)
-    alone = KINDS[settings.kind].by_person and whole
-    return Persons(dataset) if method.sees == 'person' and not alone else dataset
+    return kind.samples(dataset, KINDS[settings.kind].by_person and whole)
 
 
 def _paths(settings: DatasetSettings, root: Path) -> tuple[Path, Path]:
@@ -138,22 +140,32 @@ class First(DatasetWrapper):
         return self.dataset.load_sample(index)
 
 
-def make_transform(settings: TransformSettings, method: Method, options: Any) -> Transform:
+def colour_changes(settings: TransformSettings) -> tuple[Transform, ...]:
+    """Return the changes of colours that a recipe asks for."""
+    return camera_like() if settings.camera_like else ()
+
+
+def make_transform(recipe: PoseRecipe, method: Method, options: Any, colours: tuple[Transform, ...] = ()) -> Transform:
     """Return the transform of samples to network inputs of one size; raises SettingsError."""
-    skeleton = method.skeleton
-    colours = camera_like() if settings.camera_like else ()
-    if method.sees == 'person':
-        if settings.kind != 'published':
-            raise SettingsError(f'transform.kind must be published for {method.name}, got {settings.kind}')
-        return method.augmentation(options, colours, scale=settings.person_scale, rotation=settings.person_rotation)
-    if settings.size % options.stride:
+    settings, kind = recipe.transform, INPUTS[method.sees]
+    input_hw = method.input_hw(options, settings.size)
+    if any(side % options.stride for side in input_hw):
         raise SettingsError(
             f'transform.size must be a multiple of the stride {options.stride} of the network, got {settings.size}'
         )
-    if settings.kind == 'letterboxed':
-        return Compose((letterboxed(settings.size), *colours))
-    if settings.kind == 'varied':
-        return Compose((varied(settings.size, skeleton, settings.scale), *colours))
-    if settings.kind == 'whole_image':
-        return Compose((whole_image(settings.size, skeleton), *colours))
-    return method.augmentation(options, colours, size=settings.size)
+    if settings.kind == 'published':
+        return method.augmentation(options, settings.size, _augmentation(recipe, kind.renamed), colours)
+    if settings.kind not in kind.transforms:
+        known = ', '.join(('published', *kind.transforms))
+        raise SettingsError(f'transform.kind must be {known} for {method.name}, got {settings.kind}')
+    if recipe.augmentation:
+        raise SettingsError(f'augmentation is for transform.kind published, got {settings.kind}; leave out one of them')
+    return Compose((kind.transforms[settings.kind](settings, input_hw[0], method.skeleton), *colours))
+
+
+def _augmentation(recipe: PoseRecipe, renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of the augmentation, with those that stand in `transform` as in earlier versions."""
+    values = {new: value for old, new in renamed.items() if (value := getattr(recipe.transform, old)) is not None}
+    for old in (old for old, new in renamed.items() if new in values):
+        LOG.warning('transform.%s is now augmentation.%s; use the new name', old, renamed[old])
+    return {**values, **recipe.augmentation}

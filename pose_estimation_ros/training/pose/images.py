@@ -11,7 +11,7 @@ from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 from pose_estimation_ros.inference.backends.backend import pick_outputs
-from pose_estimation_ros.methods.method import Method
+from pose_estimation_ros.methods.method import Look, Method
 
 TRUTH_COLOUR = (255, 255, 255)
 TRUTH_RIM = (0, 0, 0)
@@ -28,7 +28,9 @@ def drawn_row(method: Method, sample: Sample, outputs: Sequence[FloatArray], tar
     size = sample.image.shape[:2]
     chosen = pick_outputs([len(each) for each in outputs], method.output_channels, 'the network')
     maps = [outputs[place] for place in chosen]
-    poses = method.decoder(method.decoder_names()[0], **method.scoring)(maps, Letterbox.whole(size))
+    decoder = method.decoder(method.decoder_names()[0], **method.scoring)
+    merged = decoder.merge([Look(maps, Letterbox.whole(size))])
+    poses = decoder(merged.maps, merged.placement)
     people = draw_people(sample.image, sample, poses)
     sums = [heatmaps[: len(method.skeleton)].sum(axis=0) for heatmaps in (target, maps[0])]
     return np.hstack([people, *(_coloured(each, sums[0].max(), size) for each in sums)])

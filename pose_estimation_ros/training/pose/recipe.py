@@ -2,11 +2,13 @@
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
 
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
-from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM
+from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM, find_method
 from pose_estimation_ros.training.recipe import Recipe
 from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, require
 
@@ -87,21 +89,21 @@ class TransformSettings:
 
     kind: Literal['published', 'whole_image', 'varied', 'letterboxed', 'whole_picture'] = setting(
         'published',
-        "published is the method's own augmentation; whole_image fits the image in and moves it a little; varied"
-        ' crops any part at any of many sizes; letterboxed only fits it in. Top-down methods have published alone.',
+        "published is the method's own, with the settings of augmentation; whole_image fits the image in and moves it"
+        ' a little; varied crops any part at any of many sizes; letterboxed only fits it in. Top-down methods have'
+        ' published alone.',
     )
-    size: int = setting(
-        368,
-        "Side in pixels of the square network input; top-down methods take it from the network's options.",
+    size: int | None = setting(
+        None,
+        'Side in pixels of the square network input, null for the published one; top-down methods take it from the'
+        " network's options.",
         range=(32, math.inf),
     )
     scale: tuple[float, float] = setting(
         (0.5, 2.0), "For varied: minimum and maximum length of the image's longer side, in sizes."
     )
-    person_scale: float = setting(
-        0.3, 'For top-down methods: share by which the size varies; 0.25 was published for MPII.'
-    )
-    person_rotation: float = setting(40.0, 'For top-down methods: degrees of rotation; 30 was published for MPII.')
+    person_scale: float | None = setting(None, 'Earlier name of augmentation.scale of top-down methods.')
+    person_rotation: float | None = setting(None, 'Earlier name of augmentation.rotation of top-down methods.')
     camera_like: bool = setting(
         False, 'Also change colours, blur and add noise, as cameras do; not in the published training.'
     )
@@ -118,9 +120,13 @@ class TransformSettings:
 class ValidationSettings:
     """How networks are scored during training."""
 
-    height: int = setting(368, 'Input height in pixels.')
-    flip: bool = setting(False, 'For top-down methods: average each crop with its mirror image.')
-    limit: int = setting(250, 'Images of each dataset, the choice that `evaluate --subset` makes; 0 for all.')
+    height: int | None = setting(
+        None,
+        'Size that images are scaled to, as --height of `evaluate`; null for that of training, published or of the'
+        " network's options.",
+    )
+    flip: bool = setting(False, 'Also run every input mirrored, and merge both as the method does.')
+    limit: int = setting(0, 'Images of each dataset, the choice that `evaluate --subset` makes; 0 for all.')
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,7 @@ class PoseRecipe(Recipe):
     method: str = setting(DEFAULT_SYSTEM, 'Published system to train.')
     network: dict[str, Any] = setting(dict, "Options of the method's network, such as num_refinement_stages.")
     objective: dict[str, Any] = setting(dict, 'Settings of its targets.')
+    augmentation: dict[str, Any] = setting(dict, "Settings of the method's augmentation, such as rotation.")
     data: DataSettings = field(default_factory=DataSettings)
     transform: TransformSettings = field(default_factory=TransformSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
@@ -192,6 +199,18 @@ class PoseRecipe(Recipe):
         for index, dataset in enumerate(self.data.validation):
             plain = dataset.labels and dataset.collage == (1, 1)
             require(plain, f'data.validation[{index}] can have neither labels: false nor a collage')
+
+    @classmethod
+    def defaults(cls, named: Callable[[str], str | None]) -> dict[str, Any]:
+        """Return the method that is named, and what was published for it."""
+        name = named('method') or DEFAULT_SYSTEM
+        try:
+            training = find_method(name).training
+        except SettingsError:  # reported when the task is made
+            return {}
+        sections = {each: getattr(training, each) for each in ('optimizer', 'schedule', 'trainer', 'validation')}
+        published = {f'{each}.{field}': value for each, values in sections.items() for field, value in values.items()}
+        return {'method': name, **published}
 
 
 def _require_limits(name: str, values: tuple[float, float], allowed: bool, expected: str) -> None:

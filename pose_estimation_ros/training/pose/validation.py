@@ -18,10 +18,9 @@ from pose_estimation_ros.evaluation.run import evaluate_images
 from pose_estimation_ros.evaluation.scored_images import ScoredImages, coco_images, combined, dataset_images, entry
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.training.pose.datasets import coco_paths, open_dataset
+from pose_estimation_ros.training.pose.inputs import INPUTS
 from pose_estimation_ros.training.pose.recipe import DatasetSettings, PoseRecipe
 from pose_estimation_ros.training.task import Progress, Validation
 
@@ -89,49 +88,53 @@ class MpiiValidation(Validation):
 
 
 def pipeline_of(
-    method: Method, options: Any, height: int, flip: bool = False, preprocessing: Preprocessing | None = None
+    method: Method, options: Any, size: int | None, flip: bool = False, preprocessing: Preprocessing | None = None
 ) -> MakePipeline:
     """Return what makes the pipeline of a network in training, with the method's first decoder.
 
-    `height` is the input height of networks that see whole images; the options of others declare the size of crops, and
-    `flip` averages each crop with its mirror image. A `preprocessing` of None is the method's.
+    `size` is as in `Method.input_hw`; `flip` also runs mirrored inputs. A `preprocessing` of None is the method's.
     """
     decoder = method.decoder(method.decoder_names()[0], **method.scoring)
-    pixels = preprocessing or method.preprocessing
+    pixels, input_hw = preprocessing or method.preprocessing, method.input_hw(options, size)
 
     def pipeline(network: nn.Module) -> Any:
         model = Model(method.output_channels, network=network, label='the network in training')
         backend = open_backend(model, BackendSettings('torch', str(next(network.parameters()).device)))
-        if method.sees == 'person':
-            return TopDown(backend, method, decoder, PersonNetwork(pixels, options.input_hw)).with_settings(flip=flip)
-        return Pipeline(backend, method, decoder, pixels, height)
+        return INPUTS[method.sees].pipeline(backend, method, decoder, pixels, input_hw).with_looks(flip=flip)
 
     return pipeline
 
 
 def recipe_validation(recipe: PoseRecipe, method: Method) -> Validation | None:
     """Return the validation of a recipe, None if it has no validation images; raises SettingsError."""
-    datasets, root = recipe.data.validation, Path(recipe.data.root)
-    settings = recipe.validation
-    pipeline = pipeline_of(method, method.options(recipe.network), settings.height, settings.flip)
-    if any(dataset.kind == 'mpii' for dataset in datasets):
-        return MpiiValidation(_mpii(recipe, method), pipeline)
+    datasets, settings = recipe.data.validation, recipe.validation
     if not datasets:
         return None
-    images = combined([_scored(dataset, root, settings.limit) for dataset in datasets])
-    return CocoValidation(images, pipeline, on_boxes=method.sees == 'person')
+    pipeline = pipeline_of(method, method.options(recipe.network), settings.height, settings.flip)
+    validated = next((VALIDATIONS[each.kind] for each in datasets if each.kind in VALIDATIONS), _coco)
+    return validated(recipe, method, pipeline)
 
 
-def _mpii(recipe: PoseRecipe, method: Method) -> MpiiPeople:
+def _coco(recipe: PoseRecipe, method: Method, pipeline: MakePipeline) -> CocoValidation:
+    root, limit = Path(recipe.data.root), recipe.validation.limit
+    images = combined([_scored(dataset, root, limit) for dataset in recipe.data.validation])
+    return CocoValidation(images, pipeline, INPUTS[method.sees].on_boxes)
+
+
+def _mpii(recipe: PoseRecipe, method: Method, pipeline: MakePipeline) -> MpiiValidation:
     require_mpii(method)
     dataset, *others = recipe.data.validation
     if others or not dataset.head_boxes:
         raise SettingsError(
             'data.validation: PCKh needs one dataset, of kind mpii, with head_boxes, the published gt_valid.mat of MPII'
         )
-    root = Path(recipe.data.root)
-    paths = (root / dataset.images, root / dataset.annotations, root / dataset.head_boxes)
-    return MpiiPeople.open(*paths, _least(recipe.validation.limit, dataset.limit))
+    root, limit = Path(recipe.data.root), _least(recipe.validation.limit, dataset.limit)
+    people = MpiiPeople.open(root / dataset.images, root / dataset.annotations, root / dataset.head_boxes, limit)
+    return MpiiValidation(people, pipeline)
+
+
+VALIDATIONS: dict[str, Callable[[PoseRecipe, Method, MakePipeline], Validation]] = {'mpii': _mpii}
+"""By the kind of a dataset, where it is scored otherwise than COCO's."""
 
 
 def _scored(dataset: DatasetSettings, root: Path, limit: int) -> ScoredImages:
