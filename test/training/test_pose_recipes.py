@@ -62,7 +62,7 @@ def test_settings_of_the_augmentation_reach_it():
     assert one.image.shape == (64, 64, 3)
     np.testing.assert_array_equal(one.image[:, ::-1], other.image)
     still = transformed('simple_baseline', augmentation={'scale': 0, 'rotation': 0, 'flip': 0})
-    assert (still(people := one, rng(1)).joints == still(people, rng(2)).joints).all()
+    assert (still(people := one, rng(1)).keypoints == still(people, rng(2)).keypoints).all()
 
 
 def test_earlier_names_work_with_a_warning(caplog):
