@@ -1,5 +1,6 @@
 """Reads third-party weights files (any input yields tensors or a WeightsError); compares them with a network's."""
 
+import contextlib
 import logging
 import re
 import zipfile
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,9 @@ COUNTER = '.num_batches_tracked'
 
 PREFIXES = ('module.', '_orig_mod.', 'net.')
 """Prefixes that DataParallel, torch.compile and training wrappers add to every name."""
+
+CONTAINERS = (('module', 'model'), ('ema_net',), ('net',))
+"""Keys to the tensors in training files that have no `state_dict`; averaged weights come before the last ones."""
 
 MAX_UNPACKED_BYTES = 4 << 30
 MAX_UNPACKED_RATIO = 1000
@@ -39,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_state_dict(path: str | Path, trust: bool = False) -> StateDict:
-    """Return a checkpoint's tensors by name, from its `state_dict` or the top level, without known prefixes.
+    """Return a checkpoint's tensors by name, from wherever training files hold them, without known prefixes.
 
     `trust` lets the file create any Python object, which can run arbitrary code. Raises WeightsError.
     """
@@ -48,7 +53,8 @@ def read_state_dict(path: str | Path, trust: bool = False) -> StateDict:
     if trust:
         _log.warning('%s is trusted and may run arbitrary code while it is read', path)
     try:
-        content = torch.load(path, map_location='cpu', weights_only=not trust)
+        with _random_states_allowed():
+            content = torch.load(path, map_location='cpu', weights_only=not trust)
     except Exception as error:  # unpickling foreign bytes may raise anything
         raise WeightsError(_why_unreadable(path, error)) from error
     tensors = _without_prefixes(_named_tensors(content, path))
@@ -94,13 +100,25 @@ def _check_archive(path: Path) -> None:
         raise WeightsError(f'{path} is damaged: {damaged} does not match its checksum; {FETCH_AGAIN}')
 
 
+def _random_states_allowed() -> contextlib.AbstractContextManager[Any]:
+    """Let torch.load build NumPy's arrays of whole numbers, which training files hold as random states.
+
+    They run no code. torch before 2.5 cannot be told so and refuses such files.
+    """
+    reconstruct: Any = np.zeros(1).__reduce__()[0]
+    names = [f'numpy.{core}.multiarray._reconstruct' for core in ('core', '_core')]  # before and since NumPy 2
+    allowed = [*((reconstruct, name) for name in names), np.ndarray, np.dtype, type(np.dtype(np.uint32))]
+    allowing = getattr(torch.serialization, 'safe_globals', None)
+    return allowing(allowed) if allowing else contextlib.nullcontext()
+
+
 def _why_unreadable(path: Path, error: Exception) -> str:
     """Return why torch.load failed (other Python objects, damage, another format), judged by its message."""
-    unsafe = re.search(r'GLOBAL (\S+)', str(error))
+    unsafe = re.search(r"GLOBAL (\S+)|but got <class '(\S+)'>", str(error))
     if unsafe:
         return (
-            f'{path} holds the Python object {unsafe[1]}, expected tensors only; if you trust where the file comes'
-            ' from, read it with trust=True (--trust-weights), which lets it run arbitrary code'
+            f'{path} holds the Python object {unsafe[1] or unsafe[2]}, expected tensors only; if you trust where the'
+            ' file comes from, read it with trust=True (--trust-weights), which lets it run arbitrary code'
         )
     if isinstance(error, ImportError | AttributeError):
         return f'{path} needs Python code that is not installed here ({error}); ask for its state_dict alone'
@@ -112,8 +130,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 def _named_tensors(content: Any, path: Path) -> StateDict:
     if isinstance(content, nn.Module):
         content = content.state_dict()
-    if isinstance(content, Mapping) and 'state_dict' in content:
-        content = content['state_dict']
+    content = _unwrapped(content)
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(
             f"{path} holds {_described(content)}, expected tensors by name; save a network's state_dict()"
@@ -124,6 +141,19 @@ def _named_tensors(content: Any, path: Path) -> StateDict:
                 f'{path} holds {_described(value)} under {name!r}, expected tensors by name; save a state_dict() alone'
             )
     return {name: value.detach() for name, value in content.items()}
+
+
+def _unwrapped(content: Any) -> Any:
+    """Return what a training file holds its tensors in."""
+    if isinstance(content, Mapping) and 'state_dict' in content:
+        return content['state_dict']
+    for keys in CONTAINERS:
+        inner = content
+        for key in keys:
+            inner = inner.get(key) if isinstance(inner, Mapping) else None
+        if isinstance(inner, Mapping):
+            return inner
+    return content
 
 
 def _described(value: object) -> str:

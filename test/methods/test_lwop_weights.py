@@ -85,8 +85,18 @@ def harmless_refusal(load, network, *args):
         prefixed('_orig_mod.', SMALL),
         OrderedDict(prefixed('net.', SMALL)),
         {'state_dict': prefixed('net._orig_mod.module.', SMALL)},
+        {
+            'module': {'model': prefixed('_orig_mod.', SMALL), 'optimizers': {}},
+            'datamodule': {'numpy_random_state': np.random.get_state(legacy=True)},
+            'epoch': 3,
+        },
+        {'net': prefixed('module.', SMALL), 'acc': 0.5},
+        {'net': {'a.weight': torch.zeros(1)}, 'ema_net': SMALL},
     ],
-    ids=['plain', 'checkpoint_iter', 'pth_tar', 'data_parallel', 'compiled', 'wrapped', 'all_prefixes'],
+    ids=[
+        *('plain', 'checkpoint_iter', 'pth_tar', 'data_parallel', 'compiled', 'wrapped', 'all_prefixes'),
+        *('random_states', 'net', 'averaged'),
+    ],
 )
 def test_every_container_is_read(tmp_path, content, options):
     torch.save(content, tmp_path / 'file.pth.tar', **options)
@@ -220,11 +230,12 @@ class Trap:
 @pytest.mark.parametrize('options', [{}, LEGACY], ids=['zip', 'legacy'])
 def test_code_in_a_file_is_not_run(tmp_path, monkeypatch, options):
     monkeypatch.chdir(tmp_path)
-    torch.save({'state_dict': SMALL, 'extra': Trap()}, 'file.pth', **options)
-    sentence = refusal(read_weights, 'file.pth')
-    assert '.mkdir, expected tensors only' in sentence
-    assert 'trust=True' in sentence
-    assert not (tmp_path / 'trapped').exists()
+    for extra, words in ((Trap(), '.mkdir'), (np.array([Trap()], dtype=object), 'ObjectDType')):
+        torch.save({'state_dict': SMALL, 'extra': extra}, 'file.pth', **options)
+        sentence = refusal(read_weights, 'file.pth')
+        assert f'{words}, expected tensors only' in sentence
+        assert 'trust=True' in sentence
+        assert not (tmp_path / 'trapped').exists()
 
 
 @pytest.mark.parametrize('extra', [np.float64(0.4), argparse.Namespace(lr=1)], ids=['numpy', 'namespace'])
