@@ -43,9 +43,16 @@ def without_repetition(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: array for name, array in arrays.items() if name != 'input' and f'{name}_f64' not in arrays}
 
 
+def without_the_tall_image_and_the_plot(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """Of the classifier's three images, the wide one and the small one."""
+    return {name: array for name, array in arrays.items() if not name.startswith(('tall_', 'plot_'))}
+
+
 THINNED: dict[str, Callable[[Mapping[str, np.ndarray]], Arrays]] = {
+    'classification': without_the_tall_image_and_the_plot,
     'decode_lwop': every_third_enlarged,
     'decode_simplebaselines': three_crops_of_twelve,
+    'net_higherhrnet_official_w48': without_repetition,
     'net_lwop_*': without_repetition,
     'net_pose_resnet_50_17j': without_repetition,
 }

@@ -169,3 +169,19 @@ def copy_tree() -> Callable[[Path], Path]:
         return folder
 
     return copy
+
+
+@pytest.fixture(scope='session')
+def seeded() -> Callable[..., Any]:
+    """Function that fills a state dict with values derived from its keys and a salt."""
+    from reference_networks import seeded_weights
+
+    return seeded_weights
+
+
+@pytest.fixture(scope='session')
+def calibrated() -> Callable[..., Any]:
+    """Function that puts the reference's batch norm statistics into a state dict."""
+    from reference_networks import calibrated_weights
+
+    return calibrated_weights

@@ -1,10 +1,9 @@
 """Weights that the reference outputs of networks were made with."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-import pytest
 import torch
 
 Weights = dict[str, torch.Tensor]
@@ -34,7 +33,7 @@ def seeded_weights(weights: Mapping[str, torch.Tensor], salt: int) -> Weights:
 
 def calibrated_weights(weights: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> Weights:
     """Put consecutive slices of `cal_bn` into the running statistics."""
-    values, result = torch.from_numpy(arrays['cal_bn']), dict(weights)
+    values, result = torch.from_numpy(arrays['cal_bn'].astype(np.float32)), dict(weights)
     for name, tensor in weights.items():
         if name.endswith(('running_mean', 'running_var')):
             result[name], values = values[: tensor.numel()], values[tensor.numel() :]
@@ -42,13 +41,24 @@ def calibrated_weights(weights: Mapping[str, torch.Tensor], arrays: Mapping[str,
     return result
 
 
-@pytest.fixture(scope='session')
-def seeded() -> Callable[[Mapping[str, torch.Tensor], int], Weights]:
-    """Function that fills a state dict with values derived from its keys and a salt."""
-    return seeded_weights
+def image_of(arrays: Mapping[str, np.ndarray]) -> torch.Tensor:
+    """The input of a reference network, which its seed gives."""
+    random = np.random.default_rng(int(arrays['input_seed']))
+    values = random.normal(0, 0.5, tuple(arrays['input_shape'])).astype(np.float32)
+    if 'input_first8' in arrays:
+        np.testing.assert_array_equal(values.ravel()[:8], arrays['input_first8'])
+    return torch.from_numpy(values)
 
 
-@pytest.fixture(scope='session')
-def calibrated() -> Callable[[Mapping[str, torch.Tensor], Mapping[str, np.ndarray]], Weights]:
-    """Function that puts the reference's batch norm statistics into a state dict."""
-    return calibrated_weights
+def deviation(maps: torch.Tensor, expected: np.ndarray) -> float:
+    """The largest difference in units of the expected maps' spread."""
+    assert maps.shape == expected.shape
+    return float(abs(maps.numpy() - expected).max() / expected.std())
+
+
+def empty_state(shapes: Mapping[str, list[int]]) -> Weights:
+    """Tensors of the names and shapes of a reference network."""
+    return {
+        name: torch.zeros(shape, dtype=torch.long if name.endswith('num_batches_tracked') else torch.float32)
+        for name, shape in shapes.items()
+    }
