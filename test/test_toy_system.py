@@ -91,11 +91,12 @@ def test_infers_as_torch_and_as_the_onnx_model_that_export_writes(trained, photo
     toy('infer', photo, '--method', 'toy', '--weights', 'onnx', '--json', 'onnx.json', folder=tmp_path)
     learner = ToyLearner(device='cpu')
     learner.load(trained / 'model')
-    expected = learner.infer(photo, track=False)
+    (pose,) = learner.infer(photo, track=False)
+    expected = np.column_stack([pose.keypoints[:, :2].round(2), pose.keypoints[:, 2]])  # JSON has two decimals
     for name in ('torch.json', 'onnx.json'):
         keypoints = found(tmp_path / name)
         assert keypoints.shape == (1, 17, 3)
-        np.testing.assert_allclose(keypoints[0], expected[0].keypoints, atol=1e-3)
+        np.testing.assert_allclose(keypoints[0], expected, atol=1e-3)
 
 
 def test_is_evaluated(trained, photo, tmp_path):
@@ -120,6 +121,9 @@ def test_its_options_stand_in_help_and_reach_the_network_and_the_decoder(trained
     assert '--toy-channels' in text
     assert 'Channels of the hidden layers of the toy network.' in text
     assert '--toy-shift' in text
+    assert (
+        'Input height in pixels; a larger one finds smaller people and is slower. toy: Short side of the input.' in text
+    )
     common = ('infer', photo, '--method', 'toy', '--weights', trained / 'model')
     for shift in (0, 2.5):
         toy(*common, '--toy-shift', shift, '--json', f'{shift}.json', folder=tmp_path)
@@ -132,12 +136,18 @@ def test_its_parameters_stand_in_the_table_and_in_the_yaml_of_the_node(tmp_path)
     row = next(line for line in table.splitlines() if line.startswith('| `toy_shift`'))
     assert 'Pixels by which keypoints are moved' in row
     parameters = yaml.safe_load(file)['/**']['ros__parameters']
+    height = next(line for line in table.splitlines() if line.startswith('| `base_height`'))
+    assert '128 to 1080; toy: 16 to 512' in height
+    assert 'toy: Short side of the input.' in height
     assert parameters['toy_shift'] == 0.0
     assert parameters['toy_channels'] == 0
 
 
 def test_what_it_does_not_have_is_refused(tmp_path):
     learner = ToyLearner(device='cpu')
+    learner.init_model()
+    with pytest.raises(SettingsError, match='toy_shift, got upsample_ratio'):
+        learner.infer(np.zeros((64, 64, 3), np.uint8), 4, track=False)
     with pytest.raises(SettingsError, match='ToyLearner takes no boxes'):
         learner.infer(np.zeros((64, 64, 3), np.uint8), track=False, boxes=NOBODY)
     with pytest.raises(DownloadError, match='no files are published for toy'):

@@ -112,8 +112,10 @@ class Setting:
 
     def as_parameter(self) -> 'Setting':
         """Return the setting as the node has it: with its name, its default and its limits there."""
-        default = self.default if self.unset is None else self.unset
-        return replace(self, name=self.parameter_name, default=default, range=self.parameter_range or self.range)
+        default, limits = self.default if self.unset is None else self.unset, self.parameter_range or self.range
+        if limits and self.unset is not None:
+            limits = min(limits[0], self.unset), max(limits[1], self.unset)
+        return replace(self, name=self.parameter_name, default=default, range=limits)
 
     def _limits(self) -> tuple[float, float]:
         low, high = self.range or (-math.inf, math.inf)

@@ -5,7 +5,7 @@ Command-line options, node parameters, config files and documentation are genera
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,16 @@ class HalfPrecision:
     half_precision: bool = setting(False, 'Calculate in fp16: faster on GPUs, fp32 on CPUs.', option=None)
 
 
+SETTINGS_OF_INPUT: dict[str, tuple[Any, ...]] = {
+    'image': (),
+    'person': (TopDownSettings, DetectorChoice, YoloxSettings),
+}
+"""By what networks see: dataclasses of settings besides those of the system."""
+
+
 @dataclass(frozen=True)
 class SharedSetting:
-    """One setting over all systems that have it; they may differ in its default and its choices."""
+    """One setting over all systems that have it; each has its own words, default and limits."""
 
     group: str
     settings: Mapping[str, Setting]
@@ -63,6 +70,22 @@ class SharedSetting:
     def of(self, system: str) -> Setting:
         """Return the setting of a system, or of the first that has it."""
         return self.settings.get(system, self.first)
+
+    @property
+    def text(self) -> str:
+        """What it means, with the words of the systems that differ."""
+        texts = {name: each.text for name, each in self.settings.items()}
+        return ' '.join(
+            [self.first.text, *(f'{name}: {text}' for name, text in texts.items() if text != self.first.text)]
+        )
+
+    @property
+    def widest(self) -> Setting:
+        """The first system's, with the limits of any; `check_given` knows the system's own."""
+        limits = [each.range for each in self.settings.values() if each.range]
+        if not limits:
+            return self.first
+        return replace(self.first, range=(min(low for low, _ in limits), max(high for _, high in limits)))
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -83,8 +106,8 @@ class SharedSetting:
 
 def kinds_of(system: System) -> tuple[Any, ...]:
     """Return the dataclasses whose settings a system offers."""
-    people = (TopDownSettings, DetectorChoice, YoloxSettings) if system.method.sees == 'person' else ()
-    return (ModelChoice, BackendSettings, HalfPrecision, *system.settings, *people, TrackerChoice)
+    of_input = SETTINGS_OF_INPUT[system.method.sees]
+    return (ModelChoice, BackendSettings, HalfPrecision, *system.settings, *of_input, TrackerChoice)
 
 
 @cache
@@ -92,7 +115,8 @@ def shared_settings() -> dict[str, SharedSetting]:
     """Return all settings of all systems, by the learners' names for them.
 
     Raises:
-        ValueError: Two systems explain the same setting in different words, or name it differently.
+        ValueError: Two systems name the same setting differently, or a node could not leave a network's option to the
+            weights file.
 
     """
     found: dict[str, tuple[str, dict[str, Setting]]] = {}
@@ -101,19 +125,24 @@ def shared_settings() -> dict[str, SharedSetting]:
             _, settings = found.setdefault(each.argument_name, (group, {}))
             settings[system.name] = each
     for name, (_, settings) in found.items():
-        if len({(each.text, each.option_name, each.parameter_name, each.live) for each in settings.values()}) > 1:
-            raise ValueError(f'{name} has different texts or names in {", ".join(settings)}; give it one')
+        if len({(each.option_name, each.parameter_name, each.kind) for each in settings.values()}) > 1:
+            raise ValueError(f'{name} has different names or types in {", ".join(settings)}; give it one')
     return {name: SharedSetting(group, settings) for name, (group, settings) in found.items()}
 
 
 def _settings_of_system(system: System) -> Iterable[tuple[str, Setting]]:
+    declared = system.method.options().to_dict()
     for kind in kinds_of(system):
         for each in settings_of(kind):
+            if each.parameter_name and each.name in declared and each.unset is None:
+                raise ValueError(
+                    f'{system.name}: weights files declare {each.name}, which the parameter {each.parameter_name} would'
+                    ' always override; give it unset=VALUE, the parameter that leaves it to the file, or parameter=None'
+                )
             if each.option_name or each.parameter_name:
                 yield getattr(kind, 'group', 'model'), each
     names = system.method.decoder_names()
-    text = 'How network outputs are decoded; reference and evaluation give the published numbers.'
-    yield 'decoding', Setting(names[0], text, name='decode', kind=str, choices=names, parameter=None)
+    yield 'decoding', Setting(names[0], system.decoding_text, name='decode', kind=str, choices=names, parameter=None)
 
 
 def chosen(values: Mapping[str, Any], untouched: Mapping[str, Any]) -> dict[str, Any]:

@@ -185,7 +185,7 @@ class Method(Protocol):
     def sees(self) -> Literal['image', 'person']:
         """Input of its network: a whole image (bottom-up), or the crop of one person (top-down).
 
-        The options of a network that sees persons have `input_hw`, the crop's height and width.
+        Layers above have a table by it of how each is set, trained and run.
         """
 
     @property

@@ -24,6 +24,8 @@ class System:
     """Download modes and the backbones of each; () if the file is the same for all."""
     settings: tuple[type[Any], ...] = ()
     """Frozen dataclasses whose fields command line, node and recipes offer for this system."""
+    decoding_text: str = 'How network outputs are decoded.'
+    """Help of the option that chooses a decoder."""
     tables: PublishedTables | None = None
     """Published measurements that the benchmark repeats."""
 

@@ -29,7 +29,7 @@ class Example:
     order: Literal['bgr', 'rgb'] = setting('bgr', 'Channel order.')
     device: str = setting('auto', 'Device.', pattern=r'auto|cuda(:\d+)?', expected='auto, cuda or cuda:N', option=None)
     flip: bool = setting(False, 'Average with the mirrored input.')
-    stages: int = setting(1, 'Refinement stages.', range=(0, math.inf), unset=-1, parameter_range=(-1, 10))
+    stages: int = setting(1, 'Refinement stages.', range=(0, math.inf), unset=-1, parameter_range=(0, 10))
     inner: Inner = field(default_factory=Inner)
     note: str = ''
 

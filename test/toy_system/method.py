@@ -6,24 +6,23 @@ from typing import Any, ClassVar, Literal
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
-from pose_estimation_ros.core.geometry import Letterbox, Placement
+from pose_estimation_ros.core.geometry import CentredAffine, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.transforms.builders import letterboxed
 from pose_estimation_ros.data.transforms.warp import Compose, Transform
 from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
-    HEIGHT,
+    SHORT_SIDE,
     BaseSide,
     GraphFacts,
     InputSize,
     Preprocessing,
     PublishedTraining,
 )
-from pose_estimation_ros.methods.shared_settings import InputSettings
 from pose_estimation_ros.methods.system import System
 from toy_system.coding import ToyDecoder, ToyObjective
-from toy_system.options import ToyDecoding, ToyOptions
+from toy_system.options import MULTIPLE, ToyDecoding, ToyInput, ToyOptions
 
 
 class Toy:
@@ -32,13 +31,13 @@ class Toy:
     sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
     scoring: ClassVar[Mapping[str, Any]] = {}
-    base_side: BaseSide = HEIGHT
+    base_side: BaseSide = SHORT_SIDE
     output_channels: tuple[int, ...] = (17,)
     stride_output: int = 0
     training: PublishedTraining = PublishedTraining(optimizer={'weight_decay': 0.0}, schedule={'kind': 'constant'})
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
-        return Letterbox.fit(image_hw, round(size.base * size.scale), size.stride)
+        return CentredAffine.short_side(image_hw, size.base, size.scale, size.least_scale, MULTIPLE)
 
     def mirrored_input(self, batch: FloatArray) -> FloatArray:
         return mirrored_input(batch)
@@ -101,6 +100,6 @@ class Toy:
 TOY = System(
     name='toy',
     methods=(Toy(),),
-    settings=(InputSettings, ToyOptions, ToyDecoding),
+    settings=(ToyInput, ToyOptions, ToyDecoding),
     learner='toy_system.learner:ToyLearner',
 )

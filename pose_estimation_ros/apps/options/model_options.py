@@ -61,7 +61,7 @@ def _add(parser: Any, shared: SharedSetting, only: str = '', scoring: bool = Fal
     if not one.option_name:
         return
     if one.kind is bool and not one.option_values:
-        add_flag(parser, one.option_name, one.text)
+        add_flag(parser, one.option_name, shared.text)
         return
     fixed = _fixed_default(shared)
     default = '' if fixed is not None else default_by_system(shared, scoring)
@@ -72,14 +72,14 @@ def _add(parser: Any, shared: SharedSetting, only: str = '', scoring: bool = Fal
         one.option_name,
         type=kind if fixed is not None else kind | None,
         default=fixed,
-        help=(f'{one.text} [{remarks}]' if remarks else one.text).replace('%', '%%'),
+        help=(f'{shared.text} [{remarks}]' if remarks else shared.text).replace('%', '%%'),
         **metavar,
     )
 
 
 def _kind(shared: SharedSetting) -> Any:
     """Return the type that the parser reads."""
-    one = shared.first
+    one = shared.widest
     choices = tuple(one.option_values) or shared.choices
     if choices:
         return Literal[choices]

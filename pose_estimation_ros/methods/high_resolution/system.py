@@ -13,5 +13,6 @@ SYSTEM = System(
     learner='pose_estimation_ros.learners.high_resolution:HighResolutionPoseEstimationLearner',
     embedded='efficientnet_lite',
     downloads=LIGHTWEIGHT_OPENPOSE.downloads,
+    decoding_text=LIGHTWEIGHT_OPENPOSE.decoding_text,
     tables=TABLES,
 )

@@ -45,7 +45,7 @@ class NetworkOptions:
         3, 'Groups of a shufflenet backbone.', choices=SHUFFLENET_GROUPS, option=None, parameter=None
     )  # fmt: skip
     num_refinement_stages: int = setting(
-        1, 'Number of refinement stages to keep of a .pth file.', range=(0, math.inf), parameter_range=(-1, 10),
+        1, 'Number of refinement stages to keep of a .pth file.', range=(0, math.inf), parameter_range=(0, 10),
         option='stages', unset=-1, default_text='all', cure='published networks have 1 to 3',
     )  # fmt: skip
     variant: str = setting('published', 'Variant of the network.', choices=VARIANTS, option=None, parameter=None)

@@ -13,4 +13,5 @@ SYSTEM = System(
     learner='pose_estimation_ros.learners.lightweight_openpose:LightweightOpenPoseLearner',
     embedded='efficientnet_lite',
     downloads=DOWNLOADS,
+    decoding_text='How network outputs are decoded; reference and evaluation give the published numbers.',
 )

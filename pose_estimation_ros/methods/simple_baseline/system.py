@@ -11,4 +11,5 @@ SYSTEM = System(
     settings=(NetworkChoice, DecodingSettings),
     learner='pose_estimation_ros.learners.simple_baseline:SimpleBaselineLearner',
     downloads=DOWNLOADS,
+    decoding_text='How network outputs are decoded: as published.',
 )

@@ -194,7 +194,7 @@ def live_options(settings: NodeSettings) -> dict[str, Any]:
     return {
         name: settings.model[each.first.parameter_name]
         for name, each in shared_settings().items()
-        if settings.method in each.settings and each.first.live
+        if settings.method in each.settings and each.of(settings.method).live
     }
 
 

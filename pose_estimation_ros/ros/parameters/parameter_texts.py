@@ -57,7 +57,7 @@ def to_yaml(node: str = 'pose_node') -> str:
         group = prefix
         indent = '      ' if prefix else '    '
         follows = '# ' if depends_on_method(each) else ''
-        lines += [f'{indent}# {each.text}{_remarks(each)}', f'{indent}{follows}{name}: {literal(each.default)}']
+        lines += [f'{indent}# {meaning(each)}{_remarks(each)}', f'{indent}{follows}{name}: {literal(each.default)}']
     return YAML_HEAD.format(node=node, start=STARTS[node], live=LIVE[node]) + '\n'.join(lines) + '\n'
 
 
@@ -65,10 +65,16 @@ def to_markdown(node: str = 'pose_node') -> str:
     """Return the parameters as a table."""
     rows = [
         f'| `{each.name}` | {defaults(each)} | {allowed(each)} | {"yes" if each.live else ""} '
-        f'| {each.text}{f" Only {systems}." if (systems := systems_of(each)) else ""} |'
+        f'| {meaning(each)}{f" Only {systems}." if (systems := systems_of(each)) else ""} |'
         for each in TABLES[node].values()
     ]
     return '\n'.join(['| parameter | default | allowed | live | meaning |', '|---|---|---|---|---|', *rows]) + '\n'
+
+
+def meaning(parameter: Setting) -> str:
+    """Return what a parameter means, with the words of systems that differ."""
+    shared = shared_setting_of(parameter)
+    return shared.text if shared else parameter.text
 
 
 def depends_on_method(parameter: Setting) -> bool:
