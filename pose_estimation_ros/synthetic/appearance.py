@@ -9,19 +9,9 @@ import numpy as np
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.synthetic.face import paint_face
 from pose_estimation_ros.synthetic.head import Hair
-from pose_estimation_ros.synthetic.mesh import Tile
+from pose_estimation_ros.synthetic.mesh import MARGIN, TILES
 from pose_estimation_ros.synthetic.noise import smooth_noise
 
-TILES: dict[str, Tile] = {
-    'face': (0, 0, 256, 256),
-    'top': (256, 0, 384, 128),
-    'bottom': (256, 128, 384, 256),
-    'hair': (384, 0, 512, 128),
-    'skin': (384, 128, 512, 256),
-    'shoes': (512, 0, 640, 128),
-    'extra': (512, 128, 640, 256),
-}
-_MARGIN = 4
 _SKIN = (
     (176, 200, 236),
     (150, 182, 226),
@@ -83,13 +73,6 @@ class Appearance:
             'extra': _grain(rng, _colour(rng, _TOPS), 128, 8),
         }
         return cls(outfit, _atlas(tiles))
-
-
-def tile(name: str, across: tuple[float, float] = (0, 1)) -> Tile:
-    """Return a texture's rectangle in the atlas without its margin; `across` selects a part of the width."""
-    left, top, right, bottom = TILES[name]
-    left, top, right, bottom = left + _MARGIN, top + _MARGIN, right - 1 - _MARGIN, bottom - 1 - _MARGIN
-    return left + across[0] * (right - left), top, left + across[1] * (right - left), bottom
 
 
 def _outfit(rng: np.random.Generator, feminine: bool, child: bool, sits: bool) -> Outfit:
@@ -226,11 +209,9 @@ def _atlas(tiles: dict[str, FloatArray]) -> ByteArray:
     atlas = np.zeros((256, 640, 3), np.uint8)
     for name, pixels in tiles.items():
         left, top, right, bottom = (int(edge) for edge in TILES[name])
-        inner = (right - left - 2 * _MARGIN, bottom - top - 2 * _MARGIN)
+        inner = (right - left - 2 * MARGIN, bottom - top - 2 * MARGIN)
         small = cv2.resize(np.clip(pixels, 0, 255).astype(np.uint8), inner, interpolation=cv2.INTER_AREA)
-        atlas[top:bottom, left:right] = cv2.copyMakeBorder(
-            small, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_REPLICATE
-        )
+        atlas[top:bottom, left:right] = cv2.copyMakeBorder(small, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE)
     return atlas
 
 

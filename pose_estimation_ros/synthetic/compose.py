@@ -7,12 +7,11 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.synthetic.actors import Actor, Sitter
-from pose_estimation_ros.synthetic.appearance import tile
 from pose_estimation_ros.synthetic.body import Figure
 from pose_estimation_ros.synthetic.camera import Camera
 from pose_estimation_ros.synthetic.dress import dressed
 from pose_estimation_ros.synthetic.head import face_points
-from pose_estimation_ros.synthetic.mesh import Mesh, Part, box, grouped, join
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, box, grouped, join, tile
 from pose_estimation_ros.synthetic.noise import smooth_noise
 from pose_estimation_ros.synthetic.raster import Layer, Light, draw_mesh
 

@@ -164,10 +164,6 @@ def _lay(cut: CutOut, corner: tuple[int, int], identity: int, image: ByteArray, 
 
 def _truth(passer: Passer, frame: int, width: int, turned: int, owner: AnyArray) -> SyntheticPerson | None:
     """Return the truth of a person, None if invisible; a keypoint behind another person is hidden."""
-    own = owner == passer.id
-    area = int(np.count_nonzero(own))
-    if not area:
-        return None
     column, row = passer.corner(frame, width)
     keypoints = passer.posture(frame).keypoints + np.array([column - turned, row, 0], np.float32)
     x, y = np.round(keypoints[:, :2]).astype(int).T
@@ -175,5 +171,4 @@ def _truth(passer: Passer, frame: int, width: int, turned: int, owner: AnyArray)
     before = owner[np.clip(y, 0, owner.shape[0] - 1), np.clip(x, 0, owner.shape[1] - 1)]
     covered = (before != passer.id) & (before != 0)
     keypoints[:, 2] = np.where(inside, np.where(covered, HIDDEN, keypoints[:, 2]), OUTSIDE)
-    box = cv2.boundingRect(own.astype(np.uint8))
-    return SyntheticPerson(passer.id, keypoints, tuple(float(value) for value in box), area)  # type: ignore[arg-type]
+    return SyntheticPerson.of(passer.id, keypoints, owner)

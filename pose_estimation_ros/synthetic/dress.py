@@ -3,11 +3,11 @@
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.synthetic.appearance import Outfit, tile
+from pose_estimation_ros.synthetic.appearance import Outfit
 from pose_estimation_ros.synthetic.body import SHOULDER_LINE, Figure
 from pose_estimation_ros.synthetic.head import head_mesh
 from pose_estimation_ros.synthetic.limb_meshes import Covering, Folds, Limbs, cover, feet, hands, smooth, unit_vectors
-from pose_estimation_ros.synthetic.mesh import Mesh, Part, grouped, join, rings, sheet
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, grouped, join, rings, sheet, tile
 
 _ARM = np.array([[0, 0.15, 0.4, 0.7, 1, 1.2, 1.5, 1.8, 2], [272, 302, 285, 256, 232, 250, 230, 174, 154]]).T
 _LEG = np.array([[0, 0.2, 0.5, 0.8, 1, 1.12, 1.35, 1.6, 1.85, 2], [490, 500, 455, 388, 345, 338, 346, 290, 216, 205]]).T
@@ -27,8 +27,7 @@ _CALF_BACK = 0.006
 def dressed(figure: Figure, outfit: Outfit, fine: bool = True) -> Mesh:
     """Return the surface of a whole person; `fine` gives the head more facets."""
     folds = Folds(outfit.wrinkles)
-    parts = (Part.HEAD, Part.HAIR)
-    head = head_mesh(figure, outfit.hair, (tile('face'), tile('hair'), tile('extra')), parts, fine)
+    head = head_mesh(figure, outfit.hair, fine)
     top, seat = _trunk(figure, outfit, folds)
     trunk = [_neck(figure), top, head]
     arms = [*_arms(figure, outfit, folds), *hands(figure)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, FloatArray
 from pose_estimation_ros.synthetic.body import SIDES, Figure
-from pose_estimation_ros.synthetic.mesh import Mesh, Tile, inside_out, join, sheet
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, inside_out, join, sheet, tile
 
 EYE_LEVEL, EYE_APART = 0.50, 0.148
 NOSE_LEVEL, MOUTH_LEVEL, BROW_LEVEL = 0.325, 0.195, 0.585
@@ -84,29 +84,28 @@ def to_world(figure: Figure, points: FloatArray) -> FloatArray:
     return figure.head + scale * points @ figure.head_axes.T
 
 
-def head_mesh(figure: Figure, hair: Hair, tiles: tuple[Tile, Tile, Tile], parts: tuple[int, int], fine: bool) -> Mesh:
-    """Head, ears, hair and hat; tiles of face, hair, cloth; the parts' numbers of the head and of what covers it."""
-    (head, cover), (face, strands, cloth) = parts, tiles
+def head_mesh(figure: Figure, hair: Hair, fine: bool) -> Mesh:
+    """Return head, ears, hair and hat."""
     t = np.linspace(-1, 1, 37 if fine else 21)
     levels = np.concatenate([np.linspace(0, 0.86, 26 if fine else 14), [0.9, 0.94, 0.97, 0.99, 1.0]])
     level, u = np.meshgrid(levels, (t + 1) / 2, indexing='ij')
     points = surface(azimuth(2 * u - 1), level)
     under_chin = np.interp(level, (0, 0.12), (0.55, 1))
     uv = np.stack([u, 1 - level], axis=-1)
-    meshes = [sheet(to_world(figure, points), face, head, under_chin, uv=uv), _ears(figure, face, head)]
+    meshes = [sheet(to_world(figure, points), tile('face'), Part.HEAD, under_chin, uv=uv), _ears(figure)]
     if hair.hat:
-        meshes.extend(_hat(figure, hair, cloth, cover))
+        meshes.extend(_hat(figure, hair))
     if not hair.bald:
-        shell = _hair_shell(figure, hair, strands, cover, fine)
+        shell = _hair_shell(figure, hair, fine)
         meshes.append(shell)
         if hair.length < 0.1:
             meshes.append(inside_out(shell, 0.5))
     if hair.bun and not hair.hat:
-        meshes.append(_ball(figure, np.array([0.0, 0.86, -0.44]), 0.17, strands, cover))
+        meshes.append(_bun(figure))
     return join(meshes)
 
 
-def _hair_shell(figure: Figure, hair: Hair, tile: Tile, part: int, fine: bool) -> Mesh:
+def _hair_shell(figure: Figure, hair: Hair, fine: bool) -> Mesh:
     angle = np.linspace(-np.pi, np.pi, 49 if fine else 29)
     lowest = min(0.15, hair.length)
     levels = np.concatenate([np.linspace(lowest, 0.86, 36 if fine else 20), [0.9, 0.94, 0.97, 0.99, 1.0]])
@@ -124,7 +123,7 @@ def _hair_shell(figure: Figure, hair: Hair, tile: Tile, part: int, fine: bool) -
     keep = above[:-1, :-1] & above[1:, 1:] & above[1:, :-1] & above[:-1, 1:]
     uv = np.stack([(azimuths / np.pi + 1) / 2, 1 - (level - lowest) / (1 - lowest)], axis=-1)
     ambient = np.clip(0.72 + 0.3 * level, 0.6, 1)
-    return sheet(to_world(figure, points), tile, part, ambient, keep=keep, uv=uv)
+    return sheet(to_world(figure, points), tile('hair'), Part.HAIR, ambient, keep=keep, uv=uv)
 
 
 def _hanging(points: FloatArray, angle: FloatArray, level: FloatArray, volume: FloatArray) -> FloatArray:
@@ -147,7 +146,7 @@ def hairline(hair: Hair) -> tuple[FloatArray, FloatArray]:
     return azimuths, np.array(levels)
 
 
-def _ears(figure: Figure, tile: Tile, part: int) -> Mesh:
+def _ears(figure: Figure) -> Mesh:
     """Two flattened shells, standing off a little."""
     theta, phi = np.meshgrid(np.linspace(0.02, np.pi - 0.02, 6), np.linspace(-np.pi, np.pi, 9), indexing='ij')
     side = SIDES[:, None, None]
@@ -157,25 +156,28 @@ def _ears(figure: Figure, tile: Tile, part: int) -> Mesh:
     points = np.stack([x, EAR_LEVEL + up + 0 * x, -0.055 - back + 0.15 * up + 0 * x], axis=-1)
     u = texture_u(EAR_AZIMUTH)
     uv = np.broadcast_to(np.array([float(u), 1 - EAR_LEVEL]), points.shape[1:3] + (2,))
-    return sheet(to_world(figure, points), tile, part, 0.9 - 0.25 * np.abs(np.sin(theta) * np.cos(phi)), uv=uv)
+    ambient = 0.9 - 0.25 * np.abs(np.sin(theta) * np.cos(phi))
+    return sheet(to_world(figure, points), tile('face'), Part.HEAD, ambient, uv=uv)
 
 
-def _ball(figure: Figure, centre: FloatArray, radius: float, tile: Tile, part: int) -> Mesh:
+def _bun(figure: Figure) -> Mesh:
     theta, phi = np.meshgrid(np.linspace(0.02, np.pi - 0.02, 9), np.linspace(-np.pi, np.pi, 13), indexing='ij')
     offset = np.stack([np.sin(theta) * np.sin(phi), np.cos(theta), np.sin(theta) * np.cos(phi)], axis=-1)
-    return sheet(to_world(figure, centre + radius * offset), tile, part, 0.9)
+    return sheet(to_world(figure, np.array([0.0, 0.86, -0.44]) + 0.17 * offset), tile('hair'), Part.HAIR, 0.9)
 
 
-def _hat(figure: Figure, hair: Hair, tile: Tile, part: int) -> list[Mesh]:
+def _hat(figure: Figure, hair: Hair) -> list[Mesh]:
     low = 0.66 if hair.hat == 'cap' else 0.6
     level, angle = np.meshgrid(np.linspace(low, 1, 14) ** 0.9, np.linspace(-np.pi, np.pi, 37), indexing='ij')
     level = level + 0.05 * np.cos(angle) * np.clip((1 - level) / 0.3, 0, 1)
     crown = surface(angle, level, 0.05 if hair.hat == 'cap' else 0.075)
-    meshes = [sheet(to_world(figure, crown), tile, part, np.interp(level, (low, low + 0.1), (0.75, 1)))]
+    ambient = np.interp(level, (low, low + 0.1), (0.75, 1))
+    meshes = [sheet(to_world(figure, crown), tile('extra'), Part.HAIR, ambient)]
     if hair.hat == 'cap':
         reach, across = np.meshgrid(np.linspace(0, 1, 5), np.linspace(-1.25, 1.25, 13), indexing='ij')
         rim = surface(across, np.full_like(across, 0.71), 0.05)
         brim = rim + reach[..., None] * np.array([0, -0.06, 0.30]) * np.cos(across[..., None] * 1.2)
         thick = np.stack([brim, brim - np.array([0, 0.02, 0])])
-        meshes.append(sheet(to_world(figure, thick), tile, part, np.array([1.0, 0.5])[:, None, None], closed=False))
+        ambient = np.array([1.0, 0.5])[:, None, None]
+        meshes.append(sheet(to_world(figure, thick), tile('extra'), Part.HAIR, ambient, closed=False))
     return meshes

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.synthetic.appearance import tile
 from pose_estimation_ros.synthetic.body import SIDES, Figure
-from pose_estimation_ros.synthetic.mesh import Mesh, Part, rings, sheet
+from pose_estimation_ros.synthetic.mesh import Mesh, Part, rings, sheet, tile
 
 _SEGMENTS = 14
 

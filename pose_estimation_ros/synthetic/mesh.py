@@ -34,6 +34,24 @@ class Part(IntEnum):
 
 Tile = tuple[float, float, float, float]
 """left, top, right, bottom in texture pixels"""
+TILES: dict[str, Tile] = {
+    'face': (0, 0, 256, 256),
+    'top': (256, 0, 384, 128),
+    'bottom': (256, 128, 384, 256),
+    'hair': (384, 0, 512, 128),
+    'skin': (384, 128, 512, 256),
+    'shoes': (512, 0, 640, 128),
+    'extra': (512, 128, 640, 256),
+}
+MARGIN = 4
+"""Of a texture in the atlas, in pixels."""
+
+
+def tile(name: str, across: tuple[float, float] = (0, 1)) -> Tile:
+    """Return a texture's rectangle in the atlas without its margin; `across` selects a part of the width."""
+    left, top, right, bottom = TILES[name]
+    left, top, right, bottom = left + MARGIN, top + MARGIN, right - 1 - MARGIN, bottom - 1 - MARGIN
+    return left + across[0] * (right - left), top, left + across[1] * (right - left), bottom
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,14 @@ class SyntheticPerson:
     bbox: tuple[float, float, float, float]
     area: int
 
+    @classmethod
+    def of(cls, identity: int, keypoints: FloatArray, owner: AnyArray) -> 'SyntheticPerson | None':
+        """Return a person of keypoints and of the map (H, W) of visible ids; None if invisible."""
+        own = (owner == identity).astype(np.uint8)
+        x, y, width, height = cv2.boundingRect(own)
+        area = int(np.count_nonzero(own))
+        return cls(identity, keypoints, (float(x), float(y), float(width), float(height)), area) if area else None
+
 
 @dataclass(frozen=True, eq=False)
 class SyntheticFrame:
@@ -93,10 +101,12 @@ class SyntheticVideo:
         staged = [stage(actor, time, self._camera) for actor in self._actors]
         canvas = compose(self._backdrop, staged, self._objects, self._camera, self._light, self.settings.detail)
         image = self._finish(canvas.image, np.random.default_rng([self._seed, 4, index]))
-        people = [
-            _ground_truth(person.actor.id, visibility(person, canvas, self._camera), canvas.owner) for person in staged
-        ]
-        return SyntheticFrame(image, tuple(person for person in people if person is not None), time, canvas.owner)
+        shown = (
+            SyntheticPerson.of(person.actor.id, visibility(person, canvas, self._camera), canvas.owner)
+            for person in staged
+        )
+        people = tuple(person for person in shown if person is not None)
+        return SyntheticFrame(image, people, time, canvas.owner)
 
     @cached_property
     def _backdrop(self) -> FloatArray:
@@ -164,16 +174,6 @@ def _obstacles(
     grounds = [actor.journey.at(0.0).ground for actor in actors]
     crowded = any(bool(((ground > low) & (ground < high)).all()) for ground in grounds)
     return [] if crowded else [(mesh, atlas)]
-
-
-def _ground_truth(identity: int, keypoints: FloatArray, owner: AnyArray) -> SyntheticPerson | None:
-    """Return the ground truth of a person, None if invisible."""
-    own = (owner == identity).astype(np.uint8)
-    x, y, width, height = cv2.boundingRect(own)
-    if not width:
-        return None
-    area = int(np.count_nonzero(own))
-    return SyntheticPerson(identity, keypoints, (float(x), float(y), float(width), float(height)), area)
 
 
 def _coco_annotation(person: SyntheticPerson, mask: AnyArray, image_id: int, identity: int) -> dict[str, object]:

@@ -32,7 +32,8 @@ from pose_estimation_ros.data.datasets.wrappers import CachedDataset, InSkeleton
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.methods.lightweight_openpose.augmentation import published_augmentation
 from pose_estimation_ros.synthetic import SceneSettings
-from pose_estimation_ros.synthetic.appearance import TILES, Wardrobe
+from pose_estimation_ros.synthetic.appearance import Wardrobe
+from pose_estimation_ros.synthetic.mesh import TILES
 from pose_estimation_ros.training.pose.datasets import open_dataset
 from pose_estimation_ros.training.pose.recipe import DatasetSettings
 
