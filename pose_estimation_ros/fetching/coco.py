@@ -116,14 +116,9 @@ def prepare_coco(
 ) -> PreparationResult:
     """Prepare COCO in a folder: images/<part>, <part> as a link to it, and annotations.
 
-    An interrupted call continues at the next one. Existing parts are not changed.
-
-    Raises:
-        SettingsError: A part is unknown.
-        DatasetError: An archive or an existing folder is invalid.
-        DownloadError: An archive cannot be downloaded.
-        OutputError: The disk is full or the folder cannot be written to.
-
+    An interrupted call continues at the next one. Existing parts are not changed. Raises SettingsError for an unknown
+    part, DatasetError for an invalid archive or existing folder, DownloadError, and OutputError for a full disk or a
+    folder that cannot be written to.
     """
     parts = _chosen(request.parts, known)
     ready = {part.name for part in parts if part.tree(request.output).is_ready()}

@@ -122,7 +122,7 @@ class _Job:
 
     def run(self) -> None:
         """Download, and retry after lost connections."""
-        self.read_version_of_part()
+        self._read_version_of_part()
         for attempts_left in reversed(range(RETRIES + 1)):
             try:
                 self.transfer()
@@ -136,7 +136,7 @@ class _Job:
                 time.sleep(PAUSE_S)
         self.finish()
 
-    def read_version_of_part(self) -> None:
+    def _read_version_of_part(self) -> None:
         """Read the server's time stamp from the part's modification time, where `_store` keeps it (0: unknown).
 
         A part of unknown origin is resumed only if a hash will check the whole file.

@@ -59,11 +59,8 @@ def prepare_imagenet(
 ) -> PreparationResult:
     """Prepare ImageNet in a folder: train/<wnid>, val/<wnid> and LABELS. The archive is not changed.
 
-    Raises:
-        SettingsError: A part is missing and no archive is given.
-        DatasetError: The archive or an existing folder is invalid.
-        OutputError: The disk is full or the folder cannot be written to.
-
+    Raises SettingsError if a part is missing and no archive is given, DatasetError for an invalid archive or existing
+    folder, and OutputError for a full disk or a folder that cannot be written to.
     """
     trees = counts.trees(output)
     ready = {tree.name for tree in trees if tree.is_ready()}

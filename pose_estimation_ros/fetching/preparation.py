@@ -66,9 +66,7 @@ class Tree:
     def is_ready(self) -> bool:
         """Whether the tree is unchanged since it was made, or complete if it was made by other means.
 
-        Raises:
-            DatasetError: The folder has other contents.
-
+        Raises DatasetError if the folder has other contents.
         """
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             return False
@@ -88,11 +86,8 @@ class Tree:
     def make(self, archive: Archive, items: Sequence[Item], check: Callable[[Path], None], progress: bool) -> None:
         """Unpack, check and move to the final path; valid files of an earlier attempt are kept.
 
-        Raises:
-            ArchiveError: A member is damaged.
-            DatasetError: The folder of unfinished work has other files, or as `check` raises.
-            OutputError: A file cannot be written.
-
+        Raises ArchiveError if a member is damaged, DatasetError if the folder of unfinished work has other files or as
+        `check` does, and OutputError if a file cannot be written.
         """
         if self.folder.is_dir() and any(self.folder.iterdir()):  # damaged later: repaired among unfinished work
             make_folder(self.work.parent)

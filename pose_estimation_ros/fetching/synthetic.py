@@ -28,12 +28,8 @@ def prepare_synthetic(
 ) -> PreparationResult:
     """Draw scenes and write them with annotations; the seed determines the images.
 
-    Annotations are written last, so that an interrupted run does not look like a dataset.
-
-    Raises:
-        SettingsError: The folder has another dataset, or count or seed is out of range.
-        OutputError: The folder cannot be written to.
-
+    Annotations are written last, so that an interrupted run does not look like a dataset. Raises SettingsError if the
+    folder has another dataset or count or seed is out of range, and OutputError if it cannot be written to.
     """
     if count < 1 or seed < 0:
         raise SettingsError(f'synthetic people need a count of 1 or more and a seed of 0 or more, got {count}, {seed}')
@@ -72,7 +68,6 @@ def _draw(output: Path, count: int, seed: int, scene: SceneSettings, info: dict[
         images.append({'id': number, 'file_name': name, 'width': scene.width, 'height': scene.height})
         annotations += frame.to_coco(number, len(annotations) + 1)
     content = {'info': info, 'images': images, 'annotations': annotations, 'categories': [PERSON]}
-    make_folder((output / ANNOTATIONS).parent)
     write_json(output / ANNOTATIONS, content)
 
 
