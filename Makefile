@@ -13,7 +13,6 @@ WEIGHTS ?=
 # More arguments for pytest, such as PYTEST_ARGS='--durations=20', and for the program that demo and bench start.
 PYTEST_ARGS ?=
 ARGS ?=
-ARGS ?=
 # Processes that run tests at the same time, each with one thread.
 WORKERS ?= 2
 # Tests that train run in a process of their own: beside the native libraries of all others, torch crashed now and then.
