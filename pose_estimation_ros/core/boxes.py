@@ -100,12 +100,7 @@ def _common(boxes: FloatArray, others: FloatArray) -> FloatArray:
 def suppressed(boxes: Boxes, threshold: float) -> Boxes:
     """Return the boxes after non-maximum suppression at an IoU threshold, best first."""
     ordered = boxes.best(0)
-    return ordered[keep_apart(ordered.xywh, threshold)]
-
-
-def keep_apart(boxes: FloatArray, overlap: float) -> IntArray:
-    """Return the indices of boxes, in descending order of score, after non-maximum suppression at an IoU threshold."""
-    return keep_unlike(overlaps(boxes, boxes), overlap)
+    return ordered[keep_unlike(overlaps(ordered.xywh, ordered.xywh), threshold)]
 
 
 def keep_unlike(similarity: FloatArray, threshold: float) -> IntArray:
@@ -142,13 +137,7 @@ class PersonCrop:
         """Return the published map from image pixels to pixels of a network's input.
 
         The centre of the box maps to half the input's sides, regardless of pixel centres: the published networks were
-        trained so. Keypoints are mapped back by the inverse.
-
-        Args:
-            network_hw: Height and width of the input.
-            degrees: Counter-clockwise rotation of the image, as seen on a screen.
-            factor: Enlargement of the crop.
-
+        trained so. `degrees` turn the image counter-clockwise, as seen on a screen; `factor` enlarges the crop.
         """
         return centred_affine(self.centre, network_hw[1] / (self.size[0] * factor), network_hw, -degrees)
 

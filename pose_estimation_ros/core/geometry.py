@@ -60,6 +60,11 @@ class Affine:
         mapped: FloatArray = xy @ self.matrix[:, :2].T + self.matrix[:, 2]
         return mapped
 
+    @property
+    def scale(self) -> float:
+        """Enlargement of lengths; the geometric mean of both axes' if they differ."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
     def inverse(self) -> 'Affine':
         """Return the inverse map."""
         (a, b, x), (c, d, y) = self.matrix.tolist()
@@ -225,7 +230,7 @@ class CentredAffine:
 
     @property
     def scale(self) -> float:
-        return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
+        return self.affine.scale
 
     @property
     def inner(self) -> tuple[slice, slice]:

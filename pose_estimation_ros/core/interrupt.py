@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -13,27 +14,21 @@ TERMINATED = 128 + signal.SIGTERM  # Exit code that shells report for a program 
 
 def clean_up_on_sigterm() -> None:
     """Make SIGTERM raise SystemExit, so that half-written files are removed."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the cleaning
+        sys.exit(TERMINATED)
+
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGTERM, leave)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the cleaning
-    sys.exit(TERMINATED)
-
-
+@dataclass
 class Stop:
     """Whether a signal asked to end."""
 
-    def __init__(self) -> None:
-        self.asked = False
-        self.terminated = False
-        """Whether by SIGTERM."""
-
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal."""
-        self.asked = True
-        self.terminated = number == signal.SIGTERM
+    asked: bool = False
+    terminated: bool = False  # Whether by SIGTERM
 
 
 @contextlib.contextmanager
@@ -45,7 +40,7 @@ def ending_on_interrupt(wanted: bool, *others: signal.Signals) -> Iterator[Stop]
         return
 
     def take(number: int, frame: FrameType | None) -> None:
-        stop.ask(number, frame)
+        stop.asked, stop.terminated = True, number == signal.SIGTERM
         signal.signal(number, before[number] or signal.SIG_DFL)
 
     before: dict[int, Any] = {int(number): signal.getsignal(number) for number in (signal.SIGINT, *others)}

@@ -1,5 +1,7 @@
 """Optional packages, and how to install them."""
 
+import importlib
+
 EXTRAS = {
     'torch': 'torch,export',
     'onnx': 'export',
@@ -21,13 +23,9 @@ PIP_NAMES = {'cv2': 'opencv-python', 'jsonargparse': "'jsonargparse[signatures]'
 
 
 def missing_package(error: ModuleNotFoundError, purpose: str, extras: str | None = None) -> str:
-    """Return a message about the missing package and how to install it; empty for other modules.
+    """Return a message about the package that an import lacks and how to install it; empty for other modules.
 
-    Args:
-        error: Raised by an import.
-        purpose: What needs the package, such as 'reading weights.pth'.
-        extras: Extras to suggest instead of those of the package.
-
+    `purpose` is what needs it, such as 'reading weights.pth'; `extras` are suggested instead of those of the package.
     """
     package = str(error.name).partition('.')[0]
     if package not in EXTRAS:
@@ -35,3 +33,11 @@ def missing_package(error: ModuleNotFoundError, purpose: str, extras: str | None
     chosen = EXTRAS[package] if extras is None else extras
     wanted = f"'pose_estimation_ros[{chosen}]'" if chosen else PIP_NAMES.get(package, package)
     return f'{purpose} needs the package {package}, which is not installed: pip install {wanted}'
+
+
+def require_package(module: str, purpose: str, kind: type[Exception], extras: str | None = None) -> None:
+    """Raise `kind` if a module of an optional package cannot be imported; other arguments as above."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise kind(missing_package(ModuleNotFoundError(name=module), purpose, extras)) from error

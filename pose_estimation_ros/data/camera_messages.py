@@ -71,8 +71,10 @@ def bgr_from_compressed(message: EncodedImage) -> ByteArray:
 
     Raises UnsupportedEncodingError or BrokenImageError, the latter also for truncated files.
     """
-    content = bytes(message.data)
-    if not _is_supported(message.format, content):
+    content, name = bytes(message.data), message.format.lower()
+    # Drivers write the format in many ways or leave it empty.
+    claimed = any(word in name for word in ('jpeg', 'jpg', 'png')) and 'compresseddepth' not in name
+    if not claimed and content and not content.startswith((b'\xff\xd8', b'\x89PNG')):
         raise UnsupportedEncodingError(f'a compressed image must be a JPEG or PNG, got format {message.format!r}')
     try:
         bgr = decode_image(content, f'the compressed image ({message.format})')
@@ -167,12 +169,6 @@ def _converted(view: AnyArray, code: int) -> ByteArray:
 
 def _title(message: RawImage) -> str:
     return f'an image of {message.width}x{message.height} in {message.encoding}'
-
-
-def _is_supported(name: str, content: bytes) -> bool:
-    """Whether it is or claims to be a JPEG or PNG; drivers write the format in many ways or leave it empty."""
-    claimed = any(word in name.lower() for word in ('jpeg', 'jpg', 'png')) and 'compresseddepth' not in name.lower()
-    return claimed or not content or content.startswith((b'\xff\xd8', b'\x89PNG'))
 
 
 READERS: dict[str, Reader] = {

@@ -42,7 +42,8 @@ def to_points(poses: Sequence[Pose], skeleton: Skeleton) -> AnyArray:
     """Return (P, K) points u, v, score and id; a missing keypoint is NaN, NaN, 0."""
     points = np.empty((len(poses), len(skeleton)), POINT)
     for row, pose in zip(points, poses, strict=True):
-        _check_skeleton(pose, skeleton)
+        if pose.skeleton != skeleton:
+            raise ValueError(f'all poses of a cloud must be {skeleton.name}, got {pose.skeleton.name}')
         row['u'], row['v'], row['score'] = pose.keypoints.T
         row['id'] = UNTRACKED if pose.id is None else pose.id
     return points
@@ -108,8 +109,3 @@ def _layout(cloud: Cloud, names: Sequence[str]) -> 'np.dtype[Any]':
     except ValueError as error:
         raise BrokenSkeletonsError(f'the fields do not fit into points of {cloud.point_step} bytes') from error
     return dtype
-
-
-def _check_skeleton(pose: Pose, skeleton: Skeleton) -> None:
-    if pose.skeleton != skeleton:
-        raise ValueError(f'all poses of a cloud must be {skeleton.name}, got {pose.skeleton.name}')

@@ -25,15 +25,11 @@ CAMERA = re.compile(r'(?:camera:|/dev/video)?(\d{1,2})')
 
 
 def open_sources(arguments: Sequence[str]) -> list[Source]:
-    """Open all sources before anything is read.
+    """Open all sources before anything is read; raises SourceError.
 
     An argument is an image, a folder of images, a video, a pattern such as `shots/*.jpg`, a camera (`0`, `camera:0`
     or `/dev/video0`; a file named 0 is `./0`) or a stream (rtsp, http, https). A pattern may open several sources: one
     of all its images, and one for each video.
-
-    Raises:
-        SourceError: One does not exist, is of another kind, or is a video that cannot be played.
-
     """
     openers = [opener for argument in arguments for opener in _openers(argument)]
     with contextlib.ExitStack() as stack:
@@ -52,25 +48,22 @@ def _openers(argument: str) -> list[Opener]:
     """Return functions that open the sources of an argument; raises SourceError if it names none."""
     camera = CAMERA.fullmatch(os.path.realpath(argument) if argument.startswith('/dev/') else argument)
     if camera:
-        return [functools.partial(_open_camera, int(camera[1]))]
+        index = int(camera[1])
+        return [lambda: CameraSource(f'camera:{index}', index, Capture(index))]
     if ADDRESS.fullmatch(argument):
         return [functools.partial(_open_address, argument)]
+    path = Path(argument)
     try:
-        return _path_openers(argument)
+        if argument and path.is_dir():
+            return [functools.partial(ImageFiles, argument, _images_in(path))]
+        if path.is_file():
+            return [functools.partial(_open_file, path)]
+        if glob.has_magic(argument):
+            return _pattern_openers(argument)
+        if argument and path.exists():
+            raise SourceError(f'{argument} is neither a file nor a folder')
     except OSError as error:
         raise SourceError(f'cannot read {argument}: {error.strerror}') from error
-
-
-def _path_openers(argument: str) -> list[Opener]:
-    path = Path(argument)
-    if argument and path.is_dir():
-        return [functools.partial(ImageFiles, argument, _images_in(path))]
-    if path.is_file():
-        return [functools.partial(_open_file, path)]
-    if glob.has_magic(argument):
-        return _pattern_openers(argument)
-    if argument and path.exists():
-        raise SourceError(f'{argument} is neither a file nor a folder')
     raise SourceError(f'there is no file or folder {argument or repr(argument)}')
 
 
@@ -116,10 +109,6 @@ def _open_file(path: Path) -> Source:
             return VideoSource(str(path), str(path.absolute()), capture)
         reason = 'OpenCV can read it as neither'
     raise SourceError(f'{path} must be an image, a video or a folder of images, but {reason}')
-
-
-def _open_camera(index: int) -> Source:
-    return CameraSource(f'camera:{index}', index, Capture(index))
 
 
 def _open_address(address: str) -> Source:

@@ -131,18 +131,15 @@ class VideoSource:
                 count += 1
         if count == 0:
             raise SourceError(f'{self.name} can no longer be read; was it moved or changed meanwhile?')
-        self._warn_if_cut_off(count, stamp + step)
+        if self.total is None:
+            return
+        # By frames and by time: with a variable rate the header's count is an estimate.
+        least = self.total - max(APPROXIMATE, self.total // 50) - 1
+        if count <= least and (self.fps is None or (stamp + step) * self.fps <= least + 0.5):
+            LOG.warning('%s breaks off after %d of %d frames', self.name, count, self.total)
 
     def close(self) -> None:
         """Do nothing: `frames` closes the file."""
-
-    def _warn_if_cut_off(self, count: int, end: float) -> None:
-        """Compare with the header by frames and by time: with a variable rate its count is an estimate."""
-        if self.total is None:
-            return
-        least = self.total - max(APPROXIMATE, self.total // 50) - 1
-        if count <= least and (self.fps is None or end * self.fps <= least + 0.5):
-            LOG.warning('%s breaks off after %d of %d frames', self.name, count, self.total)
 
 
 class CameraSource:

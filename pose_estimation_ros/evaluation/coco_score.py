@@ -4,7 +4,7 @@ import contextlib
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from pose_estimation_ros.evaluation.ground_truth import indexed
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
 
 MAX_DETECTIONS = 20  # Maximum number of people per image, best first
 ROWS = {
@@ -33,6 +32,16 @@ ROWS = {
 
 THRESHOLDS = {'50': 0, '75': 5}
 AREAS = {'all': 0, 'medium': 1, 'large': 2}
+NUMBERS = tuple(f'{kind}{row}' for kind in ('AP', 'AR') for row in ROWS)
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecall:
+    """Precision over recall for people of all sizes."""
+
+    thresholds: FloatArray  # (10,) minimum OKS of a true positive: 0.5 to 0.95
+    recalls: FloatArray  # (101,) from 0 to 1
+    precision: FloatArray  # (10, 101), NaN if the truth has nobody
 
 
 @dataclass(frozen=True)
@@ -49,10 +58,11 @@ class CocoScore:
     AR75: float
     ARm: float
     ARl: float
+    curves: PrecisionRecall | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, float]:
         """Return the ten numbers by name."""
-        return {f'{kind}{row}': getattr(self, f'{kind}{row}') for kind in ('AP', 'AR') for row in ROWS}
+        return {name: getattr(self, name) for name in NUMBERS}
 
     def as_json(self) -> dict[str, float | None]:
         """Return the ten numbers by name, None for NaN, which JSON does not have."""
@@ -71,15 +81,6 @@ def coco_label(name: str, max_detections: int = MAX_DETECTIONS) -> str:
     return f'{title:<18} ({name[:2]}) @[ IoU={thresholds:<9} | area={area:>6} | maxDets={max_detections:>3} ]'
 
 
-@dataclass(frozen=True, eq=False)
-class PrecisionRecall:
-    """Precision over recall for people of all sizes."""
-
-    thresholds: FloatArray  # (10,) minimum OKS of a true positive: 0.5 to 0.95
-    recalls: FloatArray  # (101,) from 0 to 1
-    precision: FloatArray  # (10, 101), NaN if the truth has nobody
-
-
 def coco_score(
     truth: 'dict[str, Any] | Path | COCO',
     detections: Sequence[dict[str, Any]],
@@ -87,63 +88,36 @@ def coco_score(
     max_detections: int = MAX_DETECTIONS,
     skeleton: Skeleton = COCO_17,
 ) -> CocoScore:
-    """Score detections as COCO does.
+    """Score detections (see `coco_detection`) as COCO does.
 
-    Args:
-        truth: COCO keypoint annotations: their content, their file, or as read by pycocotools.
-        detections: See `coco_detection`; an empty sequence scores 0.
-        image_ids: The images to score; None for all of the truth, including those without people.
-        max_detections: Maximum number of people per image, best first.
-        skeleton: Of truth and detections; its sigmas are used.
+    The truth is the content or the file of COCO keypoint annotations, or these as read by pycocotools. Without
+    `image_ids` all its images are scored, including those without people. The sigmas are the skeleton's.
 
     Raises:
         DatasetError: The truth is not COCO keypoint annotations.
         EvaluationError: The detections do not match the truth, or pycocotools is not installed.
 
     """
-    evaluation = _evaluated(indexed(truth, skeleton), detections, image_ids, max_detections, skeleton)
-    precision, recall = evaluation.eval['precision'], evaluation.eval['recall']  # (T, R, K, A, 1), (T, K, A, 1)
-    numbers = [_mean(values, row) for values in (precision, recall) for row in ROWS]
-    return CocoScore(*numbers)
-
-
-def precision_recall(
-    truth: 'dict[str, Any] | Path | COCO',
-    detections: Sequence[dict[str, Any]],
-    image_ids: Sequence[int] | None = None,
-    max_detections: int = MAX_DETECTIONS,
-    skeleton: Skeleton = COCO_17,
-) -> PrecisionRecall:
-    """Return precision over recall; arguments and errors are those of `coco_score`."""
-    evaluation = _evaluated(indexed(truth, skeleton), detections, image_ids, max_detections, skeleton)
-    precision = evaluation.eval['precision'][:, :, 0, AREAS['all'], -1]  # (T, R)
-    return PrecisionRecall(
-        np.array(evaluation.params.iouThrs),
-        np.array(evaluation.params.recThrs),
-        np.where(precision < 0, np.nan, precision),
-    )
-
-
-def _evaluated(
-    truth: 'COCO',
-    detections: Sequence[dict[str, Any]],
-    image_ids: Sequence[int] | None,
-    max_detections: int,
-    skeleton: Skeleton,
-) -> 'COCOeval':
+    people = indexed(truth, skeleton)
     from pycocotools.cocoeval import COCOeval
 
     check_detections(detections, skeleton)
-    _check_fit(truth, detections, image_ids)
+    _check_fit(people, detections, image_ids)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(truth, _results(truth, detections), 'keypoints')
-        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
-        evaluation.params.maxDets = [max_detections]
+        evaluation = COCOeval(people, _results(people, detections), 'keypoints')
+        settings = evaluation.params
+        settings.kpt_oks_sigmas, settings.maxDets = np.array(skeleton.sigmas), [max_detections]
         if image_ids is not None:
-            evaluation.params.imgIds = list(image_ids)
+            settings.imgIds = list(image_ids)
         evaluation.evaluate()
         evaluation.accumulate()
-    return evaluation
+    precision, recall = evaluation.eval['precision'], evaluation.eval['recall']  # (T, R, K, A, 1), (T, K, A, 1)
+    numbers = [_mean(values, row) for values in (precision, recall) for row in ROWS]
+    everybody = precision[:, :, 0, AREAS['all'], -1]  # (T, R)
+    curves = PrecisionRecall(
+        np.array(settings.iouThrs), np.array(settings.recThrs), np.where(everybody < 0, np.nan, everybody)
+    )
+    return CocoScore(*numbers, curves=curves)
 
 
 def _results(truth: 'COCO', detections: Sequence[dict[str, Any]]) -> 'COCO':

@@ -25,14 +25,7 @@ class Dataset:
         return cls(path, read_truth(path))
 
     def image_ids(self, limit: int | None = None, subset: int | None = None) -> list[int]:
-        """Return the ids of the images to score.
-
-        Args:
-            limit: Use only the first N images.
-            subset: Size of a random subset, drawn as the published validation subset: shuffled with the seed 0. It
-                keeps the order of the file and is drawn before `limit` applies.
-
-        """
+        """Return the ids of the images to score: the published choice of `subset` images, of them the first `limit`."""
         ids = [image['id'] for image in self.truth['images']]
         return (ids if subset is None else published_subset(ids, subset))[:limit]
 

@@ -73,24 +73,17 @@ def _problem(detection: Any, length: int) -> str:
     if not isinstance(numbers, Sequence) or len(numbers) != length:
         got = len(numbers) if isinstance(numbers, Sequence) else type(numbers).__name__
         return f'must have {length} keypoint numbers (x, y, flag each), got {got}'
-    if not all(_is_number(each) for each in (*numbers, detection['score'])):
+    if not all(isinstance(each, int | float) and np.isfinite(each) for each in (*numbers, detection['score'])):
         return 'has keypoints or a score that are not finite numbers'
     if not isinstance(detection['image_id'], int) or not isinstance(detection['category_id'], int):
         return f'must have whole numbers as image_id and category_id, got {detection["image_id"]!r}'
     return ''
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(value))
-
-
 def _few(value: dict[str, Any]) -> str:
     """Return the first keys of an object as text."""
     keys = ', '.join(map(str, list(value)[:5]))
     return (keys + ', ...' if len(value) > 5 else keys) or 'nothing in it'
-
-
-Rows = Iterable[tuple[int, Any, float]]
 
 
 def read_boxes(path: Path) -> dict[int, Boxes]:
@@ -129,20 +122,14 @@ def _is_box(each: Any) -> bool:
     if not isinstance(each, dict) or not isinstance(each.get('image_id'), int):
         return False
     box = each.get('bbox')
-    return (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(isinstance(value, int | float) for value in (*box, each.get('score')))
-    )
+    numbers = (*box, each.get('score')) if isinstance(box, list) else ()
+    return len(numbers) == 5 and all(isinstance(value, int | float) for value in numbers)
 
 
-def boxes_by_image(rows: Rows) -> dict[int, Boxes]:
+def boxes_by_image(rows: Iterable[tuple[int, Any, float]]) -> dict[int, Boxes]:
     """Return boxes by image id, counted from pixel centres."""
     found = defaultdict(list)
-    for image_id, box, score in rows:
-        found[image_id].append((*box, score))
+    for image_id, (x, y, *size), score in rows:
+        found[image_id].append((x - PIXEL_CORNER, y - PIXEL_CORNER, *size, score))
     arrays = {image_id: np.array(each, dtype=float) for image_id, each in found.items()}
-    return {
-        image_id: Boxes(each[:, :4] - [PIXEL_CORNER, PIXEL_CORNER, 0, 0], each[:, 4])
-        for image_id, each in arrays.items()
-    }
+    return {image_id: Boxes(each[:, :4], each[:, 4]) for image_id, each in arrays.items()}

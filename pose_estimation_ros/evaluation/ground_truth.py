@@ -14,6 +14,7 @@ from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import DatasetError, EvaluationError
 from pose_estimation_ros.core.files import read_json
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
+from pose_estimation_ros.core.packages import require_package
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 from pose_estimation_ros.evaluation.detections import PERSON, boxes_by_image
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 PARTS = ('images', 'annotations', 'categories')
 REQUIRED = ('image_id', 'keypoints', 'area')
-MISSING_PACKAGE = (
-    "scoring needs the package pycocotools, which is not installed: pip install 'pose_estimation_ros[evaluate]'"
-)
 
 
 def read_truth(path: Path, skeleton: Skeleton = COCO_17) -> dict[str, Any]:
@@ -70,10 +68,7 @@ def _problem(annotation: Any, known: set[int], length: int) -> str:
 
 def require_pycocotools() -> None:
     """Raise EvaluationError if pycocotools is not installed."""
-    try:
-        import pycocotools.cocoeval  # noqa: F401
-    except ImportError as error:
-        raise EvaluationError(MISSING_PACKAGE) from error
+    require_package('pycocotools.cocoeval', 'scoring', EvaluationError)
 
 
 def indexed(truth: 'dict[str, Any] | Path | COCO', skeleton: Skeleton = COCO_17) -> 'COCO':
@@ -116,16 +111,11 @@ def _completed(person: dict[str, Any]) -> dict[str, Any]:
 
 
 def coco_truth(samples: Iterable[tuple[int, Sample]], skeleton: Skeleton) -> dict[str, Any]:
-    """Return COCO keypoint annotations in the order of COCO_17 for samples and their image ids.
+    """Return COCO keypoint annotations in the order of COCO_17 for image ids and samples of a skeleton.
 
     Keypoints that COCO lacks are dropped, and those that the samples' skeleton lacks are not labelled. Every connected
     region in which the sample's mask is 0 becomes a crowd, in which detections are ignored. x and y are PIXEL_CORNER
-    greater than in the sample.
-
-    Args:
-        samples: Different image ids, and samples. Only one sample is in memory at a time.
-        skeleton: Of the samples.
-
+    greater than in the sample. Only one sample is in memory at a time.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -142,9 +132,7 @@ def coco_truth(samples: Iterable[tuple[int, Sample]], skeleton: Skeleton) -> dic
 
 def truth_boxes(truth: dict[str, Any]) -> dict[int, Boxes]:
     """Return the boxes, by image id, of annotated people with labelled keypoints, without crowds."""
-    people = [
-        each for each in truth['annotations'] if not each.get('iscrowd') and any(each['keypoints'][2::3])
-    ]  # fmt: skip
+    people = [each for each in truth['annotations'] if not each.get('iscrowd') and any(each['keypoints'][2::3])]
     return boxes_by_image((each['image_id'], each['bbox'], 1.0) for each in people if each.get('bbox'))
 
 

@@ -59,8 +59,8 @@ class MpiiPeople:
         truth = self.truth
         sizes = head_sizes(truth.head_boxes[chosen])
         score = pckh(predicted, truth.keypoints[chosen], truth.visible[chosen] > 0, sizes)
-        keypoints = dict(zip(score.skeleton.keypoints, score.keypoints.tolist(), strict=True))
-        numbers = {MEAN: score.mean, STRICT: score.mean_strict, **keypoints}
+        numbers = score.as_dict()
+        numbers = {MEAN: numbers.pop('mean'), STRICT: numbers.pop('mean@0.1'), **numbers}
         return {name: value for name, value in numbers.items() if np.isfinite(value)}
 
 

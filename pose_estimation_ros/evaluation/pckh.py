@@ -39,18 +39,10 @@ def head_sizes(boxes: FloatArray) -> FloatArray:
 def pckh(
     predicted: FloatArray, truth: FloatArray, visible: BoolArray, head_sizes: FloatArray, threshold: float = 0.5
 ) -> PckhScore:
-    """Score the poses of N people, each paired with its ground truth.
+    """Score the poses (N, 16, 2) of N people, each paired with its ground truth; raises EvaluationError.
 
-    Args:
-        predicted: (N, 16, 2) in the order of MPII_16; NaN if a keypoint is missing, which counts as wrong.
-        truth: (N, 16, 2) in the same pixels.
-        visible: (N, 16) the keypoints to score.
-        head_sizes: (N,) pixels, see `head_sizes`.
-        threshold: Maximum distance of a correct keypoint, as a share of the head's size.
-
-    Raises:
-        EvaluationError: The shapes do not match.
-
+    A missing keypoint (NaN) counts as wrong. `visible` (N, 16) are the keypoints to score, `head_sizes` (N,) pixels,
+    and a correct keypoint is at most `threshold` of the head's size from the true one.
     """
     visible = np.asarray(visible, dtype=bool)
     people, keypoints = len(truth), len(MPII_16)

@@ -5,6 +5,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.evaluation.coco_score import CocoScore, PrecisionRecall
+from pose_estimation_ros.evaluation.coco_score import CocoScore
 from pose_estimation_ros.evaluation.matching import NOBODY, ImageMatch, keypoint_scores
 from pose_estimation_ros.evaluation.report_plots import keypoints_plot, precision_recall_plot
 
@@ -73,7 +74,6 @@ class Report:
 
     title: str
     score: CocoScore
-    curves: PrecisionRecall
     matches: Sequence[ImageMatch]
     files: Mapping[int, Path]  # By image id; images without a file are not shown
     timings: Mapping[str, tuple[float, float]]  # Median and 95th percentile of each stage, in milliseconds
@@ -95,11 +95,11 @@ def page(report: Report) -> str:
     facts = f'{images}, {people} with keypoints, {missed} missed, {detections}'
     sections = [
         ('Score', _score_table(report.score)),
-        ('Precision and recall', precision_recall_plot(report.curves)),
+        ('Precision and recall', precision_recall_plot(report.score.curves) if report.score.curves else ''),
         ('Keypoints of the people found', keypoints_plot(keypoint_scores(report.matches))),
         ('Worst images', _worst(report)),
         ('Time', _timing_table(report.timings)),
-        ('Settings', _table([(name, _shown(value)) for name, value in report.settings.items()])),
+        ('Settings', _table([(html.escape(name), _shown(value)) for name, value in report.settings.items()])),
     ]
     body = '\n'.join(f'<section><h2>{heading}</h2>\n{content}</section>' for heading, content in sections if content)
     title = html.escape(report.title)
@@ -112,34 +112,30 @@ def page(report: Report) -> str:
 
 
 def _score_table(score: CocoScore) -> str:
-    numbers = score.as_dict()
-    rows = []
-    for name, (people, threshold) in MEANINGS.items():
-        precision, recall = numbers[name], numbers[name.replace('AP', 'AR')]
-        cells = ''.join(f'<td class="number">{_number(value)}</td>' for value in (precision, recall))
-        rows.append(f'<tr><th scope="row">{people}</th><td>{threshold}</td>{cells}</tr>')
-    head = '<tr><th>people</th><th>matched at</th><th class="number">AP</th><th class="number">AR</th></tr>'
-    return f'<table>{head}{"".join(rows)}</table>'
-
-
-def _number(value: float) -> str:
-    return 'n/a' if math.isnan(value) else f'{value:.3f}'
+    numbers = {name: 'n/a' if math.isnan(value) else f'{value:.3f}' for name, value in score.as_dict().items()}
+    rows = [
+        (people, threshold, numbers[name], numbers[name.replace('AP', 'AR')])
+        for name, (people, threshold) in MEANINGS.items()
+    ]
+    return _table(rows, numbers=2, head=('people', 'matched at', 'AP', 'AR'))
 
 
 def _timing_table(timings: Mapping[str, tuple[float, float]]) -> str:
-    if not timings:
-        return ''
-    head = '<tr><th>ms per image</th><th class="number">median</th><th class="number">p95</th></tr>'
-    rows = [
-        f'<tr><th scope="row">{name}</th><td class="number">{median:.2f}</td><td class="number">{p95:.2f}</td></tr>'
-        for name, (median, p95) in timings.items()
-    ]
-    return f'<table>{head}{"".join(rows)}</table>'
+    rows = [(name, f'{median:.2f}', f'{p95:.2f}') for name, (median, p95) in timings.items()]
+    return _table(rows, numbers=2, head=('ms per image', 'median', 'p95')) if rows else ''
 
 
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    cells = ''.join(f'<tr><th scope="row">{html.escape(name)}</th><td>{value}</td></tr>' for name, value in rows)
-    return f'<table>{cells}</table>'
+def _table(rows: Sequence[Sequence[str]], numbers: int = 0, head: Sequence[str] = ()) -> str:
+    """Return a table of HTML texts whose last columns are numbers."""
+
+    def cells(tag: str, texts: Sequence[str]) -> str:
+        first = len(texts) - numbers
+        classes = ['' if index < first else ' class="number"' for index in range(len(texts))]
+        return ''.join(f'<{tag}{kind}>{text}</{tag}>' for kind, text in zip(classes, texts, strict=True))
+
+    lines = [f'<tr><th scope="row">{row[0]}</th>{cells("td", row[1:])}</tr>' for row in rows]
+    title = f'<tr>{cells("th", head)}</tr>' if head else ''
+    return f'<table>{title}{"".join(lines)}</table>'
 
 
 def _shown(value: Any) -> str:
@@ -151,11 +147,8 @@ def _shown(value: Any) -> str:
 def _worst(report: Report) -> str:
     """Return the images with the greatest loss, truth and result side by side; '' if there are none."""
     worst = sorted((each for each in report.matches if each.lost > 0), key=lambda each: -each.lost)
-    cards: list[str] = []
-    for match in worst:
-        file = report.files.get(match.image_id)
-        card = _card(match, file) if file is not None and len(cards) < WORST else ''
-        cards += [card] if card else []
+    shown = (_card(each, report.files[each.image_id]) for each in worst if each.image_id in report.files)
+    cards = list(islice(filter(None, shown), WORST))
     if not cards:
         return ''
     note = 'Left: annotations, right: detections. Limbs of the right side are orange, of the left side blue.'
@@ -170,14 +163,15 @@ def _card(match: ImageMatch, file: Path) -> str:
     scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
     small = cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
     drawn = [_drawn(small.astype(np.uint8, copy=False), people, scale) for people in (match.truth, match.found)]
-    tags = ''.join(
-        f'<img src="{_embedded(each)}" alt="{what} people of {html.escape(file.name)}" width="{each.shape[1]}" '
-        f'height="{each.shape[0]}">'
-        for each, what in zip(drawn, ('annotated', 'found'), strict=True)
-    )
+    tags = ''
+    for each, what in zip(drawn, ('annotated', 'found'), strict=True):
+        _, jpeg = cv2.imencode('.jpg', each, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        tags += (
+            f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}" alt="{what} people of '
+            f'{html.escape(file.name)}" width="{each.shape[1]}" height="{each.shape[0]}">'
+        )
     scores = ', '.join(f'{value:.2f}' if value else 'missed' for value in sorted(match.oks))
-    plural = 's' if match.false_alarms > 1 else ''
-    alarms = f', {match.false_alarms} false alarm{plural}' if match.false_alarms else ''
+    alarms = f', {counted(match.false_alarms, "false alarm")}' if match.false_alarms else ''
     caption = f'<b>{html.escape(file.name)}</b> {len(match.truth)} annotated, {len(match.found)} found{alarms}'
     caption = f'<figcaption>{caption}<br>OKS {scores or "none"}</figcaption>'
     return f'<figure><div class="pair">{tags}</div>{caption}</figure>'
@@ -188,8 +182,3 @@ def _drawn(image: ByteArray, people: FloatArray, scale: float) -> ByteArray:
     xy = people[..., :2] * scale - PIXEL_CORNER
     flagged = np.where(people[..., 2:] > 0, np.concatenate([xy, people[..., 2:]], axis=2), np.nan)
     return np.asarray(draw_poses(image, [Pose(person, 1.0, COCO_17) for person in flagged]))
-
-
-def _embedded(image: ByteArray) -> str:
-    _, content = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return f'data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}'

@@ -8,6 +8,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import EvaluationError
+from pose_estimation_ros.core.packages import require_package
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.evaluation.coco_score import PrecisionRecall
 from pose_estimation_ros.evaluation.matching import KeypointScores
@@ -24,12 +25,7 @@ FONT = 10
 
 def require_matplotlib() -> None:
     """Raise EvaluationError if matplotlib is not installed."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise EvaluationError(
-            "a report needs the package matplotlib, which is not installed: pip install 'pose_estimation_ros[evaluate]'"
-        ) from error
+    require_package('matplotlib.figure', 'a report', EvaluationError, 'evaluate')
 
 
 def precision_recall_plot(curves: PrecisionRecall) -> str:

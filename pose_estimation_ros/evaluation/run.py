@@ -74,28 +74,19 @@ def evaluate_images(
     skeleton: Skeleton = COCO_17,
     progress: bool = True,
 ) -> Run:
-    """Detect the people in all images and show a progress bar.
+    """Detect the people in all images and show a progress bar over `total` images.
 
-    Args:
-        infer: Takes at most `batch` images (H, W, 3) BGR and returns a result for each, such as a pipeline's `batch`
-            or a learner's `infer_batch`.
-        entries: Ids and files or pixels; no more than `batch` images are in memory at a time.
-        batch: Images passed at a time.
-        boxes: Boxes of people by image id, passed to `infer` as second argument; other images have nobody in them.
-        total: Number of images, for the progress bar; None if unknown.
-        skip_unreadable: Skip and list images that cannot be read, rather than stop at the first.
-        skeleton: Of the detections.
-        progress: Show the progress bar.
-
-    Raises:
-        DatasetError: An image cannot be read.
-
+    `infer` takes at most `batch` images (H, W, 3) BGR and returns a result for each, such as a pipeline's `batch`; no
+    more are in memory at a time. Boxes of people by image id are its second argument; other images have nobody in
+    them. `skeleton` is that of the detections. Raises DatasetError if an image cannot be read, unless such images are
+    to be skipped and listed.
     """
     if total is None and isinstance(entries, Sequence):
         total = len(entries)
     run = Run([], [], [], [])
+    iterator = iter(entries)
     with tqdm(total=total, desc='evaluating', unit='image', leave=False, disable=not progress) as bar:
-        for chunk in _chunks(entries, batch):
+        while chunk := list(islice(iterator, batch)):
             read = list(_read(chunk, run.unreadable, skip_unreadable))
             images = [image for _, image in read]
             chunk_boxes = [] if boxes is None else [[boxes.get(image_id, NOBODY) for image_id, _ in read]]
@@ -106,12 +97,6 @@ def evaluate_images(
                 run.detections.extend(coco_detection(pose, image_id, skeleton) for pose in result.poses)
             bar.update(len(chunk))
     return run
-
-
-def _chunks(entries: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
-    iterator = iter(entries)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def _read(chunk: list[Entry], unreadable: list[str], skip: bool) -> Iterator[tuple[int, ByteArray]]:

@@ -64,10 +64,10 @@ def dataset_images(dataset: KeypointDataset, limit: int = 0) -> ScoredImages:
     """Return the published choice of any dataset's images, 0 for all; each is loaded once for its ground truth."""
     chosen = published_subset(range(len(dataset)), limit or len(dataset))
     truth = coco_truth(((index, dataset.sample(index)) for index in chosen), dataset.skeleton)
-    return ScoredImages(truth, [(index, partial(_pixels, dataset, index)) for index in chosen])
+    return ScoredImages(truth, [(index, partial(_image, dataset, index)) for index in chosen])
 
 
-def _pixels(dataset: KeypointDataset, index: int) -> ByteArray:
+def _image(dataset: KeypointDataset, index: int) -> ByteArray:
     return dataset.sample(index).image
 
 
@@ -79,7 +79,7 @@ def combined(parts: Sequence[ScoredImages]) -> ScoredImages:
     annotations: list[dict[str, Any]] = []
     sources: list[Source] = []
     for part in parts:
-        new = {image_id: len(sources) + place for place, (image_id, _) in enumerate(part.sources)}
+        new = {image_id: len(sources) + number for number, (image_id, _) in enumerate(part.sources)}
         images += [{**image, 'id': new[image['id']]} for image in part.truth['images'] if image['id'] in new]
         for each in part.truth['annotations']:
             annotations.append({**each, 'id': len(annotations) + 1, 'image_id': new[each['image_id']]})

@@ -9,7 +9,7 @@ import numpy as np
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.mot import MotResult, MotScore
-from pose_estimation_ros.synthetic.scene import SyntheticFrame, SyntheticPerson
+from pose_estimation_ros.synthetic.scene import SyntheticFrame
 from pose_estimation_ros.tracking.tracker import Tracker
 
 VISIBLE = 2  # Flag of a visible keypoint
@@ -81,18 +81,14 @@ def total(results: Iterable[MotResult]) -> MotResult:
 
 
 def _detect(frame: SyntheticFrame, errors: DetectorErrors, rng: np.random.Generator) -> DetectedFrame:
-    truth = [_visible(person) for person in frame.people]
+    visible = [(each, each.keypoints[:, 2:] == VISIBLE) for each in frame.people]
+    people = [(each.id, np.where(shown, each.keypoints[:, :2], np.nan), shown) for each, shown in visible]
+    truth = [Pose(np.column_stack([xy, shown]), 1.0, id=identity) for identity, xy, shown in people]
     truth = [pose for pose in truth if len(pose.found) >= errors.min_keypoints]
     found = [_found(pose, errors, rng) for pose in truth if rng.random() >= errors.lost_people]
     if rng.random() < errors.phantoms:
         found.append(_phantom(frame.image.shape, rng))
     return DetectedFrame(frame, truth, [found[index] for index in rng.permutation(len(found))])
-
-
-def _visible(person: SyntheticPerson) -> Pose:
-    visible = person.keypoints[:, 2] == VISIBLE
-    xy = np.where(visible[:, None], person.keypoints[:, :2], np.nan)
-    return Pose(np.column_stack([xy, visible]), 1.0, id=person.id)
 
 
 def _found(pose: Pose, errors: DetectorErrors, rng: np.random.Generator) -> Pose:

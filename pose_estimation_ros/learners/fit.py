@@ -14,7 +14,7 @@ from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.transforms.warp import Transform
-from pose_estimation_ros.evaluation.coco_score import CocoScore
+from pose_estimation_ros.evaluation.coco_score import NUMBERS, CocoScore
 from pose_estimation_ros.evaluation.scored_images import ScoredImages
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.evaluate import published_numbers
@@ -210,5 +210,4 @@ def _summed(result: 'TrainingResult', ending: str) -> list[float]:
 
 def published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
     """Return a validation's numbers in the form that `eval` returns."""
-    names = CocoScore.__dataclass_fields__
-    return published_numbers(CocoScore(**{name: scores.get(name, math.nan) for name in names}))
+    return published_numbers(CocoScore(*(scores.get(name, math.nan) for name in NUMBERS)))

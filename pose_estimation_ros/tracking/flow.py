@@ -101,14 +101,13 @@ def propagated_boxes(people: Sequence[Pose], settings: Propagation | None = None
     The score of a box is the mean of its keypoints' scores. People with fewer than two confident keypoints have no box.
     """
     settings = settings or Propagation()
-    boxes, scores = [], []
-    for person in people:
-        unsure = ~(person.keypoints[:, 2] >= settings.min_keypoint_score)
-        sure = replace(person, keypoints=np.where(unsure[:, None], np.nan, person.keypoints))
-        if len(sure.found) >= 2:
-            boxes.append(sure.bbox)
-            scores.append(float(sure.found[:, 2].mean()))
-    return enlarged(np.array(boxes).reshape(-1, 4), settings.enlarge), np.array(scores)
+    sure = [
+        replace(each, keypoints=np.where(each.keypoints[:, 2:] >= settings.min_keypoint_score, each.keypoints, np.nan))
+        for each in people
+    ]
+    sure = [each for each in sure if len(each.found) >= 2]
+    boxes = np.array([each.bbox for each in sure]).reshape(-1, 4)
+    return enlarged(boxes, settings.enlarge), np.array([float(each.found[:, 2].mean()) for each in sure])
 
 
 def joined_boxes(

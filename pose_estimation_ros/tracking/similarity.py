@@ -40,7 +40,7 @@ def closeness(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
         return np.empty((len(previous), len(current)))
     xy_previous, xy_current = _coordinates(previous, current)
     squared_distance = np.square(xy_previous[:, None] - xy_current[None]).sum(axis=-1)  # (P, C, K)
-    size = np.maximum(_longer_sides(xy_previous)[:, None], _longer_sides(xy_current)[None])  # (P, C)
+    size = np.maximum(_box_sides(xy_previous).max(axis=1)[:, None], _box_sides(xy_current).max(axis=1)[None])  # (P, C)
     spread = REACH * np.maximum(size, SMALLEST_PERSON)
     near: FloatArray = np.nansum(np.exp(-squared_distance / (2 * spread[..., None] ** 2)), axis=-1)
     return near
@@ -79,11 +79,6 @@ def _box_areas(xy: FloatArray) -> FloatArray:
     """Return the (N,) areas of the boxes that `get_bbox` gives: whole pixels, both borders counted, 0 if empty."""
     area: FloatArray = _box_sides(np.trunc(xy)).prod(axis=-1)
     return area
-
-
-def _longer_sides(xy: FloatArray) -> FloatArray:
-    longer: FloatArray = _box_sides(xy).max(axis=-1)
-    return longer
 
 
 def _box_sides(xy: FloatArray) -> FloatArray:

@@ -37,11 +37,10 @@ def propagated(tracks: Sequence[Track], motion: Motion, before: Any, now: Any) -
         return []
     xy = np.stack([pose.keypoints[:, :2] for pose in poses])  # (N, K, 2)
     moved = iter(motion.carry(xy, before, now))
-
-    def moved_history(track: Track) -> tuple[PropagatedPose, ...]:
-        return tuple(PropagatedPose(each.pose.moved(next(moved)), each.frame) for each in track.history)
-
-    return [replace(track, history=moved_history(track)) for track in tracks]
+    return [
+        replace(track, history=tuple(replace(each, pose=each.pose.moved(next(moved))) for each in track.history))
+        for track in tracks
+    ]
 
 
 def most_similar(similarity: Similarity, tracks: Sequence[Track], poses: Sequence[Pose]) -> FloatArray:

@@ -124,17 +124,11 @@ class Tracker:
     ) -> list[Pose]:
         """Return the poses of the next frame, in the same order, with ids and, if wanted, smoothed keypoints.
 
-        Args:
-            poses: People of this frame; their own ids are ignored.
-            stamp: Time of the image in seconds. None uses the monotonic clock; do not mix the two. A stamp more than
-                TIME_JUMP_S before the last one (a bag that starts again) resets the tracker first; other stamps out of
-                order are treated as equal to the last one.
-            smooth: Smooth keypoints; the filters restart after frames without it.
-            image: (H, W, 3) BGR; required if `needs_image`.
-
-        Raises:
-            ValueError: The skeleton differs from that of tracked people, or the image is missing.
-
+        Ids that the poses have are ignored. `stamp` is the time of the image in seconds; None uses the monotonic clock;
+        do not mix the two. A stamp more than TIME_JUMP_S before the last one (a bag that starts again) resets the
+        tracker first; others out of order are treated as equal to the last one. The filters restart after frames
+        without `smooth`. The image is (H, W, 3) BGR. Raises ValueError if the skeleton differs from that of tracked
+        people, or if there is no image though `needs_image`.
         """
         stamp = time.monotonic() if stamp is None else stamp
         self._forget_after_a_jump(stamp)
@@ -146,21 +140,19 @@ class Tracker:
         candidates = self._candidates(stamp)
         matches = self._match(poses, candidates)
         found = poses
+        states: Sequence[Any] = [None] * len(poses)
         if smooth and poses:
             poses, states = self._smooth(poses, matches, stamp)
-        else:
-            states = [None] * len(poses)
         identified = [
             pose.with_id(identity) for pose, identity in zip(poses, self._identities(poses, matches), strict=True)
         ]
-        # Flow starts at unsmoothed points: smoothed ones lag behind and may lie on another person.
-        compared = identified
-        if self._motion is not None:
-            compared = [pose.with_id(person.id) for pose, person in zip(found, identified, strict=True)]
-        self._current = [
-            Track(pose, stamp, state, (PropagatedPose(unsmoothed, self._frame), *self._past(match)))
-            for pose, unsmoothed, state, match in zip(identified, compared, states, matches, strict=True)
-        ]
+        self._current = []
+        for pose, original, state, match in zip(identified, found, states, matches, strict=True):
+            # Flow starts at unsmoothed points: smoothed ones lag behind and may lie on another person.
+            latest = PropagatedPose(pose if self._motion is None else original.with_id(pose.id), self._frame)
+            past = () if match is None else match.history
+            queued = (each for each in past if each.frame > self._frame - self._queue)
+            self._current.append(Track(pose, stamp, state, (latest, *queued)))
         matched = {id(track) for track in matches}
         self._lost = [track for track in candidates if id(track) not in matched]
         return identified
@@ -189,11 +181,6 @@ class Tracker:
         # `0 <`: if all stamps are equal (a driver that sets none), only tracks of the last frame are candidates.
         return self._current + [track for track in self._lost if 0 < stamp - track.stamp <= self._max_age]
 
-    def _past(self, track: Track | None) -> tuple[PropagatedPose, ...]:
-        """Return the poses of a track that are still in the queue at the next frame."""
-        history = () if track is None else track.history
-        return tuple(each for each in history if each.frame > self._frame - self._queue)
-
     def _match(self, poses: list[Pose], candidates: list[Track]) -> list[Track | None]:
         """Return the track that each pose continues."""
         if not poses or not candidates:
@@ -208,7 +195,7 @@ class Tracker:
         A new fragment has no id yet.
         """
         identities = [None if track is None else track.pose.id for track in matches]
-        for index in _by_confidence(poses):
+        for index in sorted(range(len(poses)), key=lambda index: -poses[index].score):
             sure = matches[index] is not None or len(poses[index].found) >= self._sure_keypoints
             if identities[index] is None and sure:
                 identities[index] = self._next_id
@@ -220,7 +207,3 @@ class Tracker:
         xy = np.stack([pose.keypoints[:, :2] for pose in poses])  # (N, K, 2)
         xy, states = self._smoother.smooth(xy, stamp, [track.smoother_state if track else None for track in matches])
         return [pose.moved(points) for pose, points in zip(poses, xy, strict=True)], states
-
-
-def _by_confidence(poses: list[Pose]) -> list[int]:
-    return sorted(range(len(poses)), key=lambda index: -poses[index].score)

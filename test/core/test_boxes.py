@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pose_estimation_ros.core.boxes import covered, enlarged, keep_apart, overlaps, with_margin
+from pose_estimation_ros.core.boxes import covered, enlarged, keep_unlike, overlaps, with_margin
 
 
 def test_overlaps_by_hand():
@@ -19,11 +19,15 @@ def test_how_much_of_a_box_lies_within_another_by_hand():
     np.testing.assert_allclose(found, [[0.5, 1, 0, 0]])
 
 
+def kept(boxes, threshold):
+    return keep_unlike(overlaps(boxes, boxes), threshold)
+
+
 def test_earlier_boxes_remove_later_ones_that_were_not_removed_themselves():
     boxes = [[0, 0, 10, 10], [4, 0, 10, 10], [8, 0, 10, 10]]  # neighbours overlap by 6/14, ends by 2/18
-    assert keep_apart(np.array(boxes), 0.3).tolist() == [0, 2]
-    assert keep_apart(np.array(boxes), 0.5).tolist() == [0, 1, 2]
-    assert keep_apart(np.empty((0, 4)), 0.5).tolist() == []
+    assert kept(np.array(boxes), 0.3).tolist() == [0, 2]
+    assert kept(np.array(boxes), 0.5).tolist() == [0, 1, 2]
+    assert kept(np.empty((0, 4)), 0.5).tolist() == []
 
 
 @pytest.mark.parametrize(('share', 'expected'), [(0, [10, 20, 40, 80]), (0.15, [7, 14, 46, 92])])

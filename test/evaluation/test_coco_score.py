@@ -11,7 +11,7 @@ import pytest
 
 from pose_estimation_ros.core.errors import DatasetError, EvaluationError
 from pose_estimation_ros.core.skeleton import MPII_16
-from pose_estimation_ros.evaluation.coco_score import coco_score, precision_recall
+from pose_estimation_ros.evaluation.coco_score import coco_score
 from pose_estimation_ros.evaluation.detections import read_detections
 
 NAMES = ['AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl']
@@ -38,7 +38,7 @@ def test_golden_stats_of_some_images(reference):
 
 def test_golden_precision(reference):
     truth, detections, expected = reference
-    curves = precision_recall(truth, detections)
+    curves = coco_score(truth, detections).curves
     assert curves.precision == pytest.approx(expected['precision_all_area'], abs=1e-9)
     assert curves.thresholds == pytest.approx(np.arange(0.5, 0.96, 0.05))
     assert curves.recalls == pytest.approx(np.linspace(0, 1, 101))
@@ -103,7 +103,7 @@ def test_truth_without_people(make, perfect):
     nobody = make.truth({}, images=[1, 2])
     assert all(math.isnan(value) for value in coco_score(nobody, []).as_dict().values())
     assert all(math.isnan(value) for value in coco_score(nobody, perfect).as_dict().values())
-    assert np.isnan(precision_recall(nobody, []).precision).all()
+    assert np.isnan(coco_score(nobody, []).curves.precision).all()
 
 
 def test_people_without_area_break_nothing(truth, perfect):
@@ -231,5 +231,5 @@ def test_the_20_best_detections_of_an_image_count(make):
     found = [make.detection(1, person, 1 - index / 100) for index, person in enumerate(people)]
     assert pytest.approx(20 / 25) == coco_score(truth, found).AR
     assert pytest.approx(1) == coco_score(truth, found, max_detections=25).AR
-    recalled = np.nanmax(np.where(precision_recall(truth, found).precision[0] > 0, np.linspace(0, 1, 101), 0))
+    recalled = np.nanmax(np.where(coco_score(truth, found).curves.precision[0] > 0, np.linspace(0, 1, 101), 0))
     assert recalled == pytest.approx(0.8)

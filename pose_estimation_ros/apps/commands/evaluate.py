@@ -239,7 +239,6 @@ def as_yaml(settings: dict[str, Any]) -> str:
 
 
 def _write_report(path: Path, outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> None:
-    from pose_estimation_ros.evaluation.coco_score import precision_recall
     from pose_estimation_ros.evaluation.matching import match_images
     from pose_estimation_ros.evaluation.report import Report, write_report
 
@@ -250,7 +249,6 @@ def _write_report(path: Path, outcome: EvaluationResult, settings: Namespace, da
     report = Report(
         f'{subject} on {dataset.path.name}',
         outcome.score,
-        precision_recall(dataset.truth, detections, image_ids),
         match_images(dataset.truth, detections, image_ids),
         {key: file for key, file in files.items() if file.is_file()},
         outcome.run.timing_summary(),

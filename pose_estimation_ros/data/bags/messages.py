@@ -57,15 +57,12 @@ class BagImage:
 
 def image_in(message: Message) -> BagImage:
     """Return the image of an Image or CompressedImage message; raises ImageError."""
-    content = _deserialized(message)
-    image = bgr_from_raw(content) if message.topic.msgtype == IMAGE else bgr_from_compressed(content)
-    return BagImage(image, content.header, seconds(content.header.stamp) or None)
-
-
-def _deserialized(message: Message) -> Any:
-    if message.topic.msgtype not in IMAGE_TYPES:
-        raise ImageError(f'images are in {" and ".join(sorted(IMAGE_TYPES))}, not in {message.topic.msgtype}')
+    msgtype = message.topic.msgtype
+    if msgtype not in IMAGE_TYPES:
+        raise ImageError(f'images are in {" and ".join(sorted(IMAGE_TYPES))}, not in {msgtype}')
     try:
-        return standard_types().deserialize_cdr(message.data, message.topic.msgtype)
+        content: Any = standard_types().deserialize_cdr(message.data, msgtype)
     except Exception as error:  # of NumPy, struct or the text decoder
-        raise BrokenImageError(f'the message is no {message.topic.msgtype}: {error}') from error
+        raise BrokenImageError(f'the message is no {msgtype}: {error}') from error
+    image = bgr_from_raw(content) if msgtype == IMAGE else bgr_from_compressed(content)
+    return BagImage(image, content.header, seconds(content.header.stamp) or None)

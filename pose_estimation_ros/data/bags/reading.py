@@ -2,18 +2,18 @@
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.interfaces import ConnectionExtRosbag2
 from rosbags.rosbag2 import Reader
 
 from pose_estimation_ros.core.errors import SettingsError, SourceError
 from pose_estimation_ros.data.bags.messages import IMAGE_TYPES, Message, Storage, Topic
 from pose_estimation_ros.data.bags.salvage import McapScan, SqliteScan
+from pose_estimation_ros.data.sources import natural_order
 
 LOG = logging.getLogger(__name__)
 
@@ -24,10 +24,8 @@ KINDS = 'a ROS 2 bag is a folder with metadata.yaml, or an .mcap or .db3 file'
 class Part(Protocol):
     """A file, or a folder of files that form one bag."""
 
+    topics: list[Topic]
     count: int
-
-    @property
-    def topics(self) -> list[Topic]: ...
 
     def messages(self) -> Iterator[Message]:
         """Yield the messages in the order in which they were recorded."""
@@ -42,12 +40,11 @@ class WholePart:
     def __init__(self, path: Path) -> None:
         self._reader = Reader(path)
         self._reader.open()
-        self._by_id = {connection.id: _topic_of(connection) for connection in self._reader.connections}
-        self.count = self._reader.message_count
-
-    @property
-    def topics(self) -> list[Topic]:
-        return list(self._by_id.values())
+        self._by_id: dict[int, Topic] = {}
+        for each in self._reader.connections:
+            qos = each.ext.offered_qos_profiles if isinstance(each.ext, ConnectionExtRosbag2) else ()
+            self._by_id[each.id] = Topic(each.topic, each.msgtype, each.msgdef.data, each.digest, tuple(qos))
+        self.topics, self.count = list(self._by_id.values()), self._reader.message_count
 
     @property
     def in_time_order(self) -> bool:
@@ -85,20 +82,20 @@ class BagReader:
             part.close()
 
     def image_topic(self, wanted: str | None = None, without: frozenset[str] = frozenset()) -> str:
-        """Return the name of the image topic: the one `wanted`, or the only one.
-
-        Args:
-            wanted: Name of a topic, with or without the leading slash.
-            without: Names to ignore if none is wanted.
+        """Return the name of the image topic: the one `wanted`, with or without a leading slash, or the only one.
 
         Raises:
-            SourceError: The bag has no image topic.
+            SourceError: The bag has no image topic, apart from those in `without`.
             SettingsError: The topic is missing or has no images, or none is wanted and there are several.
 
         """
         names = list(dict.fromkeys(topic.name for topic in self.topics if topic.msgtype in IMAGE_TYPES))
         if wanted is not None:
-            return self._wanted('/' + wanted.lstrip('/'), names)
+            name = '/' + wanted.lstrip('/')
+            if name in names:
+                return name
+            fault = 'holds no images' if any(topic.name == name for topic in self.topics) else 'is not there'
+            raise SettingsError(f'--topic {name} {fault}; image topics of {self.path}: {", ".join(names) or "none"}')
         candidates = [name for name in names if name not in without]
         if len(candidates) > 1:
             raise SettingsError(f'{self.path} has several image topics; choose a --topic: {", ".join(candidates)}')
@@ -106,12 +103,6 @@ class BagReader:
             others = sorted({topic.name for topic in self.topics})
             raise SourceError(f'{self.path} has no image topic, only {", ".join(others) or "none at all"}')
         return candidates[0]
-
-    def _wanted(self, name: str, images: list[str]) -> str:
-        if name in images:
-            return name
-        fault = 'holds no images' if any(topic.name == name for topic in self.topics) else 'is not there'
-        raise SettingsError(f'--topic {name} {fault}; image topics of {self.path}: {", ".join(images) or "none"}')
 
     def messages(self) -> Iterator[Message]:
         """Yield the messages in the order of recording, with a warning if the bag is truncated."""
@@ -124,7 +115,7 @@ class BagReader:
                 except StopIteration:
                     break
                 except Exception as error:  # of SQLite, the decompressors or NumPy
-                    fault = f' ({" ".join(str(error).split()) or type(error).__name__})'
+                    fault = f' ({_text_of(error)})'
                     break
                 yield message
                 read += 1
@@ -139,7 +130,10 @@ def open_bag(path: Path) -> BagReader:
     except OSError as error:
         raise SourceError(f'cannot read {path}: {error.strerror}') from error
     storage: Storage = 'sqlite3' if any('.db3' in file.suffixes for file in files) else 'mcap'
-    _warn_of_journals(files)
+    for file in files:
+        journal = file.with_name(f'{file.name}-wal')
+        if journal.exists() and journal.stat().st_size:
+            LOG.warning('%s is ignored; `sqlite3 %s vacuum` merges its messages into the bag', journal, file)
     return BagReader(path, storage, _parts(path, files))
 
 
@@ -158,7 +152,7 @@ def _files(path: Path) -> list[Path]:
     files = [file for file in path.iterdir() if STORAGES.keys() & set(file.suffixes) and file.is_file()]
     if not files:
         raise SourceError(f'the folder {path} holds no bag: {KINDS}')
-    return sorted(files, key=_by_number)
+    return sorted(files, key=natural_order)
 
 
 def _parts(path: Path, files: list[Path]) -> list[Part]:
@@ -186,7 +180,7 @@ def _try_whole(path: Path) -> tuple[WholePart | None, str]:
     try:
         whole = WholePart(path)
     except Exception as error:  # rosbags raises nearly every exception for damaged files
-        return None, ' '.join(str(error).split()) or type(error).__name__
+        return None, _text_of(error)
     if whole.in_time_order:
         return whole, ''
     whole.close()
@@ -206,18 +200,5 @@ def _part(file: Path, fault: str) -> Part | None:
     return None
 
 
-def _warn_of_journals(files: list[Path]) -> None:
-    for file in files:
-        journal = file.with_name(f'{file.name}-wal')
-        if journal.exists() and journal.stat().st_size:
-            LOG.warning('%s is ignored; `sqlite3 %s vacuum` merges its messages into the bag', journal, file)
-
-
-def _topic_of(connection: Connection) -> Topic:
-    qos = connection.ext.offered_qos_profiles if isinstance(connection.ext, ConnectionExtRosbag2) else []
-    return Topic(connection.topic, connection.msgtype, connection.msgdef.data, connection.digest, tuple(qos))
-
-
-def _by_number(path: Path) -> list[tuple[str, int]]:
-    """Return a sort key that puts the second file of a bag before the tenth."""
-    return [(text, int(number or 0)) for text, number in re.findall(r'(\D*)(\d*)', path.name)]
+def _text_of(error: Exception) -> str:
+    return ' '.join(str(error).split()) or type(error).__name__

@@ -1,8 +1,7 @@
 """Reads truncated bag files, and files without an index, from the beginning as far as possible.
 
-`rosbags` needs the index at the end of a file, which is missing after a power failure.
-The records of an mcap file are read here and not by the package mcap: it would be one more dependency for about fifty
-lines, and the complete part of a truncated, compressed chunk is read here as well.
+`rosbags` needs the index at the end of a file, which is missing after a power failure. The package mcap could read the
+records as well, but not the complete part of a truncated, compressed chunk.
 """
 
 import io
@@ -56,10 +55,7 @@ class McapScan:
                     self._channels.setdefault(number, topic)
             elif kind == MESSAGE:
                 self.count += 1
-
-    @property
-    def topics(self) -> list[Topic]:
-        return list(self._channels.values())
+        self.topics = list(self._channels.values())
 
     def messages(self) -> Iterator[Message]:
         """Yield the messages in the order of the file."""
@@ -96,25 +92,23 @@ class SqliteScan:
         try:
             # Otherwise SQLite rejects a file that is shorter than its header states.
             self._connection.execute('PRAGMA writable_schema=ON')
-            definitions = self._definitions()
-            self._by_id = {
-                row['id']: _topic(
-                    row['name'],
-                    row['type'],
-                    definitions.get(row['type'], ''),
-                    row.get('type_description_hash', ''),
-                    row.get('offered_qos_profiles', ''),
+            definitions: dict[str, str] = {}
+            with suppress(sqlite3.Error):  # databases of Humble have none
+                definitions |= self._connection.execute(
+                    'SELECT topic_type, encoded_message_definition FROM message_definitions'
                 )
-                for row in self._rows('SELECT * FROM topics')
-            }
+            self._by_id: dict[int, Topic] = {}
+            with closing(self._connection.execute('SELECT * FROM topics')) as cursor:
+                names = [column[0] for column in cursor.description]
+                for row in (dict(zip(names, values, strict=True)) for values in cursor):
+                    digest, qos = row.get('type_description_hash', ''), row.get('offered_qos_profiles', '')
+                    definition = definitions.get(row['type'], '')
+                    self._by_id[row['id']] = _topic(row['name'], row['type'], definition, digest, qos)
         except sqlite3.Error as error:
             self.close()
             raise SourceError(f'{path} is not a database of rosbag2 ({error})') from error
+        self.topics = list(self._by_id.values())
         self.count = sum(1 for _ in self._until_broken('SELECT topic_id FROM messages ORDER BY id'))
-
-    @property
-    def topics(self) -> list[Topic]:
-        return list(self._by_id.values())
 
     def messages(self) -> Iterator[Message]:
         """Yield the messages in the order in which they were recorded."""
@@ -124,17 +118,6 @@ class SqliteScan:
 
     def close(self) -> None:
         self._connection.close()
-
-    def _definitions(self) -> dict[str, str]:
-        with suppress(sqlite3.Error):  # databases of Humble have none
-            rows = self._rows('SELECT topic_type, encoded_message_definition AS text FROM message_definitions')
-            return {row['topic_type']: row['text'] for row in rows}
-        return {}
-
-    def _rows(self, query: str) -> list[dict[str, Any]]:
-        with closing(self._connection.execute(query)) as cursor:
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def _until_broken(self, query: str) -> Iterator[tuple[Any, ...]]:
         with suppress(sqlite3.DatabaseError), closing(self._connection.execute(query)) as cursor:

@@ -29,55 +29,63 @@ def require_size(*sides: int) -> None:
 
 
 @dataclass(frozen=True)
-class LongestSide:
-    """Resize so that the longer side has `size` pixels."""
+class _Side:
+    """Base of steps with the length of a side in pixels."""
 
     size: int
 
     def __post_init__(self) -> None:
         require_size(self.size)
 
-    def __call__(self, view: View, rng: np.random.Generator) -> View:
-        return _resized(view, self.size / max(view.hw))
-
 
 @dataclass(frozen=True)
-class ShortestSide:
-    """Resize so that the shorter side has `size` pixels."""
-
-    size: int
-
-    def __post_init__(self) -> None:
-        require_size(self.size)
-
-    def __call__(self, view: View, rng: np.random.Generator) -> View:
-        return _resized(view, self.size / min(view.hw))
-
-
-@dataclass(frozen=True)
-class FitInside:
-    """Resize to fit into `height` by `width` pixels."""
+class _Frame:
+    """Base of steps with the size of a frame in pixels."""
 
     height: int
     width: int
 
     def __post_init__(self) -> None:
         require_size(self.height, self.width)
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """Base of steps with a range of scales."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        require_range('the scale', (self.low, self.high), 0.01)
+
+
+class LongestSide(_Side):
+    """Resize so that the longer side has `size` pixels."""
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        return _resized(view, self.size / max(view.hw))
+
+
+class ShortestSide(_Side):
+    """Resize so that the shorter side has `size` pixels."""
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        return _resized(view, self.size / min(view.hw))
+
+
+class FitInside(_Frame):
+    """Resize to fit into `height` by `width` pixels."""
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         return _resized(view, min(self.height / view.hw[0], self.width / view.hw[1]))
 
 
 @dataclass(frozen=True)
-class PadTo:
+class PadTo(_Frame):
     """Pad to at least `height` by `width`: on all sides, or only below and on the right."""
 
-    height: int
-    width: int
     centred: bool = True
-
-    def __post_init__(self) -> None:
-        require_size(self.height, self.width)
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         height, width = max(self.height, view.hw[0]), max(self.width, view.hw[1])
@@ -86,30 +94,16 @@ class PadTo:
         return view.cut(-((width - view.hw[1]) // 2), -((height - view.hw[0]) // 2), (height, width))
 
 
-@dataclass(frozen=True)
-class CentreCrop:
+class CentreCrop(_Frame):
     """Crop the central `height` by `width` pixels, with padding if the frame is smaller."""
-
-    height: int
-    width: int
-
-    def __post_init__(self) -> None:
-        require_size(self.height, self.width)
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         left, top = (view.hw[1] - self.width) // 2, (view.hw[0] - self.height) // 2
         return view.cut(left, top, (self.height, self.width))
 
 
-@dataclass(frozen=True)
-class RandomCrop:
+class RandomCrop(_Frame):
     """Crop `height` by `width` pixels at a random position, with padding if the frame is smaller."""
-
-    height: int
-    width: int
-
-    def __post_init__(self) -> None:
-        require_size(self.height, self.width)
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         top, left = (
@@ -143,15 +137,8 @@ class RandomRotation:
         return view.then(Affine.rotation(rng.uniform(-self.degrees, self.degrees), view.middle))
 
 
-@dataclass(frozen=True)
-class RandomScale:
+class RandomScale(_Factor):
     """Scale by `low` to `high` about the frame's centre; the frame keeps its size."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        require_range('the scale', (self.low, self.high), 0.01)
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         x, y = view.middle
@@ -160,15 +147,8 @@ class RandomScale:
         return view.then(Affine(about_middle))
 
 
-@dataclass(frozen=True)
-class RandomResize:
+class RandomResize(_Factor):
     """Resize frame and content by `low` to `high`, with a uniform distribution of the logarithm."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        require_range('the scale', (self.low, self.high), 0.01)
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         return _resized(view, float(np.exp(rng.uniform(np.log(self.low), np.log(self.high)))))

@@ -91,15 +91,13 @@ class View:
     @property
     def scale(self) -> float:
         """Frame pixels per image pixel."""
-        return float(np.sqrt(abs(np.linalg.det(self.affine.matrix[:, :2]))))
+        return self.affine.scale
 
     @property
     def main_box(self) -> FloatArray | None:
         """Box (4,) of the first person in the image's pixels; None without a person or for a flat box."""
-        if not len(self.sample.boxes) or self.sample.boxes[0, 2:].min() <= 0:
-            return None
-        box: FloatArray = self.sample.boxes[0]
-        return box
+        boxes = self.sample.boxes
+        return boxes[0] if len(boxes) and boxes[0, 2:].min() > 0 else None
 
 
 class Step(Protocol):
@@ -139,11 +137,13 @@ class Warp:
     def _drawn(self, view: View) -> Sample:
         sample = view.sample
         order = list(view.order or range(sample.keypoints.shape[1]))
+        xy, flags = sample.keypoints[:, order, :2], sample.keypoints[:, order, 2:]
+        keypoints = np.concatenate([view.affine(xy), flags], axis=-1)
         return replace(
             sample,
             image=warped(sample.image, view.affine, view.hw, self.image_pad),
             mask=self._mask(sample.mask, view),
-            keypoints=_moved_keypoints(sample.keypoints[:, order], view.affine),
+            keypoints=np.where(flags > NOT_LABELLED, keypoints, NOT_LABELLED),
             boxes=_moved_boxes(sample.boxes, view.affine),
             areas=sample.areas * view.scale**2,
             annotated=sample.annotated[order],
@@ -159,7 +159,7 @@ class Warp:
 def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int) -> AnyArray:
     """Return an image (H, W) or (H, W, 3) mapped by `affine` to a frame of `hw`."""
     height, width = image.shape[:2]
-    scale = float(np.sqrt(abs(np.linalg.det(affine.matrix[:, :2]))))
+    scale = affine.scale
     if scale < SHRINK_BELOW:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -169,11 +169,6 @@ def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int) -> An
     return cv2.warpAffine(
         image, affine.matrix, hw[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(pad,) * 3
     )
-
-
-def _moved_keypoints(keypoints: FloatArray, affine: Affine) -> FloatArray:
-    labelled = keypoints[..., 2:] > NOT_LABELLED
-    return np.where(labelled, np.concatenate([affine(keypoints[..., :2]), keypoints[..., 2:]], axis=-1), NOT_LABELLED)
 
 
 def _moved_boxes(boxes: FloatArray, affine: Affine) -> FloatArray:
