@@ -14,12 +14,8 @@ LABELLED = 0  # Keypoints with a COCO flag above this are labelled
 def keypoint_similarity(first: FloatArray, second: FloatArray, areas: FloatArray, sigmas: FloatArray) -> FloatArray:
     """Return the similarity (N, M, K) of every keypoint of N poses with the same keypoint of M others.
 
-    Args:
-        first: (N, K, 2 or more) x and y; NaN if a keypoint is missing, which makes its similarity NaN.
-        second: (M, K, 2 or more) x and y in the same pixels.
-        areas: Square pixels: (M,) of the second poses, or (N, M) of every pair.
-        sigmas: (K,) of the skeleton.
-
+    Poses are (N, K, 2 or more) x and y in the same pixels; NaN for a missing keypoint makes its similarity NaN. Areas
+    are square pixels, (M,) of the second poses or (N, M) of every pair; sigmas (K,) are the skeleton's.
     """
     apart = first[:, None, :, :2].astype(float) - second[None, :, :, :2]  # (N, M, K, 2)
     return gaussian_similarity(np.square(apart).sum(axis=-1), areas, sigmas)
@@ -45,14 +41,10 @@ def oks(
 ) -> FloatArray:
     """Return COCO's OKS (P, G) of every prediction and every annotated person, the mean over labelled keypoints.
 
-    Args:
-        predicted: (P, K, 3) or (P, K, 2) x and y; as with COCO a missing keypoint is one at 0, 0. NaN matches nothing.
-        truth: (G, K, 3) x, y and COCO's flag, in the same pixels.
-        areas: (G,) square pixels that each person covers.
-        sigmas: (K,) of the skeleton.
-        boxes: (G, 4) x, y, width, height. For a person without labelled keypoints COCO measures how far predictions
-            lie outside a box three times as large; without boxes the similarity with such people is 0.
-
+    Predictions are (P, K, 2 or 3) x and y; as with COCO a missing keypoint is one at 0, 0, and NaN matches nothing. The
+    truth is (G, K, 3) x, y and COCO's flag, with areas (G,) in square pixels. For a person without labelled keypoints
+    COCO measures how far predictions lie outside a box three times as large as theirs in `boxes` (G, 4) x, y, width,
+    height; without boxes the similarity with such people is 0.
     """
     keypoint = np.nan_to_num(keypoint_similarity(predicted, truth, areas, sigmas))  # (P, G, K)
     labelled = truth[..., 2] > LABELLED  # (G, K)

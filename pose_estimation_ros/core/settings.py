@@ -174,12 +174,9 @@ def check_settings(instance: Any, prefix: str = '') -> None:
 def settings_from(kind: type[Kind], values: Mapping[str, Any], what: str = 'settings') -> Kind:
     """Return a dataclass from values by name, including those of nested dataclasses.
 
-    Raises:
-        SettingsError: A name is not a field, or a value is not allowed.
-
+    Raises SettingsError if a name is not a field, or a value is not allowed.
     """
-    unknown = [name for name in values if name not in field_names(kind)]
-    if unknown:
+    if unknown := [name for name in values if name not in field_names(kind)]:
         raise SettingsError(f'{what} are {", ".join(field_names(kind))}, got {", ".join(unknown)}; remove or rename it')
     built: Kind = _built(kind, values)
     return built

@@ -82,89 +82,87 @@ def _side_colour(first: str, second: str) -> tuple[int, int, int]:
     return MIDDLE_BGR
 
 
-OPENPOSE_18 = Skeleton(
-    name='openpose_18',
-    keypoints=(
+PARTS = {
+    'nose': ('nose', 0.026),
+    'eye': ('eye', 0.025),
+    'ear': ('ear', 0.035),
+    'neck': ('neck', 0.079),
+    'shoulder': ('sho', 0.079),
+    'elbow': ('elb', 0.072),
+    'wrist': ('wri', 0.062),
+    'hip': ('hip', 0.107),
+    'knee': ('knee', 0.087),
+    'ankle': ('ank', 0.089),
+    # COCO has no sigmas for these; tracking and NMS use those of the nearest keypoint.
+    'pelvis': ('pelvis', 0.107),
+    'thorax': ('thorax', 0.079),
+    'upper_neck': ('neck', 0.079),
+    'head_top': ('head', 0.026),
+}
+"""Abbreviation and COCO's sigma of each part of the body."""
+
+
+def _skeleton(name: str, keypoints: tuple[str, ...], limbs: tuple[tuple[int, int], ...]) -> Skeleton:
+    """Return a skeleton with the abbreviations and sigmas of PARTS; those on a side are called such as `l_sho`."""
+    abbreviations, sigmas = [], []
+    for keypoint in keypoints:
+        side, _, part = keypoint.rpartition('_') if keypoint.startswith(('left_', 'right_')) else ('', '', keypoint)
+        abbreviation, sigma = PARTS[part]
+        abbreviations.append(f'{side[0]}_{abbreviation}' if side else abbreviation)
+        sigmas.append(sigma)
+    return Skeleton(name, keypoints, tuple(abbreviations), limbs, tuple(sigmas))
+
+
+OPENPOSE_18 = _skeleton(
+    'openpose_18',
+    (
         *('nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'left_shoulder', 'left_elbow', 'left_wrist'),
         *('right_hip', 'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
         *('right_eye', 'left_eye', 'right_ear', 'left_ear'),
     ),
-    abbreviations=(
-        *('nose', 'neck', 'r_sho', 'r_elb', 'r_wri', 'l_sho', 'l_elb', 'l_wri'),
-        *('r_hip', 'r_knee', 'r_ank', 'l_hip', 'l_knee', 'l_ank', 'r_eye', 'l_eye', 'r_ear', 'l_ear'),
-    ),
-    limbs=(
+    (
         *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
         *((1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
     ),
-    sigmas=(
-        *(0.026, 0.079, 0.079, 0.072, 0.062, 0.079, 0.072, 0.062),
-        *(0.107, 0.087, 0.089, 0.107, 0.087, 0.089, 0.025, 0.025, 0.035, 0.035),
-    ),
 )
 
-COCO_17 = Skeleton(
-    name='coco_17',
-    keypoints=(
+COCO_17 = _skeleton(
+    'coco_17',
+    (
         *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder'),
         *('left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip'),
         *('left_knee', 'right_knee', 'left_ankle', 'right_ankle'),
     ),
-    abbreviations=(
-        *('nose', 'l_eye', 'r_eye', 'l_ear', 'r_ear', 'l_sho', 'r_sho', 'l_elb', 'r_elb', 'l_wri', 'r_wri'),
-        *('l_hip', 'r_hip', 'l_knee', 'r_knee', 'l_ank', 'r_ank'),
-    ),
-    limbs=(
+    (
         *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10)),
         *((0, 1), (0, 2), (1, 3), (2, 4)),
     ),
-    sigmas=(
-        *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
-        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
-    ),
 )
 
-# MPII publishes no sigmas (it is scored by PCKh); tracking and NMS use the sigmas of COCO's nearest keypoints.
-MPII_16 = Skeleton(
-    name='mpii_16',
-    keypoints=(
+MPII_16 = _skeleton(
+    'mpii_16',
+    (
         *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle', 'pelvis', 'thorax'),
         *('upper_neck', 'head_top', 'right_wrist', 'right_elbow', 'right_shoulder'),
         *('left_shoulder', 'left_elbow', 'left_wrist'),
     ),
-    abbreviations=(
-        *('r_ank', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ank', 'pelvis', 'thorax'),
-        *('neck', 'head', 'r_wri', 'r_elb', 'r_sho', 'l_sho', 'l_elb', 'l_wri'),
-    ),
-    limbs=(
+    (
         *((0, 1), (1, 2), (2, 6), (3, 6), (4, 3), (5, 4), (6, 7), (7, 8), (8, 9)),
         *((7, 12), (12, 11), (11, 10), (7, 13), (13, 14), (14, 15)),
     ),
-    sigmas=(
-        *(0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.107, 0.079, 0.079, 0.026),
-        *(0.062, 0.072, 0.079, 0.079, 0.072, 0.062),
-    ),
 )
 
-# The neck of Leeds Sports Pose lies above the middle of the shoulders, as MPII's upper neck does; sigmas as above.
-LEEDS_14 = Skeleton(
-    name='leeds_14',
-    keypoints=(
+# The neck of Leeds Sports Pose lies above the middle of the shoulders, as MPII's upper neck does.
+LEEDS_14 = _skeleton(
+    'leeds_14',
+    (
         *('right_ankle', 'right_knee', 'right_hip', 'left_hip', 'left_knee', 'left_ankle'),
         *('right_wrist', 'right_elbow', 'right_shoulder', 'left_shoulder', 'left_elbow', 'left_wrist'),
         *('upper_neck', 'head_top'),
     ),
-    abbreviations=(
-        *('r_ank', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ank'),
-        *('r_wri', 'r_elb', 'r_sho', 'l_sho', 'l_elb', 'l_wri', 'neck', 'head'),
-    ),
-    limbs=(
+    (
         *((0, 1), (1, 2), (2, 3), (4, 3), (5, 4), (2, 8), (3, 9)),
         *((6, 7), (7, 8), (8, 12), (9, 12), (10, 9), (11, 10), (12, 13)),
-    ),
-    sigmas=(
-        *(0.089, 0.087, 0.107, 0.107, 0.087, 0.089),
-        *(0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.079, 0.026),
     ),
 )
 

@@ -74,12 +74,8 @@ def require_pycocotools() -> None:
 def indexed(truth: 'dict[str, Any] | Path | COCO', skeleton: Skeleton = COCO_17) -> 'COCO':
     """Return a copy of the truth in pycocotools' form, which scoring may modify.
 
-    Annotations are renumbered from 1, because pycocotools treats a match with id 0 as no match.
-
-    Raises:
-        DatasetError: It is not COCO keypoint annotations.
-        EvaluationError: pycocotools is not installed.
-
+    Annotations are renumbered from 1, because pycocotools treats a match with id 0 as no match. Raises DatasetError if
+    it is not COCO keypoint annotations, and EvaluationError if pycocotools is not installed.
     """
     require_pycocotools()
     from pycocotools.coco import COCO

@@ -73,11 +73,9 @@ def _match(image_id: int, people: list[Any], detections: list[Any], skeleton: Sk
     partner = _greedy_pairs(similar[:, counts])
     taken = np.isin(np.arange(len(found)), partner)
     excused = (similar[:, ~counts] >= MINIMUM_OKS).any(axis=1)
-    best = (
-        np.where(partner == NOBODY, 0.0, similar[partner, np.flatnonzero(counts)])
-        if len(found)
-        else 0.0 * areas[counts]
-    )
+    best = np.zeros(len(partner))
+    matched = np.flatnonzero(partner != NOBODY)
+    best[matched] = similar[partner[matched], np.flatnonzero(counts)[matched]]
     alarms = int((~taken & ~excused).sum())
     return ImageMatch(image_id, everybody[counts], areas[counts], found, partner, best, alarms)
 

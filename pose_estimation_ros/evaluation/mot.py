@@ -53,9 +53,7 @@ class MotScore:
     def update(self, truth: Sequence[int], found: Sequence[int], similarity: FloatArray) -> None:
         """Add a frame: ids of ground truth, ids of the tracker, and their similarity (truth, found) from 0 to 1.
 
-        Raises:
-            EvaluationError: Shapes do not match, or an id is repeated.
-
+        Raises EvaluationError if shapes do not match, or an id is repeated.
         """
         similarity, shape = np.asarray(similarity, dtype=np.float64), (len(truth), len(found))
         if similarity.size != len(truth) * len(found) or (similarity.size and similarity.shape != shape):

@@ -26,11 +26,7 @@ class CocoKeypoints(KeypointDataset):
     People are used if they have at least `min_keypoints` (1 or more) labelled ones and a box that is not flat. The mask
     is 0 in crowds, as in the preparation of Osokin (2018). Other people (in COCO most of the distant ones) are then
     trained as background; with `mask_people` they are masked as well, if they have a segmentation. `keep_empty` keeps
-    images without people who are used; `image_ids` chooses images and their order.
-
-    Raises:
-        DatasetError: The folder or file is missing, or the file is invalid.
-
+    images without people who are used; `image_ids` chooses images and their order. Raises DatasetError.
     """
 
     def __init__(

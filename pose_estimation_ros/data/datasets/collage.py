@@ -17,11 +17,7 @@ class Collage(DatasetWrapper):
     """Images of `rows` x `columns` others, each scaled into a cell: many small people from images of single people.
 
     It is as long as the dataset. The first cell shows the image of the index, the others random ones that depend on
-    seed and index alone.
-
-    Raises:
-        SettingsError: Rows, columns or a side of the cell is below 1.
-
+    seed and index alone. Raises SettingsError if rows, columns or a side of the cell is below 1.
     """
 
     def __init__(

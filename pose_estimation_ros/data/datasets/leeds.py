@@ -32,11 +32,7 @@ class LeedsSportsExtended(KeypointDataset):
     Labels are crowd-sourced and noisy. Keypoints marked invisible or outside the image count as not labelled.
     Only one person per image is annotated. With others='mask' (the default) the loss is limited to the surroundings of
     that person, since spectators and opponents would otherwise be trained as background; with 'keep' it is not. With
-    `from_behind` only images are used in which the labels show the person's back.
-
-    Raises:
-        DatasetError: A file is missing or invalid.
-
+    `from_behind` only images are used in which the labels show the person's back. Raises DatasetError.
     """
 
     skeleton = LEEDS_14

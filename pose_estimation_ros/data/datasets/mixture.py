@@ -18,11 +18,7 @@ class Mixture(KeypointDataset):
 
     A dataset that is smaller than its share repeats, each time in another order. The extras `part` and `part_index`
     name the dataset and the index in it. By default weights are equal, the length is enough for every sample of every
-    part, and the skeleton is that of the first; parts of another one are converted.
-
-    Raises:
-        SettingsError: Weights do not match the parts, or the mixture is empty.
-
+    part, and the skeleton is that of the first; parts of another one are converted. Raises SettingsError.
     """
 
     def __init__(

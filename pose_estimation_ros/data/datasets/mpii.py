@@ -34,11 +34,7 @@ class MpiiPersons(KeypointDataset):
     """One sample for each annotated person of a folder of images and a file such as train.json or valid.json.
 
     The file is a list of people with `image`, `center`, `scale`, `joints` (16 pairs) and `joints_vis`. MPII does not
-    distinguish hidden keypoints; all annotated ones count as visible. A sample has no other people.
-
-    Raises:
-        DatasetError: The folder or file is missing, or the file is invalid.
-
+    distinguish hidden keypoints; annotated ones count as visible. A sample has no other people. Raises DatasetError.
     """
 
     skeleton = MPII_16

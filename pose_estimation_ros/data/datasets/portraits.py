@@ -22,16 +22,8 @@ class Portraits(DatasetWrapper):
 
     Images of sports show leaps, handstands and somersaults of small people, which networks trained on everyday images
     do not recognise. Parts of a window outside the image show its reflection. Images without a labelled torso stay as
-    they are. A window depends on seed and index alone.
-
-    Args:
-        dataset: Annotated images.
-        around: Minimum and maximum side of a window, as multiples of the longer side of the keypoints' box.
-        seed: Of the windows.
-
-    Raises:
-        SettingsError: The skeleton has no shoulders or hips, or `around` is not a range.
-
+    they are. `around` is the range of a window's side, as multiples of the longer side of the keypoints' box; seed and
+    index determine the window. Raises SettingsError if the skeleton has no shoulders or hips.
     """
 
     def __init__(self, dataset: KeypointDataset, around: tuple[float, float] = (1.1, 2.4), seed: int = 0) -> None:

@@ -19,20 +19,10 @@ def seed_of(seed: int, index: int) -> int:
 
 
 class SyntheticPeople(KeypointDataset):
-    """Images of `generate_image`, drawn on demand; seed and index determine the image.
+    """Images of `generate_image`, drawn on demand; the seed of the series and the index determine the image.
 
-    Hidden keypoints have the flag 1, those outside the image 0.
-
-    Args:
-        count: Number of images.
-        size: Their height and width.
-        persons: Minimum and maximum number of people.
-        seed: Of the series.
-        settings: Other settings of the scenes; size and persons override them.
-
-    Raises:
-        SettingsError: A value is out of range.
-
+    Hidden keypoints have the flag 1, those outside the image 0. `size` is height and width of `count` images, `persons`
+    minimum and maximum number of people; both override `settings`. Raises SettingsError.
     """
 
     skeleton = OPENPOSE_18

@@ -139,19 +139,11 @@ class Unlabelled(DatasetWrapper):
 
 
 class CachedDataset(DatasetWrapper):
-    """A dataset whose samples are written to a folder on first use and read from there afterwards.
+    """A dataset whose samples are written to a folder of its own on first use and read from there afterwards.
 
-    Several processes may fill the folder at once, and later runs continue it.
-
-    Args:
-        dataset: Its masks and other extras than boxes and areas are not cached.
-        folder: Of this dataset alone.
-        description: What the samples depend on; a folder with another description is refused.
-
-    Raises:
-        SettingsError: The folder holds other samples.
-        OutputError: The folder cannot be written to.
-
+    Several processes may fill the folder at once, and later runs continue it. Masks and extras other than boxes and
+    areas are not cached. The description is what the samples depend on: raises SettingsError if the folder has another
+    one, and OutputError if it cannot be written to.
     """
 
     def __init__(self, dataset: KeypointDataset, folder: Path, description: dict[str, Any]) -> None:
