@@ -13,11 +13,6 @@ MirrorMaps = Callable[[Sequence[FloatArray]], list[FloatArray]]
 """From the maps (..., C, H, W) of a mirrored input to maps of the input itself, left and right swapped."""
 
 
-def mirrored_input(batch: FloatArray) -> FloatArray:
-    """Return inputs (N, 3, H, W) with their columns reversed."""
-    return np.ascontiguousarray(batch[..., ::-1])
-
-
 def mean_on_largest(looks: Sequence[Look], mirror_maps: MirrorMaps) -> Look:
     """Average on the grid of the largest input: enlarging loses nothing, and peaks do not fall between cells."""
     merged = _per_placement(looks, mirror_maps)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
@@ -171,7 +173,10 @@ class Options(Protocol):
 
 
 class Method(Protocol):
-    """One published system: its skeleton, preprocessing, network, targets, decoders and weights."""
+    """One published system: its skeleton, preprocessing, network, targets, decoders and weights.
+
+    Systems inherit the answers of most systems to the questions that have one here.
+    """
 
     @property
     def name(self) -> str:
@@ -195,16 +200,19 @@ class Method(Protocol):
     @property
     def base_side(self) -> BaseSide:
         """Which side of the network's input `InputSize.base` is."""
+        return HEIGHT
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
         """Return how an image lies in the network's input."""
 
     def mirrored_input(self, batch: FloatArray) -> FloatArray:
         """Return the mirrored inputs (N, 3, H, W) that belong to inputs."""
+        return np.ascontiguousarray(batch[..., ::-1])
 
     @property
     def scoring(self) -> Mapping[str, Any]:
         """Decoder settings of the published evaluation that differ from the defaults."""
+        return {}
 
     @property
     def output_channels(self) -> tuple[int, ...]:
@@ -213,6 +221,7 @@ class Method(Protocol):
     @property
     def stride_output(self) -> int:
         """Index of the one of these outputs whose cells have the network's stride."""
+        return 0
 
     def options(self, values: Mapping[str, Any] | None = None) -> Options:
         """Return network options by name, with published defaults; raises SettingsError for unknown names."""
@@ -260,9 +269,11 @@ class Method(Protocol):
 
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
         """Return the known preprocessing of an OpenVINO file, None if unknown; raises WeightsError."""
+        return None
 
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
         """Return the known preprocessing of a third-party ONNX model, None if unknown."""
+        return None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.geometry import CentredAffine, Placement
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.transforms.builders import letterboxed
 from pose_estimation_ros.data.transforms.warp import Compose, Transform
-from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
     SHORT_SIDE,
     BaseSide,
-    GraphFacts,
     InputSize,
+    Method,
     Preprocessing,
     PublishedTraining,
 )
@@ -25,22 +23,17 @@ from toy_system.coding import ToyDecoder, ToyObjective
 from toy_system.options import MULTIPLE, ToyDecoding, ToyInput, ToyOptions
 
 
-class Toy:
+class Toy(Method):
     name: str = 'toy'
     skeleton: Skeleton = COCO_17
     sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
-    scoring: ClassVar[Mapping[str, Any]] = {}
     base_side: BaseSide = SHORT_SIDE
     output_channels: tuple[int, ...] = (17,)
-    stride_output: int = 0
     training: PublishedTraining = PublishedTraining(optimizer={'weight_decay': 0.0}, schedule={'kind': 'constant'})
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
         return CentredAffine.short_side(image_hw, size.base, size.scale, size.least_scale, MULTIPLE)
-
-    def mirrored_input(self, batch: FloatArray) -> FloatArray:
-        return mirrored_input(batch)
 
     def options(self, values: Mapping[str, Any] | None = None) -> ToyOptions:
         return settings_from(ToyOptions, values or {}, 'network options')
@@ -74,12 +67,6 @@ class Toy:
         if 'head.weight' not in state_dict:
             raise WeightsError(f'{path} is not a toy network')
         return state_dict, ToyOptions(state_dict['head.weight'].shape[1])
-
-    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        return None
-
-    def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
-        return None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import MAX_ASPECT, Letterbox, Placement
 from pose_estimation_ros.core.settings import settings_from
@@ -21,30 +20,24 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS,
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.published import xml_preprocessing
-from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
-    HEIGHT,
-    BaseSide,
     Decoder,
-    GraphFacts,
     InputSize,
+    Method,
     Objective,
     Preprocessing,
     PublishedTraining,
 )
 
 
-class LightweightOpenPose:
+class LightweightOpenPose(Method):
     """Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose (arXiv 1811.12004)."""
 
     name: str = 'lightweight_openpose'
     skeleton: Skeleton = OPENPOSE_18
     sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
-    scoring: ClassVar[Mapping[str, Any]] = {}
-    base_side: BaseSide = HEIGHT
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
-    stride_output: int = 0
     training: PublishedTraining = PublishedTraining(
         optimizer={'lr': 4e-5, 'weight_decay': 5e-4},
         schedule={'kind': 'multistep', 'milestones': (100, 200, 260), 'gamma': 0.333},
@@ -60,22 +53,15 @@ class LightweightOpenPose:
         rows = round(size.base * size.scale)
         return Letterbox.fit(image_hw, rows, size.stride, MAX_ASPECT * rows)
 
-    def mirrored_input(self, batch: FloatArray) -> FloatArray:
-        """Return inputs with their columns reversed."""
-        return mirrored_input(batch)
-
     def options(self, values: Mapping[str, Any] | None = None) -> NetworkOptions:
-        """Return a network's options; `values` are fields of NetworkOptions."""
         return NetworkOptions.from_dict(values or {})
 
     def network(self, options: NetworkOptions) -> Any:
-        """Build the torch module of `options`, with random weights."""
         from pose_estimation_ros.methods.lightweight_openpose.network import build_network
 
         return build_network(options)
 
     def objective(self, options: NetworkOptions, **settings: Any) -> Objective:
-        """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
         return LightweightOpenPoseObjective.of(options, **settings)
 
     def input_hw(self, options: NetworkOptions, size: int | None = None) -> tuple[int, int]:
@@ -90,26 +76,19 @@ class LightweightOpenPose:
         settings: Mapping[str, Any] | None = None,
         photometric: tuple[Transform, ...] = (),
     ) -> Transform:
-        """Return the published augmentation; settings are the fields of AugmentationSettings."""
         wanted = settings_from(AugmentationSettings, settings or {}, 'settings of the augmentation')
         return published_augmentation(size or PUBLISHED_SIZE, self.skeleton, photometric, wanted)
 
     def read_checkpoint(
         self, path: Path, hint: NetworkOptions | None = None, trust: bool = False
     ) -> tuple[Mapping[str, Any], NetworkOptions]:
-        """Return the tensors of a published container and the options of the network that they are of."""
         from pose_estimation_ros.methods.lightweight_openpose.weights import infer_options, read_weights
 
         state_dict = read_weights(path, trust)
         return state_dict, infer_options(state_dict, hint, str(path))
 
     def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        """Return the known preprocessing of an OpenVINO file, None if unknown."""
         return xml_preprocessing(path)
-
-    def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
-        """Return None: ONNX models of this system take what its networks take."""
-        return None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
@@ -120,17 +99,14 @@ class LightweightOpenPose:
         return fit_weights(network, state_dict, source, new_stages=new_parts).text
 
     def load_backbone(self, network: Any, path: Path, trust: bool = False) -> str:
-        """Load a published ImageNet classifier into the network's backbone."""
         from pose_estimation_ros.methods.lightweight_openpose.weights import load_backbone, read_weights
 
         return load_backbone(network, read_weights(path, trust), str(path)).text
 
     def decoder_names(self) -> tuple[str, ...]:
-        """Return the decoders' names, the default first."""
         return tuple(DECODERS)
 
     def decoder(self, name: str = 'fast', **settings: Any) -> Decoder:
-        """Return a decoder; settings are the fields of DecodingSettings and GroupingSettings."""
         if name not in DECODERS:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
         decoder: Decoder = DECODERS[name](settings_from(DecodingSettings, settings, 'decoding settings'))

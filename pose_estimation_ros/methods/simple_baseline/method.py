@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.boxes import PersonCrop
 from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.geometry import Placement
@@ -15,13 +14,11 @@ from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
 from pose_estimation_ros.data.datasets.coco import coco_persons
 from pose_estimation_ros.data.transforms.warp import Transform
-from pose_estimation_ros.methods.merging import mirrored_input
 from pose_estimation_ros.methods.method import (
-    HEIGHT,
-    BaseSide,
     Decoder,
     GraphFacts,
     InputSize,
+    Method,
     Objective,
     Preprocessing,
     PublishedTraining,
@@ -48,7 +45,7 @@ MXNET_GRAPH = 'mxnet_converted_model'
 
 
 @dataclass(frozen=True)
-class SimpleBaseline:
+class SimpleBaseline(Method):
     """Simple Baselines for Human Pose Estimation (arXiv 1804.06208): one skeleton a person's crop."""
 
     name: str = 'simple_baseline'
@@ -60,8 +57,6 @@ class SimpleBaseline:
     sees: Literal['image', 'person'] = 'person'
     preprocessing: Preprocessing = PUBLISHED
     scoring: ClassVar[Mapping[str, Any]] = {'keypoint_threshold': 0.0}
-    base_side: BaseSide = HEIGHT
-    stride_output: int = 0
     training: ClassVar[PublishedTraining] = PublishedTraining(
         optimizer={'lr': 1e-3, 'weight_decay': 0.0},
         schedule={'kind': 'multistep', 'milestones': (90, 120), 'gamma': 0.1},
@@ -73,7 +68,6 @@ class SimpleBaseline:
 
     @property
     def output_channels(self) -> tuple[int, ...]:
-        """A heatmap for each joint."""
         return (len(self.skeleton),)
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:
@@ -83,27 +77,20 @@ class SimpleBaseline:
         network_hw = size.fixed_hw or self.default_options.input_hw
         return PersonCrop.around(box, network_hw, 1.0).placement(image_hw, network_hw)
 
-    def mirrored_input(self, batch: FloatArray) -> FloatArray:
-        """Return crops with their columns reversed."""
-        return mirrored_input(batch)
-
     @property
     def published_options(self) -> PoseResNetOptions:
         """Options of published files that declare none."""
         return replace(self.default_options, label_corner=self.published_label_corner)
 
     def options(self, values: Mapping[str, Any] | None = None) -> PoseResNetOptions:
-        """Return a network's options; `values` are fields of PoseResNetOptions."""
         return self.default_options.changed(values or {})
 
     def network(self, options: PoseResNetOptions) -> Any:
-        """Build the torch module of `options`, with random weights."""
         from pose_estimation_ros.methods.simple_baseline.network import build_network
 
         return build_network(len(self.skeleton), options)
 
     def objective(self, options: PoseResNetOptions, **settings: Any) -> Objective:
-        """Return targets, loss and parameter groups; settings are the fields of TargetSettings but for the stride."""
         return SimpleBaselineObjective.of(options, **settings)
 
     def input_hw(self, options: PoseResNetOptions, size: int | None = None) -> tuple[int, int]:
@@ -117,7 +104,6 @@ class SimpleBaseline:
         settings: Mapping[str, Any] | None = None,
         photometric: tuple[Transform, ...] = (),
     ) -> Transform:
-        """Return the published augmentation to crops; settings are the fields of AugmentationSettings."""
         values = {**asdict(self.augmented), **(settings or {})}
         wanted = settings_from(AugmentationSettings, values, 'settings of the augmentation')
         return published_augmentation(options.input_hw, self.skeleton, wanted, photometric)
@@ -125,7 +111,6 @@ class SimpleBaseline:
     def read_checkpoint(
         self, path: Path, hint: PoseResNetOptions | None = None, trust: bool = False
     ) -> tuple[Mapping[str, Any], PoseResNetOptions]:
-        """Return the tensors of a published container and the options of the network that they are of."""
         from pose_estimation_ros.methods.simple_baseline.weights import infer_options, joints_of, read_weights
 
         state_dict = read_weights(path, trust)
@@ -137,10 +122,6 @@ class SimpleBaseline:
             )
         return state_dict, infer_options(state_dict, hint or self.published_options, path)
 
-    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        """Return None: no OpenVINO file of this system is published."""
-        return None
-
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
         """Return GluonCV's preprocessing for a graph exported by MXNet, None for others."""
         return RED_FIRST if graph.name == MXNET_GRAPH else None
@@ -148,23 +129,19 @@ class SimpleBaseline:
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False
     ) -> str:
-        """Load a whole file into a network; training adds no parts later."""
         from pose_estimation_ros.methods.simple_baseline.weights import fit_weights
 
         return fit_weights(network, state_dict, source)
 
     def load_backbone(self, network: Any, path: Path, trust: bool = False) -> str:
-        """Load an ImageNet ResNet of torchvision into the network's trunk."""
         from pose_estimation_ros.methods.simple_baseline.weights import load_backbone, read_weights
 
         return load_backbone(network, read_weights(path, trust), str(path))
 
     def decoder_names(self) -> tuple[str, ...]:
-        """Return the decoders' names, the default first."""
         return tuple(DECODERS)
 
     def decoder(self, name: str = 'published', **settings: Any) -> Decoder:
-        """Return a decoder; settings are the fields of DecodingSettings."""
         if name not in DECODERS:
             raise SettingsError(f'decode must be one of {", ".join(DECODERS)}, got {name!r}')
         return DECODERS[name](self.skeleton, settings_from(DecodingSettings, settings, 'decoding settings'))
