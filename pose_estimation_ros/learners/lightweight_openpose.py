@@ -141,11 +141,7 @@ class NetworkLearner(Learner):
         return super()._backbone_weights(verbose)
 
     def download(
-        self,
-        path: str | Path | None = None,
-        mode: str = 'pretrained',
-        verbose: bool = False,
-        url: str = OPENDR_URL,
+        self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = OPENDR_URL
     ) -> list[Path]:
         """Download published files and return their paths.
 

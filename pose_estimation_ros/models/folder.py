@@ -11,14 +11,7 @@ from pose_estimation_ros.methods.method import Preprocessing
 
 Kind = Literal['pth', 'onnx', 'xml']
 
-SUFFIXES: dict[str, Kind] = {
-    '.pth': 'pth',
-    '.pt': 'pth',
-    '.tar': 'pth',
-    '.ckpt': 'pth',
-    '.onnx': 'onnx',
-    '.xml': 'xml',
-}
+SUFFIXES: dict[str, Kind] = {'.pth': 'pth', '.pt': 'pth', '.tar': 'pth', '.ckpt': 'pth', '.onnx': 'onnx', '.xml': 'xml'}
 
 RENAMED = {'mobilenet_openpose': 'openpose_default'}
 """OpenDR's documentation loads the first name, its download writes the second."""

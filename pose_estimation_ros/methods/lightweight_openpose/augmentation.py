@@ -4,11 +4,7 @@ from dataclasses import dataclass
 
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
-from pose_estimation_ros.data.transforms.person import (
-    CropAroundPerson,
-    RotateExpanding,
-    ScaleToPerson,
-)
+from pose_estimation_ros.data.transforms.person import CropAroundPerson, RotateExpanding, ScaleToPerson
 from pose_estimation_ros.data.transforms.steps import RandomFlip
 from pose_estimation_ros.data.transforms.warp import Compose, Transform, Warp
 

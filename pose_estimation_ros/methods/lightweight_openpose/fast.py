@@ -13,12 +13,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from pose_estimation_ros.methods.lightweight_openpose.grouping import (
-    Connections,
-    Peaks,
-    assemble,
-    take_best_limbs,
-)
+from pose_estimation_ros.methods.lightweight_openpose.grouping import Connections, Peaks, assemble, take_best_limbs
 from pose_estimation_ros.methods.lightweight_openpose.limbs import (
     FIELD_OF_LIMB,
     GROUPING_FIELDS,

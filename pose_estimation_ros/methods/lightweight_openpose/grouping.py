@@ -6,11 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
-from pose_estimation_ros.methods.lightweight_openpose.limbs import (
-    EAR_SHOULDER_LIMBS,
-    GROUPING_LIMBS,
-    NUM_KEYPOINTS,
-)
+from pose_estimation_ros.methods.lightweight_openpose.limbs import EAR_SHOULDER_LIMBS, GROUPING_LIMBS, NUM_KEYPOINTS
 from pose_estimation_ros.methods.lightweight_openpose.options import GroupingSettings
 
 SCORE, COUNT = NUM_KEYPOINTS, NUM_KEYPOINTS + 1

@@ -20,14 +20,7 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS,
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.published import xml_preprocessing
-from pose_estimation_ros.methods.method import (
-    Decoder,
-    InputSize,
-    Method,
-    Objective,
-    Preprocessing,
-    PublishedTraining,
-)
+from pose_estimation_ros.methods.method import Decoder, InputSize, Method, Objective, Preprocessing, PublishedTraining
 
 
 class LightweightOpenPose(Method):

@@ -7,12 +7,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import BoolArray, FloatArray, IntArray
-from pose_estimation_ros.methods.lightweight_openpose.grouping import (
-    Connections,
-    Peaks,
-    assemble,
-    take_best_limbs,
-)
+from pose_estimation_ros.methods.lightweight_openpose.grouping import Connections, Peaks, assemble, take_best_limbs
 from pose_estimation_ros.methods.lightweight_openpose.limbs import GROUPING_FIELDS, GROUPING_LIMBS, NUM_KEYPOINTS
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
 

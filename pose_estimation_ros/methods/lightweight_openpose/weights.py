@@ -49,10 +49,7 @@ def infer_options(
             f'{source}: expected a Lightweight OpenPose network, got {len(state_dict)} tensors of another, such as'
             f' {next(iter(state_dict), "none")}; choose a pose checkpoint of this method'
         )
-    seen: dict[str, Any] = {
-        'num_refinement_stages': len(_stages(state_dict)),
-        'variant': _variant(state_dict),
-    }
+    seen: dict[str, Any] = {'num_refinement_stages': len(_stages(state_dict)), 'variant': _variant(state_dict)}
     return replace(hint, **seen, **_backbone_options(state_dict, hint, source))
 
 

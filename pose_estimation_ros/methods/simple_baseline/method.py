@@ -151,10 +151,6 @@ SIMPLE_BASELINE = SimpleBaseline()
 """COCO's 17 keypoints; crops of 256x192 unless a network's options differ."""
 
 SIMPLE_BASELINE_MPII = SimpleBaseline(
-    'simple_baseline_mpii',
-    MPII_16,
-    MPII_OPTIONS,
-    published_label_corner=False,
-    augmented=augmentation.MPII,
+    'simple_baseline_mpii', MPII_16, MPII_OPTIONS, published_label_corner=False, augmented=augmentation.MPII
 )
 """MPII's 16 keypoints; crops of 256x256."""
