@@ -106,10 +106,11 @@ def tiny() -> Any:
 @pytest.fixture(scope='session')
 def omz_network(weights: Path) -> Any:
     """The published network with real weights."""
-    from pose_estimation_ros.methods.lightweight_openpose.network import lightweight_openpose_omz
+    from pose_estimation_ros.methods.lightweight_openpose.network import build_network
+    from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
     from pose_estimation_ros.methods.lightweight_openpose.weights import fit_weights, read_weights
 
-    network = lightweight_openpose_omz().eval()
+    network = build_network(NetworkOptions(variant='omz')).eval()
     fit_weights(network, read_weights(weights / 'lwop_omz.pth'))
     return network
 

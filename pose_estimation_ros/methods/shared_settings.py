@@ -1,9 +1,13 @@
 """Settings that several systems have, each with its text. Their defaults are in `options.py` of each system."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pose_estimation_ros.core.settings import check_settings, setting
+from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, field_names, setting
+
+Targets = TypeVar('Targets')
 
 HEIGHTS = (32, 4320)
 """Input heights that pipelines accept."""
@@ -23,6 +27,14 @@ class InputSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+def target_settings(kind: type[Targets], stride: int, settings: Mapping[str, Any]) -> Targets:
+    """Return settings of training targets, a dataclass with the network's stride; raises SettingsError."""
+    known = [name for name in field_names(kind) if name != 'stride']
+    if unknown := ', '.join(name for name in settings if name not in known):
+        raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(known)}')
+    return kind(stride=stride, **settings)
 
 
 def backbone(default: str, choices: tuple[str, ...]) -> Any:

@@ -210,7 +210,7 @@ def test_resuming_what_is_not_there_is_told(cli, tmp_path):
         (['--network.backbone', 'vgg'], 'backbone must be one of mobilenet, mobilenetv2, shufflenet'),
         (['--network.depth', '3'], 'depth'),
         (['--objective.sigmas', '3'], 'targets have no setting sigmas'),
-        (['--objective.sigma', 'wide'], "sigma must be a number, got 'wide'"),
+        (['--objective.sigma', 'wide'], "sigma must be a number above 0, got 'wide'"),
         (['--transform.size', '100'], 'transform.size must be a multiple of the stride 8 of the network, got 100'),
         (['--schedule.milestones', '[3, 1]'], 'schedule.milestones must be rising epochs, got (3, 1)'),
         (['--task', 'juggling'], "task must be one of pose, got 'juggling'"),

@@ -39,14 +39,14 @@ def deviation(heatmaps, expected):
 
 
 def test_tensor_names_shapes_and_order_are_the_published_ones(golden):
-    network = networks.pose_resnet_50()
+    network = networks.build_network(17, PoseResNetOptions())
     shapes = [(name, list(value.shape)) for name, value in network.state_dict().items()]
     assert shapes == list(golden('keys_pose_resnet_50_17j.json').items())
 
 
 @torch.no_grad()
 def test_network_gives_the_golden_heatmaps(arrays, image, seeded, calibrated):
-    network = networks.pose_resnet_50().eval()
+    network = networks.build_network(17, PoseResNetOptions()).eval()
     weights = seeded(network.state_dict(), int(arrays['salt']))
     network.load_state_dict(weights)
     assert deviation(network(image)[0], arrays['heatmap']) < 1e-4

@@ -3,13 +3,14 @@
 People are (P, 18, 3): x and y in network-input pixels, and a flag that says whether the keypoint counts.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_KEYPOINTS, NUM_PAFS, field_limbs
 
 OCCLUDED, VISIBLE, ABSENT = 0, 1, 2
@@ -26,16 +27,12 @@ LOWEST = float(np.exp(-4.6052))
 class TargetSettings:
     """Shape of the targets; the defaults are the published values."""
 
-    stride: int = 8
-    """Network-input pixels a cell."""
-    sigma: float = 7.0
-    """Of a keypoint's Gaussian, in network-input pixels."""
-    paf_thickness: float = 1.0
-    """Cells on either side of a limb that its field covers."""
+    stride: int = setting(8, 'Network-input pixels per cell.', range=(1, math.inf))
+    sigma: float = setting(7.0, "Standard deviation of a keypoint's Gaussian, in network-input pixels.", above=0)
+    paf_thickness: float = setting(1.0, 'Cells on either side of a limb that its field covers.', above=0)
 
     def __post_init__(self) -> None:
-        if not (self.stride >= 1 and self.sigma > 0 and self.paf_thickness > 0):
-            raise SettingsError(f'stride must be 1 or more, sigma and paf_thickness above 0, got {self}')
+        check_settings(self)
 
     def map_hw(self, network_hw: tuple[int, int]) -> tuple[int, int]:
         """Return height and width of the maps for a network input."""

@@ -16,11 +16,13 @@ from pose_estimation_ros.methods.lightweight_openpose.augmentation import (
     published_augmentation,
 )
 from pose_estimation_ros.methods.lightweight_openpose.decoding import DECODERS
+from pose_estimation_ros.methods.lightweight_openpose.encoding import TargetSettings
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.published import xml_preprocessing
 from pose_estimation_ros.methods.method import Decoder, InputSize, Method, Objective, Preprocessing, PublishedTraining
+from pose_estimation_ros.methods.shared_settings import target_settings
 
 
 class LightweightOpenPose(Method):
@@ -55,7 +57,7 @@ class LightweightOpenPose(Method):
         return build_network(options)
 
     def objective(self, options: NetworkOptions, **settings: Any) -> Objective:
-        return LightweightOpenPoseObjective.of(options, **settings)
+        return LightweightOpenPoseObjective(target_settings(TargetSettings, options.stride, settings))
 
     def input_hw(self, options: NetworkOptions, size: int | None = None) -> tuple[int, int]:
         """Return a square."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pose_estimation_ros.backbones import efficientnet_lite, mobilenet, mobilenetv2, shufflenet
-from pose_estimation_ros.backbones.blocks import Activation, conv_act, depthwise, elu, initialise, pointwise, relu
+from pose_estimation_ros.backbones.blocks import conv_act, depthwise, elu, initialise, pointwise, relu
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.options import SLIM_WIDTH, NetworkOptions
 
@@ -67,6 +67,19 @@ class Stage(nn.Module):
         return self.heatmaps(features), self.pafs(features)
 
 
+def head(hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(conv_act(CHANNELS, hidden, kernel=1), nn.Sequential(pointwise(hidden, outputs, bias=True)))
+
+
+def initial_stage() -> Stage:
+    return Stage(nn.Sequential(*(conv_act(CHANNELS, CHANNELS) for _ in range(3))), INITIAL_HEAD_CHANNELS)
+
+
+def refinement_stage() -> Stage:
+    inputs = [CHANNELS + NUM_HEATMAPS + NUM_PAFS] + [CHANNELS] * (REFINEMENT_BLOCKS - 1)
+    return Stage(nn.Sequential(*map(RefinementBlock, inputs)), CHANNELS)
+
+
 class RefinementBlock(nn.Module):
     """A 1x1 convolution and, added to it, two 3x3 ones of which the second looks further: one 7x7 at a lower price."""
 
@@ -87,39 +100,14 @@ def biased_conv_bn(dilation: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(CHANNELS), relu())
 
 
-def head(hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv_act(CHANNELS, hidden, kernel=1), nn.Sequential(pointwise(hidden, outputs, bias=True)))
-
-
-def initial_stage() -> Stage:
-    trunk = nn.Sequential(*(conv_act(CHANNELS, CHANNELS) for _ in range(3)))
-    return Stage(trunk, INITIAL_HEAD_CHANNELS)
-
-
-def refinement_stage() -> Stage:
-    inputs = [CHANNELS + NUM_HEATMAPS + NUM_PAFS] + [CHANNELS] * (REFINEMENT_BLOCKS - 1)
-    return Stage(nn.Sequential(*map(RefinementBlock, inputs)), CHANNELS)
-
-
-def adapter_trunk(bias: bool) -> nn.Sequential:
-    return nn.Sequential(*(_separable_elu(bias) for _ in range(3)))
-
-
-def _separable_elu(bias: bool) -> nn.Sequential:
-    return nn.Sequential(depthwise(CHANNELS), elu(), pointwise(CHANNELS, CHANNELS, bias), elu())
-
-
-def published_adapter(inputs: int) -> FeatureAdapter:
-    return FeatureAdapter(_align(inputs, relu), adapter_trunk(bias=False), red=nn.Identity())
-
-
-def omz_adapter(inputs: int) -> FeatureAdapter:
-    reduction = conv_act(CHANNELS, CHANNELS, kernel=1, activation=elu)
-    return FeatureAdapter(_align(inputs, elu), adapter_trunk(bias=True), reduction)
-
-
-def _align(inputs: int, activation: Activation) -> nn.Sequential:
-    return conv_act(inputs, CHANNELS, kernel=1, activation=activation)
+def adapter(inputs: int, omz: bool) -> FeatureAdapter:
+    """Return the published adapter, or that of the omz variant, with biases and an extra reduction."""
+    align = conv_act(inputs, CHANNELS, kernel=1, activation=elu if omz else relu)
+    separable = (
+        nn.Sequential(depthwise(CHANNELS), elu(), pointwise(CHANNELS, CHANNELS, bias=omz), elu()) for _ in range(3)
+    )
+    reduction = conv_act(CHANNELS, CHANNELS, kernel=1, activation=elu) if omz else nn.Identity()
+    return FeatureAdapter(align, nn.Sequential(*separable), reduction)
 
 
 def mobilenet_backbone(options: NetworkOptions) -> tuple[nn.Module, int]:
@@ -147,56 +135,16 @@ BACKBONES: dict[str, Callable[[NetworkOptions], tuple[nn.Module, int]]] = {
     'shufflenet': shufflenet_backbone,
     'efficientnet_lite': efficientnet_lite_backbone,
 }
-ADAPTERS: dict[str, Callable[[int], FeatureAdapter]] = {
-    'published': published_adapter,
-    'omz': omz_adapter,
-    'slim': published_adapter,
-}
 
 
 def build_network(options: NetworkOptions) -> LightweightOpenPoseNetwork:
     """Build a network with random values, ready for training from scratch."""
     backbone, channels = BACKBONES[options.backbone](options)
-    network = LightweightOpenPoseNetwork(backbone, ADAPTERS[options.variant](channels), options.num_refinement_stages)
+    network = LightweightOpenPoseNetwork(
+        backbone, adapter(channels, options.variant == 'omz'), options.num_refinement_stages
+    )
     initialise(network)
-    _quieten_heads(network)
+    for stage in (network.initial_stage, *network.refinement_stages):
+        for head in (stage.heatmaps, stage.pafs):  # maps begin near zero, as targets nearly everywhere are
+            nn.init.normal_(head[-1][0].weight, std=0.001)
     return network
-
-
-def lightweight_openpose_mobilenet(
-    num_refinement_stages: int = 1, use_stride: bool = False
-) -> LightweightOpenPoseNetwork:
-    """Build the network of the paper; OpenDR's `use_stride` makes its maps half as wide and high."""
-    return build_network(NetworkOptions(use_stride=use_stride, num_refinement_stages=num_refinement_stages))
-
-
-def lightweight_openpose_mobilenetv2(num_refinement_stages: int = 1, width: float = 1.0) -> LightweightOpenPoseNetwork:
-    options = NetworkOptions('mobilenetv2', mobilenetv2_width=width, num_refinement_stages=num_refinement_stages)
-    return build_network(options)
-
-
-def lightweight_openpose_shufflenet(num_refinement_stages: int = 1, groups: int = 3) -> LightweightOpenPoseNetwork:
-    options = NetworkOptions('shufflenet', shufflenet_groups=groups, num_refinement_stages=num_refinement_stages)
-    return build_network(options)
-
-
-def lightweight_openpose_omz() -> LightweightOpenPoseNetwork:
-    """Build the network of OpenVINO's human-pose-estimation-0001."""
-    return build_network(NetworkOptions(variant='omz'))
-
-
-def lightweight_openpose_slim() -> LightweightOpenPoseNetwork:
-    """Build half a MobileNet, no refinement: the cheapest to train from nothing."""
-    return build_network(NetworkOptions(variant='slim', num_refinement_stages=0))
-
-
-def lightweight_openpose_efficientnet_lite() -> LightweightOpenPoseNetwork:
-    """Build the network of the embedded weights: EfficientNet-Lite0, no refinement."""
-    return build_network(NetworkOptions('efficientnet_lite', num_refinement_stages=0))
-
-
-def _quieten_heads(network: LightweightOpenPoseNetwork) -> None:
-    """Start from maps near zero, as the targets nearly everywhere are (SimpleBaselines' rule)."""
-    stages = [network.initial_stage, *network.refinement_stages]
-    for output in [part[-1][0] for stage in stages for part in (stage.heatmaps, stage.pafs)]:
-        nn.init.normal_(output.weight, std=0.001)

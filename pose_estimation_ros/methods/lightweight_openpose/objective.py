@@ -1,12 +1,12 @@
 """What a Lightweight OpenPose network is trained towards, as one object for the training engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import BoolArray, FloatArray
+from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.methods.lightweight_openpose.encoding import (
     FLAG_OF_COCO,
@@ -17,7 +17,6 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import (
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, field_limbs
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_targets
-from pose_estimation_ros.methods.lightweight_openpose.options import NetworkOptions
 from pose_estimation_ros.methods.method import Annotation
 
 
@@ -31,18 +30,6 @@ class LightweightOpenPoseObjective:
 
     settings: TargetSettings
 
-    @classmethod
-    def of(cls, options: NetworkOptions, **settings: Any) -> 'LightweightOpenPoseObjective':
-        """Return the objective of a network; settings are the fields of TargetSettings but for the stride."""
-        known = {each.name for each in fields(TargetSettings)} - {'stride'}
-        if settings.keys() - known:
-            unknown = ', '.join(sorted(settings.keys() - known))
-            raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(sorted(known))}')
-        for name, value in settings.items():
-            if not isinstance(value, int | float):
-                raise SettingsError(f"the targets' {name} must be a number, got {value!r}")
-        return cls(TargetSettings(stride=options.stride, **settings))
-
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
         """Return heatmaps, fields, mask and the channels' weights."""
         height, width = annotation.mask.shape
@@ -55,10 +42,13 @@ class LightweightOpenPoseObjective:
         people[..., 2] = FLAG_OF_COCO[annotation.joints[..., 2].astype(int)]
         heatmaps, pafs = encode(absent_outside(people, (height, width)), (height, width), self.settings)
         mask = shrink_mask(annotation.mask, self.settings.stride)[None]
-        return heatmaps, pafs, mask, _channel_weights(annotation.annotated)
+        # Limbs count where both ends are annotated, the background only where all keypoints are.
+        annotated = annotation.annotated
+        limbs = np.array([annotated[a] and annotated[b] for a, b in field_limbs()])
+        weights = np.concatenate([annotated, [annotated.all()], np.repeat(limbs, 2)])
+        return heatmaps, pafs, mask, weights.astype(np.float32)[:, None, None]
 
     def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
-        """Return the loss of every stage's heatmaps and fields."""
         from pose_estimation_ros.methods.lightweight_openpose.loss import stage_losses
 
         return stage_losses(outputs, targets)
@@ -78,13 +68,6 @@ class LightweightOpenPoseObjective:
         return mirror_targets(maps)
 
     def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the published groups."""
         from pose_estimation_ros.methods.lightweight_openpose.loss import parameter_groups
 
         return parameter_groups(network, lr, weight_decay)
-
-
-def _channel_weights(annotated: BoolArray) -> FloatArray:
-    """Return (57, 1, 1): 19 heatmaps, the background only where all keypoints are annotated, then 38 fields."""
-    limbs = np.array([annotated[a] and annotated[b] for a, b in field_limbs()])
-    return np.concatenate([annotated, [annotated.all()], np.repeat(limbs, 2)]).astype(np.float32)[:, None, None]

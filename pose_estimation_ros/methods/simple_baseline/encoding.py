@@ -1,11 +1,12 @@
 """Training targets of SimpleBaselines: the inverse of decoding, from a person's keypoints to heatmaps."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.settings import check_settings, setting
 
 REACH = 3
 """In sigmas: the Gaussian is cut off at a square of so much on either side."""
@@ -15,18 +16,14 @@ REACH = 3
 class TargetSettings:
     """Shape of the targets; the defaults are the published values for crops 256 pixels high."""
 
-    stride: int = 4
-    """Crop pixels a cell."""
-    sigma: float = 2.0
-    """Standard deviation of a keypoint's Gaussian, in cells; published is 3 for crops of 384x288."""
-    use_target_weight: bool = True
-    """Whether unlabelled keypoints, and those far from the crop, are excluded from the loss."""
+    stride: int = setting(4, 'Crop pixels per cell.', range=(1, math.inf))
+    sigma: float = setting(
+        2.0, "Standard deviation of a keypoint's Gaussian, in cells; published is 3 for crops of 384x288.", above=0
+    )
+    use_target_weight: bool = setting(True, 'Exclude unlabelled keypoints, and those far from the crop, from the loss.')
 
     def __post_init__(self) -> None:
-        if not (self.stride >= 1 and self.sigma > 0):
-            raise SettingsError(f'stride must be 1 or more and sigma above 0, got {self.stride} and {self.sigma}')
-        if not isinstance(self.use_target_weight, bool):
-            raise SettingsError(f'use_target_weight must be true or false, got {self.use_target_weight!r}')
+        check_settings(self)
 
 
 def encode(
@@ -53,18 +50,12 @@ def encode(
         outside = x - reach >= width or y - reach >= height or x + reach + 1 < 0 or y + reach + 1 < 0
         weights[kind] *= not outside
         if weights[kind] > 0.5:
-            heatmaps[kind] = _gaussian((x, y), (height, width), reach, settings.sigma)
+            row, column = _bell(y, height, reach, settings.sigma), _bell(x, width, reach, settings.sigma)
+            heatmaps[kind] = row[:, None] * column
     return heatmaps, weights
 
 
-def _gaussian(centre: tuple[int, int], map_hw: tuple[int, int], reach: int, sigma: float) -> FloatArray:
-    """Return a map (h, w) with one Gaussian."""
-    along_x = _bell(np.arange(map_hw[1]) - float(centre[0]), reach, sigma)
-    along_y = _bell(np.arange(map_hw[0]) - float(centre[1]), reach, sigma)
-    product: FloatArray = along_y[:, None] * along_x
-    return product
-
-
-def _bell(offsets: FloatArray, reach: int, sigma: float) -> FloatArray:
+def _bell(centre: int, size: int, reach: int, sigma: float) -> FloatArray:
+    offsets = np.arange(size) - float(centre)
     values: FloatArray = np.where(np.abs(offsets) <= reach, np.exp(-np.square(offsets) / (2 * sigma**2)), 0.0)
     return values

@@ -91,7 +91,7 @@ class SimpleBaseline(Method):
         return build_network(len(self.skeleton), options)
 
     def objective(self, options: PoseResNetOptions, **settings: Any) -> Objective:
-        return SimpleBaselineObjective.of(options, **settings)
+        return SimpleBaselineObjective.of(options, settings)
 
     def input_hw(self, options: PoseResNetOptions, size: int | None = None) -> tuple[int, int]:
         """Return the size of crops, which the network's options declare."""

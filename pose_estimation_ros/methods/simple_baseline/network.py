@@ -46,23 +46,3 @@ def build_network(joints: int, options: PoseResNetOptions) -> PoseResNet:
         if isinstance(module, nn.ConvTranspose2d | nn.Conv2d):
             nn.init.normal_(module.weight, std=HEAD_STD)
     return network
-
-
-def pose_resnet_18(joints: int = 17) -> PoseResNet:
-    return build_network(joints, PoseResNetOptions(18))
-
-
-def pose_resnet_34(joints: int = 17) -> PoseResNet:
-    return build_network(joints, PoseResNetOptions(34))
-
-
-def pose_resnet_50(joints: int = 17) -> PoseResNet:
-    return build_network(joints, PoseResNetOptions(50))
-
-
-def pose_resnet_101(joints: int = 17) -> PoseResNet:
-    return build_network(joints, PoseResNetOptions(101))
-
-
-def pose_resnet_152(joints: int = 17) -> PoseResNet:
-    return build_network(joints, PoseResNetOptions(152))

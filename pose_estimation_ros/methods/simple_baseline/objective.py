@@ -1,7 +1,7 @@
 """What a SimpleBaselines network is trained towards, as one object for the training engine."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.shared_settings import target_settings
 from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 
@@ -26,16 +27,10 @@ class SimpleBaselineObjective:
     settings: TargetSettings
 
     @classmethod
-    def of(cls, options: PoseResNetOptions, **settings: Any) -> 'SimpleBaselineObjective':
-        """Return the objective of a network; settings are the fields of TargetSettings but for the stride."""
-        known = {each.name for each in fields(TargetSettings)} - {'stride'}
-        if settings.keys() - known:
-            unknown = ', '.join(sorted(settings.keys() - known))
-            raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(sorted(known))}')
-        sigma = settings.pop('sigma', PUBLISHED_SIGMA * options.input_height / PUBLISHED_HEIGHT)
-        if not isinstance(sigma, int | float):
-            raise SettingsError(f"the targets' sigma must be a number, got {sigma!r}")
-        return cls(TargetSettings(stride=options.stride, sigma=float(sigma), **settings))
+    def of(cls, options: PoseResNetOptions, settings: Mapping[str, Any]) -> 'SimpleBaselineObjective':
+        """Return the objective of a network; the published sigma grows with the height of crops."""
+        sigma = PUBLISHED_SIGMA * options.input_height / PUBLISHED_HEIGHT
+        return cls(target_settings(TargetSettings, options.stride, {'sigma': sigma, **settings}))
 
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
         """Return heatmaps and weights of the first person; weights of 0 without a person."""
@@ -53,13 +48,11 @@ class SimpleBaselineObjective:
         return heatmaps, weights[:, None, None]
 
     def loss(self, outputs: Sequence[Any], targets: Sequence[Any]) -> dict[str, Any]:
-        """Return the loss of the heatmaps."""
         from pose_estimation_ros.methods.simple_baseline.loss import joints_mse_loss
 
         return {'heatmaps_loss': joints_mse_loss(outputs[-1], targets[0], targets[1])}
 
     def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the published group."""
         from pose_estimation_ros.methods.simple_baseline.loss import parameter_groups
 
         return parameter_groups(network, lr, weight_decay)
