@@ -48,7 +48,7 @@ def test_every_parameter_changes_in_one_step(options):
     optimizer = module.configure_optimizers()['optimizer']
     torch.manual_seed(1)
     images = torch.randint(0, 255, (2, 32, 32, 3), dtype=torch.uint8)
-    maps = module.task.outputs(images)
+    maps = module.task.network(module.task.auxiliary(images))
     targets = [torch.rand_like(maps[-2]), torch.rand_like(maps[-1]) * 2 - 1]
     targets += [torch.ones_like(maps[-1][:, :1]), torch.ones(2, 57, 1, 1)]
     torch.stack(list(module.task.data.objective.loss(maps, targets).values())).sum().backward()

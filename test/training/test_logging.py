@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_estimation_ros.training.callbacks.mlflow_run import flat
+from pose_estimation_ros.training.callbacks.loggers import flat
 from pose_estimation_ros.training.engine import train
 from pose_estimation_ros.training.pose.recipe import DatasetSettings, DataSettings, PoseRecipe, TransformSettings
 from pose_estimation_ros.training.pose_builder import make_task as task_of

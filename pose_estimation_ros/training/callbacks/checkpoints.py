@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
-from torch import Tensor
 
 from pose_estimation_ros.backbones.weights_file import read_state_dict
 from pose_estimation_ros.core.errors import TrainingError, WeightsError
@@ -41,9 +40,17 @@ class PublishedContainer(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a file atomically; raises OutputError if the system refuses, TrainingError for NaN or infinity."""
-        tensors = checkpoint.pop('state_dict')
-        _require_finite(tensors, Path(path))
-        raw = _without_prefix(NETWORK, tensors)
+        tensors, path = checkpoint.pop('state_dict'), Path(path)
+        broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+        if broken:
+            raise TrainingError(
+                f'{path.name} is not written: {len(broken)} of {len(tensors)} tensors hold NaN or infinite values,'
+                f' first {broken[0].removeprefix(NETWORK)}; resume from an earlier checkpoint with a lower optimizer.lr'
+            )
+        raw, auxiliary = (
+            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            for prefix in (NETWORK, AUXILIARY)
+        )
         average = checkpoint['callbacks'].get(MovingAverage.state_key)
         published = {
             'state_dict': average['weights'] if average else raw,
@@ -51,12 +58,11 @@ class PublishedContainer(CheckpointIO):
             'scheduler': checkpoint.pop('lr_schedulers')[0],
             'iter': self._first_iteration + checkpoint['global_step'],
             'current_epoch': checkpoint['epoch'],
-            # shared tensors are written once
-            RESUME: {'state_dict': raw, 'auxiliary': _without_prefix(AUXILIARY, tensors), **checkpoint},
+            RESUME: {'state_dict': raw, 'auxiliary': auxiliary, **checkpoint},  # shared tensors are written once
         }
         buffer = io.BytesIO()  # torch.save to a path hides the file system's error
         torch.save(published, buffer)
-        with atomic_write(Path(path)) as temporary, temporary.open('wb') as file:
+        with atomic_write(path) as temporary, temporary.open('wb') as file:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
@@ -64,8 +70,20 @@ class PublishedContainer(CheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Return Lightning's state; raises WeightsError if a file cannot be read or holds weights only."""
-        _require_readable(Path(path))
+        """Return Lightning's state.
+
+        Raises WeightsError if a file cannot be read, naming an earlier one if there is one, or holds weights only.
+        """
+        path = Path(path)
+        try:
+            read_state_dict(path)
+        except WeightsError as error:
+            if before := checkpoint_before(path):
+                raise WeightsError(
+                    f'{error}. The checkpoint before it is {before}: to resume from that, move {path.name} away and'
+                    ' train --resume again'
+                ) from error
+            raise
         content = torch.load(path, map_location='cpu', weights_only=True)
         if not isinstance(content, dict) or RESUME not in content:
             raise WeightsError(
@@ -75,9 +93,10 @@ class PublishedContainer(CheckpointIO):
         resume = content[RESUME]
         self._first_iteration = content['iter'] - resume['global_step']
         auxiliary = resume.get('auxiliary', resume.get('hints', {}))  # the second is the name of earlier versions
+        parts = (NETWORK, resume['state_dict']), (AUXILIARY, auxiliary)
         return {
             **resume,
-            'state_dict': {**_with_prefix(NETWORK, resume['state_dict']), **_with_prefix(AUXILIARY, auxiliary)},
+            'state_dict': {f'{prefix}{name}': value for prefix, part in parts for name, value in part.items()},
             'optimizer_states': [content['optimizer']],
             'lr_schedulers': [content['scheduler']],
         }
@@ -85,37 +104,6 @@ class PublishedContainer(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a file."""
         Path(path).unlink(missing_ok=True)
-
-
-def _without_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f'{prefix}{name}': value for name, value in tensors.items()}
-
-
-def _require_readable(path: Path) -> None:
-    """Raise WeightsError if a file cannot be read, naming an earlier checkpoint to resume from if there is one."""
-    try:
-        read_state_dict(path)
-    except WeightsError as error:
-        before = checkpoint_before(path)
-        if before is None:
-            raise
-        raise WeightsError(
-            f'{error}. The checkpoint before it is {before}: to resume from that, move {path.name} away and train'
-            ' --resume again'
-        ) from error
-
-
-def _require_finite(tensors: dict[str, Tensor], path: Path) -> None:
-    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        raise TrainingError(
-            f'{path.name} is not written: {len(broken)} of {len(tensors)} tensors hold NaN or infinite values, first'
-            f' {broken[0].removeprefix(NETWORK)}; resume from an earlier checkpoint with a lower optimizer.lr'
-        )
 
 
 class Checkpoints(StepCallback):

@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 
-from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.training.callbacks.losses import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback
@@ -37,13 +36,9 @@ class ImageLog(StepCallback):
         iteration = self._losses.iteration(trainer)
         with atomic_write(self._folder / f'iter_{iteration}.png') as temporary:
             temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+        rgb = np.ascontiguousarray(image[..., ::-1])
         for logger in trainer.loggers:
-            _log(logger, image, iteration)
-
-
-def _log(logger: Logger, image: ByteArray, iteration: int) -> None:
-    rgb = np.ascontiguousarray(image[..., ::-1])
-    if isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image('pictures', rgb, iteration, dataformats='HWC')
-    elif isinstance(logger, MLFlowLogger):
-        logger.experiment.log_image(logger.run_id, rgb, f'pictures/iter_{iteration}.png')
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image('pictures', rgb, iteration, dataformats='HWC')
+            elif isinstance(logger, MLFlowLogger):
+                logger.experiment.log_image(logger.run_id, rgb, f'pictures/iter_{iteration}.png')

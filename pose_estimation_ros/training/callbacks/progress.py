@@ -23,14 +23,19 @@ class ProgressBar(StepCallback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        hidden = not trainer.is_global_zero
-        self._bar = tqdm(
-            total=self._steps, initial=trainer.global_step, desc='training', unit='step', disable=hidden
-        )  # fmt: skip
+        done, hidden = trainer.global_step, not trainer.is_global_zero
+        self._bar = tqdm(total=self._steps, initial=done, desc='training', unit='step', disable=hidden)
 
     def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
         self._bar.set_description(f'epoch {trainer.current_epoch}', refresh=False)
-        self._bar.set_postfix(self._shown(self._losses.latest), refresh=False)
+        if entry := self._losses.latest:
+            shown = {
+                'loss': f'{entry["loss"]:.3g}',
+                'lr': f'{entry["lr"]:.2g}',
+                f'{self._unit}s/s': f'{entry[f"{self._unit}s_per_second"]:.1f}',
+                'waiting': f'{entry["waiting_share"]:.0%}',
+            }
+            self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -39,13 +44,3 @@ class ProgressBar(StepCallback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if self._bar is not None:
             self._bar.close()
-
-    def _shown(self, entry: dict[str, float]) -> dict[str, str]:
-        if not entry:
-            return {}
-        return {
-            'loss': f'{entry["loss"]:.3g}',
-            'lr': f'{entry["lr"]:.2g}',
-            f'{self._unit}s/s': f'{entry[f"{self._unit}s_per_second"]:.1f}',
-            'waiting': f'{entry["waiting_share"]:.0%}',
-        }

@@ -7,6 +7,7 @@ processes without duplicates, stops at a signal with a checkpoint, and resumes b
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,12 +28,8 @@ from pose_estimation_ros.training.task import Batch, Task
 LOG = logging.getLogger(__name__)
 
 
-class ValidationInterrupted(Exception):  # noqa: N818  # ends a loop, nothing is wrong
-    """A validation was asked to stop; never leaves this module."""
-
-
-INTERRUPTED = 'interrupted'
-"""Replaces the results of a process that did not complete its share."""
+class _Interrupted(Exception):  # noqa: N818  # ends a loop, nothing is wrong
+    """A validation was asked to stop."""
 
 
 class Validator(StepCallback):
@@ -74,52 +71,47 @@ class Validator(StepCallback):
 
     def _validate(self, trainer: Trainer) -> None:
         self._losses.flush(trainer)  # stops at NaN, rather than score it
-        scores = self._scores(trainer)
-        self._pending = scores is None
-        if scores is None:
+        parts = self._parts(trainer)
+        self._pending = None in parts
+        if self._pending:
             self._stopping.stop(trainer)
             return
+        scores = self._validation.score([result for (result,) in parts])
         iteration = self._losses.iteration(trainer)
-        self._log(trainer, scores, iteration)
+        # Published tags where names may have any characters, short names elsewhere.
+        tagged = {self._validation.tag(name): value for name, value in scores.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(tagged if isinstance(logger, TensorBoardLogger) else scores, step=iteration)
         result = {**scores, 'iteration': float(iteration)}
         self.results.append(result)
-        if max(self.results, key=_first_score) is result:
+        if max(self.results, key=lambda each: next(iter(each.values()))) is result:
             self._checkpoints.write_best(trainer)
         if trainer.is_global_zero:
             LOG.info('iteration %d: %s', iteration, ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))
 
-    def _scores(self, trainer: Trainer) -> dict[str, float] | None:
-        """Return the score over all processes, None if one of them was stopped early."""
-        if trainer.world_size > 1:
-            _take_statistics_of_first(self._network)
-
-        def progress(items: Sequence[Any]) -> Iterator[Any]:
+    def _parts(self, trainer: Trainer) -> list[Any]:
+        """Return each process's results in a tuple, None for one that was stopped early."""
+        world, part = trainer.world_size, None
+        if world > 1:  # the batch norms' statistics of the first process, which are saved; parameters are alike
+            with torch.no_grad():
+                for buffer in self._network.buffers():
+                    torch.distributed.broadcast(buffer, src=0)
+        with evaluating(self._network), contextlib.suppress(_Interrupted):
             hidden = not (self._shown and trainer.is_global_zero)
-            with tqdm(total=len(items), desc='validating', unit=self._unit, leave=False, disable=hidden) as bar:
-                for item in items:
-                    if self._stopping.requested():
-                        raise ValidationInterrupted
-                    yield item
-                    bar.update()
+            part = (self._validation.run(self._network, trainer.global_rank, world, partial(self._progress, hidden)),)
+        if world == 1:
+            return [part]
+        parts = [None] * world
+        torch.distributed.all_gather_object(parts, part)
+        return parts
 
-        part: Any = INTERRUPTED
-        with evaluating(self._network), contextlib.suppress(ValidationInterrupted):
-            part = self._validation.run(self._network, trainer.global_rank, trainer.world_size, progress)
-        parts = [part]
-        if trainer.world_size > 1:
-            parts = [None] * trainer.world_size
-            torch.distributed.all_gather_object(parts, part)
-        return (
-            None
-            if any(isinstance(each, str) and each == INTERRUPTED for each in parts)
-            else self._validation.score(parts)
-        )
-
-    def _log(self, trainer: Trainer, scores: dict[str, float], iteration: int) -> None:
-        """Log under published tags where names may have any characters, under short names elsewhere."""
-        tagged = {self._validation.tag(name): value for name, value in scores.items()}
-        for logger in trainer.loggers:
-            logger.log_metrics(tagged if isinstance(logger, TensorBoardLogger) else scores, step=iteration)
+    def _progress(self, hidden: bool, items: Sequence[Any]) -> Iterator[Any]:
+        with tqdm(total=len(items), desc='validating', unit=self._unit, leave=False, disable=hidden) as bar:
+            for item in items:
+                if self._stopping.requested():
+                    raise _Interrupted
+                yield item
+                bar.update()
 
     def state_dict(self) -> dict[str, Any]:
         return {'results': self.results, 'owed': self._pending}
@@ -127,14 +119,3 @@ class Validator(StepCallback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.results = state_dict['results']
         self._pending = state_dict.get('owed', False)
-
-
-@torch.no_grad()
-def _take_statistics_of_first(network: nn.Module) -> None:
-    """Give all processes the batch norms' statistics of the first one, which are saved; parameters are alike."""
-    for buffer in network.buffers():
-        torch.distributed.broadcast(buffer, src=0)
-
-
-def _first_score(result: dict[str, float]) -> float:
-    return next(iter(result.values()))

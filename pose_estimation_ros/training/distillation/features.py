@@ -5,7 +5,7 @@ with the student and serve the training alone: no published weights hold them. T
 student's own inputs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.training.network_modes import evaluating
 from pose_estimation_ros.training.task import Batch, Task
@@ -30,7 +29,7 @@ class FeatureDistillation(Task):
     """A task whose network also learns a teacher's features."""
 
     def __init__(self, task: Task, teacher: nn.Module, layers: Sequence[str], weight: float) -> None:
-        """Wrap a task.
+        """Wrap a task; raises SettingsError if a network has no such layer, or sizes differ.
 
         Args:
             task: What is trained.
@@ -38,12 +37,10 @@ class FeatureDistillation(Task):
             layers: Paths of modules that both networks have and whose outputs are maps of the same size.
             weight: Factor on the sum of the layers' errors.
 
-        Raises:
-            SettingsError: A network has no such layer, or sizes differ.
-
         """
         self.task, self.network, self.data = task, task.network, task.data
         self.validation, self.unit, self.parameters = task.validation, task.unit, task.parameters
+        self.draw = task.draw  # type: ignore[method-assign]
         teacher.eval().requires_grad_(False)
         # No module of this task: it is in no optimiser and no checkpoint, and no training mode reaches it.
         self.teacher: nn.Module = teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,28 +49,21 @@ class FeatureDistillation(Task):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's losses and `features_loss`."""
-        features: dict[str, Tensor] = {}
-        inputs: list[Tensor] = []
-        recorder = self.network.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
-        try:
-            with recording(self.network, self._layers, features.setdefault):
-                losses = self.task.losses(batch)
-        finally:
-            recorder.remove()
-        if next(self.teacher.parameters()).device != inputs[0].device:
-            self.teacher.to(inputs[0].device)
-        wanted = features_of(self.teacher, self._layers, inputs[0])
-        return {**losses, 'features_loss': self._weight * self.auxiliary(features, wanted)}
+        calls: dict[str, tuple[Any, Any]] = {}
+        with recording(self.network, ('', *self._layers), calls.setdefault):
+            losses = self.task.losses(batch)
+        (inputs, *_), _ = calls['']
+        if next(self.teacher.parameters()).device != inputs.device:
+            self.teacher.to(inputs.device)
+        own = {name: calls[name][1] for name in self._layers}
+        taught = features_of(self.teacher, self._layers, inputs)
+        return {**losses, 'features_loss': self._weight * self.auxiliary(own, taught)}
 
     def parameter_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the task's groups and one of the adapters."""
         adapters = list(self.auxiliary.layers.parameters())
         own = {'params': adapters, 'lr': LR_FACTOR * lr, 'weight_decay': 0.0}
         return [*self.task.parameter_groups(lr, weight_decay), own]
-
-    def draw(self, batch: Batch) -> ByteArray | None:
-        """Return the task's image."""
-        return self.task.draw(batch)
 
 
 class Adapter(nn.Module):
@@ -124,14 +114,15 @@ class FeatureLoss(nn.Module):
                     + f' in the student for an input of {PROBE}x{PROBE}; name others, or a teacher.network of the same'
                     ' stride'
                 )
-        self.layers = nn.ModuleDict({_key(name): Adapter(own[name][1], taught[name][1]) for name in layers})
+        self._keys = {name: name.replace('.', '/') for name in layers}  # torch lets no module have a dot in its name
+        self.layers = nn.ModuleDict({self._keys[name]: Adapter(own[name][1], taught[name][1]) for name in layers})
         self.task = task.auxiliary
-        self._names, self._measured = tuple(layers), False
+        self._measured = False
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
+    def forward(self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> Tensor:
         """Return the sum of the layers' errors; the first batch, unless a checkpoint did, says the spread."""
-        adapters: dict[str, Any] = {name: self.layers[_key(name)] for name in self._names}
+        adapters: dict[str, Any] = {name: self.layers[key] for name, key in self._keys.items()}
         if not self._measured:
             for name, adapter in adapters.items():
                 if not bool(adapter.scale.any()):
@@ -149,8 +140,8 @@ def features_of(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> di
     """Return the outputs (N, C, h, w) of layers; what follows the last of them is not computed."""
     features: dict[str, Tensor] = {}
 
-    def record(name: str, output: Tensor) -> None:
-        features.setdefault(name, output)
+    def record(name: str, call: tuple[Any, Tensor]) -> None:
+        features.setdefault(name, call[1])
         if len(features) == len(layers):
             raise _Complete
 
@@ -160,11 +151,16 @@ def features_of(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> di
 
 
 @contextmanager
-def recording(network: nn.Module, layers: Sequence[str], record: Callable[[str, Any], object]) -> Iterator[None]:
-    """Call `record` with the outputs of layers while a network runs, and leave no hooks behind."""
+def recording(
+    network: nn.Module, layers: Sequence[str], record: Callable[[str, tuple[Any, Any]], object]
+) -> Iterator[None]:
+    """Call `record` with name, inputs and output of layers while a network runs, and leave no hooks behind.
 
-    def hook(name: str, _: nn.Module, __: Any, output: Any) -> None:
-        record(name, output)
+    The layer of no name is the network.
+    """
+
+    def hook(name: str, _: nn.Module, inputs: Any, output: Any) -> None:
+        record(name, (inputs, output))
 
     handles = [network.get_submodule(name).register_forward_hook(partial(hook, name)) for name in layers]
     try:
@@ -174,18 +170,13 @@ def recording(network: nn.Module, layers: Sequence[str], record: Callable[[str, 
             handle.remove()
 
 
-def _key(layer: str) -> str:
-    """Return a layer's path as torch lets a module be called."""
-    return layer.replace('.', '/')
-
-
 def _shapes(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network's features for a small input; raises SettingsError if there are none."""
     modules = dict(network.named_modules())
     seen: dict[str, tuple[Any, int]] = {}
 
-    def record(name: str, output: Any) -> None:
-        seen.setdefault(name, (output, getattr(output, '_version', 0)))
+    def record(name: str, call: tuple[Any, Any]) -> None:
+        seen.setdefault(name, (call[1], getattr(call[1], '_version', 0)))
 
     for name in layers:
         if name not in modules:
@@ -195,13 +186,12 @@ def _shapes(network: nn.Module, layers: Sequence[str], whose: str) -> dict[str, 
     for name in layers:
         output, version = seen.get(name, (None, 0))
         if not isinstance(output, Tensor) or output.dim() != 4:
-            raise _wrong(
-                name, 'must name modules whose output is maps (N, C, h, w)', 'has other outputs', network, whose
-            )
+            expected, fault = 'must name modules whose output is maps (N, C, h, w)', 'has other outputs'
+            raise _wrong(name, expected, fault, network, whose)
         if output._version != version:
-            expected = 'must name modules whose output is not overwritten'
-            raise _wrong(name, expected, 'the next module overwrites', network, whose)
-    return {name: tuple(seen[name][0].shape) for name in layers}
+            expected, fault = 'must name modules whose output is not overwritten', 'the next module overwrites'
+            raise _wrong(name, expected, fault, network, whose)
+    return {name: tuple(output.shape) for name, (output, _) in seen.items()}
 
 
 def _wrong(name: str, expected: str, fault: str, network: nn.Module, whose: str) -> SettingsError:

@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from pose_estimation_ros.core.arrays import AnyArray, BoolArray, ByteArray, FloatArray, IntArray
-from pose_estimation_ros.core.errors import OutputError, SettingsError
+from pose_estimation_ros.core.errors import OutputError, PoseEstimationError, SettingsError
 from pose_estimation_ros.core.files import make_folder, write_json
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.methods.method import Objective
-from pose_estimation_ros.training.loader import Failed, Items, start_worker
+from pose_estimation_ros.training.loader import Failed, Key, start_worker
 from pose_estimation_ros.training.pose.task import PoseData
 
 DESCRIPTION = 'taught.json'
+SHOULDERS = 'left_shoulder', 'right_shoulder'
 MAPS = 'teacher_maps'
 """Key among a sample's extras of a teacher's maps of it."""
 SURE = 0.4
@@ -66,14 +67,11 @@ class MapStore:
 
     def written(self) -> int:
         """Return the number of stored samples; raises SettingsError if the folder holds other samples."""
-        path = self.folder / DESCRIPTION
         try:
-            known = json.loads(path.read_text()) if path.exists() else None
-        except ValueError:
-            known = None
-        if known is None:
+            known = json.loads((self.folder / DESCRIPTION).read_text())
+        except (FileNotFoundError, ValueError):
             return 0
-        if known['of'] != self._described():
+        if known['of'] != json.loads(json.dumps(self._described)):
             raise SettingsError(
                 f"{self.folder} holds a teacher's maps of other data ({known['of']}); choose another folder or remove"
                 ' it'
@@ -82,31 +80,40 @@ class MapStore:
 
     def note(self, written: int) -> None:
         """Save how many are stored."""
-        write_json(make_folder(self.folder) / DESCRIPTION, {'of': self._described(), 'written': written}, indent=1)
+        write_json(make_folder(self.folder) / DESCRIPTION, {'of': self._described, 'written': written}, indent=1)
 
     def images(self, mode: str = 'r') -> ByteArray:
         """Open the inputs (N, size, size, 3); raises OutputError, or SettingsError if they are missing."""
-        images: ByteArray = self._opened('images', (self.size, self.size, 3), np.uint8, mode)
-        return images
+        return self._opened('images', (self.size, self.size, 3), np.uint8, mode)
 
     def maps(self, shape: tuple[int, ...], mode: str = 'r') -> AnyArray:
         """Open the maps (N, C, h, w), half precision; raises as `images` does."""
-        maps: AnyArray = self._opened('maps', shape, np.float16, mode)
-        return maps
+        return self._opened('maps', shape, np.float16, mode)
 
+    @property
     def _described(self) -> dict[str, Any]:
-        described: dict[str, Any] = json.loads(json.dumps({**self.description, 'count': self.count, 'size': self.size}))
-        return described
+        return {**self.description, 'count': self.count, 'size': self.size}
 
-    def _opened(self, name: str, shape: tuple[int, ...], kind: type, mode: str) -> Any:
-        path = self.folder / f'{name}.raw'
-        whole = (self.count, *shape)
+    def _opened(self, name: str, shape: tuple[int, ...], kind: type, mode: str) -> AnyArray:
+        path, whole = self.folder / f'{name}.raw', (self.count, *shape)
         size = int(np.prod(whole)) * np.dtype(kind).itemsize
         if mode == 'r+' and not self.written():
             _reserve(path, size)
         if not path.exists() or path.stat().st_size != size:
             raise SettingsError(f'{path} is missing or incomplete; remove {self.folder} to store it again')
-        return np.memmap(path, kind, mode, shape=whole)  # type: ignore[call-overload]
+        return np.memmap(path, kind, mode, shape=whole)  # type: ignore[call-overload, no-any-return]
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Allocate a file's space on the disk: running out of it later would end the process."""
+    try:
+        with path.open('wb') as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(
+            f'cannot write {path} of {size / 1e9:.1f} GB: {error.strerror}; make room or lower teacher.count'
+        ) from error
 
 
 class StoredMaps(KeypointDataset):
@@ -129,16 +136,12 @@ class StoredMaps(KeypointDataset):
         self.skeleton = skeleton
         self._store, self._splits = store, np.cumsum(channels)[:-1].tolist()
         self._shape = (sum(channels), store.size // stride, store.size // stride)
-        self._opened: tuple[int, ByteArray, AnyArray] | None = None
-        self._chosen = np.arange(store.count) if sure_joints == 0 else self._with_people(sure_joints)
-        if balance_views:
-            self._chosen = self._balanced(self._chosen)
+        self._chosen: IntArray = np.arange(store.count)
+        if sure_joints or balance_views:
+            self._choose(sure_joints, balance_views)
 
     def __len__(self) -> int:
         return len(self._chosen)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, '_opened': None}
 
     @property
     def annotated(self) -> BoolArray:
@@ -146,46 +149,34 @@ class StoredMaps(KeypointDataset):
         return np.zeros(len(self.skeleton), bool)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return one input and its maps."""
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = os.getpid(), self._store.images(), self._store.maps(self._shape)
-        _, images, maps = self._opened
+        """Return one input and its maps, from files opened anew: open ones would be copied to other processes."""
         number = self._chosen[index]
-        taught = np.split(maps[number].astype(np.float32), self._splits)
-        return np.array(images[number]), None, np.zeros((0, len(self.skeleton), 3)), {MAPS: tuple(taught)}
+        maps = np.split(self._store.maps(self._shape)[number].astype(np.float32), self._splits)
+        return np.array(self._store.images()[number]), None, np.zeros((0, len(self.skeleton), 3)), {MAPS: tuple(maps)}
 
-    def _with_people(self, sure_joints: int) -> IntArray:
-        """Return the samples to learn from; the first maps are those of the skeleton's keypoints."""
-        peaks = np.concatenate([joints.max(axis=(2, 3)) for joints in self._joints(np.arange(self._store.count))])
-        sure = (peaks > SURE).sum(axis=1)
-        others = np.flatnonzero(sure < sure_joints)[::10]
-        chosen: IntArray = np.sort(np.concatenate([np.flatnonzero(sure >= sure_joints), others]))
-        return chosen
+    def _choose(self, sure_joints: int, balance_views: bool) -> None:
+        peaks, facing = map(np.concatenate, zip(*self._statistics(), strict=True))
+        sure = (peaks > SURE).sum(axis=1) >= sure_joints
+        chosen = np.sort(np.concatenate([np.flatnonzero(sure), np.flatnonzero(~sure)[::10]]))
+        if balance_views:
+            facing = facing[chosen]
+            front, behind = (facing >= SIDEWAYS).sum(), chosen[facing <= -SIDEWAYS]
+            repeated = max(0, round(front / max(1, len(behind))) - 1)
+            chosen = np.sort(np.concatenate([chosen, np.repeat(behind, repeated)]))
+        self._chosen = chosen
 
-    def _balanced(self, chosen: IntArray) -> IntArray:
-        """Return the samples, with those from behind about as often as those from the front."""
-        facing = self._facing(chosen)
-        front, behind = (facing >= SIDEWAYS).sum(), chosen[facing <= -SIDEWAYS]
-        times = round(front / max(1, len(behind)))
-        balanced: IntArray = np.sort(np.concatenate([chosen, np.repeat(behind, max(0, times - 1))]))
-        return balanced
+    def _statistics(self) -> Iterator[tuple[FloatArray, IntArray]]:
+        """Yield for chunks of samples the height of each keypoint's peak, and the way that people face.
 
-    def _facing(self, chosen: IntArray) -> IntArray:
-        """Return the left shoulder's x minus the right one's, in cells: negative from behind, 0 if uncertain."""
-        pair = [self.skeleton.keypoints.index(name) for name in ('left_shoulder', 'right_shoulder')]
-        facing = []
-        for joints in self._joints(chosen):
-            shoulders = joints[:, pair].reshape(len(joints), 2, -1)
-            columns = shoulders.argmax(axis=2) % joints.shape[3]
-            sure = shoulders.max(axis=2).min(axis=1) > SURE
-            facing.append(np.where(sure, columns[:, 0] - columns[:, 1], 0))
-        return np.concatenate(facing)
-
-    def _joints(self, chosen: IntArray) -> Iterator[FloatArray]:
-        """Yield the keypoints' maps (n, K, h, w) of samples, a chunk at a time."""
+        This is the left shoulder's x minus the right one's, in cells: negative from behind, 0 if uncertain.
+        """
+        pair = [self.skeleton.keypoints.index(name) for name in SHOULDERS]
         maps = self._store.maps(self._shape)
-        for start in range(0, len(chosen), CHUNK):
-            yield maps[chosen[start : start + CHUNK], : len(self.skeleton)].astype(np.float32)
+        for start in range(0, len(maps), CHUNK):
+            heatmaps = maps[start : start + CHUNK, : len(self.skeleton)].astype(np.float32)
+            peaks = heatmaps.max(axis=(2, 3))  # (n, K)
+            columns = heatmaps[:, pair].reshape(len(heatmaps), 2, -1).argmax(axis=2) % heatmaps.shape[3]
+            yield peaks, np.where(peaks[:, pair].min(axis=1) > SURE, columns[:, 0] - columns[:, 1], 0)
 
 
 class DistillationData(PoseData):
@@ -195,17 +186,13 @@ class DistillationData(PoseData):
 
     def targets(self, sample: Sample) -> Sequence[FloatArray]:
         """Return the objective's targets, completed by the teacher's maps."""
-        targets = super().targets(sample)
-        maps = sample.extras.get(MAPS)
+        targets, maps = super().targets(sample), sample.extras.get(MAPS)
         return targets if maps is None else self.objective.complete_targets(targets, maps)
 
 
 @dataclass(frozen=True)
 class StoredOrTransformed:
-    """Mirrors every other stored input together with its maps, and transforms all other samples.
-
-    Stored inputs are transformed already.
-    """
+    """Mirrors every other stored input, which is transformed already, with its maps, and transforms other samples."""
 
     mirror_targets: Callable[[Sequence[FloatArray]], list[FloatArray]]
     transform: Transform
@@ -231,11 +218,7 @@ def store_maps(
     """Store what is still missing; `progress` is called with numbers of inputs.
 
     Labels replace the teacher's maps where they are known. Interrupted, it continues from the last saved progress.
-
-    Raises:
-        OutputError: The disk is full.
-        SettingsError: The folder holds other samples.
-
+    Raises OutputError if the disk is full, SettingsError if the folder holds other samples.
     """
     done = store.written()
     progress(done)
@@ -246,7 +229,7 @@ def store_maps(
     maps: Any = None
     for turn, samples in enumerate(_samples(data, seed, range(done, store.count), workers), 1):
         answers = teacher([sample.image for sample in samples])
-        completed = np.stack([_completed(data, each) for each in zip(samples, answers, strict=True)])  # (N, C, h, w)
+        completed = np.stack([_completed(data, *each) for each in zip(samples, answers, strict=True)])  # (N, C, h, w)
         maps = store.maps(completed.shape[1:], 'r+') if maps is None else maps
         here = np.s_[done : done + len(samples)]
         images[here], maps[here] = [sample.image for sample in samples], completed
@@ -258,45 +241,33 @@ def store_maps(
         progress(len(samples))
 
 
-def _completed(data: DistillationData, answer: tuple[Sample, Sequence[FloatArray]]) -> FloatArray:
+def _completed(data: DistillationData, sample: Sample, maps: Sequence[FloatArray]) -> FloatArray:
     """Return the maps (C, h, w) that are to be learnt of a sample."""
-    sample, maps = answer
     targets = data.targets(replace(sample, extras={**sample.extras, MAPS: maps}))
     return np.concatenate(targets[: len(maps)])
 
 
-def _samples(data: DistillationData, seed: int, numbers: Sequence[int], workers: int) -> Iterator[list[Sample]]:
+def _samples(data: PoseData, seed: int, numbers: Sequence[int], workers: int) -> Iterator[list[Sample]]:
     """Yield transformed samples; after each round through all images the next epoch transforms them anew."""
     keys = [(seed, *divmod(number, len(data))) for number in numbers]
     batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-    items = Items(_Transformed(data))
-    loader = DataLoader(items, batch_sampler=batches, num_workers=workers, collate_fn=list, worker_init_fn=start_worker)
-    for batch in loader:
+    transformed = _Transformed(data)
+    for batch in DataLoader(
+        transformed, batch_sampler=batches, num_workers=workers, collate_fn=list, worker_init_fn=start_worker
+    ):
         for failed in (each for each in batch if isinstance(each, Failed)):
             raise failed.error
-        yield [item.inputs for item in batch]
+        yield batch
 
 
-@dataclass(frozen=True)
-class _Transformed:
-    """Transformed samples as items without targets."""
+class _Transformed(Dataset[Any]):
+    """Transformed samples by keys."""
 
-    data: DistillationData
+    def __init__(self, data: PoseData) -> None:
+        self._data = data
 
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def item(self, index: int, rng: np.random.Generator) -> tuple[Sample, tuple[()]]:
-        return self.data.sample(index, rng), ()
-
-
-def _reserve(path: Path, size: int) -> None:
-    """Allocate a file's space on the disk: running out of it later would end the process."""
-    try:
-        with path.open('wb') as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(
-            f'cannot write {path} of {size / 1e9:.1f} GB: {error.strerror}; make room or lower teacher.count'
-        ) from error
+    def __getitem__(self, key: Key) -> Sample | Failed:
+        try:
+            return self._data.sample(key[2], np.random.default_rng(key))
+        except PoseEstimationError as error:
+            return Failed(error)

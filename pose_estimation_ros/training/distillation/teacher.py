@@ -27,7 +27,6 @@ from pose_estimation_ros.training.distillation.maps import (
     MapStore,
     StoredMaps,
     StoredOrTransformed,
-    Teacher,
     store_maps,
 )
 from pose_estimation_ros.training.pose.datasets import colour_changes, make_transform, training_dataset
@@ -55,63 +54,52 @@ def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool
         OutputError: The disk is full.
 
     """
-    objective = data.objective
+    objective, settings, root = data.objective, recipe.teacher, recipe.data.root
     if not isinstance(objective, LearnsMaps):
         raise SettingsError(f"teacher.weights: networks of {method.name} cannot learn a teacher's maps")
-    store = _store(recipe, method)
+    taught = [dataset for dataset in recipe.data.train if dataset.teacher]
+    labelled = [dataset for dataset in recipe.data.train if not dataset.teacher]
+    if not taught:
+        raise SettingsError(
+            'teacher.weights names a teacher, but every dataset of data.train has teacher: false; set it to true for'
+            ' one'
+        )
     options = method.options(recipe.network)
     plain = make_transform(recipe, method, options)
+    side = method.input_hw(options, recipe.transform.size)[0]
+    store = MapStore(Path(root) / settings.keep, settings.count, side, _description(recipe, taught))
     if store.written() < store.count:
         if not alone:
             raise SettingsError(
                 f"the teacher's maps in {store.folder} must be stored by one process: run the recipe there first,"
                 ' with --trainer.limit_batches 1'
             )
-        taught = training_dataset(_taught(recipe), recipe.data.root, method)
-        _store_with_progress(store, DistillationData(taught, plain, objective), method, recipe)
-    settings = recipe.teacher
+        _store(store, DistillationData(training_dataset(taught, root, method), plain, objective), method, recipe)
     samples: Any = StoredMaps(
         store, method.output_channels, options.stride, method.skeleton, settings.sure_joints, settings.balance_views
     )
-    labelled = [dataset for dataset in recipe.data.train if not dataset.teacher]
     if labelled:
-        weights = [sum(each.weight for each in datasets) for datasets in (_taught(recipe), labelled)]
-        samples = Mixture([samples, training_dataset(labelled, recipe.data.root, method)], weights)
+        weights = [sum(each.weight for each in datasets) for datasets in (taught, labelled)]
+        samples = Mixture([samples, training_dataset(labelled, root, method)], weights)
     transform = Compose((StoredOrTransformed(objective.mirror_targets, plain), *colour_changes(recipe.transform)))
     return DistillationData(samples, transform, objective)
 
 
-def _taught(recipe: PoseRecipe) -> list[DatasetSettings]:
-    """Return the datasets that a teacher labels; raises SettingsError if there is none."""
-    datasets = [dataset for dataset in recipe.data.train if dataset.teacher]
-    if not datasets:
-        raise SettingsError(
-            'teacher.weights names a teacher, but every dataset of data.train has teacher: false; set it to true for'
-            ' one'
-        )
-    return datasets
-
-
-def _store(recipe: PoseRecipe, method: Method) -> MapStore:
-    """Return the store of a recipe, described by all that inputs and maps depend on."""
+def _description(recipe: PoseRecipe, taught: Sequence[DatasetSettings]) -> dict[str, Any]:
+    """Return all that inputs and maps depend on, in the words of the first version, whose folders still serve."""
     teacher, transform = recipe.teacher, _changed(recipe.transform)
     if transform.get('kind') == 'whole_image':
-        transform['kind'] = 'whole_picture'  # its name in folders of earlier versions
-    description = {
+        transform['kind'] = 'whole_picture'
+    return {
         'teacher': Path(teacher.weights).name,
         'precision': teacher.precision,
         'sha256': fingerprint(find_model(Path(teacher.weights)).path),
-        'train': [_changed(dataset) for dataset in _taught(recipe)],
+        'train': [_changed(dataset) for dataset in taught],
         'transform': transform,
         'objective': recipe.objective,
         'seed': recipe.seed,
         **({'augmentation': recipe.augmentation} if recipe.augmentation else {}),
     }
-    return MapStore(Path(recipe.data.root) / teacher.keep, teacher.count, _side(recipe, method), description)
-
-
-def _side(recipe: PoseRecipe, method: Method) -> int:
-    return method.input_hw(method.options(recipe.network), recipe.transform.size)[0]
 
 
 def _changed(settings: DatasetSettings | TransformSettings) -> dict[str, Any]:
@@ -128,22 +116,17 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _store_with_progress(store: MapStore, data: DistillationData, method: Method, recipe: PoseRecipe) -> None:
-    settings = BackendSettings(precision=recipe.teacher.precision)
-    teacher = open_map_teacher(method, Path(recipe.teacher.weights), store.size, settings)
+def _store(store: MapStore, data: DistillationData, method: Method, recipe: PoseRecipe) -> None:
+    """Let the recipe's teacher compute the maps, under a progress bar; raises WeightsError or BackendError."""
+    explicit, settings = frozenset({'base_height'}), BackendSettings(precision=recipe.teacher.precision)
+    model = ModelStore(ModelArguments(method, method.options(), store.size, method.preprocessing, explicit))
+    model.load(Path(recipe.teacher.weights))
+    backend = open_backend(model.model, settings)
+    pipeline = Pipeline(backend, method, None, model.loaded.preprocessing, store.size)
+
+    def teacher(images: Sequence[ByteArray]) -> list[Sequence[FloatArray]]:
+        return [output.maps for output in pipeline.forward(images)]
+
     hidden = not recipe.logging.progress
     with tqdm(total=store.count, desc="teacher's maps", unit='image', disable=hidden, file=sys.stderr) as bar:
         store_maps(store, data, recipe.seed, teacher, recipe.trainer.num_workers, bar.update)
-
-
-def open_map_teacher(method: Method, weights: Path, size: int, settings: BackendSettings) -> Teacher:
-    """Return what computes a model's maps of square images; raises WeightsError or BackendError."""
-    explicit = frozenset({'base_height'})
-    model = ModelStore(ModelArguments(method, method.options(), size, method.preprocessing, explicit))
-    model.load(weights)
-    pipeline = Pipeline(open_backend(model.model, settings), method, None, model.loaded.preprocessing, size)
-
-    def teacher(images: Sequence[ByteArray]) -> list[list[FloatArray]]:
-        return [list(output.maps) for output in pipeline.forward(images)]
-
-    return teacher

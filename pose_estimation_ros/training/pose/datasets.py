@@ -46,16 +46,12 @@ def _annotated(make: Callable[[Path, Path], Any]) -> Callable[[DatasetSettings, 
     """Return what opens a folder of images and a file of annotations."""
 
     def opened(settings: DatasetSettings, root: Path) -> KeypointDataset:
-        dataset = make(*_paths(settings, root))
+        dataset: Any = make(_existing(settings, root, 'images'), _existing(settings, root, 'annotations'))
         if not settings.limit:  # those who train on a few may have no more files
             dataset.check_files()
         return dataset  # type: ignore[no-any-return]
 
     return opened
-
-
-def _leeds(settings: DatasetSettings, root: Path) -> KeypointDataset:
-    return LeedsSportsExtended(_existing(settings, root, 'images'), from_behind=settings.from_behind)
 
 
 def _synthetic(settings: DatasetSettings, root: Path) -> KeypointDataset:
@@ -72,18 +68,36 @@ KINDS: dict[str, DatasetKind] = {
     'coco_main_persons': DatasetKind(_annotated(CocoMainPersons), by_person=True, coco_files=True),
     'coco_persons': DatasetKind(_annotated(coco_persons), by_person=True, coco_files=True),
     'mpii': DatasetKind(_annotated(MpiiPersons), by_person=True),
-    'leeds': DatasetKind(_leeds, by_person=True),
+    'leeds': DatasetKind(
+        lambda settings, root: LeedsSportsExtended(
+            _existing(settings, root, 'images'), from_behind=settings.from_behind
+        ),
+        by_person=True,
+    ),
     'synthetic': DatasetKind(_synthetic),
 }
 """By `kind` in a recipe."""
 
 
 def training_dataset(settings: Sequence[DatasetSettings], root: str, method: Method) -> KeypointDataset:
-    """Return datasets as one, mixed by their weights; raises SettingsError if there is none."""
+    """Return datasets as one, mixed by their weights, as a method is trained on them; raises SettingsError."""
     if not settings:
         raise SettingsError('data.train names no images to train on; give a recipe with --config, or data.train')
     opened = [_prepared(each, open_dataset(each, Path(root)), method) for each in settings]
     return opened[0] if len(opened) == 1 else Mixture(opened, [each.weight for each in settings])
+
+
+def _prepared(settings: DatasetSettings, dataset: KeypointDataset, method: Method) -> KeypointDataset:
+    by_person, whole = INPUTS[method.sees].by_person, settings.collage == (1, 1)
+    if dataset.skeleton is not method.skeleton:
+        dataset = InSkeleton(dataset, method.skeleton)
+    if not settings.labels and by_person:
+        raise SettingsError(f'data.train: labels: false is for bottom-up methods, {method.name} is top-down')
+    if not settings.labels:
+        dataset = Unlabelled(dataset)
+    if not whole:
+        dataset = Collage(dataset, *settings.collage, seed=settings.seed)
+    return by_person(dataset) if by_person and not (whole and KINDS[settings.kind].by_person) else dataset
 
 
 def open_dataset(settings: DatasetSettings, root: Path) -> KeypointDataset:
@@ -95,23 +109,8 @@ def open_dataset(settings: DatasetSettings, root: Path) -> KeypointDataset:
 
 def coco_paths(settings: DatasetSettings, root: Path) -> tuple[Path, Path] | None:
     """Return folder and annotation file of a COCO dataset, None for others; raises SettingsError."""
-    return _paths(settings, root) if KINDS[settings.kind].coco_files else None
-
-
-def _prepared(settings: DatasetSettings, dataset: KeypointDataset, method: Method) -> KeypointDataset:
-    """Return a dataset as a method is trained on it."""
-    dataset = dataset if dataset.skeleton is method.skeleton else InSkeleton(dataset, method.skeleton)
-    kind = INPUTS[method.sees]
-    if not settings.labels:
-        kind.require_labels(method)
-        dataset = Unlabelled(dataset)
-    rows, columns = settings.collage
-    whole = rows == columns == 1
-    dataset = dataset if whole else Collage(dataset, rows, columns, seed=settings.seed)
-    return kind.samples(dataset, KINDS[settings.kind].by_person and whole)
-
-
-def _paths(settings: DatasetSettings, root: Path) -> tuple[Path, Path]:
+    if not KINDS[settings.kind].coco_files:
+        return None
     return _existing(settings, root, 'images'), _existing(settings, root, 'annotations')
 
 

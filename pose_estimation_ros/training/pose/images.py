@@ -13,8 +13,7 @@ from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 from pose_estimation_ros.inference.backends.backend import pick_outputs
 from pose_estimation_ros.methods.method import Look, Method
 
-TRUTH_COLOUR = (255, 255, 255)
-TRUTH_RIM = (0, 0, 0)
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 CAPTION_ROWS = 18
 CAPTIONS = ('people', 'target', 'predicted')
 
@@ -26,24 +25,27 @@ def drawn_row(method: Method, sample: Sample, outputs: Sequence[FloatArray], tar
     keypoints' heatmaps.
     """
     size = sample.image.shape[:2]
-    chosen = pick_outputs([len(each) for each in outputs], method.output_channels, 'the network')
-    maps = [outputs[place] for place in chosen]
+    maps = [
+        outputs[index] for index in pick_outputs([len(each) for each in outputs], method.output_channels, 'the network')
+    ]
     decoder = method.decoder(method.decoder_names()[0], **method.scoring)
     merged = decoder.merge([Look(maps, Letterbox.whole(size))])
-    poses = decoder(merged.maps, merged.placement)
-    people = draw_people(sample.image, sample, poses)
+    columns = [draw_people(sample.image, sample, decoder(merged.maps, merged.placement))]
     sums = [heatmaps[: len(method.skeleton)].sum(axis=0) for heatmaps in (target, maps[0])]
-    return np.hstack([people, *(_coloured(each, sums[0].max(), size) for each in sums)])
+    for total in sums:
+        grey = (total / max(sums[0].max(), 1e-6) * 255).clip(0, 255).astype(np.uint8)
+        enlarged = cv2.resize(grey, size[::-1], interpolation=cv2.INTER_NEAREST)
+        columns.append(cv2.applyColorMap(enlarged, cv2.COLORMAP_VIRIDIS))
+    return np.hstack(columns)
 
 
 def stacked_rows(rows: Sequence[ByteArray]) -> ByteArray:
     """Return rows below each other, with captions above the columns."""
     below = np.vstack(rows)
     band = np.zeros((CAPTION_ROWS, below.shape[1], 3), dtype=np.uint8)
-    step = below.shape[1] // len(CAPTIONS)
-    for place, caption in enumerate(CAPTIONS):
-        origin = (place * step + 4, CAPTION_ROWS - 5)
-        cv2.putText(band, caption, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.35, TRUTH_COLOUR, 1, cv2.LINE_AA)
+    for column, caption in enumerate(CAPTIONS):
+        origin = (column * below.shape[1] // len(CAPTIONS) + 4, CAPTION_ROWS - 5)
+        cv2.putText(band, caption, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.35, WHITE, 1, cv2.LINE_AA)
     return np.vstack([band, below])
 
 
@@ -52,14 +54,6 @@ def draw_people(image: ByteArray, sample: Sample, poses: Sequence[Pose]) -> AnyA
     drawn = draw_poses(image, list(poses))
     for x, y, flag in sample.keypoints.reshape(-1, 3):
         if flag != NOT_LABELLED and np.isfinite([x, y]).all():
-            centre = (round(float(x)), round(float(y)))
-            cv2.circle(drawn, centre, 3, TRUTH_RIM, cv2.FILLED, cv2.LINE_AA)
-            cv2.circle(drawn, centre, 2, TRUTH_COLOUR, cv2.FILLED, cv2.LINE_AA)
+            for radius, colour in ((3, BLACK), (2, WHITE)):
+                cv2.circle(drawn, (round(float(x)), round(float(y))), radius, colour, cv2.FILLED, cv2.LINE_AA)
     return drawn
-
-
-def _coloured(total: FloatArray, highest: float, size: tuple[int, int]) -> ByteArray:
-    """Return a map as a coloured image of a size; `highest` is the brightest."""
-    grey = (total / max(highest, 1e-6) * 255).clip(0, 255).astype(np.uint8)
-    enlarged = cv2.resize(grey, size[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cv2.applyColorMap(enlarged, cv2.COLORMAP_VIRIDIS), dtype=np.uint8)

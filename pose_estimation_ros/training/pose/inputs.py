@@ -1,9 +1,9 @@
 """What training does differently for networks that see whole images and for those that see one person's crop."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
 from pose_estimation_ros.data.datasets.wrappers import Persons
@@ -15,72 +15,41 @@ from pose_estimation_ros.inference.top_down import PersonNetwork, TopDown
 from pose_estimation_ros.methods.method import Decoder, Method, Preprocessing
 from pose_estimation_ros.training.pose.recipe import TransformSettings
 
-GeneralTransform = Callable[[TransformSettings, int, Skeleton], Transform]
-"""From settings, side of the square input and skeleton to an augmentation that suits every method of a kind."""
+MakePipeline = Callable[[Backend, Method, Decoder, Preprocessing, tuple[int, int]], Any]
+"""The last are height and width of the network's inputs."""
 
 
-class NetworkInput(Protocol):
-    """A kind of network input."""
+@dataclass(frozen=True)
+class NetworkInput:
+    """What one input of a network shows."""
 
-    on_boxes: bool
+    pipeline: MakePipeline
+    on_boxes: bool = False
     """Whether pipelines take the boxes of people."""
-    transforms: Mapping[str, GeneralTransform]
-    """By `transform.kind`, besides the published augmentation."""
-    renamed: Mapping[str, str]
-    """Settings of the augmentation by their earlier names in `transform`."""
-
-    def samples(self, dataset: KeypointDataset, by_person: bool) -> KeypointDataset:
-        """Return one sample for each input; `by_person` says that each sample is already of one person."""
-
-    def require_labels(self, method: Method) -> None:
-        """Raise SettingsError if such networks cannot be trained without labels."""
-
-    def pipeline(self, backend: Backend, method: Method, decoder: Decoder, pixels: Preprocessing, hw: Any) -> Any:
-        """Return what finds people with a network of inputs of this height and width."""
+    by_person: Callable[[KeypointDataset], KeypointDataset] | None = None
+    """From images to one sample for each person; None for networks that see all of them at once."""
+    transforms: Mapping[str, Callable[[TransformSettings, int, Skeleton], Transform]] = field(default_factory=dict)
+    """Augmentations besides the published one, by `transform.kind`, to square inputs of this side."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the published augmentation by their earlier names in `transform`."""
 
 
-class WholeImage:
-    """Bottom-up networks."""
-
-    on_boxes = False
-    transforms: Mapping[str, GeneralTransform] = {
-        'letterboxed': lambda _, side, __: letterboxed(side),
-        'varied': lambda settings, side, skeleton: varied(side, skeleton, settings.scale),
-        'whole_image': lambda _, side, skeleton: whole_image(side, skeleton),
-    }
-    renamed: Mapping[str, str] = {}
-
-    def samples(self, dataset: KeypointDataset, by_person: bool) -> KeypointDataset:
-        """Return the images as they are."""
-        return dataset
-
-    def require_labels(self, method: Method) -> None:
-        """Do nothing: a teacher can know about whole images."""
-
-    def pipeline(self, backend: Backend, method: Method, decoder: Decoder, pixels: Preprocessing, hw: Any) -> Pipeline:
-        """Return a pipeline for images of any size, scaled to the height."""
-        return Pipeline(backend, method, decoder, pixels, hw[0])
-
-
-class PersonCrop:
-    """Top-down networks."""
-
-    on_boxes = True
-    transforms: Mapping[str, GeneralTransform] = {}
-    renamed: Mapping[str, str] = {'person_scale': 'scale', 'person_rotation': 'rotation'}
-
-    def samples(self, dataset: KeypointDataset, by_person: bool) -> KeypointDataset:
-        """Return one sample for each person, who comes first."""
-        return dataset if by_person else Persons(dataset)
-
-    def require_labels(self, method: Method) -> None:
-        """Raise SettingsError: without a labelled person there is no crop."""
-        raise SettingsError(f'data.train: labels: false is for bottom-up methods, {method.name} is top-down')
-
-    def pipeline(self, backend: Backend, method: Method, decoder: Decoder, pixels: Preprocessing, hw: Any) -> TopDown:
-        """Return a pipeline that crops people."""
-        return TopDown(backend, method, decoder, PersonNetwork(pixels, hw))
-
-
-INPUTS: dict[str, NetworkInput] = {'image': WholeImage(), 'person': PersonCrop()}
+INPUTS = {
+    'image': NetworkInput(
+        pipeline=lambda backend, method, decoder, pixels, hw: Pipeline(backend, method, decoder, pixels, hw[0]),
+        transforms={
+            'letterboxed': lambda _, side, __: letterboxed(side),
+            'varied': lambda settings, side, skeleton: varied(side, skeleton, settings.scale),
+            'whole_image': lambda _, side, skeleton: whole_image(side, skeleton),
+        },
+    ),
+    'person': NetworkInput(
+        pipeline=lambda backend, method, decoder, pixels, hw: TopDown(
+            backend, method, decoder, PersonNetwork(pixels, hw)
+        ),
+        on_boxes=True,
+        by_person=Persons,
+        renamed={'person_scale': 'scale', 'person_rotation': 'rotation'},
+    ),
+}
 """By what a method's network sees."""

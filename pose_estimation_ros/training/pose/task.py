@@ -61,12 +61,12 @@ class Normalise(nn.Module):
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self._order = (0, 1, 2) if preprocessing.channel_order == 'bgr' else (2, 1, 0)
+        self._order = [0, 1, 2] if preprocessing.channel_order == 'bgr' else [2, 1, 0]
         self.register_buffer('mean', torch.tensor(preprocessing.mean).view(3, 1, 1), persistent=False)
         self.register_buffer('scale', torch.tensor(preprocessing.scale).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        planes = images.permute(0, 3, 1, 2)[:, list(self._order)].float()  # (N, 3, H, W)
+        planes = images.permute(0, 3, 1, 2)[:, self._order].float()
         normalised: Tensor = (planes - self.mean) * self.scale
         return normalised.contiguous(memory_format=torch.channels_last)
 
@@ -90,14 +90,9 @@ class PoseTask(Task):
         self.auxiliary: Normalise = Normalise(preprocessing or method.preprocessing)
         self.validation, self.parameters = validation, parameters or {}
 
-    def outputs(self, images: Tensor) -> Sequence[Tensor]:
-        """Return the network's outputs for images (N, H, W, 3) uint8 BGR."""
-        outputs: Sequence[Tensor] = self.network(self.auxiliary(images))
-        return outputs
-
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the objective's losses."""
-        return self.data.objective.loss(self.outputs(batch.inputs), batch.targets)
+        return self.data.objective.loss(self.network(self.auxiliary(batch.inputs)), batch.targets)
 
     def parameter_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the objective's groups."""
@@ -105,10 +100,10 @@ class PoseTask(Task):
 
     def draw(self, batch: Batch) -> ByteArray:
         """Return a row for each image: people, summed target heatmaps, summed predicted heatmaps."""
-        outputs = [each.float().cpu().numpy() for each in self.outputs(batch.inputs)]
+        outputs = [each.float().cpu().numpy() for each in self.network(self.auxiliary(batch.inputs))]
         heatmaps = batch.targets[0].float().cpu().numpy()
         rows = []
-        for place, key in enumerate(batch.keys.tolist()):
+        for index, key in enumerate(batch.keys.tolist()):
             sample = self.data.sample(key[-1], np.random.default_rng(key))
-            rows.append(drawn_row(self.method, sample, [each[place] for each in outputs], heatmaps[place]))
+            rows.append(drawn_row(self.method, sample, [each[index] for each in outputs], heatmaps[index]))
         return stacked_rows(rows)

@@ -21,7 +21,7 @@ from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.methods.method import Method, Preprocessing
 from pose_estimation_ros.training.pose.datasets import coco_paths, open_dataset
 from pose_estimation_ros.training.pose.inputs import INPUTS
-from pose_estimation_ros.training.pose.recipe import DatasetSettings, PoseRecipe
+from pose_estimation_ros.training.pose.recipe import PoseRecipe
 from pose_estimation_ros.training.task import Progress, Validation
 
 MakePipeline = Callable[[nn.Module], Any]
@@ -92,7 +92,7 @@ def pipeline_of(
 ) -> MakePipeline:
     """Return what makes the pipeline of a network in training, with the method's first decoder.
 
-    `size` is as in `Method.input_hw`; `flip` also runs mirrored inputs. A `preprocessing` of None is the method's.
+    `size` is as in `Method.input_hw`; a `preprocessing` of None is the method's.
     """
     decoder = method.decoder(method.decoder_names()[0], **method.scoring)
     pixels, input_hw = preprocessing or method.preprocessing, method.input_hw(options, size)
@@ -116,9 +116,12 @@ def recipe_validation(recipe: PoseRecipe, method: Method) -> Validation | None:
 
 
 def _coco(recipe: PoseRecipe, method: Method, pipeline: MakePipeline) -> CocoValidation:
-    root, limit = Path(recipe.data.root), recipe.validation.limit
-    images = combined([_scored(dataset, root, limit) for dataset in recipe.data.validation])
-    return CocoValidation(images, pipeline, INPUTS[method.sees].on_boxes)
+    root, limit, parts = Path(recipe.data.root), recipe.validation.limit, []
+    for dataset in recipe.data.validation:
+        paths = coco_paths(dataset, root)  # their annotations are scored as they are, crowds and all
+        images = dataset_images(open_dataset(dataset, root), limit) if paths is None else coco_images(*paths)
+        parts.append(images.subset(_least(limit, dataset.limit)))
+    return CocoValidation(combined(parts), pipeline, INPUTS[method.sees].on_boxes)
 
 
 def _mpii(recipe: PoseRecipe, method: Method, pipeline: MakePipeline) -> MpiiValidation:
@@ -135,13 +138,6 @@ def _mpii(recipe: PoseRecipe, method: Method, pipeline: MakePipeline) -> MpiiVal
 
 VALIDATIONS: dict[str, Callable[[PoseRecipe, Method, MakePipeline], Validation]] = {'mpii': _mpii}
 """By the kind of a dataset, where it is scored otherwise than COCO's."""
-
-
-def _scored(dataset: DatasetSettings, root: Path, limit: int) -> ScoredImages:
-    """Return a dataset's images; those of COCO with the annotations as they are, crowds and all."""
-    paths = coco_paths(dataset, root)
-    images = dataset_images(open_dataset(dataset, root), limit) if paths is None else coco_images(*paths)
-    return images.subset(_least(limit, dataset.limit))
 
 
 def _least(*limits: int) -> int:
