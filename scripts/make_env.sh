@@ -43,7 +43,7 @@ fi
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input)
 # A person sees pip's progress; a log only what goes wrong.
 [[ -t 1 ]] || pip+=(--quiet --quiet)
-echo "make env: installing what requirements/lock.txt names into $venv"
+echo "make env: installing the packages of requirements/lock.txt into $venv: 2.4 GB, some minutes"
 "${pip[@]}" install -c requirements/lock.txt pip setuptools wheel
 "${pip[@]}" install --prefer-binary -c requirements/lock.txt -r requirements/pins.txt
 "${pip[@]}" check

@@ -62,7 +62,7 @@ def _load_checkpoint(file: ModelFile, arguments: ModelArguments, trust: bool) ->
     if declared is None:
         for field, guess in inferred.guessed.items():
             if field not in arguments.explicit:
-                LOG.warning('%s does not say its %s; taken as %s (%s)', file.path, *guess)
+                LOG.warning('%s does not declare its %s; assuming %s (%s)', file.path, *guess)
     options = arguments.network_options(inferred)
     network = method.network(options)
     text = method.fit_weights(network, state_dict, str(file.path))

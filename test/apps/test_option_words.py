@@ -14,7 +14,7 @@ from pose_estimation_ros.models.embedded import embedded_model
     [
         ('num_refinement_stages=5 overrides num_refinement_stages=0', '--stages 5 overrides --stages 0'),
         ('use_stride=True overrides use_stride=False', '--stride 16 overrides --stride 8'),
-        ('its stride; taken as 16 (mobilenet_use_stride)', 'its stride; taken as 16 (--stride)'),
+        ('its stride; assuming 16 (mobilenet_use_stride)', 'its stride; assuming 16 (--stride)'),
         ('use_stride is for mobilenet', '--stride is for mobilenet'),
         ('build the network with num_refinement_stages=1', 'choose --stages 1'),
         ('build the network with use_stride=False, num_refinement_stages=1', 'choose --stride 8, --stages 1'),

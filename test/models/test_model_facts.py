@@ -116,7 +116,7 @@ def test_an_optimised_model_stays_one(small, tmp_path):
 def test_a_checkpoint_that_hides_its_stride_is_named(small, tmp_path, caplog):
     torch.save({'state_dict': small.network.state_dict()}, tmp_path / 'checkpoint_iter_1.pth')
     LightweightOpenPoseLearner(device='cpu').load(tmp_path / 'checkpoint_iter_1.pth')
-    assert 'does not say its stride; taken as 16' in caplog.text
+    assert 'does not declare its stride; assuming 16' in caplog.text
     caplog.clear()
     LightweightOpenPoseLearner(device='cpu', mobilenet_use_stride=False).load(tmp_path / 'checkpoint_iter_1.pth')
     assert 'stride' not in caplog.text

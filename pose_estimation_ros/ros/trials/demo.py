@@ -192,10 +192,10 @@ def _table(listener: Listener, elapsed: float) -> str:
     lines = [
         f'camera to skeletons   {np.median(ages):8.1f} ms median  {np.percentile(ages, 95):8.1f} ms p95',
         *(
-            f'  of it {stage:14s}{said.get(f"{stage} ms", "unknown"):>8s} ms median'
+            f'  {stage:20s}{said.get(f"{stage} ms", "unknown"):>8s} ms median'
             for stage in ('preprocess', 'forward', 'decode')
         ),
-        f'rate                  {said.get("output Hz", "unknown"):>8s} Hz, the camera '
+        f'output rate           {said.get("output Hz", "unknown"):>8s} Hz; camera '
         f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames dropped',
         f'{counted(len(ages), "frame")}, {np.mean(listener.people):.1f} people a frame,'
         f' {counted(len(listener.ids), "track")}, '
