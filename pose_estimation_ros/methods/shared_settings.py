@@ -1,6 +1,6 @@
 """Settings that several systems have, each with its text. Their defaults are in `options.py` of each system."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -29,7 +29,7 @@ class InputSettings:
         check_settings(self)
 
 
-def target_settings(kind: type[Targets], stride: int, settings: Mapping[str, Any]) -> Targets:
+def target_settings(kind: Callable[..., Targets], stride: int, settings: Mapping[str, Any]) -> Targets:
     """Return settings of training targets, a dataclass with the network's stride; raises SettingsError."""
     known = [name for name in field_names(kind) if name != 'stride']
     if unknown := ', '.join(name for name in settings if name not in known):
