@@ -4,7 +4,7 @@ import contextlib
 import logging
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,21 @@ def find_mismatches(wanted: Tensors, given: Tensors) -> list[str]:
     found += [_difference(name, wanted[name], given[name]) for name in given if name in wanted]
     found += [f'{name} (unexpected)' for name in given if name not in wanted]
     return [mismatch for mismatch in found if mismatch]
+
+
+def load_tensors(
+    network: nn.Module, wanted: Tensors, given: Tensors, source: str, cure: Callable[[], str], kind: str = 'tensors'
+) -> int:
+    """Load all of `given` into a network and return how many of `wanted` there are without missing batch counters.
+
+    Raises WeightsError, which ends in the cure, and changes nothing, unless they are the same tensors.
+    """
+    mismatches = find_mismatches(wanted, given)
+    if mismatches:
+        every = len(wanted.keys() | given.keys())
+        raise WeightsError(f'{source}: {summary_of(mismatches, every, kind)}; {cure()}')
+    network.load_state_dict({**network.state_dict(), **given})
+    return len(wanted) - len(missing_batch_counters(wanted, given))
 
 
 def summary_of(mismatches: list[str], total: int, kind: str = 'tensors') -> str:

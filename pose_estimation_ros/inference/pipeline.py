@@ -39,11 +39,9 @@ class Timings:
         return self.preprocess_ms + self.forward_ms + self.decode_ms + self.detect_ms
 
     def __add__(self, other: 'Timings') -> 'Timings':
-        """Return the times of both, stage by stage."""
         return Timings(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def share(self, part: float) -> 'Timings':
-        """Return a part of every stage."""
         return Timings(*(stage * part for stage in astuple(self)))
 
 
@@ -123,7 +121,6 @@ class Pipeline:
         self.base_size = self._possible(base_size)
 
     def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR image."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
@@ -131,7 +128,6 @@ class Pipeline:
         return [self.decode(output) for output in self.forward(images)]
 
     def decode(self, output: NetworkOutput) -> Result:
-        """Decode a network's output for one image."""
         start = time.perf_counter()
         poses = self.decoder(output.maps, output.placement)
         return Result(poses, output.timings + Timings(decode_ms=milliseconds_since(start)))
@@ -186,12 +182,10 @@ class Pipeline:
         return self.method.place(image_hw, size)
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the network's input (1, 3, H, W) for an image, as calibration needs it."""
         placement = self.place((image.shape[0], image.shape[1]))
         return prepare(image, placement, self.preprocessing, self.decoder.interpolation)[None]
 
     def _looks(self, images: Sequence[ByteArray], scale: float) -> Iterator[tuple[int, Look, Timings]]:
-        """Yield an image's index, its network output and timings."""
         inputs, placements, prepare_ms = [], [], []
         groups = defaultdict(list)
         for index, image in enumerate(images):

@@ -67,12 +67,6 @@ class _Crop:
     score: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Decoded:
-    pose: Pose | None
-    timings: Timings
-
-
 class TopDown:
     """Runs a network on the people of images, many per forward pass; boxes come from a detector or are given."""
 
@@ -95,11 +89,9 @@ class TopDown:
 
     @property
     def base_size(self) -> int:
-        """Rows of a crop."""
         return self.network.input_hw[0]
 
     def with_settings(self, **changes: Any) -> 'TopDown':
-        """Return a copy with other settings and the same backend."""
         return self._changed(settings=replace(self.settings, **changes))
 
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TopDown':
@@ -109,11 +101,9 @@ class TopDown:
         return self.with_settings(flip=flip)
 
     def with_detector(self, detector: PersonDetector) -> 'TopDown':
-        """Return a copy with another detector and the same backend."""
         return self._changed(detector=detector)
 
     def with_decoder(self, decoder: Decoder) -> 'TopDown':
-        """Return a copy with another decoder and the same backend."""
         return self._changed(decoder=decoder)
 
     def __call__(self, image: ByteArray, boxes: Boxes | None = None) -> Result:
@@ -136,10 +126,10 @@ class TopDown:
             spent.append(Timings(detect_ms=milliseconds_since(start) if given is None else 0.0))
             crops += self._crops(index, image, found)
         people: list[list[tuple[Pose, float]]] = [[] for _ in images]
-        for crop, decoded in zip(crops, self._decoded(images, crops), strict=True):
-            spent[crop.image] += decoded.timings
-            if decoded.pose is not None:
-                people[crop.image].append((decoded.pose, crop.area))
+        for crop, (pose, timings) in zip(crops, self._decoded(images, crops), strict=True):
+            spent[crop.image] += timings
+            if pose is not None:
+                people[crop.image].append((pose, crop.area))
         return [self._result(own, timings) for own, timings in zip(people, spent, strict=True)]
 
     def prepare(self, image: ByteArray) -> FloatArray:
@@ -156,7 +146,7 @@ class TopDown:
             placement = crop.placement((image.shape[0], image.shape[1]), input_hw, offset)
             yield _Crop(index, placement, crop.size[0] * crop.size[1], score)
 
-    def _decoded(self, images: Sequence[ByteArray], crops: Sequence[_Crop]) -> Iterator[_Decoded]:
+    def _decoded(self, images: Sequence[ByteArray], crops: Sequence[_Crop]) -> Iterator[tuple[Pose | None, Timings]]:
         """Yield each crop's pose in image pixels, or None, and its share of the time."""
         for first in range(0, len(crops), self.settings.crops_at_once):
             some = crops[first : first + self.settings.crops_at_once]
@@ -172,21 +162,18 @@ class TopDown:
                     Look([each[row] for each in maps], crop.placement, mirrored=bool(mirrored))
                     for mirrored, maps in enumerate(passes)
                 ]
-                pose = self._pose(looks, crop.score)
-                yield _Decoded(pose, shared + Timings(decode_ms=milliseconds_since(start)))
+                merged = self.decoder.merge(looks)
+                pose = next(filter(self._is_person, self.decoder(merged.maps, merged.placement)), None)
+                pose = pose and replace(pose, score=pose.score * crop.score)
+                yield pose, shared + Timings(decode_ms=milliseconds_since(start))
 
     def _input(self, image: ByteArray, placement: Placement) -> FloatArray:
         return prepare(image, placement, self.network.preprocessing, self.decoder.interpolation)
 
-    def _pose(self, looks: Sequence[Look], box_score: float) -> Pose | None:
-        merged = self.decoder.merge(looks)
-        for pose in self.decoder(merged.maps, merged.placement):
-            if len(pose.found) >= self.settings.min_keypoints and pose.score >= self.settings.min_mean_score:
-                return replace(pose, score=pose.score * box_score)
-        return None
+    def _is_person(self, pose: Pose) -> bool:
+        return len(pose.found) >= self.settings.min_keypoints and pose.score >= self.settings.min_mean_score
 
     def _result(self, people: Sequence[tuple[Pose, float]], timings: Timings) -> Result:
-        """Return an image's people, the best first, each once."""
         start = time.perf_counter()
         poses = [pose for pose, _ in people]
         kept = pose_nms(poses, np.array([area for _, area in people]), self.settings.nms_threshold)

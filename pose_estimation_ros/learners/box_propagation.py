@@ -33,7 +33,6 @@ class BoxPropagation:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the last image."""
         self._image_hw = (0, 0)
         self._stamp: float | None = None
 

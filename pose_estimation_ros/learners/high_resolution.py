@@ -16,11 +16,13 @@ from pose_estimation_ros.evaluation.scored_images import BoxSource
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Pipeline, Result, check_size
-from pose_estimation_ros.inference.two_pass.enclosing_region import EnclosingRegionFinder
-from pose_estimation_ros.inference.two_pass.enlarged_maps import Enlarged, enlarged_maps
-from pose_estimation_ros.inference.two_pass.resizing import ResizedInput
-from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
-from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.inference.two_pass.published import (
+    EnclosingRegionFinder,
+    Enlarged,
+    ResizedInput,
+    enlarged_maps,
+)
+from pose_estimation_ros.inference.two_pass.two_pass import FirstPassSchedule, TwoPass
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.lightweight_openpose import UPSAMPLE_RATIO, NetworkLearner, ratio_of
 from pose_estimation_ros.learners.settings import MULTISCALE, normalisation, records_explicit
@@ -129,11 +131,9 @@ class HighResolutionPoseEstimationLearner(NetworkLearner):
         self._first, self._watch, self._img_resol = first_pass, FirstPassSchedule(newcomers_interval), img_resol
 
     def pipeline(self, upsample_ratio: int | None = None) -> TwoPass:
-        """Return what turns images into poses, at the constructor's scales; the first call opens the backend."""
         return self._both_passes(upsample_ratio, self.training.scales)
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> TwoPass:
-        """Return the pipeline for evaluation, which is `pipeline`."""
         return self.pipeline(upsample_ratio)
 
     def _both_passes(self, upsample_ratio: int | None, scales: tuple[float, ...]) -> TwoPass:

@@ -44,7 +44,6 @@ class NetworkLearner(Learner):
     _runner: Runner[Pipeline]
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        """Compose a learner of its constructor's arguments by name."""
         super().__init__(arguments, network_model(arguments, self.explicit), WholeImages(arguments['decode']))
 
     @property
@@ -54,7 +53,6 @@ class NetworkLearner(Learner):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How images are normalised."""
         return self._model.loaded.preprocessing
 
     def fit(  # type: ignore[override]  # use_val_subset is the eighth, as published
@@ -132,7 +130,6 @@ class NetworkLearner(Learner):
         return super().infer(img, ratio_of(upsample_ratio), track, smooth, stamp=stamp, boxes=boxes)
 
     def _backbone_weights(self, verbose: bool) -> Path:
-        """Fetch the backbone's ImageNet weights, from which training starts."""
         if self.options and self.options.variant == 'slim':
             raise WeightsError(
                 'the slim variant has no published backbone to start from: call load() for the embedded weights, or'

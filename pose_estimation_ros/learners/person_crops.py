@@ -30,12 +30,10 @@ class PersonCrops:
     """Average the maps of each crop and its mirror image."""
 
     def check(self, method: Method, settings: Mapping[str, Any]) -> None:
-        """Raise SettingsError for a setting that neither TopDownSettings nor the decoder has."""
         TopDownSettings(**_of_crops(settings))
         self._decoder(method, settings)
 
     def open(self, backend: Backend, model: ModelStore) -> Configure[TopDown]:
-        """Return a function from settings to a top-down pipeline."""
         method, detector = model.method, self.detector or WholeImage(NO_DETECTOR)
         pipeline = TopDown(backend, method, self._decoder(method, {}), person_network(model), detector)
         pipeline = pipeline.with_settings(flip=self.flip)

@@ -38,11 +38,9 @@ class WholeImages:
     """Name of the decoder."""
 
     def check(self, method: Method, settings: Mapping[str, Any]) -> None:
-        """Raise SettingsError for settings that the decoder does not have."""
         method.decoder(self.decode, **settings)
 
     def open(self, backend: Backend, model: ModelStore) -> Configure[Pipeline]:
-        """Return what makes pipelines of one pass."""
         method, loaded = model.method, model.loaded
         pipeline = Pipeline(backend, method, None, loaded.preprocessing, loaded.base_height)
         return lambda settings: pipeline.with_decoder(method.decoder(self.decode, **settings))

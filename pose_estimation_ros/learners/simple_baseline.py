@@ -164,11 +164,9 @@ class SimpleBaselineLearner(Learner):
         upsample_ratio: int | None = None,
         boxes: Sequence[Boxes | None] | None = None,
     ) -> list[Result]:
-        """Return the people in several unrelated images; all of them share forward passes."""
         return self.pipeline(upsample_ratio).batch([to_bgr(image) for image in images], boxes)
 
     def pipeline(self, upsample_ratio: int | None = None) -> TopDown:
-        """Return what turns images into poses; the first call opens the backend."""
         return self._runner.pipeline(upsample_ratio=upsample_ratio)
 
     def scoring_pipeline(self, upsample_ratio: int | None = None) -> TopDown:

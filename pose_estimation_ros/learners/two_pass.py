@@ -9,8 +9,8 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.inference.pipeline import Pipeline
-from pose_estimation_ros.inference.two_pass.enclosing_region import EnclosingRegionFinder, RegionRule
 from pose_estimation_ros.inference.two_pass.first_pass import PeopleFinder, RegionFinder, RegionSettings
+from pose_estimation_ros.inference.two_pass.published import EnclosingRegionFinder, RegionRule
 from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.learner import Learner

@@ -68,6 +68,13 @@ def _warped(maps: FloatArray, to_image: Affine, target_to_image: Affine, target_
     return np.stack(planes).astype(np.float32, copy=False)
 
 
+def enlarge(maps: FloatArray, ratio: int) -> FloatArray:
+    """Enlarge (C, H, W) maps by cubic interpolation to (H * ratio, W * ratio, C)."""
+    channels_last = np.ascontiguousarray(maps.transpose(1, 2, 0))
+    enlarged = cv2.resize(channels_last, (0, 0), fx=ratio, fy=ratio, interpolation=cv2.INTER_CUBIC)
+    return enlarged.astype(np.float32, copy=False)
+
+
 def _on_image(maps: FloatArray, placement: Placement) -> FloatArray:
     """Return maps (C, h, w) at the size of the image, which fills the inner part of the network's input."""
     network_hw, (height, width) = placement.network_hw, placement.image_hw

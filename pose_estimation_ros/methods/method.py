@@ -267,8 +267,8 @@ class Method(Protocol):
 
         """
 
-    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        """Return the known preprocessing of an OpenVINO file, None if unknown; raises WeightsError."""
+    def xml_preprocessing(self, model: str) -> Preprocessing | None:
+        """Return the known preprocessing of an OpenVINO model, the text of its .xml file; None if unknown."""
         return None
 
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:

@@ -31,7 +31,6 @@ class System:
 
     @property
     def method(self) -> Method:
-        """The default method."""
         return self.methods[0]
 
     def learner_class(self) -> Any:

@@ -31,11 +31,7 @@ class ModelArguments:
 
     def network_options(self, declared: Any) -> Any:
         """Return a file's network options, with the explicit ones in their place."""
-        fields = {name: getattr(self.options, name) for name in declared.to_dict() if name in self.explicit}
-        changed = {name: value for name, value in fields.items() if value != getattr(declared, name)}
-        for name, value in changed.items():
-            LOG.warning('%s=%s overrides %s=%s of the weights file', name, value, name, getattr(declared, name))
-        return replace(declared, **changed)
+        return self._overriding(declared, self.options, tuple(declared.to_dict()))
 
     def input_height(self, file: ModelFile) -> int:
         """Return the input height of a file's model."""
@@ -45,8 +41,13 @@ class ModelArguments:
     def input_preprocessing(self, file: ModelFile, known: Preprocessing | None = None) -> Preprocessing:
         """Return the preprocessing of a file's model; `known` is what files of its kind are known to expect."""
         declared = known or file.preprocessing() or self.preprocessing
-        fields = {name: getattr(self.preprocessing, name) for name in INPUT_FIELDS if name in self.explicit}
-        chosen = replace(declared, **fields)
-        if chosen != declared:
-            LOG.warning('%s: using %s as requested; the file declares %s', file.path, chosen, declared)
+        chosen: Preprocessing = self._overriding(declared, self.preprocessing, INPUT_FIELDS)
         return chosen
+
+    def _overriding(self, declared: Any, own: Any, fields: tuple[str, ...]) -> Any:
+        """Return what a file declares with the explicit fields of `own`, and warn of each that differs."""
+        changed = {name: getattr(own, name) for name in fields if name in self.explicit}
+        changed = {name: value for name, value in changed.items() if value != getattr(declared, name)}
+        for name, value in changed.items():
+            LOG.warning('%s=%s overrides %s=%s of the weights file', name, value, name, getattr(declared, name))
+        return replace(declared, **changed)

@@ -81,10 +81,22 @@ def _load_onnx(file: ModelFile, arguments: ModelArguments) -> LoadedModel:
 
 
 def _load_xml(file: ModelFile, arguments: ModelArguments) -> LoadedModel:
-    known = arguments.method.xml_preprocessing(file.path)
+    known = arguments.method.xml_preprocessing(_read_xml(file.path))
     model = Model(arguments.method.output_channels, xml=file.path, label=str(file.path))
     open_backend(model, BackendSettings('openvino', 'cpu'))  # refuses other models now, not at the first image
     return _loaded_graph(file, model, arguments, known)
+
+
+def _read_xml(path: Path) -> str:
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f'{path} is not an OpenVINO model: it cannot be read as text') from error
+    if '<net' not in text[:4096]:
+        raise WeightsError(f'{path} is not an OpenVINO model (it has no <net>); choose the .xml of a model')
+    if not path.with_suffix('.bin').exists():
+        raise WeightsError(f'{path} lacks its weights: {path.with_suffix(".bin").name} must lie beside it')
+    return text
 
 
 def _loaded_graph(

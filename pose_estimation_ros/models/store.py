@@ -39,12 +39,10 @@ class ModelStore:
 
     @property
     def method(self) -> Method:
-        """The method of the model that is loaded."""
         return self.arguments.method
 
     @property
     def options(self) -> Any:
-        """The network's options, None if a model file does not declare them."""
         return self.loaded.options
 
     @property
@@ -111,13 +109,11 @@ class ModelStore:
         self.adopt(self.method.network(self.arguments.options))
 
     def adopt(self, network: Any) -> None:
-        """Take a network of the constructor's options."""
         self._begin_with(self.arguments)
         model = Model(self.method.output_channels, network=network, label='the network')
         self.loaded = replace(self.loaded, source=model)
 
     def set_height(self, height: int) -> None:
-        """Change the input height."""
         self.loaded = replace(self.loaded, base_height=height)
 
     def set_options(self, **changes: Any) -> None:
@@ -148,7 +144,6 @@ class ModelStore:
         return write_model(folder, self._contents(), backbone, self.metadata(), optimized)
 
     def metadata(self) -> dict[str, Any]:
-        """Return what this package's files declare."""
         return {
             'method': self.method.name,
             'network': self.options.to_dict() if self.options else None,

@@ -13,8 +13,7 @@ from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, OPENPOSE_18
 from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings
-from pose_estimation_ros.inference.two_pass.body_height import body_height
-from pose_estimation_ros.inference.two_pass.duplicates import without_duplicates
+from pose_estimation_ros.inference.two_pass.duplicates import body_height, without_duplicates
 from pose_estimation_ros.inference.two_pass.first_pass import (
     PeopleFinder,
     RegionSettings,
@@ -24,9 +23,8 @@ from pose_estimation_ros.inference.two_pass.first_pass import (
 )
 from pose_estimation_ros.inference.two_pass.packing import GAP, LEAST_SIDE, TALLEST, laid_out, painted
 from pose_estimation_ros.inference.two_pass.region import Region, box_of, merged
-from pose_estimation_ros.inference.two_pass.schedule import FirstPassSchedule
 from pose_estimation_ros.inference.two_pass.second_pass import PackedRegions, SingleRegions, slot_output
-from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
+from pose_estimation_ros.inference.two_pass.two_pass import FirstPassSchedule, TwoPass
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, encode
 from pose_estimation_ros.methods.systems import find_method
 

@@ -13,7 +13,7 @@ from pose_estimation_ros.core.errors import SettingsError, WeightsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
-from pose_estimation_ros.inference.two_pass.enclosing_region import EnclosingRegionFinder
+from pose_estimation_ros.inference.two_pass.published import EnclosingRegionFinder
 from pose_estimation_ros.inference.two_pass.two_pass import TwoPass
 from pose_estimation_ros.learners.high_resolution import published_region
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner

@@ -16,6 +16,7 @@ from pose_estimation_ros.methods.lightweight_openpose.decoding import (
 from pose_estimation_ros.methods.lightweight_openpose.encoding import VISIBLE, TargetSettings, encode
 from pose_estimation_ros.methods.lightweight_openpose.grouping import Peaks
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
+from pose_estimation_ros.methods.merging import enlarge
 from pose_estimation_ros.methods.systems import find_method
 
 METHOD = find_method('lightweight_openpose')
@@ -104,13 +105,13 @@ def coco_rows(poses):
 
 def test_golden_enlarging(scene):
     """Every third row and column; the peaks below depend on all of them."""
-    heatmaps, pafs = (reference.enlarge(maps, 4)[::3, ::3] for maps in scene.maps)
+    heatmaps, pafs = (enlarge(maps, 4)[::3, ::3] for maps in scene.maps)
     assert abs(heatmaps[..., 0] - scene['up_heatmap_nose_every3']).max() < 1e-6
     assert abs(pafs[..., 12:14] - scene['up_paf_12_13_every3']).max() < 1e-6
 
 
 def test_golden_peaks_and_entries(scene):
-    enlarged = [reference.enlarge(maps, 4) for maps in scene.maps]
+    enlarged = [enlarge(maps, 4) for maps in scene.maps]
     peaks, people = reference.decode_enlarged(*enlarged, GroupingSettings())
     assert (peaks.counts == scene['peaks_per_joint']).all()
     assert (np.column_stack([peaks.xy, np.arange(len(peaks.xy))]) == scene['peaks'][:, [0, 1, 3]]).all()

@@ -150,7 +150,7 @@ def test_an_argument_for_the_input_changes_that_argument_alone(small, tmp_path, 
     learner.load(tmp_path / 'model')
     assert tuple(learner.preprocessing.mean) == (0, 0, 0)
     assert learner.preprocessing.pad_value == (1, 1, 1)
-    assert 'as requested' in caplog.text
+    assert 'pad_value=(1.0, 1.0, 1.0) overrides pad_value=(0.0, 0.0, 0.0) of the weights file' in caplog.text
 
 
 def test_tuning_changes_all_or_nothing(small):

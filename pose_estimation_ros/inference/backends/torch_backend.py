@@ -38,7 +38,6 @@ class TorchBackend:
             self._network = moved.to(memory_format=self._layout)
 
     def __call__(self, batch: FloatArray) -> list[FloatArray]:
-        """Run a batch; raises BackendError if torch fails, usually for lack of memory."""
         was_training = self._network.training
         try:
             if was_training:

@@ -45,7 +45,6 @@ class WholeImage:
         self._note = note
 
     def __call__(self, image: ByteArray) -> Boxes:
-        """Return the one box of all pixels."""
         if self._note:
             LOG.info(self._note)
             self._note = ''

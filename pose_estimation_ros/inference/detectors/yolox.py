@@ -83,7 +83,6 @@ class YoloxDetector:
             )
 
     def __call__(self, image: ByteArray) -> Boxes:
-        """Return the boxes of people, best first."""
         batch, scale = letterboxed(image, self.network_hw)
         output = self._session.run(None, {self._input: batch})[0][0]  # (cells, 5 + classes)
         found = decoded(output, self._grid, self.settings.score_threshold)

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.geometry import Affine, Placement
+from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.pipeline import NetworkOutput, Pipeline, Timings, milliseconds_since
-from pose_estimation_ros.inference.two_pass.body_height import body_height
+from pose_estimation_ros.inference.two_pass.duplicates import body_height
 from pose_estimation_ros.inference.two_pass.region import Box, Region, box_of, grown, merged
 
 EXPLAINED = 0.15
@@ -82,7 +82,6 @@ class PeopleFinder:
     settings: RegionSettings
 
     def __call__(self, images: Sequence[ByteArray]) -> list[FirstPassResult]:
-        """Return the regions and kept people of each image."""
         return [self.find_regions(output) for output in self.pipeline.forward(images)]
 
     def find_regions(self, output: NetworkOutput) -> FirstPassResult:
@@ -113,7 +112,6 @@ class SizedPose:
 
     @classmethod
     def all(cls, poses: Sequence[Pose]) -> 'list[SizedPose]':
-        """Return people with their heights."""
         return [cls(pose, body_height(pose)) for pose in poses]
 
     def box(self, margin: float) -> Box:
@@ -138,21 +136,16 @@ def around_people(people: Sequence[SizedPose], image_hw: tuple[int, int], settin
 def around_heat(
     heat: FloatArray, placement: Placement, people: Sequence[SizedPose], settings: RegionSettings
 ) -> list[Region]:
-    """Return regions, not merged, around heat outside the known people.
-
-    Args:
-        heat: (h, w), maximum over the keypoint heatmaps.
-        placement: Placement of the image in the network input.
-        people: People decoded from the maps.
-        settings: Region settings.
-
-    """
+    """Return regions, not merged, around heat (h, w), the maximum over keypoints, outside the known people."""
     hot = (heat > settings.heat_threshold).astype(np.uint8)
     if not hot.any():
         return []
     to_image = placement.map_to_image(placement.network_hw[0] / heat.shape[0])
     for person in people:
-        _clear(hot, person.box(EXPLAINED * person.height), to_image.inverse())
+        box = np.array(person.box(EXPLAINED * person.height)).reshape(2, 2)
+        (left, top), (right, bottom) = to_image.inverse()(box).tolist()
+        rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom) + 1))
+        hot[rows, max(0, math.floor(left)) : max(0, math.ceil(right) + 1)] = 0
     scale = min(settings.largest_scale, settings.person_height / settings.heat_height * placement.scale)
     regions = []
     for cells in _clusters(hot):
@@ -160,13 +153,6 @@ def around_heat(
         corners = to_image(np.array(grown(cells, reach, reach)).reshape(2, 2))
         regions.append(Region.around(box_of(corners), scale, placement.image_hw))
     return [region for region in regions if region is not None]
-
-
-def _clear(hot: ByteArray, box: Box, to_map: Affine) -> None:
-    """Clear the cells within an image box, border cells included."""
-    (left, top), (right, bottom) = to_map(np.array(box).reshape(2, 2)).tolist()
-    rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom) + 1))
-    hot[rows, max(0, math.floor(left)) : max(0, math.ceil(right) + 1)] = 0
 
 
 def _clusters(hot: ByteArray) -> list[Box]:

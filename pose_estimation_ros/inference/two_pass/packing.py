@@ -106,10 +106,8 @@ def _shelves(
         places[index] = (canvas, row, column)
         column, shelf = column + breadth, max(shelf, height)
         used[canvas] = [max(used[canvas][0], row + height), max(used[canvas][1], column)]
-    return places, [_allowed(height, breadth, multiple) for height, breadth in used]
-
-
-def _allowed(height: int, width: int, multiple: int) -> tuple[int, int]:
-    """Return a canvas's size such that a pipeline takes it as it is: no taller than wide, nor far wider than tall."""
-    height = max(height, round_up(LEAST_SIDE, multiple), round_up(-(-width // MAX_ASPECT), multiple))
-    return height, max(width, height)
+    canvases = []
+    for height, breadth in used:  # pipelines take canvases as they are: no taller than wide, nor far wider than tall
+        height = max(height, round_up(LEAST_SIDE, multiple), round_up(-(-breadth // MAX_ASPECT), multiple))
+        canvases.append((height, max(breadth, height)))
+    return places, canvases

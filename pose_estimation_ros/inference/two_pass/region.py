@@ -33,7 +33,6 @@ class Region:
 
     @property
     def hw(self) -> tuple[int, int]:
-        """Height and width in image pixels."""
         return self.bottom - self.top, self.right - self.left
 
     @property
@@ -47,7 +46,6 @@ class Region:
         return image[self.top : self.bottom, self.left : self.right]
 
     def overlaps(self, other: 'Region') -> bool:
-        """Whether both have a pixel in common."""
         return max(self.left, other.left) < min(self.right, other.right) and max(self.top, other.top) < min(
             self.bottom, other.bottom
         )

@@ -50,7 +50,6 @@ class SingleRegions:
     pipeline: Pipeline
 
     def __call__(self, images: Sequence[ByteArray], regions: Sequence[Sequence[Region]]) -> list[Result]:
-        """Return the people in each image's regions; a person seen in several regions is returned several times."""
         return [self._one(image, several) for image, several in zip(images, regions, strict=True)]
 
     def _one(self, image: ByteArray, regions: Sequence[Region]) -> Result:
@@ -86,16 +85,12 @@ def slot_output(output: NetworkOutput, slot: Slot) -> tuple[list[FloatArray], Pl
         slot.letterbox, scale=slot.letterbox.scale * factor, resized_hw=(resized[0], resized[1]), pad=pad
     )
     count = (height // coarsest, width // coarsest)
-    return [_cut(each, first, count, whole.network_hw, coarsest) for each in output.maps], placement
-
-
-def _cut(
-    maps: FloatArray, first: Sequence[int], count: tuple[int, int], network_hw: tuple[int, int], coarsest: int
-) -> FloatArray:
-    """Return a part (C, h, w) of maps; `first` and `count` are in cells of the coarsest maps."""
-    finer = coarsest * maps.shape[-2] // network_hw[0]
-    (top, left), (height, width) = (each * finer for each in first), (each * finer for each in count)
-    return maps[..., top : top + height, left : left + width].copy()
+    cut = []
+    for maps in output.maps:
+        finer = coarsest * maps.shape[-2] // whole.network_hw[0]  # cells per cell of the coarsest maps
+        rows, columns = (slice(start * finer, (start + size) * finer) for start, size in zip(first, count, strict=True))
+        cut.append(maps[..., rows, columns].copy())
+    return cut, placement
 
 
 def in_image(poses: Sequence[Pose], region: Region) -> list[Pose]:

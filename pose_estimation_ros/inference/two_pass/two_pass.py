@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend
 from pose_estimation_ros.inference.pipeline import Pipeline, Result, Timings, milliseconds_since
@@ -35,21 +36,17 @@ class TwoPass:
 
     @property
     def backend(self) -> Backend:
-        """Backend of the second pass."""
         return self.model.backend
 
     @property
     def stride(self) -> int:
-        """Network pixels per cell of the second pass's maps."""
         return self.model.stride
 
     @property
     def base_size(self) -> int:
-        """The second pass's input height."""
         return self.model.base_size
 
     def prepare(self, image: ByteArray) -> FloatArray:
-        """Return the second pass's input (1, 3, H, W) for a whole image."""
         return self.model.prepare(image)
 
     def with_looks(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> 'TwoPass':
@@ -59,21 +56,17 @@ class TwoPass:
         )
 
     def __call__(self, image: ByteArray) -> Result:
-        """Find the people in an (H, W, 3) BGR image."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[ByteArray]) -> list[Result]:
-        """Find the people in several images, sharing forward passes."""
         return self._run_second_pass(images, self.finder(images))
 
     def with_known(self, image: ByteArray, people: Sequence[Pose]) -> Result:
         """Find the people in the next frame of a video, searching their last positions as well."""
-        found = self.finder([image])[0]
-        around = self._around(image, people)
+        (found,), around = self.finder([image]), self._around(image, people)
         regions = merged([*found.regions, *around.regions], self.settings.tolerance)
-        return self._run_second_pass([image], [FirstPassResult(found.poses, regions, found.timings + around.timings)])[
-            0
-        ]
+        found = FirstPassResult(found.poses, regions, found.timings + around.timings)
+        return self._run_second_pass([image], [found])[0]
 
     def follow(self, image: ByteArray, people: Sequence[Pose]) -> Result:
         """Find the people of the last frame in the next one, searching only their last positions."""
@@ -90,13 +83,52 @@ class TwoPass:
         results = []
         for first, second in zip(found, detected, strict=True):
             start = time.perf_counter()
-            poses = self._best(without_duplicates([*first.poses, *second.poses]))
+            poses = without_duplicates([*first.poses, *second.poses])
+            if self.max_persons:
+                best = sorted(range(len(poses)), key=lambda index: -poses[index].score)[: self.max_persons]
+                poses = [poses[index] for index in sorted(best)]
             merging = Timings(decode_ms=milliseconds_since(start))
             results.append(Result(poses, first.timings + second.timings + merging))
         return results
 
-    def _best(self, poses: list[Pose]) -> list[Pose]:
-        if not self.max_persons or len(poses) <= self.max_persons:
-            return poses
-        best = sorted(range(len(poses)), key=lambda index: -poses[index].score)[: self.max_persons]
-        return [poses[index] for index in sorted(best)]
+
+class FirstPassSchedule:
+    """Decides which frames of a video get a first pass.
+
+    It runs in every `interval`-th frame, and at once when nobody is known, when a known person was lost, and when the
+    size of frames changes.
+    """
+
+    def __init__(self, interval: int) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise SettingsError(
+                f'newcomers_interval must be 1 (look for newcomers in every frame) or more, got {interval!r}'
+            )
+        self._interval = interval
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the video: the next frame gets a first pass."""
+        self._followed = 0
+        self._is_due = True
+        self._image_hw = (0, 0)
+
+    def __call__(self, pipeline: TwoPass, image: ByteArray, people: Sequence[Pose]) -> Result:
+        """Find the people in the next frame.
+
+        Args:
+            pipeline: Both passes.
+            image: (H, W, 3) BGR.
+            people: Those of the last frame, as a tracker knows them.
+
+        """
+        image_hw = (image.shape[0], image.shape[1])
+        known = people if image_hw == self._image_hw else ()
+        self._image_hw = image_hw
+        if not known or self._is_due or self._followed >= self._interval - 1:
+            self._followed, self._is_due = 0, False
+            return pipeline.with_known(image, known)
+        self._followed += 1
+        result = pipeline.follow(image, known)
+        self._is_due = len(result.poses) < len(known)
+        return result

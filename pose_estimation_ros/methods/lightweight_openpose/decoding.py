@@ -16,7 +16,7 @@ from pose_estimation_ros.methods.lightweight_openpose.grouping import COUNT, SCO
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_KEYPOINTS
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_maps
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, GroupingSettings
-from pose_estimation_ros.methods.merging import mean_on_image, mean_on_largest
+from pose_estimation_ros.methods.merging import enlarge, mean_on_image, mean_on_largest
 from pose_estimation_ros.methods.method import Look
 
 CANDIDATE_SHARE, CANDIDATE_KEYPOINTS = 0.6, 2
@@ -32,7 +32,6 @@ class FastDecoder:
     interpolation: ClassVar[Interpolation] = 'linear'
 
     def merge(self, looks: Sequence[Look]) -> Look:
-        """Average on the grid of the largest input."""
         return mean_on_largest(looks, mirror_maps)
 
     def candidates(self) -> 'FastDecoder':
@@ -65,7 +64,7 @@ class ReferenceDecoder(FastDecoder):
 
     def _decoded(self, heatmaps: FloatArray, pafs: FloatArray, placement: Placement) -> tuple[Peaks, FloatArray]:
         ratio = self.settings.upsample_ratio
-        enlarged = reference.enlarge(heatmaps, ratio), reference.enlarge(pafs, ratio)
+        enlarged = enlarge(heatmaps, ratio), enlarge(pafs, ratio)
         peaks, people = reference.decode_enlarged(*enlarged, self.settings.grouping, self.settings.keypoint_threshold)
         to_image = placement.map_to_image(_stride(heatmaps, placement) / ratio, pixel_centres=False)
         return replace(peaks, xy=to_image(peaks.xy)), people
@@ -79,7 +78,6 @@ class EvaluationDecoder(FastDecoder):
     interpolation: ClassVar[Interpolation] = 'cubic'
 
     def merge(self, looks: Sequence[Look]) -> Look:
-        """Average at the image's own size."""
         return mean_on_image(looks, mirror_maps)
 
     def _decoded(self, heatmaps: FloatArray, pafs: FloatArray, placement: Placement) -> tuple[Peaks, FloatArray]:
@@ -94,7 +92,7 @@ DECODERS = {decoder.name: decoder for decoder in (FastDecoder, ReferenceDecoder,
 def _to_image_size(maps: FloatArray, placement: Placement) -> FloatArray:
     """Enlarge (C, H, W) maps to the network's input, cut its padding off, and resize to the image (H, W, C)."""
     height, width = placement.image_hw
-    enlarged = reference.enlarge(maps, round(_stride(maps, placement)))
+    enlarged = enlarge(maps, round(_stride(maps, placement)))
     return cv2.resize(enlarged[placement.inner], (width, height), interpolation=cv2.INTER_CUBIC).astype(
         np.float32, copy=False
     )

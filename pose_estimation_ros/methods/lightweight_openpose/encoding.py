@@ -35,7 +35,6 @@ class TargetSettings:
         check_settings(self)
 
     def map_hw(self, network_hw: tuple[int, int]) -> tuple[int, int]:
-        """Return height and width of the maps for a network input."""
         return network_hw[0] // self.stride, network_hw[1] // self.stride
 
 

@@ -20,7 +20,7 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import TargetSett
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_PAFS
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
-from pose_estimation_ros.methods.lightweight_openpose.published import xml_preprocessing
+from pose_estimation_ros.methods.lightweight_openpose.published import OPEN_MODEL_ZOO_OUTPUT, RAW_PIXELS
 from pose_estimation_ros.methods.method import Decoder, InputSize, Method, Objective, Preprocessing, PublishedTraining
 from pose_estimation_ros.methods.shared_settings import target_settings
 
@@ -60,7 +60,6 @@ class LightweightOpenPose(Method):
         return LightweightOpenPoseObjective(target_settings(TargetSettings, options.stride, settings))
 
     def input_hw(self, options: NetworkOptions, size: int | None = None) -> tuple[int, int]:
-        """Return a square."""
         side = size or PUBLISHED_SIZE
         return side, side
 
@@ -82,8 +81,8 @@ class LightweightOpenPose(Method):
         state_dict = read_weights(path, trust)
         return state_dict, infer_options(state_dict, hint, str(path))
 
-    def xml_preprocessing(self, path: Path) -> Preprocessing | None:
-        return xml_preprocessing(path)
+    def xml_preprocessing(self, model: str) -> Preprocessing | None:
+        return RAW_PIXELS if OPEN_MODEL_ZOO_OUTPUT in model else None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

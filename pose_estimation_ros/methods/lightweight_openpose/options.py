@@ -64,7 +64,6 @@ class NetworkOptions:
 
     @property
     def stride(self) -> int:
-        """Network pixels per cell of the output maps."""
         return 16 if self.use_stride else 8
 
     @property
@@ -73,12 +72,10 @@ class NetworkOptions:
         return {'use_stride': ('stride', self.stride, 'mobilenet_use_stride')} if self.backbone == 'mobilenet' else {}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options by name, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> 'NetworkOptions':
-        """Make options of what `to_dict` returned; raises SettingsError for unknown names."""
         return settings_from(cls, values, 'network options')
 
 

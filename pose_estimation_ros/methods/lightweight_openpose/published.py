@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.fetching.download import RemoteFile, fetch_all
 from pose_estimation_ros.methods.method import Preprocessing
 
@@ -48,16 +48,3 @@ def published_files(mode: str, backbone: str) -> tuple[RemoteFile, ...]:
 def fetch_published(mode: str, backbone: str, folder: Path, url: str, verbose: bool) -> list[Path]:
     """Download the files of a mode into `folder` and return their paths."""
     return fetch_all(url, list(published_files(mode, backbone)), folder, verbose=verbose)
-
-
-def xml_preprocessing(path: Path) -> Preprocessing | None:
-    """Return the known preprocessing of an OpenVINO file, None if unknown."""
-    try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f'{path} is not an OpenVINO model: it cannot be read as text') from error
-    if '<net' not in text[:4096]:
-        raise WeightsError(f'{path} is not an OpenVINO model (it has no <net>); choose the .xml of a model')
-    if not path.with_suffix('.bin').exists():
-        raise WeightsError(f'{path} lacks its weights: {path.with_suffix(".bin").name} must lie beside it')
-    return RAW_PIXELS if OPEN_MODEL_ZOO_OUTPUT in text else None

@@ -5,18 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from pose_estimation_ros.backbones import efficientnet_lite, mobilenet, mobilenetv2, shufflenet
-from pose_estimation_ros.backbones.weights_file import (
-    FETCH_AGAIN,
-    Tensors,
-    find_mismatches,
-    missing_batch_counters,
-    summary_of,
-)
+from pose_estimation_ros.backbones.weights_file import FETCH_AGAIN, Tensors, load_tensors
 from pose_estimation_ros.backbones.weights_file import read_state_dict as read_weights
 from pose_estimation_ros.core.errors import WeightsError
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.methods.lightweight_openpose.options import BACKBONES, SLIM_WIDTH, NetworkOptions
 
 __all__ = ['LoadReport', 'fit_weights', 'infer_options', 'load_backbone', 'read_weights']
@@ -67,13 +62,14 @@ def fit_weights(
     added = network_stages - file_stages if new_stages else set()
     wanted = {name: value for name, value in target.items() if _stage(name) not in added}
     given = {name: value for name, value in state_dict.items() if _stage(name) not in dropped}
-    mismatches = find_mismatches(wanted, given)
-    if mismatches:
-        every = len(wanted.keys() | given.keys())
-        raise WeightsError(f'{source}: {summary_of(mismatches, every)}; {_cure(given, wanted)}')
-    network.load_state_dict({**target, **given})
-    total = len(target) - len(missing_batch_counters(wanted, given))
-    return _report(source, len(given), total, len(dropped), len(added))
+    total = load_tensors(network, wanted, given, source, lambda: _cure(given, wanted)) + len(target) - len(wanted)
+    text = f'loaded {len(given)} of {total} tensors from {source}'
+    if dropped:
+        text += f'; {counted(len(dropped), "refinement stage")} of it not used, as the network has fewer'
+    if added:
+        start = 'starts' if len(added) == 1 else 'start'
+        text += f'; {counted(len(added), "refinement stage")} not in it {start} from random values'
+    return LoadReport(len(given), total, len(dropped), text)
 
 
 def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> LoadReport:
@@ -81,18 +77,16 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
 
     Raises WeightsError, and changes nothing, unless every tensor of the backbone is found.
     """
-    target = network.state_dict()
-    wanted = {name: value for name, value in target.items() if name.startswith(BACKBONE)}
-    own = _own_names(state_dict)
-    given = {name: value for name in wanted if (value := _published(own, name)) is not None}
-    mismatches = find_mismatches(wanted, given)
-    if mismatches:
-        raise WeightsError(
-            f'{source}: {summary_of(mismatches, len(wanted), "backbone tensors")};'
-            ' choose the ImageNet file of this backbone'
-        )
-    network.load_state_dict({**target, **given})
-    total, unused = len(wanted) - len(missing_batch_counters(wanted, given)), len(state_dict) - len(given)
+    wanted = {name: value for name, value in network.state_dict().items() if name.startswith(BACKBONE)}
+    in_file = len(state_dict)
+    if '_conv_stem.weight' in state_dict and '_bn0.running_mean' in state_dict:
+        state_dict = efficientnet_lite.from_published(state_dict, BACKBONE)
+    # MobileNet's published names begin with `model.`, those of the others do not.
+    found = {name: state_dict.get(name, state_dict.get(name.removeprefix(BACKBONE))) for name in wanted}
+    given = {name: value for name, value in found.items() if value is not None}
+    cure = 'choose the ImageNet file of this backbone'
+    total = load_tensors(network, wanted, given, source, lambda: cure, 'backbone tensors')
+    unused = in_file - len(given)
     text = f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
     return LoadReport(len(given), total, 0, text)
 
@@ -163,17 +157,6 @@ def _stages(names: Iterable[str]) -> set[int]:
     return {stage for name in names if (stage := _stage(name)) is not None}
 
 
-def _own_names(state_dict: Tensors) -> Tensors:
-    """Return a classifier's tensors under the backbone's names, if published under different ones."""
-    published = '_conv_stem.weight' in state_dict and '_bn0.running_mean' in state_dict
-    return efficientnet_lite.from_published(state_dict, BACKBONE) if published else state_dict
-
-
-def _published(state_dict: Tensors, name: str) -> Tensor | None:
-    """Find a backbone tensor in a classifier's file: MobileNet's names begin with `model.`, the others' do not."""
-    return state_dict.get(name, state_dict.get(name.removeprefix(BACKBONE)))
-
-
 def _cure(given: Tensors, wanted: Tensors) -> str:
     """Return the options that would fit the file, if it is from this system."""
     try:
@@ -184,12 +167,3 @@ def _cure(given: Tensors, wanted: Tensors) -> str:
     if different:
         return f'build the network with {", ".join(different)}'
     return f'it is an altered or incomplete file of this network, {FETCH_AGAIN}'
-
-
-def _report(source: str, loaded: int, total: int, dropped: int, added: int) -> LoadReport:
-    text = f'loaded {loaded} of {total} tensors from {source}'
-    if dropped:
-        text += f'; {dropped} refinement stage{"s" * (dropped > 1)} of it not used, as the network has fewer'
-    if added:
-        text += f'; {added} refinement stage{"s" * (added > 1)} not in it start{"s" * (added == 1)} from random values'
-    return LoadReport(loaded, total, dropped, text)

@@ -29,7 +29,6 @@ class PublishedDecoder:
     interpolation: ClassVar[Interpolation] = 'linear'
 
     def merge(self, looks: Sequence[Look]) -> Look:
-        """Return the mean of a crop and its mirror image."""
         return mean_on_largest(looks, lambda maps: mirror_maps(maps, self.skeleton))
 
     def candidates(self) -> 'PublishedDecoder':

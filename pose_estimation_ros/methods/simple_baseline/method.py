@@ -94,7 +94,6 @@ class SimpleBaseline(Method):
         return SimpleBaselineObjective.of(options, settings)
 
     def input_hw(self, options: PoseResNetOptions, size: int | None = None) -> tuple[int, int]:
-        """Return the size of crops, which the network's options declare."""
         return options.input_hw
 
     def augmentation(

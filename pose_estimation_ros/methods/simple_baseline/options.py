@@ -40,17 +40,14 @@ class PoseResNetOptions:
 
     @property
     def stride(self) -> int:
-        """Crop pixels per cell of the heatmaps."""
         return STRIDE
 
     @property
     def backbone(self) -> str:
-        """Name of the classifier whose trunk the network starts with."""
         return f'resnet{self.depth}'
 
     @property
     def input_hw(self) -> tuple[int, int]:
-        """Height and width of a person's crop."""
         return self.input_height, self.input_width
 
     @property
@@ -60,11 +57,9 @@ class PoseResNetOptions:
         return {} if self.size_declared else {'input_height': ('size of crops', size, 'input_size')}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options by name, ready for JSON."""
         return {name: value for name, value in asdict(self).items() if name != 'size_declared'}
 
     def changed(self, values: Mapping[str, Any]) -> 'PoseResNetOptions':
-        """Return options with some changed by name; raises SettingsError for unknown names."""
         return settings_from(
             PoseResNetOptions, {**self.to_dict(), 'size_declared': self.size_declared, **values}, 'network options'
         )

@@ -8,13 +8,7 @@ from typing import Any
 from torch import nn
 
 from pose_estimation_ros.backbones.resnet import DEPTHS, STAGE_CHANNELS
-from pose_estimation_ros.backbones.weights_file import (
-    FETCH_AGAIN,
-    Tensors,
-    find_mismatches,
-    missing_batch_counters,
-    summary_of,
-)
+from pose_estimation_ros.backbones.weights_file import FETCH_AGAIN, Tensors, load_tensors
 from pose_estimation_ros.backbones.weights_file import read_state_dict as read_weights
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
@@ -32,11 +26,7 @@ OUTPUT = 'final_layer.weight'
 
 def joints_of(state_dict: Tensors, source: str) -> int:
     """Return the number of keypoints of a file's network; raises WeightsError for another network."""
-    if (
-        'deconv_layers.0.weight' not in state_dict
-        or OUTPUT not in state_dict
-        or 'layer4.0.conv1.weight' not in state_dict
-    ):
+    if not {'deconv_layers.0.weight', OUTPUT, 'layer4.0.conv1.weight'} <= state_dict.keys():
         raise WeightsError(
             f'{source}: expected a SimpleBaselines network (pose_resnet), got {len(state_dict)} tensors of another,'
             f' such as {next(iter(state_dict), "none")}; choose a pose checkpoint of this method'
@@ -60,14 +50,7 @@ def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> P
 
 def fit_weights(network: nn.Module, state_dict: Tensors, source: str = 'the weights') -> str:
     """Load all of a file into a network; raises WeightsError, and changes nothing, when anything does not fit."""
-    wanted = network.state_dict()
-    odd = find_mismatches(wanted, state_dict)
-    if odd:
-        raise WeightsError(
-            f'{source}: {summary_of(odd, len(wanted.keys() | state_dict.keys()))}; {_cure(state_dict, source)}'
-        )
-    network.load_state_dict({**wanted, **state_dict})
-    total = len(wanted) - len(missing_batch_counters(wanted, state_dict))
+    total = load_tensors(network, network.state_dict(), state_dict, source, lambda: _cure(state_dict, source))
     return f'loaded {len(state_dict)} of {total} tensors from {source}'
 
 
@@ -76,17 +59,11 @@ def load_backbone(network: nn.Module, state_dict: Tensors, source: str = 'the we
 
     Raises WeightsError, and changes nothing, unless every tensor of the backbone is found.
     """
-    target = network.state_dict()
-    wanted = {name: value for name, value in target.items() if not name.startswith(HEAD)}
+    wanted = {name: value for name, value in network.state_dict().items() if not name.startswith(HEAD)}
     given = {name: value for name, value in state_dict.items() if name in wanted}
-    odd = find_mismatches(wanted, given)
-    if odd:
-        raise WeightsError(
-            f'{source}: {summary_of(odd, len(wanted), "backbone tensors")};'
-            ' choose the ImageNet file of a ResNet of this depth'
-        )
-    network.load_state_dict({**target, **given})
-    total, unused = len(wanted) - len(missing_batch_counters(wanted, given)), len(state_dict) - len(given)
+    cure = 'choose the ImageNet file of a ResNet of this depth'
+    total = load_tensors(network, wanted, given, source, lambda: cure, 'backbone tensors')
+    unused = len(state_dict) - len(given)
     return f'loaded {len(given)} of {total} backbone tensors from {source}; {unused} others in it are not used'
 
 
