@@ -26,7 +26,7 @@ from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.data.datasets.layout import find_images
-from pose_estimation_ros.evaluation.dataset import Dataset
+from pose_estimation_ros.evaluation.scored_images import Dataset
 from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 Annotation = dict[str, Any]

@@ -5,8 +5,8 @@ import pytest
 
 from pose_estimation_ros.core.image import read_image
 from pose_estimation_ros.evaluation.coco_score import coco_score
-from pose_estimation_ros.evaluation.dataset import Dataset
 from pose_estimation_ros.evaluation.detections import coco_detection
+from pose_estimation_ros.evaluation.scored_images import Dataset
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.inference.pipeline import Pipeline

@@ -132,7 +132,7 @@ def run_script(*arguments):
 
 
 def test_the_script_makes_datasets_that_evaluation_reads(coco, tmp_path):
-    from pose_estimation_ros.evaluation.dataset import Dataset
+    from pose_estimation_ros.evaluation.scored_images import Dataset
 
     outcome = run_script('--coco', coco, '--output', tmp_path / 'out', 'mosaics_1080')
     assert outcome.returncode == 0, outcome

@@ -29,7 +29,7 @@ class Boxes:
         object.__setattr__(self, 'scores', scores)
 
     @classmethod
-    def sure(cls, xywh: FloatArray) -> 'Boxes':
+    def certain(cls, xywh: FloatArray) -> 'Boxes':
         """Return boxes with score 1."""
         rows = np.asarray(xywh, dtype=float).reshape(-1, 4)
         return cls(rows, np.ones(len(rows)))
@@ -61,15 +61,13 @@ NOBODY = Boxes(np.zeros((0, 4)), np.zeros(0))
 def enlarged(boxes: FloatArray, share: float) -> FloatArray:
     """Return boxes with width and height enlarged by a share about the same centre."""
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    grown: FloatArray = np.hstack([boxes[:, :2] - boxes[:, 2:] * share / 2, boxes[:, 2:] * (1 + share)])
-    return grown
+    return np.hstack([boxes[:, :2] - boxes[:, 2:] * share / 2, boxes[:, 2:] * (1 + share)])
 
 
 def with_margin(xywh: FloatArray, margin: float = POSE_MARGIN) -> FloatArray:
     """Return boxes (N, 4) with a margin on each side, a share of their longer side."""
     extra = margin * xywh[:, 2:].max(axis=1, initial=0)[:, None]
-    grown: FloatArray = np.concatenate([xywh[:, :2] - extra, xywh[:, 2:] + 2 * extra], axis=1)
-    return grown
+    return np.concatenate([xywh[:, :2] - extra, xywh[:, 2:] + 2 * extra], axis=1)
 
 
 def overlaps(boxes: FloatArray, others: FloatArray) -> FloatArray:
@@ -77,16 +75,14 @@ def overlaps(boxes: FloatArray, others: FloatArray) -> FloatArray:
     boxes, others = (np.asarray(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
     common = _common(boxes, others)
     together = boxes[:, 2:].prod(axis=1)[:, None] + others[:, 2:].prod(axis=1)[None] - common
-    overlap: FloatArray = common / np.where(together > 0, together, 1)
-    return overlap
+    return common / np.where(together > 0, together, 1)
 
 
 def covered(boxes: FloatArray, others: FloatArray) -> FloatArray:
     """Return the fraction (N, M) of each of M boxes that lies within each of N boxes; 0 for empty boxes."""
     boxes, others = (np.asarray(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
     areas = others[:, 2:].prod(axis=1)
-    part: FloatArray = _common(boxes, others) / np.where(areas > 0, areas, 1)
-    return part
+    return _common(boxes, others) / np.where(areas > 0, areas, 1)
 
 
 def _common(boxes: FloatArray, others: FloatArray) -> FloatArray:
@@ -97,13 +93,13 @@ def _common(boxes: FloatArray, others: FloatArray) -> FloatArray:
     return common
 
 
-def suppressed(boxes: Boxes, threshold: float) -> Boxes:
+def after_nms(boxes: Boxes, threshold: float) -> Boxes:
     """Return the boxes after non-maximum suppression at an IoU threshold, best first."""
     ordered = boxes.best(0)
-    return ordered[keep_unlike(overlaps(ordered.xywh, ordered.xywh), threshold)]
+    return ordered[nms_indices(overlaps(ordered.xywh, ordered.xywh), threshold)]
 
 
-def keep_unlike(similarity: FloatArray, threshold: float) -> IntArray:
+def nms_indices(similarity: FloatArray, threshold: float) -> IntArray:
     """Return the indices after non-maximum suppression by similarities (N, N), in descending order of score."""
     left = np.ones(len(similarity), bool)
     kept = []
@@ -126,7 +122,6 @@ class PersonCrop:
 
     @classmethod
     def around(cls, box: FloatArray, network_hw: tuple[int, int], padding: float = 1.25) -> 'PersonCrop':
-        """Return the crop around a box (4,) for a network's input."""
         x, y, width, height = (float(each) for each in box)
         centre = (x + width / 2, y + height / 2)
         aspect = network_hw[1] / network_hw[0]

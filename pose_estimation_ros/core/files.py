@@ -87,7 +87,6 @@ def _refusals_as_output_errors(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, value: object, indent: int | None = None) -> None:
-    """Write `value` as JSON atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + '\n')
 
@@ -95,14 +94,13 @@ def write_json(path: Path, value: object, indent: int | None = None) -> None:
 def read_json(path: Path, kind: type[Exception]) -> Any:
     """Return the content of a JSON file; raises `kind` if it cannot be read or is not JSON."""
     try:
-        text = path.read_text(encoding='utf-8')
-        return json.loads(text)
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise kind(f'cannot read {path}: {error.strerror}') from error
     except UnicodeDecodeError as error:
         raise kind(f'{path} is a binary file, not JSON; unpack it or choose another file') from error
     except json.JSONDecodeError as error:
-        begin = ' '.join(text[:60].split())[:40]
+        begin = ' '.join(error.doc[:60].split())[:40]
         where = f'line {error.lineno}, column {error.colno}'
         raise kind(f'{path} is not JSON ({error.msg} at {where}); it begins with {begin!r}') from error
 

@@ -39,7 +39,6 @@ class Affine:
 
     @classmethod
     def translation(cls, x: float, y: float) -> 'Affine':
-        """Move by x and y pixels."""
         return cls(np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
 
     @classmethod
@@ -57,8 +56,7 @@ class Affine:
 
     def __call__(self, xy: FloatArray) -> FloatArray:
         """Map points (..., 2)."""
-        mapped: FloatArray = xy @ self.matrix[:, :2].T + self.matrix[:, 2]
-        return mapped
+        return xy @ self.matrix[:, :2].T + self.matrix[:, 2]
 
     @property
     def scale(self) -> float:
@@ -66,7 +64,6 @@ class Affine:
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
     def inverse(self) -> 'Affine':
-        """Return the inverse map."""
         (a, b, x), (c, d, y) = self.matrix.tolist()
         area = a * d - b * c
         a, b, c, d = d / area, -b / area, -c / area, a / area

@@ -47,7 +47,6 @@ class Image:
         return self.data.shape
 
     def numpy(self) -> AnyArray:
-        """Return `data`."""
         return self.data
 
     def opencv(self) -> AnyArray:

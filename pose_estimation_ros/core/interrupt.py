@@ -25,9 +25,9 @@ def clean_up_on_sigterm() -> None:
 
 @dataclass
 class Stop:
-    """Whether a signal asked to end."""
+    """Whether a signal requested the end."""
 
-    asked: bool = False
+    requested: bool = False
     terminated: bool = False  # Whether by SIGTERM
 
 
@@ -40,7 +40,7 @@ def ending_on_interrupt(wanted: bool, *others: signal.Signals) -> Iterator[Stop]
         return
 
     def take(number: int, frame: FrameType | None) -> None:
-        stop.asked, stop.terminated = True, number == signal.SIGTERM
+        stop.requested, stop.terminated = True, number == signal.SIGTERM
         signal.signal(number, before[number] or signal.SIG_DFL)
 
     before: dict[int, Any] = {int(number): signal.getsignal(number) for number in (signal.SIGINT, *others)}

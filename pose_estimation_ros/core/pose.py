@@ -57,8 +57,7 @@ class Pose:
     @property
     def found(self) -> FloatArray:
         """(F, 3) keypoints that are not missing."""
-        found: FloatArray = self.keypoints[np.isfinite(self.keypoints[:, 0])]
-        return found
+        return self.keypoints[np.isfinite(self.keypoints[:, 0])]
 
     @property
     def confidence(self) -> float:
@@ -80,7 +79,6 @@ class Pose:
         return np.nan_to_num(self.keypoints[:, :2], nan=-1).astype(np.int32)
 
     def with_id(self, identity: int | None) -> 'Pose':
-        """Return the same pose with another id."""
         return replace(self, id=identity)
 
     def moved(self, xy: FloatArray) -> 'Pose':

@@ -96,8 +96,8 @@ class Setting:
             return self.expected or kind
         if self.allowed.startswith('odd, '):
             return f'an odd whole number from {self.allowed.removeprefix("odd, ")}'
-        joint = ' ' if self.allowed.startswith('above') else ' from ' if ' to ' in self.allowed else ', '
-        return f'{kind}{joint}{self.allowed}'
+        link = ' ' if self.allowed.startswith('above') else ' from ' if ' to ' in self.allowed else ', '
+        return f'{kind}{link}{self.allowed}'
 
     def checked(self, value: Any, name: str = '') -> Any:
         """Return the value in the setting's type, or raise SettingsError in which it is called `name`."""

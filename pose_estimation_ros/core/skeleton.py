@@ -54,11 +54,9 @@ class Skeleton:
 
     @property
     def keypoint_colours(self) -> tuple[tuple[int, int, int], ...]:
-        """One BGR colour per keypoint."""
         return tuple(_side_colour(name, name) for name in self.keypoints)
 
     def describe(self) -> dict[str, object]:
-        """Return a description for JSON."""
         return {
             'name': self.name,
             'keypoints': list(self.keypoints),

@@ -88,10 +88,9 @@ def pixels(message: RawImage, kind: 'np.dtype[Any]', channels: int = 1) -> AnyAr
     """Return an (H, W, C) view of `message.data`, (H, W) for one channel; raises BrokenImageError for wrong sizes."""
     size = channels * kind.itemsize
     check_size(message, message.width * size, message.height)
-    if channels == 1:
-        return _view(message, (message.height, message.width), (message.step, size), kind)
     shape = message.height, message.width, channels
-    return _view(message, shape, (message.step, size, kind.itemsize), kind)
+    view = _view(message, shape, (message.step, size, kind.itemsize), kind)
+    return view[..., 0] if channels == 1 else view
 
 
 def check_size(message: RawImage, row: int, rows: int) -> None:

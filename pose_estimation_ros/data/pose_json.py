@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 import numpy as np
@@ -31,33 +30,13 @@ def pose_record(pose: Pose) -> dict[str, Any]:
 
 
 class PoseJsonWriter:
-    """Writes `{"skeleton": ..., "frames": [...]}` frame by frame, atomically and with constant memory.
+    """Writes `{"skeleton": ..., "frames": [...]}` frame by frame, with constant memory."""
 
-    If `stream` is given it is used instead of the file.
-    """
-
-    def __init__(self, path: Path, skeleton: Skeleton, stream: TextIO | None = None) -> None:
-        self._path, self._skeleton, self._stream = path, skeleton, stream
-        self._stack = contextlib.ExitStack()
-        self._frames = 0
-
-    def __enter__(self) -> 'PoseJsonWriter':
-        self._file = self._stack.enter_context(self._open())
-        self._file.write(f'{{"skeleton": {json.dumps(self._skeleton.describe())}, "frames": [')
-        return self
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[TextIO]:
-        if self._stream:
-            yield self._stream
-            print('\n]}', file=self._stream, flush=True)
-            return
-        with atomic_write(self._path) as temporary, temporary.open('w') as file:
-            yield file
-            file.write('\n]}\n')
+    def __init__(self, file: TextIO, skeleton: Skeleton) -> None:
+        self._file, self._frames = file, 0
+        file.write(f'{{"skeleton": {json.dumps(skeleton.describe())}, "frames": [')
 
     def add(self, source: str, index: int, stamp: float, image_hw: tuple[int, int], poses: list[Pose]) -> None:
-        """Write one frame."""
         frame = {
             'source': source,
             'index': index,
@@ -69,10 +48,17 @@ class PoseJsonWriter:
         self._file.write((',\n' if self._frames else '\n') + json.dumps(frame, allow_nan=False))
         self._frames += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
+
+@contextlib.contextmanager
+def written_poses(path: Path, skeleton: Skeleton, stream: TextIO | None = None) -> Iterator[PoseJsonWriter]:
+    """Yield a writer to a file that appears at the end of the block, or to `stream` instead."""
+    if stream:
+        yield PoseJsonWriter(stream, skeleton)
+        print('\n]}', file=stream, flush=True)
+        return
+    with atomic_write(path) as temporary, temporary.open('w') as file:
+        yield PoseJsonWriter(file, skeleton)
+        file.write('\n]}\n')
 
 
 def read_boxes(path: Path) -> dict[tuple[str, int], Boxes]:

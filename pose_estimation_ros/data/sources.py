@@ -36,27 +36,12 @@ class Frame:
 class Source(Protocol):
     """Yields images; opens and closes what it needs, and may be read again."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def kind(self) -> SourceKind: ...
-
-    @property
-    def total(self) -> int | None:
-        """Number of frames, approximate for videos; None if unknown or endless."""
-
-    @property
-    def fps(self) -> float | None:
-        """Frames per second; None for image files and if unknown."""
-
-    @property
-    def skipped(self) -> int:
-        """Number of unreadable images so far."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """Files that it reads, which must not be overwritten."""
+    name: str
+    kind: SourceKind
+    total: int | None  # Number of frames, approximate for videos; None if unknown or endless
+    fps: float | None  # Frames per second; None for image files and if unknown
+    skipped: int  # Number of unreadable images so far
+    files: Sequence[Path]  # Files that it reads, which must not be overwritten
 
     def frames(self) -> Iterator[Frame]:
         """Yield the images in order; raises ImageError or SourceError if there is none."""

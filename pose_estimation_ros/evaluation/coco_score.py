@@ -37,8 +37,6 @@ NUMBERS = tuple(f'{kind}{row}' for kind in ('AP', 'AR') for row in ROWS)
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecall:
-    """Precision over recall for people of all sizes."""
-
     thresholds: FloatArray  # (10,) minimum OKS of a true positive: 0.5 to 0.95
     recalls: FloatArray  # (101,) from 0 to 1
     precision: FloatArray  # (10, 101), NaN if the truth has nobody
@@ -61,7 +59,6 @@ class CocoScore:
     curves: PrecisionRecall | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, float]:
-        """Return the ten numbers by name."""
         return {name: getattr(self, name) for name in NUMBERS}
 
     def as_json(self) -> dict[str, float | None]:

@@ -29,16 +29,10 @@ def coco_detection(pose: Pose, image_id: int, skeleton: Skeleton = COCO_17) -> d
     found = np.isfinite(rows[:, :1])
     rows = np.where(found, np.column_stack([rows[:, :2] + PIXEL_CORNER, found]), 0)
     score = pose.score if pose.ranking is None else pose.ranking
-    return {
-        'image_id': int(image_id),
-        'category_id': PERSON,
-        'keypoints': rows.ravel().tolist(),
-        'score': float(score),
-    }
+    return {'image_id': int(image_id), 'category_id': PERSON, 'keypoints': rows.ravel().tolist(), 'score': float(score)}
 
 
 def write_detections(path: Path, detections: Iterable[dict[str, Any]]) -> None:
-    """Write detections as JSON, whole or not at all."""
     write_json(path, list(detections), indent=4)
 
 
@@ -81,7 +75,6 @@ def _problem(detection: Any, length: int) -> str:
 
 
 def _few(value: dict[str, Any]) -> str:
-    """Return the first keys of an object as text."""
     keys = ', '.join(map(str, list(value)[:5]))
     return (keys + ', ...' if len(value) > 5 else keys) or 'nothing in it'
 

@@ -67,7 +67,6 @@ def _problem(annotation: Any, known: set[int], length: int) -> str:
 
 
 def require_pycocotools() -> None:
-    """Raise EvaluationError if pycocotools is not installed."""
     require_package('pycocotools.cocoeval', 'scoring', EvaluationError)
 
 

@@ -1,5 +1,6 @@
 """Matches detections with annotated people: misses, false positives, and the accuracy of each keypoint."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pose_estimation_ros.core.oks import LABELLED, keypoint_similarity, oks
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 
 MINIMUM_OKS = 0.1  # Of a match
-NOBODY = -1
+UNMATCHED = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +26,12 @@ class ImageMatch:
     found: FloatArray  # (P, K, 3) in COCO's pixels, by descending score
     partner: IntArray  # (G,) index in `found`, -1 for missed people
     oks: FloatArray  # (G,) with the partner, 0 for missed people
-    false_alarms: int  # Detections without a partner that do not lie in a crowd
+    false_positives: int  # Detections without a partner that do not lie in a crowd
 
     @property
-    def lost(self) -> float:
-        """Loss of OKS: up to 1 for each person, and 0.5 for each false alarm."""
-        return float((1 - self.oks).sum()) + 0.5 * self.false_alarms
+    def loss(self) -> float:
+        """Loss of OKS: up to 1 for each person, and 0.5 for each false positive."""
+        return float((1 - self.oks).sum()) + 0.5 * self.false_positives
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +75,15 @@ def _match(image_id: int, people: list[Any], detections: list[Any], skeleton: Sk
     taken = np.isin(np.arange(len(found)), partner)
     excused = (similar[:, ~counts] >= MINIMUM_OKS).any(axis=1)
     best = np.zeros(len(partner))
-    matched = np.flatnonzero(partner != NOBODY)
+    matched = np.flatnonzero(partner != UNMATCHED)
     best[matched] = similar[partner[matched], np.flatnonzero(counts)[matched]]
-    alarms = int((~taken & ~excused).sum())
-    return ImageMatch(image_id, everybody[counts], areas[counts], found, partner, best, alarms)
+    false_positives = int((~taken & ~excused).sum())
+    return ImageMatch(image_id, everybody[counts], areas[counts], found, partner, best, false_positives)
 
 
 def _greedy_pairs(similar: FloatArray) -> IntArray:
     """Return the row for every column of (P, G), greatest values first; -1 if none reaches the minimum."""
-    partner = np.full(similar.shape[1], NOBODY)
+    partner = np.full(similar.shape[1], UNMATCHED)
     left = similar.copy()
     while left.size and left.max() >= MINIMUM_OKS:
         row, column = np.unravel_index(left.argmax(), left.shape)
@@ -92,20 +93,19 @@ def _greedy_pairs(similar: FloatArray) -> IntArray:
 
 
 def keypoint_scores(images: Iterable[ImageMatch], skeleton: Skeleton = COCO_17) -> KeypointScores:
-    """Return the accuracy of each keypoint over all images."""
     rows = [_keypoints(image, np.array(skeleton.sigmas)) for image in images]
     empty = np.empty((0, len(skeleton)))
     similarity, distance = (np.concatenate([empty, *(row[part] for row in rows)]) for part in (0, 1))  # (N, K)
-    return KeypointScores(
-        _over_people(np.nanmean, similarity),
-        100 * _over_people(np.nanmedian, distance),
-        100 * _over_people(np.nanmean, np.where(np.isnan(similarity), np.nan, ~np.isnan(distance))),
-    )
+    found = np.where(np.isnan(similarity), np.nan, ~np.isnan(distance))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # of keypoints that nobody has: their mean is NaN
+        means = (np.nanmean(similarity, axis=0), 100 * np.nanmedian(distance, axis=0), 100 * np.nanmean(found, axis=0))
+    return KeypointScores(*means)
 
 
 def _keypoints(image: ImageMatch, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return similarity and distance (N, K) of the people found; NaN if not labelled, distance also if not found."""
-    there = image.partner != NOBODY
+    there = image.partner != UNMATCHED
     truth, areas, found = image.truth[there], image.areas[there], image.found[image.partner[there]]
     labelled: BoolArray = truth[..., 2] > LABELLED
     placed = labelled & (found[..., :2] != 0).any(axis=2)
@@ -113,12 +113,3 @@ def _keypoints(image: ImageMatch, sigmas: FloatArray) -> tuple[FloatArray, Float
     similarity = np.nan_to_num(keypoint_similarity(found, truth, areas, sigmas)[every, every])  # (N, K)
     distance = np.linalg.norm(found[..., :2] - truth[..., :2], axis=2) / np.sqrt(np.maximum(areas, 1))[:, None]
     return np.where(labelled, similarity * placed, np.nan), np.where(placed, distance, np.nan)
-
-
-def _over_people(mean: Any, values: FloatArray) -> FloatArray:
-    """Return a mean of each column of (N, K), NaN if it has no value."""
-    some = ~np.isnan(values).all(axis=0)
-    means = np.full(values.shape[1], np.nan)
-    if some.any():
-        means[some] = mean(values[:, some], axis=0)
-    return means

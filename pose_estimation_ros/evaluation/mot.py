@@ -80,7 +80,6 @@ class MotScore:
         self.update([_id(pose) for pose in truth], [_id(pose) for pose in tracked], pose_similarity(truth, tracked))
 
     def result(self) -> MotResult:
-        """Return the counts so far."""
         return MotResult(
             frames=self._frames,
             people=self._people,

@@ -22,7 +22,7 @@ from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.evaluation.coco_score import CocoScore
-from pose_estimation_ros.evaluation.matching import NOBODY, ImageMatch, keypoint_scores
+from pose_estimation_ros.evaluation.matching import UNMATCHED, ImageMatch, keypoint_scores
 from pose_estimation_ros.evaluation.report_plots import keypoints_plot, precision_recall_plot
 
 STYLE = """
@@ -70,8 +70,6 @@ MEANINGS = {
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Content of the page."""
-
     title: str
     score: CocoScore
     matches: Sequence[ImageMatch]
@@ -81,16 +79,14 @@ class Report:
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(page(report), encoding='utf-8')
 
 
 def page(report: Report) -> str:
-    """Return the page as HTML."""
     people = counted(sum(len(each.truth) for each in report.matches), 'person', 'people')
     found = sum(len(each.found) for each in report.matches)
-    missed = sum(int((each.partner == NOBODY).sum()) for each in report.matches)
+    missed = sum(int((each.partner == UNMATCHED).sum()) for each in report.matches)
     images, detections = counted(len(report.matches), 'image'), counted(found, 'detection')
     facts = f'{images}, {people} with keypoints, {missed} missed, {detections}'
     sections = [
@@ -146,7 +142,7 @@ def _shown(value: Any) -> str:
 
 def _worst(report: Report) -> str:
     """Return the images with the greatest loss, truth and result side by side; '' if there are none."""
-    worst = sorted((each for each in report.matches if each.lost > 0), key=lambda each: -each.lost)
+    worst = sorted((each for each in report.matches if each.loss > 0), key=lambda each: -each.loss)
     shown = (_card(each, report.files[each.image_id]) for each in worst if each.image_id in report.files)
     cards = list(islice(filter(None, shown), WORST))
     if not cards:
@@ -171,8 +167,8 @@ def _card(match: ImageMatch, file: Path) -> str:
             f'{html.escape(file.name)}" width="{each.shape[1]}" height="{each.shape[0]}">'
         )
     scores = ', '.join(f'{value:.2f}' if value else 'missed' for value in sorted(match.oks))
-    alarms = f', {counted(match.false_alarms, "false alarm")}' if match.false_alarms else ''
-    caption = f'<b>{html.escape(file.name)}</b> {len(match.truth)} annotated, {len(match.found)} found{alarms}'
+    wrong = f', {counted(match.false_positives, "false positive")}' if match.false_positives else ''
+    caption = f'<b>{html.escape(file.name)}</b> {len(match.truth)} annotated, {len(match.found)} found{wrong}'
     caption = f'<figcaption>{caption}<br>OKS {scores or "none"}</figcaption>'
     return f'<figure><div class="pair">{tags}</div>{caption}</figure>'
 

@@ -24,7 +24,6 @@ FONT = 10
 
 
 def require_matplotlib() -> None:
-    """Raise EvaluationError if matplotlib is not installed."""
     require_package('matplotlib.figure', 'a report', EvaluationError, 'evaluate')
 
 

@@ -48,7 +48,6 @@ class Run:
         return float(np.median([each.total_ms for each in self.timings])) if self.timings else float('nan')
 
     def timing_table(self) -> str:
-        """Return medians and 95th percentiles of every stage as text."""
         lines = [f' {"ms per image":<22}{"median":>9}{"p95":>9}']
         for name, (median, p95) in self.timing_summary().items():
             lines.append(f' {name:<22}{median:9.2f}{p95:9.2f}')

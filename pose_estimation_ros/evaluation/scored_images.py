@@ -1,6 +1,7 @@
 """Images with the COCO annotations that poses found in them are scored against, and boxes around their people."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any, Literal
 
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.boxes import Boxes
-from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
-from pose_estimation_ros.evaluation.dataset import Dataset, published_subset
+from pose_estimation_ros.data.datasets.layout import find_annotations, some
 from pose_estimation_ros.evaluation.detections import read_boxes
 from pose_estimation_ros.evaluation.ground_truth import coco_truth, read_truth, truth_boxes
 from pose_estimation_ros.evaluation.run import Entry
@@ -26,9 +27,48 @@ Source = tuple[int, Path | Callable[[], ByteArray]]
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredImages:
-    """Images and their ground truth."""
+class Dataset:
+    path: Path  # The annotation file
+    truth: dict[str, Any]
 
+    @classmethod
+    def open(cls, folder: Path, annotations: str) -> 'Dataset':
+        """Read the file `annotations` in `folder` or in its folder `annotations`; raises DatasetError."""
+        path = find_annotations(folder, annotations, '--annotations')
+        return cls(path, read_truth(path))
+
+    def image_ids(self, limit: int | None = None, subset: int | None = None) -> list[int]:
+        """Return the ids of the images to score: the published choice of `subset` images, of them the first `limit`."""
+        ids = [image['id'] for image in self.truth['images']]
+        return (ids if subset is None else published_subset(ids, subset))[:limit]
+
+    def image_files(self, folder: Path, image_ids: Iterable[int]) -> list[tuple[int, Path]]:
+        """Return ids and files; raises DatasetError with their count and first names if files are missing."""
+        wanted = set(image_ids)
+        images = [image for image in self.truth['images'] if image['id'] in wanted]
+        nameless = [image['id'] for image in images if not image.get('file_name')]
+        if nameless:
+            raise DatasetError(f'image {nameless[0]} of {self.path} has no file_name')
+        files = [(image['id'], folder / image['file_name']) for image in images]
+        missing = [path.name for _, path in files if not path.is_file()]
+        if missing:
+            raise DatasetError(
+                f'{len(missing)} of {len(files)} images of {self.path.name} are not in {folder}: {some(missing)}; '
+                'copy them there, or name another --images-folder'
+            )
+        return files
+
+
+def published_subset(ids: Sequence[int], count: int) -> list[int]:
+    """Return a subset in the given order, drawn as the published validation subset: shuffled with the seed 0."""
+    shuffled = list(ids)
+    random.Random(0).shuffle(shuffled)
+    chosen = set(shuffled[:count])
+    return [each for each in ids if each in chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
     truth: dict[str, Any]  # COCO keypoint annotations of these images and no others
     sources: Sequence[Source]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray, IntArray
-from pose_estimation_ros.core.boxes import keep_unlike
+from pose_estimation_ros.core.boxes import nms_indices
 from pose_estimation_ros.core.oks import keypoint_similarity, mean_of_shared
 from pose_estimation_ros.core.pose import Pose
 
@@ -23,5 +23,5 @@ def pose_nms(poses: Sequence[Pose], areas: FloatArray, threshold: float) -> IntA
         return np.zeros(0, int)
     order = np.argsort([-pose.score for pose in poses], kind='stable')
     similarities = pose_similarities([poses[index] for index in order], areas[order])
-    kept: IntArray = order[keep_unlike(similarities, threshold)]
+    kept: IntArray = order[nms_indices(similarities, threshold)]
     return kept

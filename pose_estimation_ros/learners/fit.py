@@ -186,7 +186,7 @@ class Fit:
                 self.settings,
                 self.folders,
                 resume,
-                stop=lambda: stop.asked,
+                stop=lambda: stop.requested,
                 lr_schedule=schedule if callable(schedule) else None,
             )
         if result.stopped and stop.terminated:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
-from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii, require_mpii
+from pose_estimation_ros.evaluation.pckh import MpiiPeople, evaluate_mpii, require_mpii
 from pose_estimation_ros.evaluation.scored_images import DETECTOR, WHOLE_IMAGE, BoxSource
 from pose_estimation_ros.inference.detectors.person_detector import PersonDetector, WholeImage
 from pose_estimation_ros.inference.pipeline import Result

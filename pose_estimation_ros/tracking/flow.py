@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.boxes import covered, enlarged, keep_unlike, overlaps
+from pose_estimation_ros.core.boxes import covered, enlarged, nms_indices, overlaps
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.tracking.motion import Motion, OpticalFlow
@@ -22,8 +22,6 @@ from pose_estimation_ros.tracking.tracker import Smoother, Tracker
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Settings of tracking by optical flow."""
-
     queue: int = 5  # Number of frames whose poses are compared (L_Q)
     threshold: float = 0.1  # Minimum flow similarity of a match
     tolerance: float = 3.0
@@ -66,7 +64,6 @@ class FlowSimilarity:
             raise SettingsError(f'tolerance must be above 0, got {self.tolerance}')
 
     def __call__(self, previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
-        """Return a (previous, current) matrix."""
         similarity = pose_keypoint_similarity(previous, current) ** (1 / self.tolerance**2)  # (P, C, K)
         if not similarity.size:
             return np.zeros(similarity.shape[:2])
@@ -129,5 +126,5 @@ def joined_boxes(
     if settings.inside is not None:
         inside = covered(boxes[order], boxes[order]) > settings.inside
         similarity[inside & added[order]] = np.inf
-    kept = order[keep_unlike(similarity, settings.overlap)]
+    kept = order[nms_indices(similarity, settings.overlap)]
     return boxes[kept], scores[kept]

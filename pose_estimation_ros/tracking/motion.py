@@ -22,11 +22,9 @@ class Motion(Protocol):
 
     def prepare(self, image: ByteArray) -> Any:
         """Return the data of an (H, W, 3) BGR image that `carry` needs."""
-        ...
 
     def carry(self, xy: FloatArray, before: Any, now: Any) -> FloatArray:
         """Return the positions of points (N, K, 2) of the previous image in the current one; NaN if missing."""
-        ...
 
 
 def dis_flow(before: ByteArray, now: ByteArray) -> FloatArray:
@@ -68,7 +66,6 @@ class OpticalFlow:
             raise SettingsError(f'optical flow needs {SMALLEST_SIDE} rows or more, got {self.rows}')
 
     def prepare(self, image: ByteArray) -> FlowImage:
-        """Return the image in grey, scaled down unless it is smaller."""
         height, width = image.shape[:2]
         rows = min(self.rows, height)
         size = (max(SMALLEST_SIDE, round(width * rows / height)), max(SMALLEST_SIDE, rows))
@@ -77,7 +74,6 @@ class OpticalFlow:
         return FlowImage(grey, Affine.scaling(size[0] / width, size[1] / height), (height, width))
 
     def carry(self, xy: FloatArray, before: FlowImage, now: FlowImage) -> FloatArray:
-        """Return the points moved by the flow."""
         if before.image_hw != now.image_hw or not np.isfinite(xy).any():
             return xy
         field = self.field(before.grey, now.grey)  # (h, w, 2)
@@ -86,5 +82,4 @@ class OpticalFlow:
         within = np.clip(np.nan_to_num(xy_grey), 0, (width - 1, height - 1)).astype(np.float32)
         flow = cv2.remap(field, within, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
         moved = xy_grey + np.nan_to_num(flow)  # DIS gives NaN in very small images
-        carried: FloatArray = before.image_to_grey.inverse()(moved)
-        return carried
+        return before.image_to_grey.inverse()(moved)

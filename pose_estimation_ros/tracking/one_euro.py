@@ -32,7 +32,6 @@ class FilterState:
         return cls(*(np.stack([getattr(state, name) for state in states]) for name in cls.__dataclass_fields__))
 
     def __getitem__(self, index: int) -> 'FilterState':
-        """Return the state of one person."""
         return FilterState(self.raw[index], self.smoothed[index], self.slope[index], self.stamp[index])
 
 
@@ -82,8 +81,7 @@ class OneEuro:
 
 def _weight(cutoff: float | FloatArray, elapsed: FloatArray) -> FloatArray:
     """Return the share that a new sample has in a low-pass filter's output."""
-    weight: FloatArray = 1 / (1 + 1 / (2 * np.pi * cutoff * elapsed))
-    return weight
+    return 1 / (1 + 1 / (2 * np.pi * cutoff * elapsed))
 
 
 def _blend(old: FloatArray, new: FloatArray, weight: FloatArray) -> FloatArray:

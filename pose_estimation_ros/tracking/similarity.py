@@ -19,7 +19,6 @@ class Similarity(Protocol):
 
     def __call__(self, previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:
         """Return a (previous, current) matrix."""
-        ...
 
 
 def count_similar_keypoints(previous: Sequence[Pose], current: Sequence[Pose]) -> FloatArray:

@@ -47,8 +47,7 @@ def most_similar(similarity: Similarity, tracks: Sequence[Track], poses: Sequenc
     """Return the similarity (tracks, poses) of the best pose of each track's history."""
     each = similarity([earlier.pose for track in tracks for earlier in track.history], poses)  # (H, poses)
     starts = np.cumsum([0, *(len(track.history) for track in tracks[:-1])])
-    best: FloatArray = np.maximum.reduceat(np.asarray(each, dtype=np.float64), starts, axis=0)
-    return best
+    return np.maximum.reduceat(np.asarray(each, dtype=np.float64), starts, axis=0)
 
 
 Matching = Callable[[FloatArray, FloatArray, float], list[int | None]]

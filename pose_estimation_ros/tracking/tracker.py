@@ -32,7 +32,6 @@ class Smoother(Protocol):
 
     def smooth(self, xy: FloatArray, stamp: float, states: Sequence[Any]) -> tuple[FloatArray, Sequence[Any]]:
         """Return the smoothed points (N, K, 2) of N people and their new states; initial states are None."""
-        ...
 
 
 class Tracker:
@@ -89,7 +88,6 @@ class Tracker:
 
     @property
     def needs_image(self) -> bool:
-        """Whether `update` needs the image."""
         return self._motion is not None
 
     def reset(self) -> None:
@@ -162,7 +160,6 @@ class Tracker:
             self.reset()
 
     def _move(self, image: ByteArray | None) -> None:
-        """Move all people from the last image to this one."""
         if self._motion is None:
             return
         if image is None:
@@ -182,7 +179,6 @@ class Tracker:
         return self._current + [track for track in self._lost if 0 < stamp - track.stamp <= self._max_age]
 
     def _match(self, poses: list[Pose], candidates: list[Track]) -> list[Track | None]:
-        """Return the track that each pose continues."""
         if not poses or not candidates:
             return [None] * len(poses)
         similarity = most_similar(self._similarity, candidates, poses)
@@ -203,7 +199,6 @@ class Tracker:
         return identities
 
     def _smooth(self, poses: list[Pose], matches: list[Track | None], stamp: float) -> tuple[list[Pose], Sequence[Any]]:
-        """Return the poses with smoothed keypoints, and the smoother's states."""
         xy = np.stack([pose.keypoints[:, :2] for pose in poses])  # (N, K, 2)
         xy, states = self._smoother.smooth(xy, stamp, [track.smoother_state if track else None for track in matches])
         return [pose.moved(points) for pose, points in zip(poses, xy, strict=True)], states

@@ -19,8 +19,6 @@ TRACKERS: dict[str, Callable[[], Tracker]] = {
 
 @dataclass(frozen=True)
 class TrackerChoice:
-    """Which tracker assigns ids."""
-
     tracker: str = setting(
         DEFAULT_TRACKER,
         'Tracking strategy: similarity of keypoints, the published one, or optical flow (fast people, moving cameras).',

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pose_estimation_ros.core.boxes import covered, enlarged, keep_unlike, overlaps, with_margin
+from pose_estimation_ros.core.boxes import covered, enlarged, nms_indices, overlaps, with_margin
 
 
 def test_overlaps_by_hand():
@@ -20,7 +20,7 @@ def test_how_much_of_a_box_lies_within_another_by_hand():
 
 
 def kept(boxes, threshold):
-    return keep_unlike(overlaps(boxes, boxes), threshold)
+    return nms_indices(overlaps(boxes, boxes), threshold)
 
 
 def test_earlier_boxes_remove_later_ones_that_were_not_removed_themselves():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pose_estimation_ros.core.errors import OutputError
-from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
+from pose_estimation_ros.core.errors import ImageError, OutputError
+from pose_estimation_ros.core.files import atomic_write, make_folder, read_json, write_json
 
 NOBODY = 65534
 
@@ -163,3 +163,24 @@ def test_json_is_written_whole(tmp_path):
             write_json(path, value)
     assert json.loads(path.read_text()) == {'a': [1, None]}
     assert listing(tmp_path) == ['result.json']
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_json_is_read_in_any_unicode_encoding(tmp_path, encoding):
+    (tmp_path / 'a.json').write_text('{"é": 1}', encoding=encoding)
+    assert read_json(tmp_path / 'a.json', ValueError) == {'é': 1}
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'cannot read .*: No such file'),
+        (b'\x1f\x8b\x08\xff', 'is a binary file'),
+        (b'<p> a', "begins with '<p> a'"),
+    ],
+)
+def test_json_that_cannot_be_read(tmp_path, content, message):
+    if content:
+        (tmp_path / 'a.json').write_bytes(content)
+    with pytest.raises(ImageError, match=message):
+        read_json(tmp_path / 'a.json', ImageError)

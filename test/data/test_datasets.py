@@ -345,8 +345,8 @@ def test_real_coco_agrees_with_pycocotools(assets):
     dataset, truth = CocoKeypoints(*paths), COCO(paths[1])
     dataset.check_files()
     CocoMainPersons(*paths).check_files()
-    assert sum(len(entry.people) for entry in dataset.annotated_images) == 196
-    crowded = [number for number, entry in enumerate(dataset.annotated_images) if entry.crowds]
+    assert sum(len(image.people) for image, _, _ in dataset.entries) == 196
+    crowded = [number for number, (image, _, _) in enumerate(dataset.entries) if image.crowds]
     assert crowded
     for number in [*crowded, 0, 1]:
         sample = dataset.sample(number)

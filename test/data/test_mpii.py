@@ -13,7 +13,7 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError
 from pose_estimation_ros.core.skeleton import MPII_16
 from pose_estimation_ros.data.datasets.matlab import read_arrays
 from pose_estimation_ros.data.datasets.mpii import MpiiPersons, read_truth
-from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii
+from pose_estimation_ros.evaluation.pckh import MpiiPeople, evaluate_mpii
 from pose_estimation_ros.inference.top_down import TopDown
 from pose_estimation_ros.training.pose.validation import MpiiValidation
 

@@ -16,13 +16,13 @@ def test_everybody_is_found_once(make):
         make.detection(1, make.person(150, 150), 0.5),
         make.detection(1, make.person(153, 150), 0.8),
     ]
-    (picture,) = match_images(truth, found, [1])
-    assert picture.found[:, NOSE, 0].tolist() == [402, 153, 150]  # by score
-    assert picture.partner.tolist() == [2, 0]
-    assert picture.oks[0] == pytest.approx(1)
-    assert 0.5 < picture.oks[1] < 1
-    assert picture.false_alarms == 1
-    assert picture.lost == pytest.approx(1.5 - picture.oks[1])
+    (match,) = match_images(truth, found, [1])
+    assert match.found[:, NOSE, 0].tolist() == [402, 153, 150]  # by score
+    assert match.partner.tolist() == [2, 0]
+    assert match.oks[0] == pytest.approx(1)
+    assert 0.5 < match.oks[1] < 1
+    assert match.false_positives == 1
+    assert match.loss == pytest.approx(1.5 - match.oks[1])
 
 
 def test_missed_people_and_crowds(make):
@@ -33,8 +33,8 @@ def test_missed_people_and_crowds(make):
     first, second = match_images(truth, found, [1, 2])
     assert first.partner.tolist() == [-1]
     assert first.oks.tolist() == [0]
-    assert (first.false_alarms, first.lost) == (0, 1)
-    assert (len(second.truth), len(second.found), second.lost) == (0, 0, 0)
+    assert (first.false_positives, first.loss) == (0, 1)
+    assert (len(second.truth), len(second.found), second.loss) == (0, 0, 0)
 
 
 def test_detections_below_a_score_are_left_out(make):

@@ -11,8 +11,8 @@ from pose_estimation_ros.core.errors import DatasetError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.data.datasets.layout import find_images
-from pose_estimation_ros.evaluation.dataset import Dataset
 from pose_estimation_ros.evaluation.run import evaluate_images
+from pose_estimation_ros.evaluation.scored_images import Dataset
 from pose_estimation_ros.inference.pipeline import Result, Timings
 
 
@@ -52,7 +52,7 @@ def plain(value):
 def test_batches_are_bounded_and_images_read_as_they_are_needed():
     alive = []
 
-    def pictures():
+    def entries():
         for number in range(7):
             alive.append(number)
             yield number, plain(number)
@@ -63,7 +63,7 @@ def test_batches_are_bounded_and_images_read_as_they_are_needed():
             return super().__call__(images)
 
     seer = Watching()
-    run = evaluate_images(seer, pictures(), batch=3)
+    run = evaluate_images(seer, entries(), batch=3)
     assert seer.batches == [3, 3, 1]
     assert run.image_ids == list(range(7))
     assert [each['image_id'] for each in run.detections] == list(range(7))
@@ -90,12 +90,12 @@ def test_no_images():
 @pytest.mark.parametrize('damage', ['cut', 'html', 'empty'])
 def test_unreadable_images(folder, damage, caplog):
     dataset = Dataset.open(folder, 'people.json')
-    pictures = dataset.image_files(folder / 'images', dataset.image_ids())
-    bad = pictures[1][1]
+    files = dataset.image_files(folder / 'images', dataset.image_ids())
+    bad = files[1][1]
     bad.write_bytes({'cut': bad.read_bytes()[:40], 'html': b'<html></html>', 'empty': b''}[damage])
     with pytest.raises(DatasetError, match=r'image 2 of the dataset: .*2\.png'):
-        evaluate_images(Seer(), pictures)
-    run = evaluate_images(Seer(), pictures, batch=2, skip_unreadable=True)
+        evaluate_images(Seer(), files)
+    run = evaluate_images(Seer(), files, batch=2, skip_unreadable=True)
     assert run.image_ids == [1, 5]
     assert len(run.unreadable) == 1
     assert '2.png' in run.unreadable[0]

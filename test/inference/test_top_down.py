@@ -63,7 +63,7 @@ def spotted(*spots, hw=(480, 640)):
 
 
 def boxes(*rows):
-    return Boxes.sure(np.array(rows, float))
+    return Boxes.certain(np.array(rows, float))
 
 
 def test_every_box_gives_the_pose_of_its_own_person_in_the_picture(network):
@@ -210,7 +210,7 @@ def test_a_real_detector_finds_the_people_of_annotated_pictures(assets):
     names = {image['id']: image['file_name'] for image in truth['images']}
     for person in large:
         found = detector(read_image(assets / 'coco/train2017' / names[person['image_id']]))
-        mine = Boxes.sure(np.array([person['bbox']]) - [0.5, 0.5, 0, 0])
+        mine = Boxes.certain(np.array([person['bbox']]) - [0.5, 0.5, 0, 0])
         assert overlaps(found.xywh, mine.xywh).max() > 0.6, names[person['image_id']]
         assert (np.diff(found.scores) <= 0).all()
 

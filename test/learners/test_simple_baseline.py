@@ -68,7 +68,7 @@ def test_boxes_that_are_given_are_looked_at_and_no_others(real, photo):
     poses = real.infer(photo, track=False)
     tallest = max(poses, key=lambda pose: pose.bbox[3])
     x, y, width, height = tallest.bbox
-    box = Boxes.sure(np.array([[x - 8, y - 10, width + 16, height + 20]]))
+    box = Boxes.certain(np.array([[x - 8, y - 10, width + 16, height + 20]]))
     (pose,) = real.infer(photo, track=False, boxes=box)
     apart = np.nanmedian(np.linalg.norm(pose.keypoints[:, :2] - tallest.keypoints[:, :2], axis=1))
     assert apart < 0.05 * height

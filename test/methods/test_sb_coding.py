@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_estimation_ros.core.boxes import Boxes, PersonCrop, overlaps, suppressed
+from pose_estimation_ros.core.boxes import Boxes, PersonCrop, after_nms, overlaps
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.skeleton import COCO_17
@@ -177,8 +177,8 @@ def test_overlaps_and_suppression_of_boxes():
     assert shares[0, 1] == pytest.approx(1 / 3)
     assert shares[0, 2] == shares[3, 3] == 0
     boxes = Boxes(xywh[:3], np.array([0.5, 0.9, 0.2]))
-    assert suppressed(boxes, 0.3).xywh[:, 0].tolist() == [5, 100]
-    assert suppressed(boxes, 0.4).xywh[:, 0].tolist() == [5, 0, 100]
+    assert after_nms(boxes, 0.3).xywh[:, 0].tolist() == [5, 100]
+    assert after_nms(boxes, 0.4).xywh[:, 0].tolist() == [5, 0, 100]
     odd = Boxes(np.array([[0, 0, 0, 5], [np.nan, 0, 1, 1], [1, 1, 2, 2]], float), np.array([1, 1, 0.5]))
     assert odd.usable().xywh.tolist() == [[1, 1, 2, 2]]
     with pytest.raises(ValueError, match='each box needs a score, got 1 boxes and 2 scores'):

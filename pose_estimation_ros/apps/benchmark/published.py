@@ -31,7 +31,7 @@ from pose_estimation_ros.synthetic import SceneSettings, generate_image
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
-    from pose_estimation_ros.evaluation.dataset import Dataset
+    from pose_estimation_ros.evaluation.scored_images import Dataset
 
 LOG = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Variant:
 
 def run_tables(settings: Namespace, write_results: Write) -> None:
     """Measure, print and write the tables."""
-    from pose_estimation_ros.evaluation.dataset import Dataset
+    from pose_estimation_ros.evaluation.scored_images import Dataset
 
     _check(settings)
     if settings.output:

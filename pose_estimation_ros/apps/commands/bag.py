@@ -19,7 +19,7 @@ from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.pose_json import PoseJsonWriter
+from pose_estimation_ros.data.pose_json import written_poses
 
 if TYPE_CHECKING:
     from pose_estimation_ros.data.bags.messages import BagImage, Message
@@ -134,9 +134,8 @@ def _process(bag: 'BagReader', estimator: TopicEstimator, settings: Namespace, s
 
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(written_bag(settings.output, bag.storage))
-        poses_file = PoseJsonWriter(settings.json, estimator.skeleton, stdout) if settings.json else None
-        if poses_file:
-            stack.enter_context(poses_file)
+        json_file = written_poses(settings.json, estimator.skeleton, stdout) if settings.json else None
+        poses_file = stack.enter_context(json_file) if json_file else None
         for index, message in enumerate(_copied(bag, writer)):
             if index == 0:
                 writer.add(Message(DESCRIPTION, message.stamp_ns, serialize_description(estimator.skeleton)))

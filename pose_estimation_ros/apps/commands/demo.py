@@ -32,7 +32,7 @@ from pose_estimation_ros.core.errors import SettingsError, SourceError
 from pose_estimation_ros.core.files import atomic_write, make_folder
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.pose_json import PoseJsonWriter
+from pose_estimation_ros.data.pose_json import written_poses
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
@@ -69,7 +69,7 @@ def run(settings: Namespace) -> int:
     started = time.perf_counter()
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(VideoWriter(video, FPS))
-        poses_file = stack.enter_context(PoseJsonWriter(poses_path, learner.method.skeleton))
+        poses_file = stack.enter_context(written_poses(poses_path, learner.method.skeleton))
         for index, (name, stamp, image) in enumerate(_frames(settings)):
             result = learner.infer_next(image, stamp=stamp)
             poses = learner.tracker.update(result.poses, stamp, image=image)

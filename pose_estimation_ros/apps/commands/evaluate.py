@@ -25,8 +25,8 @@ from pose_estimation_ros.inference.top_down import TopDown
 
 if TYPE_CHECKING:
     from pose_estimation_ros.evaluation.coco_score import CocoScore
-    from pose_estimation_ros.evaluation.dataset import Dataset
     from pose_estimation_ros.evaluation.run import Run
+    from pose_estimation_ros.evaluation.scored_images import Dataset
 
 LOG = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def run(settings: Namespace) -> int:
 def _run(settings: Namespace, write_results: Write) -> None:
     """Run the model over the dataset, or read detections; score by COCO's numbers."""
     from pose_estimation_ros.evaluation.coco_score import coco_score
-    from pose_estimation_ros.evaluation.dataset import Dataset
+    from pose_estimation_ros.evaluation.scored_images import Dataset
 
     _check(settings)
     dataset = Dataset.open(settings.dataset, settings.annotations)

@@ -17,7 +17,7 @@ ANNOTATIONS = 'annot'
 
 def run_pckh(settings: Namespace, write_results: Write) -> None:
     """Score a top-down model on MPII's persons, print and write."""
-    from pose_estimation_ros.evaluation.mpii import MpiiPeople, evaluate_mpii, require_mpii
+    from pose_estimation_ros.evaluation.pckh import MpiiPeople, evaluate_mpii, require_mpii
 
     _check(settings)
     folder = settings.dataset

@@ -23,7 +23,7 @@ from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.pose_json import PoseJsonWriter
+from pose_estimation_ros.data.pose_json import written_poses
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source
 
@@ -93,9 +93,8 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
     known = boxes_of_frames(settings.boxes)
     learner.pipeline()  # fails before anything is written
     with contextlib.ExitStack() as stack:
-        poses_file = PoseJsonWriter(settings.json, learner.method.skeleton, stdout) if settings.json else None
-        if poses_file:
-            stack.enter_context(poses_file)
+        json_file = written_poses(settings.json, learner.method.skeleton, stdout) if settings.json else None
+        poses_file = stack.enter_context(json_file) if json_file else None
         output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None
         window = stack.enter_context(Window()) if settings.show else None
         for source in sources:
@@ -141,7 +140,7 @@ def _poses_of(
             poses = learner.infer(frame.image, track=track, smooth=smooth, stamp=frame.stamp, boxes=boxes)
             yield frame, poses
             bar.update()
-            if count == settings.limit or stop.asked:
+            if count == settings.limit or stop.requested:
                 return
 
 

@@ -90,7 +90,7 @@ def _run(arguments: Namespace, write_results: Write) -> int:
         with atomic_write(make_folder(arguments.output) / CONFIG) as temporary:
             temporary.write_text(text)
     with ending_on_interrupt(True, signal.SIGTERM) as stop:
-        result = train(task, recipe.settings, arguments.output, resume, stop=lambda: stop.asked)
+        result = train(task, recipe.settings, arguments.output, resume, stop=lambda: stop.requested)
     if main:
         builder.save_model(recipe, result.network, arguments.output / 'model')
         write_results(_finish(result, report, arguments.output))

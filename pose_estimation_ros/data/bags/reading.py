@@ -4,7 +4,6 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from rosbags.interfaces import ConnectionExtRosbag2
@@ -29,7 +28,6 @@ class Part(Protocol):
 
     def messages(self) -> Iterator[Message]:
         """Yield the messages in the order in which they were recorded."""
-        ...
 
     def close(self) -> None: ...
 
@@ -53,7 +51,6 @@ class WholePart:
         return all(getattr(storage, 'chunks', True) or not storage.metadata.message_count for storage in storages)
 
     def messages(self) -> Iterator[Message]:
-        """Yield the messages in order of their time of recording."""
         for connection, stamp_ns, data in self._reader.messages():
             yield Message(self._by_id[connection.id], stamp_ns, data)
 
@@ -75,9 +72,7 @@ class BagReader:
     def __enter__(self) -> 'BagReader':
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for part in self._parts:
             part.close()
 
@@ -105,7 +100,6 @@ class BagReader:
         return candidates[0]
 
     def messages(self) -> Iterator[Message]:
-        """Yield the messages in the order of recording, with a warning if the bag is truncated."""
         read, fault = 0, ''
         for part in self._parts:
             messages = part.messages()

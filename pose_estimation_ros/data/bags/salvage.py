@@ -46,12 +46,15 @@ class McapScan:
         schemas: dict[int, tuple[str, str]] = {}
         for kind, content in self._records():
             if kind == SCHEMA:
-                number, name, _, definition = _fields(content, 'Hsss')
-                schemas[number] = name, definition
+                name, _, definition = _texts(content, 2, 3)
+                schemas[int.from_bytes(content[:2], 'little')] = name.decode(), definition.decode()
             elif kind == CHANNEL:
-                number, schema, name, encoding, metadata = _fields(content, 'HHssm')
-                if encoding == 'cdr' and schema in schemas:
-                    topic = _topic(name, *schemas[schema], qos=metadata.get('offered_qos_profiles', ''))
+                number, schema = struct.unpack_from('<HH', content)
+                name, encoding, metadata = _texts(content, 4, 3)
+                if encoding == b'cdr' and schema in schemas:
+                    pairs = _texts(metadata, 0)
+                    qos = dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b'offered_qos_profiles', b'')
+                    topic = _topic(name.decode(), *schemas[schema], qos=qos.decode())
                     self._channels.setdefault(number, topic)
             elif kind == MESSAGE:
                 self.count += 1
@@ -139,33 +142,19 @@ def _records_of(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, bool]]:
 def _unpacked(chunk: bytes) -> bytes:
     """Return the readable records of a chunk."""
     try:
-        _, _, _, _, compression, length = _fields(chunk, 'QQQIsQ')
+        compression = _texts(chunk, 28, 1)[0].decode()
         start = 40 + len(compression)
+        length = int.from_bytes(chunk[start - 8 : start], 'little')
         return DECOMPRESSORS[compression](chunk[start : start + length])
     except Exception:  # each decompressor has its own exceptions
         return b''
 
 
-def _fields(content: bytes, kinds: str) -> list[Any]:
-    """Read numbers (in struct's notation), texts (s) and maps of texts (m) from the beginning of a record."""
-    file, found = io.BytesIO(content), list[Any]()
-    for kind in kinds:
-        if kind == 's':
-            found.append(_sized(file).decode())
-        elif kind == 'm':
-            found.append(_map(_sized(file)))
-        else:
-            found.append(struct.unpack(f'<{kind}', file.read(struct.calcsize(f'<{kind}')))[0])
-    return found
-
-
-def _sized(file: BinaryIO) -> bytes:
-    return file.read(int.from_bytes(file.read(4), 'little'))
-
-
-def _map(content: bytes) -> dict[str, str]:
-    file, found = io.BytesIO(content), {}
-    while file.tell() < len(content):
-        key = _sized(file).decode()
-        found[key] = _sized(file).decode()
-    return found
+def _texts(content: bytes, start: int, most: int | None = None) -> list[bytes]:
+    """Return the texts, each after its length, from an offset to the end, or the first few."""
+    texts: list[bytes] = []
+    while start < len(content) and len(texts) != most:
+        end = start + 4 + int.from_bytes(content[start : start + 4], 'little')
+        texts.append(content[start + 4 : end])
+        start = end
+    return texts

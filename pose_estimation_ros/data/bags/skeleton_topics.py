@@ -36,30 +36,31 @@ def _offered(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> 
 
 SKELETONS = Topic('/pose_estimation/skeletons', 'sensor_msgs/msg/PointCloud2', qos=_offered(10))
 DESCRIPTION = Topic(
-    '/pose_estimation/skeleton_description',
-    'std_msgs/msg/String',
-    qos=_offered(1, QosDurability.TRANSIENT_LOCAL),
+    '/pose_estimation/skeleton_description', 'std_msgs/msg/String', qos=_offered(1, QosDurability.TRANSIENT_LOCAL)
 )
 ANNOTATED = Topic('/pose_estimation/image_annotated/compressed', COMPRESSED_IMAGE, qos=_offered(1))
 OWN_TOPICS = frozenset({SKELETONS.name, DESCRIPTION.name, ANNOTATED.name})
 
 
 def serialize_skeletons(poses: list[Pose], header: Any, skeleton: Skeleton) -> memoryview:
-    """Return a message of SKELETONS, serialised."""
     points = to_points(poses, skeleton)  # (P, K)
-    message = _new(
-        SKELETONS.msgtype,
+    kinds = {'f': FLOAT32, 'i': INT32}
+    fields = [
+        _new('sensor_msgs/msg/PointField', name=name, offset=int(offset), datatype=kinds[kind.kind], count=1)
+        for name, (kind, offset, *_) in (POINT.fields or {}).items()
+    ]
+    return _serialized(
+        SKELETONS,
         header=header,
         height=points.shape[0],
         width=points.shape[1],
-        fields=_fields(),
+        fields=fields,
         is_bigendian=False,
         point_step=points.itemsize,
         row_step=points.itemsize * points.shape[1],
         data=np.frombuffer(points.tobytes(), np.uint8),
         is_dense=False,
     )
-    return standard_types().serialize_cdr(message, SKELETONS.msgtype)
 
 
 def poses_in(message: Message, skeleton: Skeleton) -> list[Pose]:
@@ -69,27 +70,19 @@ def poses_in(message: Message, skeleton: Skeleton) -> list[Pose]:
 
 
 def serialize_description(skeleton: Skeleton) -> memoryview:
-    """Return a message of DESCRIPTION, serialised."""
-    text = json.dumps(skeleton.describe())
-    return standard_types().serialize_cdr(_new(DESCRIPTION.msgtype, data=text), DESCRIPTION.msgtype)
+    return _serialized(DESCRIPTION, data=json.dumps(skeleton.describe()))
 
 
 def serialize_annotated_image(image: ByteArray, header: Any) -> memoryview:
-    """Return a message of ANNOTATED, serialised."""
     _, content = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    message = _new(
-        ANNOTATED.msgtype, header=header, format=JPEG_FORMAT, data=np.frombuffer(content.tobytes(), np.uint8)
-    )
-    return standard_types().serialize_cdr(message, ANNOTATED.msgtype)
-
-
-def _fields() -> list[Any]:
-    kinds = {'f': FLOAT32, 'i': INT32}
-    return [
-        _new('sensor_msgs/msg/PointField', name=name, offset=int(offset), datatype=kinds[kind.kind], count=1)
-        for name, (kind, offset, *_) in (POINT.fields or {}).items()
-    ]
+    data = np.frombuffer(content.tobytes(), np.uint8)
+    return _serialized(ANNOTATED, header=header, format=JPEG_FORMAT, data=data)
 
 
 def _new(msgtype: str, **fields: Any) -> Any:
     return standard_types().types[msgtype](**fields)
+
+
+def _serialized(topic: Topic, **fields: Any) -> memoryview:
+    """Return a message of a topic, serialised."""
+    return standard_types().serialize_cdr(_new(topic.msgtype, **fields), topic.msgtype)

@@ -70,28 +70,23 @@ def written_bag(path: Path, storage: Storage) -> Iterator[BagWriter]:
     make_folder(path.parent)
     with _output_errors(path):
         temporary = Path(tempfile.mkdtemp(prefix=f'.{path.name}-', suffix='.partial', dir=path.parent))
+    bag = temporary / path.name  # rosbags names the files after the folder
     try:
-        bag = temporary / path.name  # rosbags names the files after the folder
-        with _filled(Writer(bag, version=METADATA_VERSION, storage_plugin=PLUGINS[storage]), path) as writer:
-            yield writer
+        with _output_errors(path):
+            writer = Writer(bag, version=METADATA_VERSION, storage_plugin=PLUGINS[storage])
+            writer.open()
+        try:
+            yield BagWriter(writer, path)
+            with _output_errors(path):
+                writer.close()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                writer.abort()
+            raise
         with _output_errors(path):
             bag.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _filled(writer: Writer, path: Path) -> Iterator[BagWriter]:
-    with _output_errors(path):
-        writer.open()
-    try:
-        yield BagWriter(writer, path)
-        with _output_errors(path):
-            writer.close()
-    except BaseException:
-        with contextlib.suppress(Exception):
-            writer.abort()
-        raise
 
 
 @contextlib.contextmanager

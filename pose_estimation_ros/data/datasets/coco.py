@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,39 @@ from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, 
 from pose_estimation_ros.data.datasets.layout import check_images
 
 
-class CocoKeypoints(KeypointDataset):
+class _CocoDataset(KeypointDataset):
+    """Base of datasets whose entries are an image, the people used in it in order, and people to mask."""
+
+    def __init__(
+        self, entries: list[tuple[AnnotatedImage, list[Person], list[Person]]], skeleton: Skeleton, missing: str
+    ) -> None:
+        if not entries:
+            raise DatasetError(f'{missing}, so there is nothing to train on')
+        self.entries, self.skeleton = entries, skeleton
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def load_sample(self, index: int) -> Loaded:
+        image, people, masked = self.entries[index]
+        pixels = read_image(image.path)
+        height, width = pixels.shape[:2]
+        if image.hw not in (None, (height, width)):
+            raise DatasetError(
+                f'{image.path} is {width}x{height}, its annotations are for {image.hw[1]}x{image.hw[0]};'
+                ' do annotations and images belong together?'
+            )
+        ignored = [*image.crowds, *(person.segmentation for person in masked)]
+        keypoints, extras = people_arrays(people, self.skeleton)
+        extras |= {'image_id': image.image_id, 'path': str(image.path)}
+        return pixels, painted_mask((height, width), ignored, str(image.path)), keypoints, extras
+
+    def check_files(self) -> None:
+        """Raise DatasetError unless all image files exist."""
+        check_images(list(dict.fromkeys(image.path for image, _, _ in self.entries)))
+
+
+class CocoKeypoints(_CocoDataset):
     """One sample for each image of a folder and an annotation file such as person_keypoints_train2017.json.
 
     People are used if they have at least `min_keypoints` (1 or more) labelled ones and a box that is not flat. The mask
@@ -40,31 +71,17 @@ class CocoKeypoints(KeypointDataset):
         image_ids: Collection[int | str] | None = None,
         skeleton: Skeleton = COCO_17,
     ) -> None:
-        self.skeleton = skeleton
-        self._least, self._mask_people = max(1, min_keypoints), mask_people
-        entries = read_annotated_images(Path(images), Path(annotations), skeleton, image_ids, everyone=mask_people)
-        self.annotated_images = [each for each in entries if keep_empty or any(map(self._is_used, each.people))]
-        _require_some(self.annotated_images, annotations, f'people with {self._least} or more keypoints')
-
-    def __len__(self) -> int:
-        return len(self.annotated_images)
-
-    def load_sample(self, index: int) -> Loaded:
-        """Return an image with its people; raises ImageError if it cannot be read."""
-        entry = self.annotated_images[index]
-        people = [person for person in entry.people if self._is_used(person)]
-        others = [person for person in entry.people if not self._is_used(person)]
-        return _load(entry, people, others if self._mask_people else [], self.skeleton)
-
-    def check_files(self) -> None:
-        """Raise DatasetError unless all image files exist."""
-        check_images([entry.path for entry in self.annotated_images])
-
-    def _is_used(self, person: Person) -> bool:
-        return person.usable and person.labelled >= self._least
+        least = max(1, min_keypoints)
+        entries = []
+        for image in read_annotated_images(Path(images), Path(annotations), skeleton, image_ids, mask_people):
+            used = [person for person in image.people if person.usable and person.labelled >= least]
+            others = [person for person in image.people if not (person.usable and person.labelled >= least)]
+            if used or keep_empty:
+                entries.append((image, used, others if mask_people else []))
+        super().__init__(entries, skeleton, f'{annotations} has no people with {least} or more keypoints')
 
 
-class CocoMainPersons(KeypointDataset):
+class CocoMainPersons(_CocoDataset):
     """One sample for each *main person*, who comes first in it: the preparation of Osokin (2018).
 
     In the order of the file, a main person has at least `min_keypoints` keypoints and `min_area` square pixels, and the
@@ -83,28 +100,13 @@ class CocoMainPersons(KeypointDataset):
         image_ids: Collection[int | str] | None = None,
         skeleton: Skeleton = COCO_17,
     ) -> None:
-        self.skeleton = skeleton
-        self.annotated_images = read_annotated_images(Path(images), Path(annotations), skeleton, image_ids)
-        self.entries = [
-            (number, main)
-            for number, entry in enumerate(self.annotated_images)
-            for main in _main_persons(entry.people, min_keypoints, min_area, apart)
-        ]  # Index of the image and index of the person of each sample
-        _require_some(self.entries, annotations, f'people with {min_keypoints} or more keypoints and {min_area} pixels')
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def load_sample(self, index: int) -> Loaded:
-        """Return an image with a main person before the others; raises ImageError if it cannot be read."""
-        number, main = self.entries[index]
-        people = self.annotated_images[number].people
-        others = [person for index, person in enumerate(people) if index != main and person.usable]
-        return _load(self.annotated_images[number], [people[main], *others], [], self.skeleton)
-
-    def check_files(self) -> None:
-        """Raise DatasetError unless all image files exist."""
-        check_images([self.annotated_images[number].path for number in sorted({number for number, _ in self.entries})])
+        entries: list[tuple[AnnotatedImage, list[Person], list[Person]]] = []
+        for image in read_annotated_images(Path(images), Path(annotations), skeleton, image_ids):
+            for main in _main_persons(image.people, min_keypoints, min_area, apart):
+                others = [person for person in image.people if person is not main and person.usable]
+                entries.append((image, [main, *others], []))
+        needed = f'{annotations} has no people with {min_keypoints} or more keypoints and {min_area} pixels'
+        super().__init__(entries, skeleton, needed)
 
 
 def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoMainPersons:
@@ -112,33 +114,13 @@ def coco_persons(images: str | Path, annotations: str | Path, skeleton: Skeleton
     return CocoMainPersons(images, annotations, min_keypoints=1, min_area=0, apart=0, skeleton=skeleton)
 
 
-def _main_persons(people: Sequence[Person], min_keypoints: int, min_area: float, apart: float) -> list[int]:
-    """Return the indices of the main persons."""
-    main: list[int] = []
-    centres = [person.box[:2] + person.box[2:] / 2 for person in people]
-    for index, person in enumerate(people):
+def _main_persons(people: Sequence[Person], min_keypoints: int, min_area: float, apart: float) -> list[Person]:
+    main: list[Person] = []
+    for person in people:
         if person.labelled < min_keypoints or person.area < min_area or not person.usable:
             continue
-        distances = [np.hypot(*(centres[index] - centres[other])) for other in main]
-        if all(far >= apart * people[other].box[2:].max() for far, other in zip(distances, main, strict=True)):
-            main.append(index)
+        centre = person.box[:2] + person.box[2:] / 2
+        distances = [np.hypot(*(centre - other.box[:2] - other.box[2:] / 2)) for other in main]
+        if all(far >= apart * other.box[2:].max() for far, other in zip(distances, main, strict=True)):
+            main.append(person)
     return main
-
-
-def _load(entry: AnnotatedImage, people: Sequence[Person], masked: Sequence[Person], skeleton: Skeleton) -> Loaded:
-    """Return the tuple of `load_sample`; raises DatasetError if the image's size is not that of its annotations."""
-    image = read_image(entry.path)
-    height, width = image.shape[:2]
-    if entry.hw not in (None, (height, width)):
-        raise DatasetError(
-            f'{entry.path} is {width}x{height}, its annotations are for {entry.hw[1]}x{entry.hw[0]};'
-            ' do annotations and images belong together?'
-        )
-    mask = painted_mask((height, width), [*entry.crowds, *(person.segmentation for person in masked)], str(entry.path))
-    keypoints, extras = people_arrays(people, skeleton)
-    return image, mask, keypoints, {'image_id': entry.image_id, 'path': str(entry.path), **extras}
-
-
-def _require_some(found: Sequence[Any], annotations: str | Path, what: str) -> None:
-    if not found:
-        raise DatasetError(f'{annotations} has no {what}, so there is nothing to train on')

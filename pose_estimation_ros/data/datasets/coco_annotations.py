@@ -40,8 +40,6 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedImage:
-    """The annotations of one image."""
-
     image_id: int | str
     path: Path
     hw: tuple[int, int] | None  # Height and width, None if the file lacks either

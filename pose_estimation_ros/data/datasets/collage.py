@@ -34,7 +34,6 @@ class Collage(DatasetWrapper):
         self._seed, self._rows, self._columns, self._cell = seed, rows, columns, cell
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a collage."""
         rng = np.random.default_rng([self._seed, index])
         height, width = self._cell
         canvas = np.full((self._rows * height, self._columns * width, 3), EDGE, np.uint8)

@@ -50,7 +50,6 @@ class FromIterator(KeypointDataset):
         return len(self.iterator)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return one of the iterator's items."""
         where = f'{type(self.iterator).__name__}[{index}]'
         item = self.iterator[index]
         if not isinstance(item, tuple | list) or len(item) != 2:

@@ -58,7 +58,6 @@ class LeedsSportsExtended(KeypointDataset):
         return {**self.__dict__, '_opened': None}
 
     def load_sample(self, index: int) -> Loaded:
-        """Return an image with its annotated person; raises ImageError if it cannot be read."""
         number = int(self._numbers[index])
         path = f'{self._images}/{self._names[number]}'
         try:
@@ -82,7 +81,6 @@ class LeedsSportsExtended(KeypointDataset):
 
 
 def _first_of(folder: Path, names: Sequence[str]) -> Path:
-    """Return the first of several files that exists."""
     for name in names:
         if (folder / name).exists():
             return folder / name

@@ -52,7 +52,6 @@ class Mixture(KeypointDataset):
         return sample
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a sample of its part."""
         sample = self.sample(index)
         extras = {**sample.extras, 'boxes': sample.boxes, 'areas': sample.areas}
         return sample.image, sample.mask, sample.keypoints, extras
@@ -87,8 +86,7 @@ def _order(sizes: Sequence[int], shares: FloatArray, length: int, seed: int) -> 
     counts[rest] += 1
     parts = enumerate(zip(sizes, counts.tolist(), strict=True))
     rows = np.concatenate([_rounds(part, size, count, seed) for part, (size, count) in parts])
-    shuffled: IntArray = np.random.default_rng(seed).permutation(rows)
-    return shuffled
+    return np.random.default_rng(seed).permutation(rows)
 
 
 def _rounds(part: int, size: int, count: int, seed: int) -> IntArray:

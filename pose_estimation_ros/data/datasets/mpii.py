@@ -23,8 +23,6 @@ DOWN = 15  # Distance of the published crop's centre below the annotated one, in
 
 @dataclass(frozen=True, eq=False)
 class MpiiPerson:
-    """One annotated person."""
-
     image: str
     keypoints: FloatArray  # (16, 3) x, y and COCO's flag
     box: FloatArray  # (4,) the square around the person that is cropped
@@ -56,14 +54,12 @@ class MpiiPersons(KeypointDataset):
         return len(self.people)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return an image with one person; raises ImageError if it cannot be read."""
         person = self.people[index]
         path = self.images / person.image
         extras = {'image_id': index, 'path': str(path), 'boxes': person.box[None]}
         return read_image(path), None, person.keypoints[None], extras
 
     def check_files(self) -> None:
-        """Raise DatasetError unless all image files exist."""
         check_images(sorted({self.images / person.image for person in self.people}))
 
 

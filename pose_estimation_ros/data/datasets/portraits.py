@@ -38,7 +38,6 @@ class Portraits(DatasetWrapper):
             raise SettingsError(f'portraits need shoulders or a neck, and hips; {self.skeleton.name} lacks them')
 
     def load_sample(self, index: int) -> Loaded:
-        """Return the window around the first person."""
         sample = self.dataset.sample(index)
         extras = {'image_id': index, 'path': sample.extras.get('path', '')}
         torso = self._torso(sample.keypoints)
@@ -68,11 +67,10 @@ class Portraits(DatasetWrapper):
 
     def _torso(self, keypoints: FloatArray) -> FloatArray | None:
         """Return the vector (2,) from the first person's shoulders to the hips, None if these are not labelled."""
-        if not len(keypoints):
-            return None
         ends = []
         for names in (self._tops, self._bottoms):
-            labelled = keypoints[0, names][keypoints[0, names, 2] > NOT_LABELLED]
+            person = keypoints[:1, names].reshape(-1, 3)
+            labelled = person[person[:, 2] > NOT_LABELLED]
             if not len(labelled):
                 return None
             ends.append(labelled[:, :2].mean(axis=0))

@@ -45,7 +45,6 @@ class SyntheticPeople(KeypointDataset):
         return self._count
 
     def load_sample(self, index: int) -> Loaded:
-        """Draw an image."""
         frame = generate_image(seed_of(self._seed, index), self.settings)
         keypoints = np.array([person.keypoints for person in frame.people]).reshape(-1, len(OPENPOSE_18), 3)
         extras = {

@@ -50,10 +50,12 @@ class InSkeleton(DatasetWrapper):
     @property
     def annotated(self) -> BoolArray:
         """(K,): keypoints that the dataset labels, and the neck if it labels the shoulders."""
-        return convert_annotated(self.dataset.annotated, self.dataset.skeleton, self.skeleton)
+        source = self.dataset.skeleton
+        flags = np.zeros((1, len(source), 3))
+        flags[0, :, 2] = self.dataset.annotated
+        return convert_keypoints(flags, source, self.skeleton)[0, :, 2] > NOT_LABELLED
 
     def load_sample(self, index: int) -> Loaded:
-        """Return one sample of the dataset with converted keypoints."""
         sample = self.dataset.sample(index)
         keypoints = convert_keypoints(sample.keypoints, self.dataset.skeleton, self.skeleton)
         extras = {**sample.extras, 'boxes': sample.boxes, 'areas': sample.areas}
@@ -68,28 +70,12 @@ def convert_keypoints(keypoints: FloatArray, source: Skeleton, target: Skeleton)
     """
     mapping = source.mapping_to(target)
     converted = np.where(mapping[:, None] >= 0, keypoints[:, mapping], NOT_LABELLED)
-    if shoulders := _shoulders_for_neck(source, target):
-        ends = keypoints[:, shoulders]  # (P, 2, 3)
+    if NECK in target.keypoints and NECK not in source.keypoints and set(SHOULDERS) <= set(source.keypoints):
+        ends = keypoints[:, [source.keypoints.index(name) for name in SHOULDERS]]  # (P, 2, 3)
         flag = ends[..., 2].min(axis=1)
         middle = np.where(flag[:, None] > NOT_LABELLED, ends[..., :2].mean(axis=1), 0)
         converted[:, target.keypoints.index(NECK)] = np.column_stack([middle, flag])
     return converted
-
-
-def convert_annotated(annotated: BoolArray, source: Skeleton, target: Skeleton) -> BoolArray:
-    """Return which keypoints (L,) of the target are annotated if those (K,) of the source are."""
-    mapping = source.mapping_to(target)
-    converted: BoolArray = (mapping >= 0) & annotated[mapping]
-    if shoulders := _shoulders_for_neck(source, target):
-        converted[target.keypoints.index(NECK)] = annotated[shoulders].all()
-    return converted
-
-
-def _shoulders_for_neck(source: Skeleton, target: Skeleton) -> list[int]:
-    """Return the indices of the source's shoulders if the target's neck is made of them."""
-    wanted = NECK in target.keypoints and NECK not in source.keypoints
-    possible = all(name in source.keypoints for name in SHOULDERS)
-    return [source.keypoints.index(name) for name in SHOULDERS] if wanted and possible else []
 
 
 class Persons(DatasetWrapper):
@@ -100,8 +86,12 @@ class Persons(DatasetWrapper):
 
     def __init__(self, dataset: KeypointDataset) -> None:
         super().__init__(dataset)
-        self.entries = [(index, person) for index in range(len(dataset)) for person in _usable(dataset, index)]
-        """Index of the sample and index of the person in it."""
+        self.entries: list[tuple[int, int]] = []  # Index of the sample and index of the person in it
+        for index in range(len(dataset)):
+            sample = dataset.sample(index)
+            labelled = (sample.keypoints[..., 2] > NOT_LABELLED).any(axis=1)
+            usable = labelled & (sample.boxes[:, 2:] > 0).all(axis=1)
+            self.entries += [(index, int(person)) for person in np.flatnonzero(usable)]
         if not self.entries:
             raise DatasetError(f'{type(dataset).__name__} has no person with a labelled keypoint and a box')
 
@@ -109,19 +99,11 @@ class Persons(DatasetWrapper):
         return len(self.entries)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a sample with one of its people first."""
         number, person = self.entries[index]
         sample = self.dataset.sample(number)
         order = [person, *(other for other in range(len(sample.keypoints)) if other != person)]
         extras = {**sample.extras, 'boxes': sample.boxes[order], 'areas': sample.areas[order]}
         return sample.image, sample.mask, sample.keypoints[order], extras
-
-
-def _usable(dataset: KeypointDataset, index: int) -> list[int]:
-    sample = dataset.sample(index)
-    labelled = (sample.keypoints[..., 2] > NOT_LABELLED).any(axis=1)
-    usable: list[int] = np.flatnonzero(labelled & (sample.boxes[:, 2:] > 0).all(axis=1)).tolist()
-    return usable
 
 
 class Unlabelled(DatasetWrapper):
@@ -133,7 +115,6 @@ class Unlabelled(DatasetWrapper):
         return np.zeros(len(self.skeleton), bool)
 
     def load_sample(self, index: int) -> Loaded:
-        """Return an image without people."""
         sample = self.dataset.sample(index)
         return sample.image, None, np.zeros((0, len(self.skeleton), 3)), sample.extras
 
@@ -161,7 +142,6 @@ class CachedDataset(DatasetWrapper):
             raise SettingsError(f'{folder} keeps other images ({known}); choose another folder or remove it')
 
     def load_sample(self, index: int) -> Loaded:
-        """Return a sample from the folder; one that is missing or incomplete is made first."""
         path = self._folder / f'{index:07d}.npz'
         try:
             return _read_cached(path, index)

@@ -57,7 +57,6 @@ class View:
 
     @classmethod
     def whole(cls, sample: Sample) -> 'View':
-        """Return the view of the whole image."""
         return cls(sample, IDENTITY, (sample.image.shape[0], sample.image.shape[1]))
 
     def then(self, affine: Affine, hw: tuple[int, int] | None = None) -> 'View':
@@ -65,7 +64,6 @@ class View:
         return replace(self, affine=affine @ self.affine, hw=hw or self.hw)
 
     def resized(self, hw: tuple[int, int]) -> 'View':
-        """Return the view resized to another size."""
         return self.then(Affine.scaling(hw[1] / self.hw[1], hw[0] / self.hw[0]), hw)
 
     def cut(self, left: float, top: float, hw: tuple[int, int]) -> 'View':
@@ -90,7 +88,6 @@ class View:
 
     @property
     def scale(self) -> float:
-        """Frame pixels per image pixel."""
         return self.affine.scale
 
     @property

@@ -49,7 +49,7 @@ class WholeImage:
             LOG.info(self._note)
             self._note = ''
         height, width = image.shape[:2]
-        return Boxes.sure(np.array([[-0.5, -0.5, width, height]]))
+        return Boxes.certain(np.array([[-0.5, -0.5, width, height]]))
 
 
 @dataclass(frozen=True, eq=False)

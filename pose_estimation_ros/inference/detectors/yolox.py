@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
-from pose_estimation_ros.core.boxes import Boxes, suppressed
+from pose_estimation_ros.core.boxes import Boxes, after_nms
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.inference.backends.backend import thread_count
@@ -87,7 +87,7 @@ class YoloxDetector:
         output = self._session.run(None, {self._input: batch})[0][0]  # (cells, 5 + classes)
         found = decoded(output, self._grid, self.settings.score_threshold)
         to_image = Boxes(found.xywh / scale - [0.5, 0.5, 0, 0], found.scores)
-        return suppressed(to_image.usable(), self.settings.nms_threshold).best(self.settings.max_persons)
+        return after_nms(to_image.usable(), self.settings.nms_threshold).best(self.settings.max_persons)
 
 
 def _open(path: Path, providers: Sequence[str], threads: int) -> Any:

@@ -29,7 +29,7 @@ from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.camera_messages import seconds
-from pose_estimation_ros.data.pose_json import PoseJsonWriter
+from pose_estimation_ros.data.pose_json import PoseJsonWriter, written_poses
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
 from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, fastdds_profile_path, own_domain
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
         node = stack.enter_context(_process('pose_node', **arguments.parameters))
-        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(PoseJsonWriter(paths[2], each)))
+        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(written_poses(paths[2], each)))
         _wait_for(listener, node)
         camera = stack.enter_context(
             _process(

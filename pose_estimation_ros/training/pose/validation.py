@@ -13,7 +13,7 @@ from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.evaluation.coco_score import coco_label, coco_score
 from pose_estimation_ros.evaluation.ground_truth import truth_boxes
-from pose_estimation_ros.evaluation.mpii import MEAN, STRICT, MpiiPeople, require_mpii
+from pose_estimation_ros.evaluation.pckh import MEAN_NAME, STRICT_NAME, MpiiPeople, require_mpii
 from pose_estimation_ros.evaluation.run import evaluate_images
 from pose_estimation_ros.evaluation.scored_images import ScoredImages, coco_images, combined, dataset_images, entry
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
@@ -84,7 +84,7 @@ class MpiiValidation(Validation):
 
     def tag(self, name: str) -> str:
         """Return the published name."""
-        return next((published for published in (MEAN, STRICT) if published.replace('@', '_') == name), name)
+        return next((published for published in (MEAN_NAME, STRICT_NAME) if published.replace('@', '_') == name), name)
 
 
 def pipeline_of(
