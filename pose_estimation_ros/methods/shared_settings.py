@@ -34,7 +34,7 @@ def target_settings(kind: Callable[..., Targets], stride: int, settings: Mapping
     known = [name for name in field_names(kind) if name != 'stride']
     if unknown := ', '.join(name for name in settings if name not in known):
         raise SettingsError(f'targets have no setting {unknown}; they have {", ".join(known)}')
-    return kind(stride=stride, **settings)
+    return kind(**{'stride': stride, **settings})
 
 
 def backbone(default: str, choices: tuple[str, ...]) -> Any:
