@@ -122,10 +122,13 @@ class _Job:
 
     def run(self) -> None:
         """Download, and retry after lost connections."""
-        self._read_version_of_part()
+        with _writing(self.part):  # `_store` keeps the server's time stamp in the part's modification time, 0: unknown
+            modified = int(self.part.stat().st_mtime) if self.part.exists() else 0
+        self.version = Version(modified=modified or None)
+        self.may_resume = modified > 0 or self.sha256 is not None  # of unknown origin: only if a hash checks the whole
         for attempts_left in reversed(range(RETRIES + 1)):
             try:
-                self.transfer()
+                self._transfer()
                 break
             except _DroppedError as drop:
                 if not attempts_left:
@@ -134,19 +137,9 @@ class _Job:
                     ) from drop
                 self.say(f'connection lost after {drop}, trying again')
                 time.sleep(PAUSE_S)
-        self.finish()
+        self._finish()
 
-    def _read_version_of_part(self) -> None:
-        """Read the server's time stamp from the part's modification time, where `_store` keeps it (0: unknown).
-
-        A part of unknown origin is resumed only if a hash will check the whole file.
-        """
-        with _writing(self.part):
-            modified = int(self.part.stat().st_mtime) if self.part.exists() else 0
-        self.version = Version(modified=modified or None)
-        self.may_resume = modified > 0 or self.sha256 is not None
-
-    def transfer(self) -> None:
+    def _transfer(self) -> None:
         """Download the missing data over one connection; raises _DroppedError if it ends too early."""
         with contextlib.closing(self._open()) as stream:
             total = self.size if stream.total is None else stream.total
@@ -160,7 +153,7 @@ class _Job:
         if total is not None and arrived != total:
             raise _DroppedError(f'{arrived} of {total} bytes')
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Check the hash and rename the file."""
         with _writing(self.target):
             actual = _sha256(self.part) if self.sha256 else ''
@@ -210,31 +203,20 @@ class _Job:
     def _store(self, stream: Stream, head: bytes, total: int | None) -> int:
         """Write received data to the part; return its final size."""
         mode = 'r+b' if stream.offset else 'wb'
-        with _writing(self.part), self.part.open(mode) as file, self._bar(stream.offset, total) as bar:
-            file.seek(stream.offset)
-            for chunk in _chunks(stream, head):
+        units = {'unit': 'B', 'unit_scale': True, 'unit_divisor': 1024}
+        shown = {**units, 'desc': self.target.name, 'initial': stream.offset, 'total': total, 'file': sys.stderr}
+        with _writing(self.part), self.part.open(mode) as file, tqdm(disable=not self.progress, **shown) as bar:
+            size, chunk = file.seek(stream.offset), head
+            while chunk:
                 file.write(chunk)
                 file.flush()
                 # After each write, so that the part of a killed process can be resumed.
                 os.utime(self.part, (time.time(), stream.version.modified or 0))
                 bar.update(len(chunk))
-            return file.tell()
-
-    def _bar(self, start: int, total: int | None) -> 'tqdm':
-        units = {'unit': 'B', 'unit_scale': True, 'unit_divisor': 1024}
-        return tqdm(
-            desc=self.target.name, initial=start, total=total, disable=not self.progress, file=sys.stderr, **units
-        )
-
-
-def _chunks(stream: Stream, head: bytes) -> Iterator[bytes]:
-    """Yield received data."""
-    position, chunk = stream.offset, head
-    while chunk:
-        yield chunk
-        position += len(chunk)
-        with _dropping(position):
-            chunk = stream.body.read1(CHUNK)
+                size += len(chunk)
+                with _dropping(size):
+                    chunk = stream.body.read1(CHUNK)
+        return size
 
 
 @contextlib.contextmanager
