@@ -48,10 +48,19 @@ def without_the_tall_image_and_the_plot(arrays: Mapping[str, np.ndarray]) -> Arr
     return {name: array for name, array in arrays.items() if not name.startswith(('tall_', 'plot_'))}
 
 
+def without_sampled_maps(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """Leave out samples of merged maps; the sums and poses that are there depend on all of them."""
+    sampled = ('heatmaps_every4', 'tags_every4')
+    return {name: array for name, array in arrays.items() if not name.endswith(sampled)}
+
+
 THINNED: dict[str, Callable[[Mapping[str, np.ndarray]], Arrays]] = {
     'classification': without_the_tall_image_and_the_plot,
     'decode_lwop': every_third_enlarged,
     'decode_simplebaselines': three_crops_of_twelve,
+    'pipeline_higherhrnet': without_sampled_maps,
+    'pipeline_higherhrnet_multiscale': without_sampled_maps,
+    'pipeline_thawro': without_sampled_maps,
     'net_higherhrnet_official_w48': without_repetition,
     'net_lwop_*': without_repetition,
     'net_pose_resnet_50_17j': without_repetition,
