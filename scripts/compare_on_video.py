@@ -2,7 +2,7 @@
 
 The poses of the better model are the ground truth. A person is found by a pose with at least five keypoints within a
 tenth of the person's size of the truth. A pose with more than half of its keypoints outside all boxes is a phantom;
-other poses that find nobody are fragments.
+other poses that find no person are fragments.
 """
 
 import argparse
@@ -96,9 +96,11 @@ def main() -> None:
         default=SURE_KEYPOINTS,
         help='minimum number of keypoints of people who must be found',
     )
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        print(json.dumps(compare(asked.video, asked.better, asked.model, asked.sure_keypoints), indent=1))
+        print(
+            json.dumps(compare(arguments.video, arguments.better, arguments.model, arguments.sure_keypoints), indent=1)
+        )
     except PoseEstimationError as error:
         parser.error(str(error))
 

@@ -45,17 +45,17 @@ def found_people(poses: list[Pose], people: list[Pose]) -> int:
     return count
 
 
-def compare(asked: argparse.Namespace) -> None:
+def compare(arguments: argparse.Namespace) -> None:
     """Print a line per rule."""
-    (source,) = open_sources([asked.video])
-    frames = list(itertools.islice(source.frames(), asked.start, asked.start + asked.frames))
+    (source,) = open_sources([arguments.video])
+    frames = list(itertools.islice(source.frames(), arguments.start, arguments.start + arguments.frames))
     if not frames:
-        raise SystemExit(f'{asked.video} has no frame {asked.start}; choose another --start')
-    detector, chance = YoloxDetector(asked.detector, threads=1), np.random.default_rng(0)
+        raise SystemExit(f'{arguments.video} has no frame {arguments.start}; choose another --start')
+    detector, chance = YoloxDetector(arguments.detector, threads=1), np.random.default_rng(0)
     boxes = [detector(frame.image) for frame in tqdm(frames, desc='detecting', leave=False)]
-    left = [each[np.flatnonzero(chance.random(len(each)) > asked.missed)] for each in boxes]
+    left = [each[np.flatnonzero(chance.random(len(each)) > arguments.missed)] for each in boxes]
     learner = SimpleBaselineLearner(device='cpu', backend='onnxruntime', threads=1)
-    learner.load(asked.weights)
+    learner.load(arguments.weights)
     people = [
         learner.infer_timed(frame.image, boxes=each).poses for frame, each in zip(frames, boxes, strict=True)
     ]  # fmt: skip

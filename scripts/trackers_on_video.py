@@ -24,17 +24,21 @@ HEIGHT = 256
 COLUMNS = ('tracker', 'poses', 'without id', 'ids', 'of one frame', 'median life', 'mean life', 'cost')
 
 
-def follow(asked: argparse.Namespace) -> list[tuple[str, ...]]:
+def follow(arguments: argparse.Namespace) -> list[tuple[str, ...]]:
     """Return a table row per tracker."""
-    learner = LightweightOpenPoseLearner(device='cpu', base_height=HEIGHT, threads=asked.threads, backend='onnxruntime')
-    learner.load(asked.weights)
+    learner = LightweightOpenPoseLearner(
+        device='cpu', base_height=HEIGHT, threads=arguments.threads, backend='onnxruntime'
+    )
+    learner.load(arguments.weights)
     trackers = {name: make() for name, make in TRACKERS.items()}
     lives: dict[str, Counter[int | None]] = {name: Counter() for name in trackers}
     spent: dict[str, list[float]] = {name: [] for name in trackers}
     forward = []
-    (source,) = open_sources([asked.video])
-    frames = itertools.islice(source.frames(), asked.start, asked.start + asked.frames * asked.every, asked.every)
-    for frame in tqdm(frames, total=asked.frames, unit='frame', leave=False):
+    (source,) = open_sources([arguments.video])
+    frames = itertools.islice(
+        source.frames(), arguments.start, arguments.start + arguments.frames * arguments.every, arguments.every
+    )
+    for frame in tqdm(frames, total=arguments.frames, unit='frame', leave=False):
         result = learner.infer_timed(frame.image)
         forward.append(result.timings.forward_ms)
         for name, tracker in trackers.items():
