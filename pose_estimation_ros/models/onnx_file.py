@@ -40,11 +40,8 @@ def read_facts(model: bytes) -> OnnxFacts:
     """Return an ONNX model's description of itself; raises BackendError if it is not an ONNX model."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        session = _session(onnxruntime, model)
         about = session.get_modelmeta()
         written = json.loads(about.custom_metadata_map.get(METADATA_KEY) or '{}')
     except Exception as error:  # ONNX Runtime's exceptions have no public base class
@@ -85,13 +82,19 @@ def with_dynamic_sizes(model: bytes) -> bytes:
     return freed
 
 
+def _session(onnxruntime: Any, model: bytes) -> Any:
+    """Return a silent session that leaves the model as it is."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+
+
 def _try_sizes(model: bytes) -> None:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        session = _session(onnxruntime, model)
         source = session.get_inputs()[0]
         kind = np.float16 if source.type == 'tensor(float16)' else np.float32
         for shape in ((1, 3, 64, 96), (2, 3, 96, 64)):

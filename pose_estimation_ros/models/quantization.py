@@ -75,15 +75,6 @@ class _CalibrationReader:
         batch = next(self._inputs, None)
         return None if batch is None else {INPUT_NAME: np.ascontiguousarray(batch, dtype=np.float32)}
 
-    def __iter__(self) -> '_CalibrationReader':
-        return self
-
-    def __next__(self) -> dict[str, FloatArray]:
-        item = self.get_next()
-        if item is None:
-            raise StopIteration
-        return item
-
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:

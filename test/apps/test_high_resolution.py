@@ -13,7 +13,7 @@ from pose_estimation_ros.apps.benchmark import published as tables_command
 from pose_estimation_ros.apps.benchmark.published import Measured, TableRow, Variant, scored_row, tables
 from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 from pose_estimation_ros.evaluation.coco_score import CocoScore
-from pose_estimation_ros.methods.high_resolution.tables import TABLES
+from pose_estimation_ros.methods.high_resolution.system import TABLES
 
 METHOD = ('--method', 'high_resolution', '--backend', 'onnxruntime', '--threads', 1)
 

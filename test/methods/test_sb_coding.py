@@ -9,11 +9,10 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.methods.method import Annotation
-from pose_estimation_ros.methods.simple_baseline.decoding import highest_cells, moved_by_quarter
+from pose_estimation_ros.methods.simple_baseline.decoding import highest_cells, mirror_maps, moved_by_quarter
 from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
 from pose_estimation_ros.methods.simple_baseline.loss import joints_mse_loss
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE, SIMPLE_BASELINE_MPII
-from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
 
 CROP_HW = (256, 192)
 WHOLE_CROP = Letterbox(CROP_HW, 1.0, CROP_HW, (0, 0, 0, 0))

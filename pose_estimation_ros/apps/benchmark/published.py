@@ -24,7 +24,7 @@ from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.inference.backends.opening import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.inference.two_pass.published import ResizedInput
-from pose_estimation_ros.methods.published_tables import PublishedSetting, PublishedTables
+from pose_estimation_ros.methods.system import PublishedSetting, PublishedTables
 from pose_estimation_ros.methods.systems import SYSTEMS
 from pose_estimation_ros.models.folder import find_model
 from pose_estimation_ros.synthetic import SceneSettings, generate_image

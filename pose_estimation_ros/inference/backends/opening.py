@@ -1,5 +1,6 @@
 """Choosing a backend for a model and a device, and opening the model in it."""
 
+import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Sequence
@@ -30,33 +31,19 @@ def _open(model: Model, settings: BackendSettings, device: str) -> Backend:
     if device == 'cpu' and settings.half_on_gpu_only and settings.precision == 'fp16':
         LOG.warning('half precision needs a GPU; running in fp32 on the CPU')
         settings = replace(settings, precision='fp32')
-    return OPENERS[_resolve_name(model, settings, device)](model, settings, device)
+    module, _, kind = OPENERS[_resolve_name(model, settings, device)].partition(':')
+    opener: Callable[[Model, BackendSettings, str], Backend] = getattr(
+        importlib.import_module(f'{__package__}.{module}'), kind
+    )
+    return opener(model, settings, device)
 
 
-def _open_torch(model: Model, settings: BackendSettings, device: str) -> Backend:
-    from pose_estimation_ros.inference.backends.torch_backend import TorchBackend
-
-    return TorchBackend(model, settings, device)
-
-
-def _open_onnxruntime(model: Model, settings: BackendSettings, device: str) -> Backend:
-    from pose_estimation_ros.inference.backends.onnx_backend import OnnxBackend
-
-    return OnnxBackend(model, settings, device)
-
-
-def _open_openvino(model: Model, settings: BackendSettings, device: str) -> Backend:
-    from pose_estimation_ros.inference.backends.openvino_backend import OpenVinoBackend
-
-    return OpenVinoBackend(model, settings, device)
-
-
-OPENERS: dict[str, Callable[[Model, BackendSettings, str], Backend]] = {
-    'torch': _open_torch,
-    'onnxruntime': _open_onnxruntime,
-    'openvino': _open_openvino,
+OPENERS = {
+    'torch': 'torch_backend:TorchBackend',
+    'onnxruntime': 'onnx_backend:OnnxBackend',
+    'openvino': 'openvino_backend:OpenVinoBackend',
 }
-"""Backend -> what opens a model in it; the library is imported there, and only there."""
+"""Backend -> module and class that runs a model; the library is imported there, and only there."""
 
 
 def installed(name: str) -> bool:

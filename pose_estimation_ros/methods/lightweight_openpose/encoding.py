@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pose_estimation_ros.core.arrays import AnyArray, BoolArray, FloatArray
+from pose_estimation_ros.core.arrays import AnyArray, FloatArray
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, NUM_KEYPOINTS, NUM_PAFS, field_limbs
 
@@ -57,15 +57,10 @@ def encode_heatmaps(people: FloatArray, network_hw: tuple[int, int], settings: T
     height, width = settings.map_hw(network_hw)
     heatmaps = np.zeros((NUM_HEATMAPS, height, width), dtype=np.float32)
     for kind in range(NUM_KEYPOINTS):
-        xy = people[_counts(people)[:, kind], kind, :2]
+        xy = people[people[:, kind, 2] < ABSENT, kind, :2]
         heatmaps[kind] = np.minimum(_gaussians(xy, (height, width), settings).sum(axis=0), 1)
     heatmaps[-1] = 1 - heatmaps[:-1].max(axis=0)
     return heatmaps
-
-
-def _counts(people: FloatArray) -> BoolArray:
-    counts: BoolArray = people[..., 2] < ABSENT
-    return counts
 
 
 def _gaussians(xy: FloatArray, map_hw: tuple[int, int], settings: TargetSettings) -> FloatArray:
@@ -85,7 +80,7 @@ def encode_pafs(people: FloatArray, network_hw: tuple[int, int], settings: Targe
     regard to pixel centres; kept so that networks trained here decode like the published ones.
     """
     pafs = np.zeros((NUM_PAFS, *settings.map_hw(network_hw)), dtype=np.float32)
-    counts, cells = _counts(people), people[..., :2] / settings.stride
+    counts, cells = people[..., 2] < ABSENT, people[..., :2] / settings.stride
     for field, (a, b) in enumerate(field_limbs()):
         for person in np.flatnonzero(counts[:, a] & counts[:, b]):
             _draw_limb(pafs[2 * field : 2 * field + 2], cells[person, a], cells[person, b], settings.paf_thickness)

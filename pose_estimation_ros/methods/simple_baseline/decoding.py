@@ -12,7 +12,6 @@ from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.methods.merging import mean_on_largest
 from pose_estimation_ros.methods.method import Look
-from pose_estimation_ros.methods.simple_baseline.mirroring import mirror_maps
 from pose_estimation_ros.methods.simple_baseline.options import DecodingSettings
 
 VISIBLE_SCORE = 0.2
@@ -81,3 +80,15 @@ def moved_by_quarter(cells: FloatArray, heatmaps: FloatArray) -> FloatArray:
     moved = cells.copy()
     moved[kinds] += 0.25 * np.sign(np.stack([right - left, below - above], axis=-1))
     return moved
+
+
+def mirror_maps(maps: Sequence[FloatArray], skeleton: Skeleton) -> list[FloatArray]:
+    """Return the heatmaps (..., K, h, w) of a mirrored crop as those of the crop, left and right swapped.
+
+    They are moved by a cell to the right, as published (SHIFT_HEATMAP): cell u stands for the crop's column 4u, so
+    that the mirrored map lies three quarters of a cell too far left.
+    """
+    heatmaps = np.asarray(maps[0])[..., list(skeleton.flip), :, ::-1]
+    shifted = heatmaps.copy()
+    shifted[..., 1:] = heatmaps[..., :-1]
+    return [shifted]
