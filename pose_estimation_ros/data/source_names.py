@@ -46,8 +46,7 @@ Opener = Callable[[], Source]
 
 def _openers(argument: str) -> list[Opener]:
     """Return functions that open the sources of an argument; raises SourceError if it names none."""
-    camera = CAMERA.fullmatch(os.path.realpath(argument) if argument.startswith('/dev/') else argument)
-    if camera:
+    if camera := CAMERA.fullmatch(os.path.realpath(argument) if argument.startswith('/dev/') else argument):
         index = int(camera[1])
         return [lambda: CameraSource(f'camera:{index}', index, Capture(index))]
     if ADDRESS.fullmatch(argument):

@@ -138,14 +138,12 @@ def _check_fit(truth: 'COCO', detections: Sequence[dict[str, Any]], image_ids: S
         ('detections are', [each['image_id'] for each in detections]),
         ('image_ids are', image_ids or []),
     ):
-        unknown = sorted(set(ids) - known)
-        if unknown:
+        if unknown := sorted(set(ids) - known):
             raise EvaluationError(
                 f'{what} of {counted(len(unknown), "image")} not among the {len(known)} of the truth, such as '
                 f'{unknown[0]}; they belong to another annotation file'
             )
-    categories = {each['category_id'] for each in detections} - set(truth.cats)
-    if categories:
+    if categories := {each['category_id'] for each in detections} - set(truth.cats):
         raise EvaluationError(
             f'detections are of category {min(categories)}, the truth has {", ".join(map(str, sorted(truth.cats)))}'
         )

@@ -51,8 +51,7 @@ def check_detections(detections: Any, skeleton: Skeleton = COCO_17, source: str 
             f'{source} must be a list of detections with {", ".join(KEYS)}, got {got}; COCO result files are such lists'
         )
     for index, detection in enumerate(detections):
-        problem = _problem(detection, 3 * len(skeleton))
-        if problem:
+        if problem := _problem(detection, 3 * len(skeleton)):
             raise EvaluationError(f'detection {index} of {source} {problem}')
 
 
@@ -60,8 +59,7 @@ def _problem(detection: Any, length: int) -> str:
     """Return the error of one detection, '' if it is valid."""
     if not isinstance(detection, dict):
         return f'must be an object with {", ".join(KEYS)}, got {type(detection).__name__}'
-    missing = [key for key in KEYS if key not in detection]
-    if missing:
+    if missing := [key for key in KEYS if key not in detection]:
         return f'lacks {", ".join(missing)}; it has {_few(detection)}'
     numbers = detection['keypoints']
     if not isinstance(numbers, Sequence) or len(numbers) != length:

@@ -16,7 +16,7 @@ from pose_estimation_ros.core.files import read_json
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.packages import require_package
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
-from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
+from pose_estimation_ros.data.sample import NOT_LABELLED, Sample, boxes_of
 from pose_estimation_ros.evaluation.detections import PERSON, boxes_by_image
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def check_truth(truth: Any, skeleton: Skeleton = COCO_17, source: str = 'the tru
         raise DatasetError(f'every image of {source} must be an object with a whole number as id')
     known = {image['id'] for image in truth['images']}
     for index, annotation in enumerate(truth['annotations']):
-        problem = _problem(annotation, known, 3 * len(skeleton))
-        if problem:
+        if problem := _problem(annotation, known, 3 * len(skeleton)):
             raise DatasetError(f'annotation {index} of {source} {problem}')
 
 
@@ -55,8 +54,7 @@ def _problem(annotation: Any, known: set[int], length: int) -> str:
     """Return the error of one annotation, '' if it is valid."""
     if not isinstance(annotation, dict):
         return f'must be an object, got {type(annotation).__name__}'
-    missing = [key for key in REQUIRED if key not in annotation]
-    if missing:
+    if missing := [key for key in REQUIRED if key not in annotation]:
         hint = '; is this a file of boxes rather than person_keypoints?' if 'keypoints' in missing else ''
         return f'lacks {", ".join(missing)}{hint}'
     if len(annotation['keypoints']) != length:
@@ -99,10 +97,9 @@ def indexed(truth: 'dict[str, Any] | Path | COCO', skeleton: Skeleton = COCO_17)
 
 def _completed(person: dict[str, Any]) -> dict[str, Any]:
     """Return an annotation with the fields that pycocotools reads and that are optional here."""
-    labelled = [start for start in range(0, len(person['keypoints']), 3) if person['keypoints'][start + 2] > 0]
-    xs, ys = ([person['keypoints'][start + axis] for start in labelled] or [0] for axis in (0, 1))
-    box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-    return {'category_id': 1, 'iscrowd': 0, 'num_keypoints': len(labelled), 'bbox': box, **person}
+    keypoints = np.reshape(person['keypoints'], (1, -1, 3))
+    labelled, box = int((keypoints[..., 2] > NOT_LABELLED).sum()), boxes_of(keypoints)[0].tolist()
+    return {'category_id': PERSON, 'iscrowd': 0, 'num_keypoints': labelled, 'bbox': box, **person}
 
 
 def coco_truth(samples: Iterable[tuple[int, Sample]], skeleton: Skeleton) -> dict[str, Any]:

@@ -46,12 +46,10 @@ class Dataset:
         """Return ids and files; raises DatasetError with their count and first names if files are missing."""
         wanted = set(image_ids)
         images = [image for image in self.truth['images'] if image['id'] in wanted]
-        nameless = [image['id'] for image in images if not image.get('file_name')]
-        if nameless:
+        if nameless := [image['id'] for image in images if not image.get('file_name')]:
             raise DatasetError(f'image {nameless[0]} of {self.path} has no file_name')
         files = [(image['id'], folder / image['file_name']) for image in images]
-        missing = [path.name for _, path in files if not path.is_file()]
-        if missing:
+        if missing := [path.name for _, path in files if not path.is_file()]:
             raise DatasetError(
                 f'{len(missing)} of {len(files)} images of {self.path.name} are not in {folder}: {some(missing)}; '
                 'copy them there, or name another --images-folder'

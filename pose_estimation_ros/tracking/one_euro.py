@@ -10,29 +10,9 @@ from pose_estimation_ros.core.errors import SettingsError
 
 PUBLISHED_HZ = 15.0
 
-
-@dataclass(frozen=True, eq=False)
-class FilterState:
-    """State of points (..., K, 2); NaN for points without one."""
-
-    raw: FloatArray
-    smoothed: FloatArray
-    slope: FloatArray  # Filtered derivative, pixels a second
-    stamp: FloatArray  # Seconds, of every point
-
-    @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> 'FilterState':
-        """Return the state of points that were never seen."""
-        nothing = np.full(shape, np.nan)
-        return cls(nothing, nothing, nothing, nothing)
-
-    @classmethod
-    def stack(cls, states: Sequence['FilterState']) -> 'FilterState':
-        """Join the states of N people, each (K, 2), to (N, K, 2)."""
-        return cls(*(np.stack([getattr(state, name) for state in states]) for name in cls.__dataclass_fields__))
-
-    def __getitem__(self, index: int) -> 'FilterState':
-        return FilterState(self.raw[index], self.smoothed[index], self.slope[index], self.stamp[index])
+STATE = 4
+"""A state is (4, ..., K, 2) of points: position, smoothed position, filtered speed in pixels a second, and stamp in
+seconds; NaN for points that were not seen."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +36,29 @@ class OneEuro:
             raise SettingsError(f'a One-Euro filter needs a frequency above 0 Hz or None, got {self.frequency}')
 
     def smooth(
-        self, xy: FloatArray, stamp: float, states: Sequence[FilterState | None]
-    ) -> tuple[FloatArray, list[FilterState]]:
+        self, xy: FloatArray, stamp: float, states: Sequence[FloatArray | None]
+    ) -> tuple[FloatArray, list[FloatArray]]:
         """Smooth the points (N, K, 2) of N people, each with its own state or None; return also the new states."""
         if not len(xy):
             return xy, []
-        new = FilterState.empty(xy.shape[1:])
-        smoothed, state = self.step(xy, stamp, FilterState.stack([state or new for state in states]))
-        return smoothed, [state[index] for index in range(len(states))]
+        new = np.full((STATE, *xy.shape[1:]), np.nan)
+        joined = np.stack([new if state is None else state for state in states], axis=1)
+        smoothed, joined = self.step(xy, stamp, joined)
+        return smoothed, [joined[:, index] for index in range(len(states))]
 
-    def step(self, xy: FloatArray, stamp: float, state: FilterState) -> tuple[FloatArray, FilterState]:
+    def step(self, xy: FloatArray, stamp: float, state: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Smooth points of any shape, NaN if missing; return also the state for the next call."""
         xy = np.asarray(xy, dtype=np.float64)
-        elapsed = np.full(xy.shape, 1 / self.frequency) if self.frequency else stamp - state.stamp
-        known = np.isfinite(state.smoothed) & (elapsed > 0)
+        last, last_smoothed, speed, seen = state
+        elapsed = np.full(xy.shape, 1 / self.frequency) if self.frequency else stamp - seen
+        known = np.isfinite(last_smoothed) & (elapsed > 0)
         elapsed = np.where(known, elapsed, 1.0)
-        slope = _blend(state.slope, (xy - state.raw) / elapsed, _weight(self.d_cutoff, elapsed))
-        cutoff = self.min_cutoff + self.beta * np.abs(slope)
-        smoothed = np.where(known, _blend(state.smoothed, xy, _weight(cutoff, elapsed)), xy)
+        speed = _blend(speed, (xy - last) / elapsed, _weight(self.d_cutoff, elapsed))
+        cutoff = self.min_cutoff + self.beta * np.abs(speed)
+        smoothed = np.where(known, _blend(last_smoothed, xy, _weight(cutoff, elapsed)), xy)
         # A missing point is NaN in `xy`, hence in its state: the filter restarts after a gap.
-        new = FilterState(xy, smoothed, np.where(known, slope, xy * 0), np.where(np.isfinite(xy), stamp, np.nan))
-        return smoothed, new
+        new = [xy, smoothed, np.where(known, speed, xy * 0), np.where(np.isfinite(xy), stamp, np.nan)]
+        return smoothed, np.stack(new)
 
 
 def _weight(cutoff: float | FloatArray, elapsed: FloatArray) -> FloatArray:

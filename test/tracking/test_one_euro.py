@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.tracking.one_euro import FilterState, OneEuro
+from pose_estimation_ros.tracking.one_euro import STATE, OneEuro
 
 
 def run(settings, samples, stamps):
-    state, outputs = FilterState.empty(np.shape(samples[0])), []
+    state, outputs = np.full((STATE, *np.shape(samples[0])), np.nan), []
     for sample, stamp in zip(samples, stamps, strict=True):
         output, state = settings.step(np.asarray(sample), stamp, state)
         outputs.append(output)

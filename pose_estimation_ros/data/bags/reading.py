@@ -102,17 +102,12 @@ class BagReader:
     def messages(self) -> Iterator[Message]:
         read, fault = 0, ''
         for part in self._parts:
-            messages = part.messages()
-            while True:
-                try:
-                    message = next(messages)
-                except StopIteration:
-                    break
-                except Exception as error:  # of SQLite, the decompressors or NumPy
-                    fault = f' ({_text_of(error)})'
-                    break
-                yield message
-                read += 1
+            try:
+                for message in part.messages():
+                    yield message
+                    read += 1
+            except Exception as error:  # of SQLite, the decompressors or NumPy
+                fault = f' ({_text_of(error)})'
         if fault or read < self.count:
             LOG.warning('%s breaks off: %d of %d messages can be read%s', self.path, read, self.count, fault)
 
