@@ -4,7 +4,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,12 @@ import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.benchmark.output import publish
+from pose_estimation_ros.apps.benchmark.output import Row, format_rows, publish
 from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import for_method, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import say
-from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError
-from pose_estimation_ros.core.files import make_folder
-from pose_estimation_ros.core.tables import table_lines
 from pose_estimation_ros.inference.backends.opening import gpu_backends
 from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.inference.two_pass.published import ResizedInput
@@ -41,17 +38,19 @@ SCENES = 5
 IMAGES_FOLDER, ANNOTATIONS = 'val2017', 'person_keypoints_val2017.json'
 """Defaults in --dataset."""
 
+TITLES = {
+    'speed': 'Frames per second at 1080p (1 to 3 people)',
+    'coco': 'COCO images as they are',
+    'coco 1080': 'COCO images scaled to 1080 rows',
+}
+COLUMNS = {name: (name, '{}') for name in ('method', 'rows', 'setting', 'device', 'backend', 'precision')}
+ACCURACY = ('ap50', 'ar50', 'seconds')
+NUMBERS = {'speed': ('fps',), 'coco': ACCURACY, 'coco 1080': ACCURACY}
+
 
 def table_methods() -> tuple[str, ...]:
     """Return the methods that have published tables."""
     return tuple(name for name, system in SYSTEMS.items() if system.tables)
-
-
-def tables_of(method: str) -> PublishedTables:
-    """Return the published tables of a method that has them."""
-    tables = SYSTEMS[method].tables
-    assert tables is not None
-    return tables
 
 
 @dataclass(frozen=True)
@@ -108,94 +107,59 @@ def run_tables(settings: Namespace, write_results: Write) -> None:
     from pose_estimation_ros.evaluation.scored_images import Dataset
 
     _check(settings)
-    if settings.output:
-        make_folder(settings.output)  # fails now, not after minutes
+    published = SYSTEMS[settings.table].tables
+    assert published is not None
     dataset = Dataset.open(settings.dataset, settings.annotations or ANNOTATIONS) if settings.dataset else None
-    rows = _speed_rows(settings)
+    devices = [settings.device]
+    if settings.device == 'auto':
+        devices = ['cpu', 'cuda'] if gpu_backends() else ['cpu']
+    rows = [row for device in devices for row in _speed_rows(settings, published, device)]
     if dataset is not None:
-        rows += _accuracy_rows(settings, dataset)
+        rows += [row for device in devices for row in _accuracy_rows(settings, published, device, dataset)]
     text = tables(rows, settings.regions or 'people')
     publish(settings, write_results, text, [asdict(row) for row in rows], ('table.txt', 'benchmark.json'))
-    machines = ', '.join(f'{name} for {device}' for device, name in tables_of(settings.table).machines.items())
+    machines = ', '.join(f'{name} for {device}' for device, name in published.machines.items())
     say(f"(published: the authors' measurements, frames per second on {machines})")
     if dataset is None:
         say('(--dataset DIR measures accuracy as well)')
 
 
-def _speed_rows(settings: Namespace) -> list[TableRow]:
+def _speed_rows(settings: Namespace, published: PublishedTables, device: str) -> list[TableRow]:
     """Measure frames per second on frames of 1080 rows with one to three people, all variants in turn."""
     scene = SceneSettings(ROWS * 16 // 9, ROWS, (1, 3), (0.12, 0.45))
     frames = [generate_image(seed, scene).image for seed in tqdm(range(SCENES), desc='drawing people', leave=False)]
-    published = tables_of(settings.table)
-    ends = (published.settings[0], published.settings[-1])
-    wanted = [
-        *(Measured(published.single_pass, each, rows) for rows in published.single_pass_heights for each in ends),
-        *(Measured(settings.table, each, None) for each in published.settings),
-    ]
-    rows = []
-    for device in devices(settings):
-        variants = [variant for each in wanted if (variant := _variant(settings, each, device)) is not None]
-        milliseconds = _timed(variants, frames, settings.frames)
-        rows += [
-            variant.row('speed', fps=round(1000 / float(np.median(times)), 3))
-            for variant, times in zip(variants, milliseconds, strict=True)
-        ]
-    return rows
-
-
-def _timed(variants: Sequence[Variant], frames: Sequence[ByteArray], count: int) -> list[list[float]]:
+    variants = _variants(settings, published, device, (published.settings[0], published.settings[-1]))
     times: list[list[float]] = [[] for _ in variants]
-    with tqdm(total=count * len(variants), desc='frames per second', unit='frame', leave=False) as bar:
-        for number in range(count):
+    with tqdm(total=settings.frames * len(variants), desc='frames per second', unit='frame', leave=False) as bar:
+        for number in range(settings.frames):
             for variant, own in zip(variants, times, strict=True):
                 if not number:
                     variant.pipeline(frames[0])  # warm up
                 own.append(variant.pipeline(frames[number % len(frames)]).timings.total_ms)
                 bar.update()
-    return times
+    return [
+        variant.row('speed', fps=round(1000 / float(np.median(own)), 3))
+        for variant, own in zip(variants, times, strict=True)
+    ]
 
 
-def _accuracy_rows(settings: Namespace, dataset: 'Dataset') -> list[TableRow]:
+def _accuracy_rows(settings: Namespace, published: PublishedTables, device: str, dataset: 'Dataset') -> list[TableRow]:
     """Score every setting on the images of the dataset, and on the same scaled to 1080 rows."""
-    published = tables_of(settings.table)
-    baseline = published.settings[0]
-    wanted = [Measured(published.single_pass, baseline, rows) for rows in published.single_pass_heights]
-    wanted += [Measured(settings.table, each, None) for each in published.settings]
-    rows = []
-    for device, (table, wrap) in itertools.product(devices(settings), (('coco', _as_it_is), ('coco 1080', _at_1080))):
-        for each in wanted:
-            variant = _variant(settings, each, device)
-            if variant is not None:
-                rows.append(_scored(settings, dataset, variant, table, wrap))
-    return rows
-
-
-def _as_it_is(pipeline: PeoplePipeline) -> PeoplePipeline:
-    return pipeline
-
-
-def _at_1080(pipeline: PeoplePipeline) -> PeoplePipeline:
-    return ResizedInput(pipeline, ROWS)
-
-
-def _scored(
-    settings: Namespace,
-    dataset: 'Dataset',
-    variant: Variant,
-    table: str,
-    wrap: Callable[[PeoplePipeline], PeoplePipeline],
-) -> TableRow:
     from pose_estimation_ros.data.datasets.layout import find_images
     from pose_estimation_ros.evaluation.coco_score import coco_score
     from pose_estimation_ros.evaluation.run import evaluate_images
 
     folder = find_images(settings.dataset, settings.images_folder or IMAGES_FOLDER, '--images-folder')
     images = dataset.image_files(folder, dataset.image_ids(settings.limit))
-    start = time.perf_counter()
-    found = evaluate_images(wrap(variant.pipeline).batch, images)
-    seconds = time.perf_counter() - start
-    score = coco_score(dataset.truth, found.detections, found.image_ids)
-    return scored_row(variant, table, score, seconds)
+    variants = _variants(settings, published, device, published.settings[:1])
+    rows = []
+    for table, variant in itertools.product(('coco', 'coco 1080'), variants):
+        pipeline = variant.pipeline if table == 'coco' else ResizedInput(variant.pipeline, ROWS)
+        start = time.perf_counter()
+        found = evaluate_images(pipeline.batch, images)
+        seconds = time.perf_counter() - start
+        rows.append(scored_row(variant, table, coco_score(dataset.truth, found.detections, found.image_ids), seconds))
+    return rows
 
 
 def scored_row(variant: Variant, table: str, score: 'CocoScore', seconds: float) -> TableRow:
@@ -205,16 +169,24 @@ def scored_row(variant: Variant, table: str, score: 'CocoScore', seconds: float)
     return variant.row(table, **numbers, seconds=round(seconds, 1))
 
 
-def devices(settings: Namespace) -> list[str]:
-    """Return the devices to measure: the one selected, otherwise the CPU and a GPU if there is one."""
-    if settings.device != 'auto':
-        return [settings.device]
-    return ['cpu', 'cuda'] if gpu_backends() else ['cpu']
+def _variants(
+    settings: Namespace, published: PublishedTables, device: str, single_pass: Sequence[PublishedSetting]
+) -> list[Variant]:
+    """Return what a device can run: the single pass in some settings and every height, two passes in all settings."""
+    wanted = [
+        *(
+            Measured(published.single_pass, each, rows)
+            for rows in published.single_pass_heights
+            for each in single_pass
+        ),
+        *(Measured(settings.table, each, None) for each in published.settings),
+    ]
+    return [found for each in wanted if (found := _variant(settings, published, each, device)) is not None]
 
 
-def _variant(settings: Namespace, measured: Measured, device: str) -> Variant | None:
+def _variant(settings: Namespace, published: PublishedTables, measured: Measured, device: str) -> Variant | None:
     """Return what is to be measured with its pipeline, or None if model or backend do not support it."""
-    published, setting = tables_of(settings.table), measured.setting
+    setting = measured.setting
     changed = for_method(settings, measured.method)
     changed.device, changed.height = device, measured.height
     for option, value in setting.options.items():
@@ -234,34 +206,26 @@ def _variant(settings: Namespace, measured: Measured, device: str) -> Variant | 
     return Variant(published, measured, device, pipeline, runner.name, runner.precision)
 
 
-TITLES = {
-    'speed': 'Frames per second at 1080p (1 to 3 people)',
-    'coco': 'COCO images as they are',
-    'coco 1080': 'COCO images scaled to 1080 rows',
-}
-HEADINGS = ('method', 'rows', 'setting', 'device', 'backend', 'precision')
-NUMBERS = {'speed': ('fps',), 'coco': ('ap50', 'ar50', 'seconds'), 'coco 1080': ('ap50', 'ar50', 'seconds')}
-
-
 def tables(rows: Sequence[TableRow], regions: str) -> str:
     """Return the tables as text."""
     parts = []
     for table, title in TITLES.items():
-        own = [row for row in rows if row.table == table]
+        names = (*NUMBERS[table], 'published')
+        own = [_cells(row, names[:-1], regions) for row in rows if row.table == table]
         if own:
-            lines = [(*HEADINGS, *NUMBERS[table], 'published'), *(_cells(row, regions) for row in own)]
-            parts.append('\n'.join([title, *table_lines(lines)]))
+            parts.append('\n'.join([title, *format_rows(own, {**COLUMNS, **{name: (name, '{}') for name in names}})]))
     return '\n\n'.join(parts)
 
 
-def _cells(row: TableRow, regions: str) -> tuple[str, ...]:
-    method = row.method if row.height else f'{row.method} ({regions})'
-    numbers = [getattr(row, name) for name in NUMBERS[row.table]]
-    return (
-        *(method, str(row.height or 'two'), row.setting, row.device, row.backend, row.precision),
-        *('-' if each is None else _number(each) for each in numbers),
-        '/'.join(map(_number, row.published)) or '-',
-    )
+def _cells(row: TableRow, numbers: Sequence[str], regions: str) -> Row:
+    """Return a row as it is printed."""
+    return {
+        **asdict(row),
+        'method': row.method if row.height else f'{row.method} ({regions})',
+        'rows': row.height or 'two',
+        **{name: None if (value := getattr(row, name)) is None else _number(value) for name in numbers},
+        'published': '/'.join(map(_number, row.published)) or None,
+    }
 
 
 def _number(value: float) -> str:
@@ -270,17 +234,6 @@ def _number(value: float) -> str:
 
 def _check(settings: Namespace) -> None:
     """Raise SettingsError for options that do not apply to the tables."""
-    given = {
-        '--ros': settings.ros,
-        '--people': settings.people,
-        '--tracking': settings.tracking,
-        '--top-down': settings.top_down,
-        '--all': settings.all,
-        '--also': settings.also,
-        '--video': settings.video,
-        '--height': settings.height,
-        **{f'--{name.replace("_", "-")}': settings[name] for name in DETECTOR_OPTIONS},
-    }
-    idle = [option for option, value in given.items() if value]
-    if idle:
+    fixed = ('ros', 'people', 'tracking', 'top_down', 'all', 'also', 'video', 'height', *DETECTOR_OPTIONS)
+    if idle := [f'--{name.replace("_", "-")}' for name in fixed if settings[name]]:
         raise SettingsError(f'--table measures fixed settings; leave out {", ".join(idle)}')

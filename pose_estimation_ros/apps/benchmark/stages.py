@@ -1,21 +1,22 @@
 """Milliseconds of every stage of a pipeline: several configurations on the same frames, in one process."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from pose_estimation_ros.apps.benchmark.output import publish
-from pose_estimation_ros.apps.benchmark.report import StageRow, crossings, draw_crossing, draw_plot, format_table
+from pose_estimation_ros.apps.benchmark.output import format_rows, publish
+from pose_estimation_ros.apps.benchmark.report import StageRow, crossings, draw_crossing, draw_plot
 from pose_estimation_ros.apps.options.json_option import Write
 from pose_estimation_ros.apps.options.model_options import for_method, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import say
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
-from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.inference.backends.backend import BACKENDS
 from pose_estimation_ros.inference.backends.opening import installed
@@ -33,18 +34,32 @@ PEOPLE = (1, 5, 15, 50)
 PUBLISHED_DEMO = 'reference'
 """Decoder of the published demo, if the method has one."""
 
+COLUMNS = {
+    'source': ('source', '{}'),
+    'people': ('people', '{:g}'),
+    **{name: (name, '{}') for name in ('weights', 'backend', 'precision', 'decode')},
+    'height': ('height', '{:d}'),
+    'detect_ms': ('detect', '{:.2f}'),
+    'preprocess_ms': ('prepare', '{:.2f}'),
+    'forward_ms': ('forward', '{:.2f}'),
+    'decode_ms': ('decode', '{:.2f}'),
+    'total_ms': ('total', '{:.2f}'),
+    'total_p95_ms': ('p95', '{:.2f}'),
+    'speedup': ('speed-up', '{:.1f}x'),
+}
+NOTE = 'milliseconds a frame (medians, p95 of the total); speed-up over the first row of a source'
+
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
     """A model, backend, precision and decoder to measure, with its pipeline."""
 
+    method: str
     weights: str
     backend: str
     precision: str
     decode: str
     pipeline: ModelPipeline
-    method: str = ''
-    """If another than --method."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -54,46 +69,50 @@ class Configuration:
 
 def run_stages(settings: Namespace, write_results: Write) -> None:
     """Measure, print the table and the plots, and write what is wanted."""
-    folder = make_folder(settings.output) if settings.output else None  # fails now, not after minutes
     if settings.all and not settings.verbose:
         logging.getLogger('pose_estimation_ros').setLevel(logging.ERROR)  # the table shows what ran where
     configurations = _configurations(settings)
     frames = _frames(settings)
     rows = [row for source, images in frames.items() for row in _measure(settings, source, images, configurations)]
-    table = format_table(rows)
-    publish(settings, write_results, table, [asdict(row) for row in rows], ('table.txt', 'benchmark.json'))
+    publish(settings, write_results, format_table(rows), [asdict(row) for row in rows], ('table.txt', 'benchmark.json'))
     for sentence in crossings(rows):
         say(sentence)
-    if folder:
-        draw_plot(rows, folder / 'benchmark.png')
-        say(f'wrote benchmark.png in {folder}')
+    if settings.output:
+        draw_plot(rows, settings.output / 'benchmark.png')
+        say(f'wrote benchmark.png in {settings.output}')
         if settings.top_down:
-            draw_crossing(rows, folder / 'crossing.png')
-            say(f'wrote crossing.png in {folder}')
+            draw_crossing(rows, settings.output / 'crossing.png')
+            say(f'wrote crossing.png in {settings.output}')
+
+
+def format_table(rows: Sequence[StageRow]) -> str:
+    """Return the rows as text: medians in milliseconds, a block for each source."""
+    detects = any(row.detect_ms for row in rows)
+    columns = {name: column for name, column in COLUMNS.items() if detects or name != 'detect_ms'}
+    head, *body = format_rows([asdict(row) for row in rows], columns)
+    lines = [head]
+    for _, members in groupby(zip(rows, body, strict=True), key=lambda pair: pair[0].source):
+        lines += ['-' * len(head), *(line for _, line in members)]
+    return '\n'.join([*lines, NOTE])
 
 
 def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:
-    """Return the images to measure on, by name of their source."""
+    """Return the images to measure on, by name of their source; those of a video are evenly spread over it."""
     frames = {}
     for people in tqdm(settings.people or PEOPLE, desc='drawing people', leave=False):
         scene = SceneSettings(width=1280, height=720, people=people)
         frames[f'synthetic {people}'] = [generate_image(seed, scene).image for seed in range(SCENES_PER_CROWD)]
     if settings.video:
-        frames[Path(settings.video).name] = _evenly(settings.video, settings.frames)
+        images: list[ByteArray] = []
+        for opened in open_sources([settings.video]):
+            step = max(1, (opened.total or settings.frames) // settings.frames)
+            for frame in opened.frames():
+                if len(images) == settings.frames:
+                    break
+                if frame.index % step == 0:
+                    images.append(frame.image)
+        frames[Path(settings.video).name] = images
     return frames
-
-
-def _evenly(source: str, count: int) -> list[ByteArray]:
-    """Return at most `count` frames, evenly spread over a video or folder."""
-    images: list[ByteArray] = []
-    for opened in open_sources([source]):
-        step = max(1, (opened.total or count) // count)
-        for frame in opened.frames():
-            if len(images) == count:
-                break
-            if frame.index % step == 0:
-                images.append(frame.image)
-    return images
 
 
 def _configurations(settings: Namespace) -> list[Configuration]:
@@ -103,38 +122,23 @@ def _configurations(settings: Namespace) -> list[Configuration]:
         chosen = [(name, precision) for name in BACKENDS if installed(name) for precision in ('fp32', 'bf16', 'fp16')]
     different: dict[tuple[str, ...], Configuration] = {}
     for weights in (settings.weights, *settings.also):
-        for configuration in _configurations_of(settings, weights, chosen):
-            different.setdefault(configuration.key, configuration)
-    top_down = [_top_down(settings)] if settings.top_down else []
-    return [_published_demo(settings), *different.values(), *top_down]
-
-
-def _top_down(settings: Namespace) -> Configuration:
-    """Return the configuration of the top-down model."""
-    method = next(name for name, system in SYSTEMS.items() if system.method.sees == 'person')
-    changed = for_method(settings, method)
-    changed.weights, changed.decode = settings.top_down, None
-    learner = make_learner(changed)
-    pipeline = learner.pipeline()
-    runner, label = pipeline.backend, Path(settings.top_down).name
-    return Configuration(
-        label, runner.name, runner.precision, learner.method.decoder_names()[0], pipeline, method=method
-    )
-
-
-def _configurations_of(settings: Namespace, weights: str | None, chosen: list[tuple[str, str]]) -> list[Configuration]:
-    """Return a model's configurations; with --all without those that its format or this machine does not support.
-
-    Raises the error of a model that runs in none.
-    """
-    configurations = []
-    for backend, precision in chosen:
-        try:
-            configurations.append(_configuration(settings, weights, backend, precision, settings.decode))
-        except (BackendError, WeightsError):
-            if not settings.all:
-                raise
-    return configurations or [_configuration(settings, weights, 'auto', 'fp32', settings.decode)]
+        found = []
+        for backend, precision in chosen:
+            try:
+                found.append(_configuration(settings, weights, backend, precision, settings.decode))
+            except (BackendError, WeightsError):
+                if not settings.all:
+                    raise
+        # One that runs in none raises its error here.
+        for each in found or [_configuration(settings, weights, 'auto', 'fp32', settings.decode)]:
+            different.setdefault(each.key, each)
+    configurations = [_published_demo(settings), *different.values()]
+    if settings.top_down:
+        method = next(name for name, system in SYSTEMS.items() if system.method.sees == 'person')
+        of_people = for_method(settings, method)
+        own = (settings.top_down, settings.backend, settings.precision, None)
+        configurations.append(_configuration(of_people, *own))
+    return configurations
 
 
 def _configuration(
@@ -145,7 +149,8 @@ def _configuration(
     learner = make_learner(changed)
     pipeline = learner.pipeline()
     runner, decoding = pipeline.backend, decode or learner.method.decoder_names()[0]
-    return Configuration(weights_of(changed).name, runner.name, runner.precision, decoding, pipeline)
+    name = weights_of(changed).name
+    return Configuration(settings.method, name, runner.name, runner.precision, decoding, pipeline)
 
 
 def _published_demo(settings: Namespace) -> Configuration:
@@ -166,45 +171,37 @@ def _measure(
     """Run every configuration on the same frames, in turn after each block."""
     if not images:
         raise SettingsError(f'{source} has no frames to measure on')
-    times: dict[int, list[tuple[float, ...]]] = {number: [] for number in range(len(configurations))}
+    times: list[list[tuple[float, ...]]] = [[] for _ in configurations]
     blocks = [range(start, min(start + BLOCK, settings.frames)) for start in range(0, settings.frames, BLOCK)]
     with tqdm(total=len(configurations) * settings.frames, desc=source, unit='frame', leave=False) as bar:
         for block in blocks:
-            for number, configuration in enumerate(configurations):
+            for own, configuration in zip(times, configurations, strict=True):
                 for image in images[:WARM_UP]:
                     configuration.pipeline(image)
                 for index in block:
                     result = configuration.pipeline(images[index % len(images)])
                     spent = result.timings
                     stages = (spent.preprocess_ms, spent.forward_ms, spent.decode_ms, spent.total_ms)
-                    times[number].append((*stages, len(result.poses), spent.detect_ms))
+                    own.append((*stages, len(result.poses), spent.detect_ms))
                     bar.update()
-    measured = [np.array(times[number]) for number in range(len(configurations))]  # (F, 6)
+    measured = [np.array(own) for own in times]  # (F, 6)
     demo_ms = float(np.median(measured[0][:, 3]))
-    return [
-        _row(settings, source, configuration, stages, demo_ms)
-        for configuration, stages in zip(configurations, measured, strict=True)
-    ]
+    return [_row(source, each, own, demo_ms) for each, own in zip(configurations, measured, strict=True)]
 
 
-def _row(
-    settings: Namespace, source: str, configuration: Configuration, measured: FloatArray, demo_ms: float
-) -> StageRow:
-    medians = [round(float(value), 3) for value in np.median(measured, axis=0)]
+def _row(source: str, configuration: Configuration, measured: FloatArray, demo_ms: float) -> StageRow:
+    prepare, forward, decode, total, people, detect = (round(float(each), 3) for each in np.median(measured, axis=0))
     return StageRow(
-        method=configuration.method or settings.method,
-        weights=configuration.weights,
-        backend=configuration.backend,
-        precision=configuration.precision,
-        decode=configuration.decode,
+        configuration.method,
+        *configuration.key,
         height=configuration.pipeline.base_size,
         source=source,
-        people=medians[4],
-        preprocess_ms=medians[0],
-        forward_ms=medians[1],
-        decode_ms=medians[2],
-        total_ms=medians[3],
+        people=people,
+        preprocess_ms=prepare,
+        forward_ms=forward,
+        decode_ms=decode,
+        total_ms=total,
         total_p95_ms=round(float(np.percentile(measured[:, 3], 95)), 3),
-        speedup=round(demo_ms / medians[3], 2),
-        detect_ms=medians[5],
+        speedup=round(demo_ms / total, 2),
+        detect_ms=detect,
     )

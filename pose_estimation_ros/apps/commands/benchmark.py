@@ -15,6 +15,7 @@ from pose_estimation_ros.apps.options.json_option import add_json_option, json_r
 from pose_estimation_ros.apps.options.model_options import add_model_options
 from pose_estimation_ros.apps.options.parser import add_flag
 from pose_estimation_ros.core.errors import SettingsError
+from pose_estimation_ros.core.files import make_folder
 
 DATASET_OPTIONS = ('images_folder', 'annotations', 'limit')
 
@@ -77,6 +78,8 @@ def add_arguments(parser: Any) -> None:
 def run(settings: Namespace) -> int:
     """Measure, print and write the table."""
     _check(settings)
+    if settings.output:
+        make_folder(settings.output)  # fails now, not after minutes
     others = {'table': run_tables, 'ros': run_over_ros, 'tracking': run_tracking}
     measure = next((other for name, other in others.items() if settings[name]), run_stages)
     with json_results(settings.json) as write_results:
