@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray
-from pose_estimation_ros.core.errors import ImageError
+from pose_estimation_ros.core.errors import ImageError, OutputError
+from pose_estimation_ros.core.files import atomic_write
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm', '.jp2'})
 
@@ -97,6 +98,15 @@ def read_image(path: Path) -> ByteArray:
     except OSError as error:
         raise ImageError(f'cannot read {path}: {error.strerror}') from error
     return decode_image(content, str(path))
+
+
+def write_image(path: Path, image: ByteArray) -> None:
+    """Write a BGR image atomically, in the format of the name's suffix; raises OutputError if that fails."""
+    done, content = cv2.imencode(path.suffix, image)
+    if not done:
+        raise OutputError(f'cannot encode {path} ({image.shape[1]}x{image.shape[0]}) as {path.suffix}')
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content.tobytes())
 
 
 def decode_image(content: bytes, name: str) -> ByteArray:

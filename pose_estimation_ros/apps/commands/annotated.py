@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-import cv2
-
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import OutputError
-from pose_estimation_ros.core.files import atomic_write, make_folder
+from pose_estimation_ros.core.files import make_folder
+from pose_estimation_ros.core.image import write_image
 from pose_estimation_ros.data.sources import Frame, Source
 from pose_estimation_ros.data.video import VideoWriter
 
@@ -36,10 +35,15 @@ class AnnotatedOutput:
     def add(self, source: Source, frame: Frame, annotated: ByteArray) -> None:
         """Write one annotated frame."""
         if source.kind == 'image':
-            self._write_image(frame, annotated)
+            original = Path(frame.source)
+            suffix = original.suffix.lower() if original.suffix.lower() in ENCODABLE else '.png'
+            path = self._free_name(original.stem, suffix)
+            write_image(path, annotated)
+            self.paths.append(path)
             return
         if self._video is None:
-            path = self._free_name(_stem(source.name), '.mp4')
+            stem = re.sub(r'[^\w.-]+', '_', Path(source.name).stem).strip('_')  # of a file, a camera or an address
+            path = self._free_name(stem or 'video', '.mp4')
             self._video = self._stack.enter_context(VideoWriter(path, source.fps or DEFAULT_FPS))
             self.paths.append(path)
         self._video.write(annotated)
@@ -48,17 +52,6 @@ class AnnotatedOutput:
         """Close the video of a source that has ended."""
         self._stack.close()
         self._video = None
-
-    def _write_image(self, frame: Frame, annotated: ByteArray) -> None:
-        original = Path(frame.source)
-        suffix = original.suffix.lower() if original.suffix.lower() in ENCODABLE else '.png'
-        path = self._free_name(original.stem, suffix)
-        done, content = cv2.imencode(suffix, annotated)
-        if not done:
-            raise OutputError(f'cannot encode {path} ({annotated.shape[1]}x{annotated.shape[0]}) as {suffix}')
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(content.tobytes())
-        self.paths.append(path)
 
     def _free_name(self, stem: str, suffix: str) -> Path:
         """Return an unused name; raises OutputError if it is a source's."""
@@ -78,8 +71,3 @@ class AnnotatedOutput:
 def files_read(sources: Sequence[Source]) -> set[Path]:
     """Return the files that no result may overwrite, links followed."""
     return {file.resolve() for source in sources for file in source.files}
-
-
-def _stem(name: str) -> str:
-    """Return what a video is called after its source, which may be a file, a camera or an address."""
-    return re.sub(r'[^\w.-]+', '_', Path(name).stem).strip('_') or 'video'

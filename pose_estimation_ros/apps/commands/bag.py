@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,6 +19,7 @@ from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.pose_json import written_poses
+from pose_estimation_ros.data.tally import Tally
 
 if TYPE_CHECKING:
     from pose_estimation_ros.data.bags.messages import BagImage, Message
@@ -57,14 +57,15 @@ def run(settings: Namespace) -> int:
     with stdout_for_json(settings.json) as stdout, open_bag(settings.input) as bag:
         topic = bag.image_topic(settings.topic, without=OWN_TOPICS)
         refuse_existing(settings.output, bag.storage)
-        _refuse_inside(settings)
+        if settings.json not in (None, STDOUT):
+            json = settings.json.absolute()
+            if settings.output.absolute() in (json, *json.parents):  # which is created at the end
+                raise OutputError(f'--json {settings.json} must not lie in --output {settings.output}')
         learner = make_learner(settings)
         learner.pipeline()  # fails before anything is written
-        started = time.perf_counter()
         estimator = TopicEstimator(learner, topic, settings)
         _process(bag, estimator, settings, stdout)
-        rate = estimator.images / (time.perf_counter() - started)
-        say(f'{settings.input} {topic}: {estimator}, {rate:.1f} frames/s')
+        say(f'{settings.input} {topic}: {estimator}, {estimator.tally.rate():.1f} frames/s')
         for path in filter(None, (settings.output, None if stdout else settings.json)):
             say(f'wrote {path}')
     return 0
@@ -75,17 +76,15 @@ class TopicEstimator:
 
     def __init__(self, learner: 'Learner', topic: str, settings: Namespace) -> None:
         self.skeleton = learner.method.skeleton
-        self.images = 0
+        self.tally = Tally()
         self._learner, self._topic = learner, topic
         self._smooth = not settings.no_smooth
-        self._poses = self._skipped = 0
-        self._ids: set[int] = set()
+        self._skipped = 0
         self._unstamped = False
 
     def __str__(self) -> str:
         skipped = f', {self._skipped} unreadable and skipped' if self._skipped else ''
-        counts = {'frame': self.images, 'pose': self._poses, 'track': len(self._ids)}
-        return ', '.join(counted(count, what) for what, count in counts.items()) + skipped
+        return f'{self.tally}{skipped}'
 
     def estimate(self, message: 'Message') -> tuple['BagImage', float, list[Pose]] | None:
         """Return image, stamp and poses; None for a message of another topic or an unreadable one."""
@@ -96,58 +95,56 @@ class TopicEstimator:
         try:
             bag_image = image_in(message)
         except ImageError as error:
-            self._skip(error)
+            if not self._skipped:
+                LOG.warning('skipping an image on %s, and all others like it: %s', self._topic, error)
+            self._skipped += 1
             return None
-        stamp = self._stamp(bag_image, message)
+        stamp = bag_image.stamp
+        if stamp is None:
+            stamp = message.stamp_ns * 1e-9
+            if not self._unstamped:
+                LOG.warning('images on %s have no stamp; the time of recording is used', self._topic)
+                self._unstamped = True
         poses = self._learner.infer(bag_image.image, smooth=self._smooth, stamp=stamp)
-        self.images += 1
-        self._poses += len(poses)
-        self._ids |= {pose.id for pose in poses if pose.id is not None}
+        self.tally.add(poses)
         return bag_image, stamp, poses
 
     def check(self) -> None:
         """Raise SourceError if there was no image at all."""
-        if not self.images:
+        if not self.tally.frames:
             unread = f'none of {counted(self._skipped, "message")} can be read'
             reason = unread if self._skipped else 'the topic has no messages'
             raise SourceError(f'no image on {self._topic}: {reason}')
 
-    def _skip(self, error: ImageError) -> None:
-        if not self._skipped:
-            LOG.warning('skipping an image on %s, and all others like it: %s', self._topic, error)
-        self._skipped += 1
-
-    def _stamp(self, bag_image: 'BagImage', message: 'Message') -> float:
-        if bag_image.stamp is not None:
-            return bag_image.stamp
-        if not self._unstamped:
-            LOG.warning('images on %s have no stamp; the time of recording is used', self._topic)
-            self._unstamped = True
-        return message.stamp_ns * 1e-9
-
 
 def _process(bag: 'BagReader', estimator: TopicEstimator, settings: Namespace, stdout: TextIO | None) -> None:
     """Copy the bag, add what the estimator finds, and write the poses as JSON if requested."""
+    from pose_estimation_ros.data.bags import skeleton_topics as own
     from pose_estimation_ros.data.bags.messages import Message
-    from pose_estimation_ros.data.bags.skeleton_topics import DESCRIPTION, serialize_description
     from pose_estimation_ros.data.bags.writing import written_bag
 
+    skeleton = estimator.skeleton
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(written_bag(settings.output, bag.storage))
-        json_file = written_poses(settings.json, estimator.skeleton, stdout) if settings.json else None
-        poses_file = stack.enter_context(json_file) if json_file else None
+        poses_file = None
+        if settings.json:
+            poses_file = stack.enter_context(written_poses(settings.json, skeleton, stdout))
         for index, message in enumerate(_copied(bag, writer)):
+            recorded = message.stamp_ns
             if index == 0:
-                writer.add(Message(DESCRIPTION, message.stamp_ns, serialize_description(estimator.skeleton)))
+                writer.add(Message(own.DESCRIPTION, recorded, own.serialize_description(skeleton)))
             found = estimator.estimate(message)
             if found is None:
                 continue
             bag_image, stamp, poses = found
-            for added in _found(message, bag_image, poses, estimator, settings.annotate):
-                writer.add(added)
+            content = own.serialize_skeletons(poses, bag_image.header, skeleton)
+            writer.add(Message(own.SKELETONS, recorded, content))
+            if settings.annotate:
+                content = own.serialize_annotated_image(draw_poses(bag_image.image, poses), bag_image.header)
+                writer.add(Message(own.ANNOTATED, recorded, content))
             if poses_file:
                 size = bag_image.image.shape[:2]
-                poses_file.add(str(settings.input), estimator.images - 1, stamp, size, poses)
+                poses_file.add(str(settings.input), estimator.tally.frames - 1, stamp, size, poses)
         estimator.check()
 
 
@@ -164,29 +161,3 @@ def _copied(bag: 'BagReader', writer: Any) -> Iterator['Message']:
         if message.topic.name not in OWN_TOPICS:
             writer.add(message)
             yield message
-
-
-def _found(
-    message: 'Message', bag_image: 'BagImage', poses: list[Pose], estimator: TopicEstimator, annotate: bool
-) -> Iterator['Message']:
-    """Yield the messages to add for an image, with its time of recording."""
-    from pose_estimation_ros.data.bags.messages import Message
-    from pose_estimation_ros.data.bags.skeleton_topics import (
-        ANNOTATED,
-        SKELETONS,
-        serialize_annotated_image,
-        serialize_skeletons,
-    )
-
-    yield Message(SKELETONS, message.stamp_ns, serialize_skeletons(poses, bag_image.header, estimator.skeleton))
-    if annotate:
-        annotated = draw_poses(bag_image.image, poses)
-        yield Message(ANNOTATED, message.stamp_ns, serialize_annotated_image(annotated, bag_image.header))
-
-
-def _refuse_inside(settings: Namespace) -> None:
-    """Raise OutputError if the JSON would go into the bag's folder, which is created at the end."""
-    if settings.json in (None, STDOUT):
-        return
-    if settings.output.absolute() in (settings.json.absolute(), *settings.json.absolute().parents):
-        raise OutputError(f'--json {settings.json} must not lie in --output {settings.output}')

@@ -1,9 +1,7 @@
 """`infer`: finds people in images, folders, videos or a camera; writes images, videos and JSON."""
 
 import contextlib
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -21,11 +19,11 @@ from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
-from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.pose_json import written_poses
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source
+from pose_estimation_ros.data.tally import Tally
 
 if TYPE_CHECKING:
     from pose_estimation_ros.learners.learner import Learner
@@ -47,33 +45,9 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--no-smooth', 'Do not smooth tracked keypoints.')
     add_flag(parser, '--draw-boxes', 'Draw boxes around tracked people.')
     add_boxes(parser, 'the poses in a JSON file that `infer` wrote with another method, ')
-    parser.add_argument(
-        '--limit', type=PositiveInt | None, help='Use only the first N frames of each source.', metavar='N'
-    )
+    parser.add_argument('--limit', type=PositiveInt | None, help='Use only the first N frames of each source.')
     add_tracker_option(parser)
     add_model_options(parser)
-
-
-@dataclass
-class Tally:
-    """Counts of a source, for the line printed at its end."""
-
-    frames: int = 0
-    poses: int = 0
-    ids: set[int] = field(default_factory=set)
-    seconds: float = 0.0
-
-    def add(self, poses: list[Pose]) -> None:
-        """Count a frame."""
-        self.frames += 1
-        self.poses += len(poses)
-        self.ids |= {pose.id for pose in poses if pose.id is not None}
-
-    def __str__(self) -> str:
-        rate = self.frames / self.seconds if self.seconds else 0
-        tracks = [counted(len(self.ids), 'track')] if self.ids else []
-        counts = [counted(self.frames, 'frame'), counted(self.poses, 'pose'), *tracks]
-        return f'{", ".join(counts)}, {rate:.1f} frames/s'
 
 
 def run(settings: Namespace) -> int:
@@ -93,14 +67,14 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
     known = boxes_of_frames(settings.boxes)
     learner.pipeline()  # fails before anything is written
     with contextlib.ExitStack() as stack:
-        json_file = written_poses(settings.json, learner.method.skeleton, stdout) if settings.json else None
-        poses_file = stack.enter_context(json_file) if json_file else None
+        poses_file = None
+        if settings.json:
+            poses_file = stack.enter_context(written_poses(settings.json, learner.method.skeleton, stdout))
         output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None
         window = stack.enter_context(Window()) if settings.show else None
+        is_shown = True
         for source in sources:
             tally = Tally()
-            started = time.perf_counter()
-            quit_asked = False
             for frame, poses in _poses_of(source, learner, settings, known):
                 tally.add(poses)
                 if poses_file:
@@ -109,14 +83,14 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
                     annotated = draw_poses(frame.image, poses, boxes=settings.draw_boxes)
                     if output:
                         output.add(source, frame, annotated)
-                    if window and not window.show(annotated):
-                        quit_asked = True
+                    if window and not (is_shown := window.show(annotated)):
                         break
             if output:
                 output.finish_source()
-            tally.seconds = time.perf_counter() - started
-            say(f'{source.name}: {tally}{_skipped(source)}')
-            if quit_asked:
+            counts = str(tally) if tally.ids else str(tally).removesuffix(', 0 tracks')
+            skipped = f', {count} unreadable and skipped' if (count := getattr(source, 'skipped', 0)) else ''
+            say(f'{source.name}: {counts}, {tally.rate():.1f} frames/s{skipped}')
+            if not is_shown:
                 break
     file = settings.json if settings.json != STDOUT else None
     for path in (output.paths if output else []) + ([file] if file else []):
@@ -135,15 +109,9 @@ def _poses_of(
     bar = tqdm(total=total, desc=Path(source.name).name, unit='frame', leave=False)
     with contextlib.closing(source), bar, ending_on_interrupt(source.kind == 'camera') as stop:
         for count, frame in enumerate(source.frames(), start=1):
-            smooth = not settings.no_smooth
             boxes = None if known is None else known(frame.source, frame.index)
-            poses = learner.infer(frame.image, track=track, smooth=smooth, stamp=frame.stamp, boxes=boxes)
-            yield frame, poses
+            smooth = not settings.no_smooth
+            yield frame, learner.infer(frame.image, track=track, smooth=smooth, stamp=frame.stamp, boxes=boxes)
             bar.update()
             if count == settings.limit or stop.requested:
                 return
-
-
-def _skipped(source: Source) -> str:
-    skipped = getattr(source, 'skipped', 0)
-    return f', {skipped} unreadable and skipped' if skipped else ''
