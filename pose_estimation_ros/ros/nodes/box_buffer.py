@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,24 +43,25 @@ class BoxBuffer:
         """Return the boxes of the message nearest in time to an image; if there is none, no boxes and a warning."""
         with self._lock:
             messages = list(self._messages)
-        wanted = seconds(header.stamp)
-        best = min(messages, key=lambda message: abs(seconds(message.header.stamp) - wanted), default=None)
-        self.fault = self._why_not(best, wanted)
-        if best is None or self.fault:
-            self._logger.warning(f'an image has no boxes: {self.fault}', throttle_duration_sec=LOG_S)
+        best, apart = nearest(messages, header)
+        fault = '' if best is not None else 'no boxes have come on detections'
+        if apart > self._max_age:
+            fault = (
+                f'the nearest boxes are {apart:.3f} s from the image, and boxes.max_age allows {self._max_age:g} s;'
+                ' a faster detector, or a greater max_age'
+            )
+        self.fault = fault
+        if fault:
+            self._logger.warning(f'an image has no boxes: {fault}', throttle_duration_sec=LOG_S)
             return NOBODY
         return decode_boxes(best, self._class_id)
 
-    def _why_not(self, best: Any, wanted: float) -> str:
-        if best is None:
-            return 'no boxes have come on detections'
-        apart = abs(seconds(best.header.stamp) - wanted)
-        if apart <= self._max_age:
-            return ''
-        return (
-            f'the nearest boxes are {apart:.3f} s from the image, and boxes.max_age allows {self._max_age:g} s;'
-            ' a faster detector, or a greater max_age'
-        )
+
+def nearest(messages: Sequence[Any], header: Any) -> tuple[Any, float]:
+    """Return the message nearest in time to a header, None if there is none, and the seconds between them."""
+    wanted = seconds(header.stamp)
+    best = min(messages, key=lambda message: abs(seconds(message.header.stamp) - wanted), default=None)
+    return best, 0.0 if best is None else abs(seconds(best.header.stamp) - wanted)
 
 
 def box_buffer(settings: NodeSettings, logger: Any) -> BoxBuffer | None:

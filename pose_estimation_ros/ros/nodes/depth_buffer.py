@@ -8,8 +8,8 @@ from typing import Any
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.errors import ImageError
 from pose_estimation_ros.core.pose import Pose
-from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.ros.messages.depth import Intrinsics, depth_in_metres, intrinsics, points_3d, size_fault
+from pose_estimation_ros.ros.nodes.box_buffer import nearest
 from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 KEPT = 10
@@ -56,32 +56,31 @@ class DepthBuffer:
         `before` are the depth images that were there when inference began. Logs why there is no depth.
         """
         size = (image.shape[1], image.shape[0])
-        metres = camera = None
-        try:
-            message, info = self._nearest(header, settings.depth_slop, before)
-            metres, camera = depth_in_metres(message), _constants(info)
-            if fault := size_fault(metres, camera, size):
-                raise ImageError(fault)
-            self.fault = ''
-        except ImageError as error:
-            self.fault = str(error)
-            self._logger.warning(f'no 3D: {error}', throttle_duration_sec=LOG_S)
-        return points_3d(poses, metres, camera, settings.depth_window, size)
-
-    def _nearest(self, header: Any, slop: float, before: Sequence[Any]) -> tuple[Any, Any]:
-        """Return the depth image of the header's time, and the camera's constants; raises ImageError for none."""
         with self._lock:
             images, info = [*before, *self._images], self._camera_info
-        if not images:
-            raise ImageError('no depth image has arrived on depth/image')
-        wanted = seconds(header.stamp)
-        best = min(images, key=lambda message: abs(seconds(message.header.stamp) - wanted))
-        if (apart := abs(seconds(best.header.stamp) - wanted)) > slop:
-            raise ImageError(
-                f'the nearest depth image is {apart:.3f} s from the image, and depth.slop allows {slop:g} s; '
-                'synchronise the cameras, or raise it'
-            )
-        return best, info
+        metres, camera, fault = None, None, ''
+        try:
+            metres, camera = _depth(images, header, settings.depth_slop), _constants(info)
+            fault = size_fault(metres, camera, size)
+        except ImageError as error:
+            fault = str(error)
+        self.fault = fault
+        if fault:
+            self._logger.warning(f'no 3D: {fault}', throttle_duration_sec=LOG_S)
+        return points_3d(poses, metres, camera, settings.depth_window, size)
+
+
+def _depth(images: Sequence[Any], header: Any, slop: float) -> FloatArray:
+    """Return the depth at the header's time in metres; raises ImageError for none."""
+    best, apart = nearest(images, header)
+    if best is None:
+        raise ImageError('no depth image has arrived on depth/image')
+    if apart > slop:
+        raise ImageError(
+            f'the nearest depth image is {apart:.3f} s from the image, and depth.slop allows {slop:g} s; '
+            'synchronise the cameras, or raise it'
+        )
+    return depth_in_metres(best)
 
 
 def _constants(info: Any) -> Intrinsics:

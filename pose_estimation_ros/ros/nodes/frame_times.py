@@ -5,6 +5,8 @@ from typing import Any
 
 from pose_estimation_ros.inference.pipeline import Timings
 
+NODE_TIMES = ('queue_ms', 'wait_ms', 'convert_ms', 'track_ms', 'publish_ms', 'overhead_ms')
+
 
 @dataclass(frozen=True, eq=False)
 class ReceivedMessage:
@@ -30,35 +32,20 @@ class FrameTimes:
     tracked: float
     published: float
 
+    def node_ms(self, timings: Timings) -> dict[str, float]:
+        """Return the milliseconds that the node itself took, by NODE_TIMES.
 
-@dataclass(frozen=True)
-class NodeTimes:
-    """Milliseconds that the node itself took for one frame."""
-
-    queue_ms: float
-    """Waiting for the previous frame."""
-    wait_ms: float
-    """Then until the worker's thread began: the hand-over between threads."""
-    convert_ms: float
-    track_ms: float
-    """Ids, smoothing, and depth if enabled."""
-    publish_ms: float
-    """Building messages and publishing them."""
-    overhead_ms: float
-    """From the callback until everything is published, without `queue_ms` and the stages of the pipeline."""
-
-    @classmethod
-    def of(cls, frame_times: FrameTimes, timings: Timings) -> 'NodeTimes':
-        """Return the times between these points that the pipeline did not take."""
-        turn = max(frame_times.received, frame_times.free)
-        return cls(
-            queue_ms=(turn - frame_times.received) * 1e3,
-            wait_ms=(frame_times.started - turn) * 1e3,
-            convert_ms=(frame_times.converted - frame_times.started) * 1e3,
-            track_ms=(frame_times.tracked - frame_times.inferred) * 1e3,
-            publish_ms=(frame_times.published - frame_times.tracked) * 1e3,
-            overhead_ms=(frame_times.published - turn) * 1e3 - timings.total_ms,
+        `queue_ms` waits for the previous frame, `wait_ms` for the hand-over to the worker's thread; `track_ms` are ids,
+        smoothing, and depth if enabled; `publish_ms` builds messages and publishes them; `overhead_ms` is all from the
+        callback on without `queue_ms` and the stages of the pipeline.
+        """
+        turn = max(self.received, self.free)
+        spent = (
+            turn - self.received,
+            self.started - turn,
+            self.converted - self.started,
+            self.tracked - self.inferred,
+            self.published - self.tracked,
+            self.published - turn - timings.total_ms * 1e-3,
         )
-
-
-NODE_TIMES = ('queue_ms', 'wait_ms', 'convert_ms', 'track_ms', 'publish_ms', 'overhead_ms')
+        return dict(zip(NODE_TIMES, (1e3 * each for each in spent), strict=True))

@@ -25,10 +25,15 @@ def fastdds_profile_path() -> Path | None:
     return next((path for path in found if path.exists()), None)
 
 
+def large_image_variables() -> dict[str, str]:
+    """Return the environment variables for large images."""
+    path = fastdds_profile_path()
+    return {**MEMORY, **({PROFILE: str(path)} if path else {})}
+
+
 def environment_with_profile() -> dict[str, str]:
     """Return this process's environment with the variables for large images."""
-    path = fastdds_profile_path()
-    return {**os.environ, **MEMORY, **({PROFILE: str(path)} if path else {})}
+    return {**os.environ, **large_image_variables()}
 
 
 def environment_without_profile() -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.ros.nodes.dropping import DropReason
-from pose_estimation_ros.ros.nodes.frame_times import NODE_TIMES, FrameTimes, NodeTimes
+from pose_estimation_ros.ros.nodes.frame_times import NODE_TIMES, FrameTimes
 
 WINDOW_S = 5.0
 """Window of rates and medians, in seconds."""
@@ -42,8 +42,7 @@ class Snapshot:
 @dataclass(frozen=True)
 class _Result:
     moment: float
-    timings: Timings
-    costs: NodeTimes | None
+    stages_ms: dict[str, float]
     age: float
 
 
@@ -84,10 +83,11 @@ class Statistics:
 
     def processed(self, timings: Timings, age: float, people: int, frame_times: FrameTimes | None = None) -> None:
         """Count an image whose people were published; `age` is NaN without a time stamp."""
-        costs = NodeTimes.of(frame_times, timings) if frame_times else None
+        stages = {stage: getattr(timings, stage) for stage in STAGES}
+        stages |= frame_times.node_ms(timings) if frame_times else {}
         with self._lock:
             self._counts['processed'] += 1
-            self._results.append(_Result(self.clock(), timings, costs, age))
+            self._results.append(_Result(self.clock(), stages, age))
             self._people = people
             self._forget()
 
@@ -95,16 +95,13 @@ class Statistics:
         """Return the current statistics."""
         with self._lock:
             self._forget()
-            ages = np.array([result.age for result in self._results if np.isfinite(result.age)])
-            stages = {stage: _median([getattr(result.timings, stage) for result in self._results]) for stage in STAGES}
-            costs = [result.costs for result in self._results if result.costs]
-            stages |= {cost: _median([getattr(each, cost) for each in costs]) for cost in NODE_TIMES}
-            p50, p95 = np.percentile(ages, (50, 95)) if len(ages) else (np.nan, np.nan)
+            ages = [result.age for result in self._results if np.isfinite(result.age)]
+            p50, p95 = np.percentile(ages, (50, 95)) if ages else (np.nan, np.nan)
             return Snapshot(
                 input_hz=_rate(list(self._arrivals)),
                 output_hz=_rate([result.moment for result in self._results]),
                 counts=dict(self._counts),
-                stages_ms=stages,
+                stages_ms={stage: self._median(stage) for stage in (*STAGES, *NODE_TIMES)},
                 age_p50=float(p50),
                 age_p95=float(p95),
                 people=self._people,
@@ -112,6 +109,10 @@ class Statistics:
                 lost=dict(Counter(reason for _, reason in self._losses)),
                 silent_for=self.clock() - self._last_arrival,
             )
+
+    def _median(self, stage: str) -> float:
+        values = [result.stages_ms[stage] for result in self._results if stage in result.stages_ms]
+        return float(np.median(values)) if values else float('nan')
 
     def _forget(self) -> None:
         horizon = self.clock() - WINDOW_S
@@ -121,10 +122,6 @@ class Statistics:
             self._results.popleft()
         while self._losses and self._losses[0][0] < horizon:
             self._losses.popleft()
-
-
-def _median(values: list[float]) -> float:
-    return float(np.median(values)) if values else float('nan')
 
 
 def _rate(frame_times: list[float]) -> float:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,17 +21,17 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 from tqdm import tqdm
 
-from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, SourceError
-from pose_estimation_ros.core.files import atomic_write, make_folder
-from pose_estimation_ros.core.plurals import counted
+from pose_estimation_ros.core.files import make_folder
+from pose_estimation_ros.core.image import write_image
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.data.pose_json import PoseJsonWriter, written_poses
+from pose_estimation_ros.data.tally import Tally
 from pose_estimation_ros.data.video import VideoWriter
 from pose_estimation_ros.ros.messages.image_conversion import to_bgr
-from pose_estimation_ros.ros.nodes.middleware import MEMORY, PROFILE, fastdds_profile_path, own_domain
+from pose_estimation_ros.ros.nodes.middleware import large_image_variables, own_domain
 from pose_estimation_ros.ros.nodes.outputs import reliable
 from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
@@ -40,23 +39,18 @@ from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 NODE = '/pose_node'
 START_PATIENCE_S = 60.0
 END_PATIENCE_S = 3.0
-WHOLE = 14
-"""Keypoints of a person who is completely visible."""
 
 
 class Listener(Node):
     """Collects skeletons and annotated images by their stamps, and the age of the skeletons."""
 
-    def __init__(self, rate: float, video: VideoWriter, open_poses: Callable[[Skeleton], PoseJsonWriter]) -> None:
+    def __init__(self, video: VideoWriter, open_poses: Callable[[Skeleton], PoseJsonWriter]) -> None:
         super().__init__('demo_listener')
-        self._video, self._open_poses, self._rate = video, open_poses, rate
+        self._video, self._open_poses = video, open_poses
         self._poses_file: PoseJsonWriter | None = None
         self._waiting: dict[float, list[Pose]] = {}
         self.ages_ms: list[float] = []
-        self.people: list[int] = []
-        self.ids: set[int] = set()
-        self.images = 0
-        self.best: tuple[float, ByteArray | None] = (-math.inf, None)
+        self.heard, self.shown = Tally(), Tally()
         self.diagnostics: dict[str, str] = {}
         self.last = time.monotonic()
         self._skeletons = SkeletonListener(self, f'{NODE}/skeletons', self._take_skeletons)
@@ -67,8 +61,7 @@ class Listener(Node):
         stamp = seconds(message.header.stamp)
         self.ages_ms.append((self.get_clock().now().nanoseconds * 1e-9 - stamp) * 1e3)
         self._waiting[stamp] = poses
-        self.people.append(len(poses))
-        self.ids |= {pose.id for pose in poses if pose.id is not None}
+        self.heard.add(poses)
         self.last = time.monotonic()
 
     def _take_image(self, message: Image) -> None:
@@ -80,12 +73,8 @@ class Listener(Node):
         self._video.write(image)
         if self._poses_file is None:  # with the node's skeleton, published by now
             self._poses_file = self._open_poses(self._skeletons.described or OPENPOSE_18)
-        self._poses_file.add('camera', self.images, stamp, (image.shape[0], image.shape[1]), poses)
-        self.images += 1
-        whole = sum(len(pose.found) >= WHOLE for pose in poses)
-        showing = whole - 0.5 * (len(poses) - whole)
-        if showing > self.best[0]:
-            self.best = showing, image.copy()
+        self._poses_file.add('camera', self.shown.frames, stamp, (image.shape[0], image.shape[1]), poses)
+        self.shown.add(poses, image)
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         values = {pair.key: pair.value for pair in message.status[0].values}
@@ -95,59 +84,41 @@ class Listener(Node):
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the processes, listen until the camera has ended, write the results and print a table."""
+    if not (arguments.rate > 0 and 1 <= arguments.seconds * arguments.rate < math.inf):
+        raise SettingsError(
+            f'--seconds must be at least one frame at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
+        )
+    total = round(arguments.seconds * arguments.rate)
     folder = make_folder(arguments.output)
-    total = _images(arguments)
-    clip = arguments.video or _draw_clip(folder / 'camera.mp4', arguments)
+    source = arguments.video or _draw_clip(folder / 'camera.mp4', arguments, total)
     paths = [folder / name for name in ('demo.mp4', 'demo.png', 'skeletons.json')]
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(VideoWriter(paths[0], arguments.rate))
         node = stack.enter_context(_process('pose_node', **arguments.parameters))
-        listener = Listener(arguments.rate, video, lambda each: stack.enter_context(written_poses(paths[2], each)))
+        listener = Listener(video, lambda each: stack.enter_context(written_poses(paths[2], each)))
         _wait_for(listener, node)
-        camera = stack.enter_context(
-            _process(
-                'camera_node',
-                source=clip,
-                loop=False,
-                rate=arguments.rate,
-                most_pictures=total,
-                reliable=True,
-                wait_for_subscriber=True,
-            )
-        )
+        given = {'source': source, 'loop': False, 'rate': arguments.rate, 'most_pictures': total}
+        camera = stack.enter_context(_process('camera_node', **given, reliable=True, wait_for_subscriber=True))
         started = time.monotonic()
         with tqdm(total=total, desc='demo', unit='frame', leave=False) as bar:
             while camera.poll() is None or time.monotonic() - listener.last < END_PATIENCE_S:
                 rclpy.spin_once(listener, timeout_sec=0.05)
-                bar.update(len(listener.people) - bar.n)
-                if node.poll() is not None or len(listener.people) >= total:
+                bar.update(listener.heard.frames - bar.n)
+                if node.poll() is not None or listener.heard.frames >= total:
                     break
                 if time.monotonic() - started > arguments.seconds + START_PATIENCE_S:
                     raise SourceError('the camera and the node did not finish in time')
         if node.poll() is not None or camera.poll():
             raise SourceError('a node has ended too early; see its output above')
-        if not listener.images:
+        if listener.shown.image is None:
             raise SourceError('no annotated image arrived; run the two nodes by themselves to see their output')
-    best = listener.best[1]
-    if best is not None:
-        _write_image(paths[1], best)
-    print('\n'.join([_table(listener, time.monotonic() - started), *(f'wrote {path}' for path in paths)]))
+    write_image(paths[1], listener.shown.image)
+    print('\n'.join([_table(listener), *(f'wrote {path}' for path in paths)]))
     return 0
 
 
-def _images(arguments: argparse.Namespace) -> int:
-    """Return the maximum number of frames."""
-    if not (arguments.rate > 0 and 1 <= arguments.seconds * arguments.rate < math.inf):
-        raise SettingsError(
-            f'--seconds must be at least one frame at --rate, got {arguments.seconds:g} s at {arguments.rate:g} Hz'
-        )
-    images: int = round(arguments.seconds * arguments.rate)
-    return images
-
-
-def _draw_clip(path: Path, arguments: argparse.Namespace) -> str:
+def _draw_clip(path: Path, arguments: argparse.Namespace, frames: int) -> str:
     """Draw the synthetic people to a video first: that takes longer than playing it."""
-    frames = round(arguments.seconds * arguments.rate)
     scene = SceneSettings(width=1280, height=720, people=6, fps=arguments.rate, background='street')
     drawn = SyntheticVideo(arguments.seed, scene, frames=frames)
     with VideoWriter(path, arguments.rate) as writer:
@@ -185,39 +156,21 @@ def _wait_for(listener: Listener, node: 'subprocess.Popen[bytes]') -> None:
             raise SourceError(f'the pose node was not ready within {START_PATIENCE_S:.0f} s')
 
 
-def _table(listener: Listener, elapsed: float) -> str:
+def _table(listener: Listener) -> str:
     """Return rates and latencies as text."""
-    ages = np.array(listener.ages_ms)
-    said = listener.diagnostics
-    lines = [
-        f'camera to skeletons   {np.median(ages):8.1f} ms median  {np.percentile(ages, 95):8.1f} ms p95',
-        *(
-            f'  {stage:20s}{said.get(f"{stage} ms", "unknown"):>8s} ms median'
-            for stage in ('preprocess', 'forward', 'decode')
-        ),
-        f'output rate           {said.get("output Hz", "unknown"):>8s} Hz; camera '
-        f'{said.get("input Hz", "unknown")} Hz; {said.get("dropped, busy", "0")} frames dropped',
-        f'{counted(len(ages), "frame")}, {np.mean(listener.people):.1f} people a frame,'
-        f' {counted(len(listener.ids), "track")}, '
-        f'{said.get("backend", "")} on {said.get("device", "")}',
-    ]
+    ages, said = np.array(listener.ages_ms), listener.diagnostics
+    median, p95 = np.percentile(ages, (50, 95))
+    lines = [f'camera to skeletons   {median:8.1f} ms median  {p95:8.1f} ms p95']
+    for stage in ('preprocess', 'forward', 'decode'):
+        lines.append(f'  of it {stage:14s}{said.get(f"{stage} ms", "unknown"):>8s} ms median')
+    rates, dropped = [said.get(f'{end} Hz', 'unknown') for end in ('output', 'input')], said.get('dropped, busy', '0')
+    lines.append(f'rate                  {rates[0]:>8s} Hz, the camera {rates[1]} Hz; {dropped} frames dropped')
+    lines.append(f'{listener.heard.summary()}, {said.get("backend", "")} on {said.get("device", "")}')
     return '\n'.join(lines)
 
 
-def _write_image(path: Path, image: ByteArray) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
-
-
-def _set_middleware() -> None:
-    """Enlarge the shared memory for large images, and isolate the demo in a domain of its own."""
-    path = fastdds_profile_path()
-    for name, value in {**own_domain(), **MEMORY, **({PROFILE: str(path)} if path else {})}.items():
-        os.environ.setdefault(name, value)
-
-
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the demo; exit with code 2 if it cannot run."""
+    """Run the demo in a ROS domain of its own; exit with code 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog='demo', description='Camera and pose node over the middleware.')
     parser.add_argument('--parameters', type=json.loads, default={}, help="the node's parameters, as JSON")
     parser.add_argument('--output', type=Path, default=Path('demo'), help='output folder')
@@ -226,7 +179,8 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument('--rate', type=float, default=15.0, help='frames per second')
     parser.add_argument('--seed', type=int, default=4, help='random seed of the synthetic people')
     arguments = parser.parse_args(args)
-    _set_middleware()
+    for name, value in {**own_domain(), **large_image_variables()}.items():
+        os.environ.setdefault(name, value)
     rclpy.init(args=[])  # this program's own arguments are none of ROS's
     try:
         return run(arguments)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,56 +34,10 @@ MEDIANS = (
 )
 PARTS = 'pose_estimation_ros.ros.trials.overhead_parts'
 
-
-@dataclass(frozen=True)
-class Overhead:
-    """One size of image, with or without the profile. Medians in milliseconds, None if no image arrived."""
-
-    width: int
-    height: int
-    profile: bool
-    rate: float
-    sent: int
-    processed: int
-    dropped: int
-    """Replaced by newer ones while the node was busy."""
-    lost: int
-    """By the middleware, on their way to the node; of the warm-up too, as are those dropped."""
-    age_p50_ms: float | None
-    """From the stamp, set right before publish(), until the listener has the skeletons."""
-    age_p95_ms: float | None
-    publish_ms: float | None
-    """The camera's call of publish(): message to bytes to shared memory, in C and C++."""
-    transport_ms: float | None
-    """From there until the node's callback: middleware, executor, and bytes to message, in C and C++ mostly."""
-    queue_ms: float | None
-    """In the callback's hands while the image before was in work; 0 where the pipeline keeps pace."""
-    wait_ms: float | None
-    """From then until the worker's thread has the image."""
-    convert_ms: float | None
-    track_ms: float | None
-    send_ms: float | None
-    """Messages made, and publish() of them."""
-    back_ms: float | None
-    """From there to the listener's callback."""
-    bare_ms: float
-    """The pipeline alone, without ROS in its process."""
-    preprocess_ms: float | None
-    forward_ms: float | None
-    decode_ms: float | None
-    total_ms: float | None
-    """The pipeline in the node, which shares the CPUs with camera, listener and middleware."""
-    total_p95_ms: float | None
-    people: float | None
-    own_ms: float | None
-    """From the callback until all is published, less `queue_ms` and the pipeline's own stages of each image."""
-    overhead_ms: float | None
-    """From the callback until all is published, less `queue_ms` and `bare_ms`: what the node costs in the end."""
-    load: float
-    """Average of the machine over the last minute, when this was measured."""
+Row = Mapping[str, Any]
 
 
-def measure(plan: Plan, with_profile: bool) -> Overhead:
+def measure(plan: Plan, with_profile: bool) -> Row:
     """Run the processes of one row."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
@@ -93,7 +47,8 @@ def measure(plan: Plan, with_profile: bool) -> Overhead:
             sent = stage.play('camera', node)
             seen, heard = stage.end('node', node), stage.end('listener', listener)
         half += stage.play('bare')[WARM_UP:]
-    return _row(plan, with_profile, half[WARM_UP:], sent, seen, heard, load)
+    context = {'width': plan.width, 'height': plan.height, 'profile': with_profile, 'rate': plan.rate}
+    return {**context, **joined(half[WARM_UP:], sent, seen, heard), 'load': round(load, 2)}
 
 
 class _Stage:
@@ -146,57 +101,48 @@ class _Stage:
         return self._folder / f'{part}.json'
 
 
-def _row(
-    plan: Plan,
-    with_profile: bool,
-    bare: Sequence[float],
-    sent: Sequence[Mapping[str, float]],
-    seen: Mapping[str, Any],
-    heard: Sequence[Mapping[str, float]],
-    load: float,
-) -> Overhead:
-    """Join what the parts noted, by stamp."""
-    counted = sent[WARM_UP:]
-    images = {row['stamp']: row for row in counted}
+def joined(bare: Sequence[float], sent: Sequence[Row], seen: Mapping[str, Any], heard: Sequence[Row]) -> Row:
+    """Join what the parts noted, by stamp; medians in milliseconds, None if no image arrived.
+
+    `age` is from the stamp, set right before publish(), until the listener has the skeletons. `publish` is the camera's
+    call of publish(), `transport` from there to the node's callback, `queue` behind the image before (0 where the
+    pipeline keeps pace), `wait` until the worker's thread has the image, `send` to build and publish messages, `back`
+    from there to the listener. `bare` is the pipeline alone, `total` the pipeline in the node, which shares the CPUs
+    with camera, listener and middleware. `own` is from the callback until all is published without queue and pipeline;
+    `overhead` without queue and `bare`: what the node costs in the end. Drops and losses include the warm-up.
+    """
+    measured = sent[WARM_UP:]
+    images = {row['stamp']: row for row in measured}
     rows = [row for row in seen['rows'] if row['stamp'] in images]
-    published = {row['stamp']: row for row in rows}
+    published = {row['stamp']: row['published'] for row in rows}
     ages = [1e3 * (row['at'] - images[row['stamp']]['at']) for row in heard if row['stamp'] in images]
-    back = [1e3 * (row['at'] - published[row['stamp']]['published']) for row in heard if row['stamp'] in published]
-    whole = _median([1e3 * (row['published'] - max(row['received'], row['free'])) for row in rows])
-    called = [1e3 * (row['received'] - images[row['stamp']]['at']) for row in rows]
-    published_ms = [images[row['stamp']]['publish_ms'] for row in rows]
-    medians = {name: _median([row[name] for row in rows]) for name in MEDIANS}
+    back = [1e3 * (row['at'] - published[row['stamp']]) for row in heard if row['stamp'] in published]
+    whole = _percentile([1e3 * (row['published'] - max(row['received'], row['free'])) for row in rows])
+    transport = [
+        1e3 * (row['received'] - camera['at']) - camera['publish_ms']
+        for row, camera in ((row, images[row['stamp']]) for row in rows)
+    ]
     bare_ms = round(float(np.median(bare)), 3)
-    counts = seen['counts']
-    return Overhead(
-        width=plan.width,
-        height=plan.height,
-        profile=with_profile,
-        rate=plan.rate,
-        sent=len(counted),
-        processed=len(rows),
-        dropped=counts.get(DropReason.BUSY.value, 0),
-        lost=len(sent) - counts.get('received', 0),
-        age_p50_ms=_median(ages),
-        age_p95_ms=_percentile(ages, 95),
-        publish_ms=_median([row['publish_ms'] for row in counted]),
-        transport_ms=_median([a - b for a, b in zip(called, published_ms, strict=True)]),
-        **medians,
-        send_ms=_median([row['publish_ms'] for row in rows]),
-        back_ms=_median(back),
-        bare_ms=bare_ms,
-        total_p95_ms=_percentile([row['total_ms'] for row in rows], 95),
-        own_ms=_median([row['overhead_ms'] for row in rows]),
-        overhead_ms=None if whole is None else round(whole - bare_ms, 3),
-        load=round(load, 2),
-    )
+    return {
+        'sent': len(measured),
+        'processed': len(rows),
+        'dropped': seen['counts'].get(DropReason.BUSY.value, 0),
+        'lost': len(sent) - seen['counts'].get('received', 0),
+        'age_p50_ms': _percentile(ages),
+        'age_p95_ms': _percentile(ages, 95),
+        'publish_ms': _percentile([row['publish_ms'] for row in measured]),
+        'transport_ms': _percentile(transport),
+        **{name: _percentile([row[name] for row in rows]) for name in MEDIANS},
+        'send_ms': _percentile([row['publish_ms'] for row in rows]),
+        'back_ms': _percentile(back),
+        'bare_ms': bare_ms,
+        'total_p95_ms': _percentile([row['total_ms'] for row in rows], 95),
+        'own_ms': _percentile([row['overhead_ms'] for row in rows]),
+        'overhead_ms': None if whole is None else round(whole - bare_ms, 3),
+    }
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return _percentile(values, 50)
-
-
-def _percentile(values: Sequence[float], percent: float) -> float | None:
+def _percentile(values: Sequence[float], percent: float = 50) -> float | None:
     return round(float(np.percentile(values, percent)), 3) if values else None
 
 
@@ -220,7 +166,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         for (width, height), with_profile in tqdm(rows, desc='node', unit='row', leave=False):
             plan = Plan(arguments.parameters, width, height, arguments.frames, arguments.rate, arguments.people)
-            measured.append(asdict(measure(plan, with_profile)))
+            measured.append(measure(plan, with_profile))
     except PoseEstimationError as error:
         print(f'overhead: {error}', file=sys.stderr)
         return 2

@@ -22,7 +22,7 @@ from pose_estimation_ros.data.camera_messages import seconds
 from pose_estimation_ros.inference.pipeline import Timings
 from pose_estimation_ros.ros.messages.image_conversion import from_bgr
 from pose_estimation_ros.ros.nodes import pose_node
-from pose_estimation_ros.ros.nodes.frame_times import FrameTimes, NodeTimes
+from pose_estimation_ros.ros.nodes.frame_times import FrameTimes
 from pose_estimation_ros.ros.nodes.inputs import sensor_profile
 from pose_estimation_ros.ros.nodes.outputs import reliable
 from pose_estimation_ros.ros.nodes.program import running_ros
@@ -74,10 +74,8 @@ class Recorder(Statistics):
         """Count an image, and record its times."""
         super().processed(timings, age, people, frame_times)
         if frame_times:
-            costs = asdict(NodeTimes.of(frame_times, timings))
-            self.rows.append(
-                {**asdict(frame_times), **costs, **asdict(timings), 'total_ms': timings.total_ms, 'people': people}
-            )
+            stages = {**frame_times.node_ms(timings), **asdict(timings), 'total_ms': timings.total_ms}
+            self.rows.append({**asdict(frame_times), **stages, 'people': people})
 
 
 def camera(plan: Plan) -> Any:
