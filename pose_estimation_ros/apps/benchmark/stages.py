@@ -192,8 +192,11 @@ def _measure(
 def _row(source: str, configuration: Configuration, measured: FloatArray, demo_ms: float) -> StageRow:
     prepare, forward, decode, total, people, detect = (round(float(each), 3) for each in np.median(measured, axis=0))
     return StageRow(
-        configuration.method,
-        *configuration.key,
+        method=configuration.method,
+        weights=configuration.weights,
+        backend=configuration.backend,
+        precision=configuration.precision,
+        decode=configuration.decode,
         height=configuration.pipeline.base_size,
         source=source,
         people=people,
