@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from pose_estimation_ros.methods.system import System
 from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM, SYSTEMS
 
 WHAT = tuple(dict.fromkeys(what for system in SYSTEMS.values() for what in system.downloads))
@@ -41,13 +40,10 @@ def run(settings: Namespace) -> int:
 
 
 def _method_for(what: str, backbone: str | None) -> str:
-    """Return the first system that has such files for a backbone."""
+    """Return the first system that has such files for a backbone, or any files for it."""
     for name, system in SYSTEMS.items():
         backbones = system.downloads.get(what)
         if backbones is not None and (not backbone or not backbones or backbone in backbones):
             return name
-    return next((name for name, system in SYSTEMS.items() if backbone in _backbones(system)), DEFAULT_SYSTEM)
-
-
-def _backbones(system: System) -> set[str]:
-    return {name for names in system.downloads.values() for name in names}
+    others = [name for name, system in SYSTEMS.items() for names in system.downloads.values() if backbone in names]
+    return others[0] if others else DEFAULT_SYSTEM

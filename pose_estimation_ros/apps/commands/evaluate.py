@@ -15,12 +15,10 @@ from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS, add_
 from pose_estimation_ros.apps.options.json_option import Write, json_results
 from pose_estimation_ros.apps.options.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import add_flag, say
-from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import STDOUT, atomic_write, make_folder, write_json
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.inference.detectors.person_detector import WholeImage
-from pose_estimation_ros.inference.pipeline import ModelPipeline
 from pose_estimation_ros.inference.top_down import TopDown
 
 if TYPE_CHECKING:
@@ -95,12 +93,18 @@ class EvaluationResult:
 
     def text(self) -> str:
         """Return the tables as text."""
-        timings = f'\n{self.run.timing_table()}' if self.run.timings else ''
-        unreadable = counted(len(self.run.unreadable), 'unreadable image')
-        left_out = f'\n {unreadable} skipped' if self.run.unreadable else ''
-        counts = f' {counted(len(self.run.image_ids), "image")}, {counted(len(self.run.detections), "detection")}'
-        nobody = '\n no people are annotated in these images: nothing to score' if math.isnan(self.score.AP) else ''
-        return f'{self.score.table()}\n{counts}{nobody}{left_out}{timings}'
+        found = self.run
+        lines = [
+            self.score.table(),
+            f' {counted(len(found.image_ids), "image")}, {counted(len(found.detections), "detection")}',
+        ]
+        if math.isnan(self.score.AP):
+            lines.append(' no people are annotated in these images: nothing to score')
+        if found.unreadable:
+            lines.append(f' {counted(len(found.unreadable), "unreadable image")} skipped')
+        if found.timings:
+            lines.append(found.timing_table())
+        return '\n'.join(lines)
 
 
 def run(settings: Namespace) -> int:
@@ -114,34 +118,24 @@ def run(settings: Namespace) -> int:
 def _run(settings: Namespace, write_results: Write) -> None:
     """Run the model over the dataset, or read detections; score by COCO's numbers."""
     from pose_estimation_ros.evaluation.coco_score import coco_score
+    from pose_estimation_ros.evaluation.ground_truth import require_pycocotools
+    from pose_estimation_ros.evaluation.report_plots import require_matplotlib
     from pose_estimation_ros.evaluation.scored_images import Dataset
 
-    _check(settings)
+    require_pycocotools()  # fails now, not after minutes
+    if settings.report:
+        if not settings.output:
+            raise SettingsError('--report needs --output DIR, a folder to write the page to')
+        require_matplotlib()
     dataset = Dataset.open(settings.dataset, settings.annotations)
     image_ids = dataset.image_ids(settings.limit, settings.subset)
-    if settings.detections:
-        found, used = _read(settings, image_ids)
-    else:
-        found, used = _infer(settings, dataset, image_ids)
+    found, used = _read(settings, image_ids) if settings.detections else _infer(settings, dataset, image_ids)
     score = coco_score(dataset.truth, found.detections, found.image_ids)
     outcome = EvaluationResult(score, found, {'annotations_file': str(dataset.path), **used})
     say(outcome.text())
     write_results(outcome.results())
     if settings.output:
-        names = _write_folder(outcome, settings, dataset)
-        say(f'wrote {", ".join(names)} in {settings.output}')
-
-
-def _check(settings: Namespace) -> None:
-    """Raise an error now, not after minutes, if packages or options are missing."""
-    from pose_estimation_ros.evaluation.ground_truth import require_pycocotools
-    from pose_estimation_ros.evaluation.report_plots import require_matplotlib
-
-    require_pycocotools()
-    if settings.report:
-        if not settings.output:
-            raise SettingsError('--report needs --output DIR, a folder to write the page to')
-        require_matplotlib()
+        _write_folder(outcome, settings, dataset)
 
 
 def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
@@ -152,22 +146,22 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
     idle = [f'--{name.replace("_", "-")}' for name in OF_A_MODEL if settings[name]]
     if idle:
         raise SettingsError(f'{", ".join(idle)}: with --detections no model is run; leave it out')
-    detections = read_detections(settings.detections)
+    every = read_detections(settings.detections)
+    chosen = set(image_ids)
+    detections = every
     if settings.limit or settings.subset:
-        chosen = set(image_ids)
-        count = len(detections)
-        detections = [each for each in detections if each['image_id'] in chosen]
-        if count and not detections:
-            LOG.warning('all %d detections of %s are of other images than these', count, settings.detections)
-    return Run(detections, [], image_ids, []), {
-        'detections': str(settings.detections), 'limit': settings.limit, 'subset': settings.subset
-    }  # fmt: skip
+        detections = [each for each in every if each['image_id'] in chosen]
+    if every and not detections:
+        LOG.warning('all %d detections of %s are of other images than these', len(every), settings.detections)
+    used = {'detections': str(settings.detections), 'limit': settings.limit, 'subset': settings.subset}
+    return Run(detections, [], image_ids, []), used
 
 
 def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tuple['Run', dict[str, Any]]:
     """Return the model's run over the images, and the settings used."""
     from pose_estimation_ros.data.datasets.layout import find_images
     from pose_estimation_ros.evaluation.run import evaluate_images
+    from pose_estimation_ros.evaluation.scored_images import boxes_for
 
     images = dataset.image_files(find_images(settings.dataset, settings.images_folder, '--images-folder'), image_ids)
     scales = parse_scales(settings.scales)
@@ -177,8 +171,13 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     check_boxes(settings, learner)
     if scales and learner.takes_boxes:
         raise SettingsError('--scales is for methods that take whole images; crops have one size')
-    plain = learner.scoring_pipeline()
-    pipeline, boxes = pipeline_and_boxes(plain, settings, scales, dataset.truth)
+    plain, boxes = learner.scoring_pipeline(), None
+    pipeline = plain.with_looks(scales or (1.0,), settings.flip)
+    if isinstance(pipeline, TopDown):
+        source = settings.boxes or ('detector' if settings.detector else 'whole_image')
+        boxes = boxes_for(source, dataset.truth)
+        if source == 'whole_image':
+            pipeline = pipeline.with_detector(WholeImage())
     found = evaluate_images(
         pipeline.batch, images, settings.batch_size, boxes=boxes, skip_unreadable=settings.skip_unreadable
     )
@@ -201,41 +200,23 @@ def parse_scales(text: str | None) -> tuple[float, ...]:
     return scales
 
 
-def pipeline_and_boxes(
-    plain: ModelPipeline, settings: Namespace, scales: tuple[float, ...], truth: dict[str, Any]
-) -> tuple[ModelPipeline, dict[int, Boxes] | None]:
-    """Return the pipeline for --flip, --scales and --boxes, and the boxes by image if they are known."""
-    pipeline = plain.with_looks(scales or (1.0,), settings.flip)
-    if isinstance(pipeline, TopDown):
-        from pose_estimation_ros.evaluation.scored_images import boxes_for
-
-        source = settings.boxes or ('detector' if settings.detector else 'whole_image')
-        if source == 'whole_image':
-            pipeline = pipeline.with_detector(WholeImage())
-        return pipeline, boxes_for(source, truth)
-    return pipeline, None
-
-
-def _write_folder(outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> tuple[str, ...]:
-    """Write the files of --output and return their names."""
+def _write_folder(outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> None:
+    """Write the files of --output and print their names."""
     from pose_estimation_ros.evaluation.detections import write_detections
 
     folder = make_folder(settings.output)
-    with atomic_write(folder / 'coco_output.txt') as temporary:
-        temporary.write_text(outcome.text() + '\n')
-    with atomic_write(folder / 'config.yaml') as temporary:
-        temporary.write_text(as_yaml(outcome.settings))
+    # JSON values are valid YAML.
+    config = ''.join(f'{name}: {json.dumps(value, default=str)}\n' for name, value in outcome.settings.items())
+    for name, text in (('coco_output.txt', outcome.text() + '\n'), ('config.yaml', config)):
+        with atomic_write(folder / name) as temporary:
+            temporary.write_text(text)
     write_json(folder / 'results.json', outcome.results(), indent=1)
     write_detections(folder / 'detections.json', outcome.run.detections)
-    if not settings.report:
-        return RESULT_FILES
-    _write_report(folder / REPORT_FILE, outcome, settings, dataset)
-    return (*RESULT_FILES, REPORT_FILE)
-
-
-def as_yaml(settings: dict[str, Any]) -> str:
-    """Return settings as YAML; JSON values are valid YAML."""
-    return ''.join(f'{name}: {json.dumps(value, default=str)}\n' for name, value in settings.items())
+    names: tuple[str, ...] = RESULT_FILES
+    if settings.report:
+        _write_report(folder / REPORT_FILE, outcome, settings, dataset)
+        names = (*names, REPORT_FILE)
+    say(f'wrote {", ".join(names)} in {folder}')
 
 
 def _write_report(path: Path, outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> None:

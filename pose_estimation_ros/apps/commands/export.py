@@ -42,7 +42,9 @@ def run(settings: Namespace) -> int:
     learner = make_learner(settings)
     before = learner.pipeline().backend
     images = _frames(settings.calibration)
-    batch = learner.pipeline().prepare(images[0] if images else _patches())
+    patches = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    example = images[0] if images else patches.repeat(16, axis=0).repeat(16, axis=1)
+    batch = learner.pipeline().prepare(example)
     with tempfile.TemporaryDirectory() as folder:
         learner.temp_path = Path(folder)
         learner.optimize(do_constant_folding=True, precision=settings.to, calibration=images)
@@ -71,12 +73,6 @@ def _frames(sources: list[str]) -> list[ByteArray]:
         if index % step == 0 and len(kept) < CALIBRATION_LIMIT:
             kept.append(frame.image)
     return kept
-
-
-def _patches() -> ByteArray:
-    """Return an image of coloured patches, to compare models if there are no calibration images."""
-    patches = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
-    return patches.repeat(16, axis=0).repeat(16, axis=1)
 
 
 def _difference(before: Backend, after: Backend, batch: FloatArray) -> float:

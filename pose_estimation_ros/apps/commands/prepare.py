@@ -8,7 +8,7 @@ from typing import Any, Literal
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from pose_estimation_ros.apps.options.json_option import Write, add_json_option, json_results
+from pose_estimation_ros.apps.options.json_option import add_json_option, json_results
 from pose_estimation_ros.apps.options.parser import PROGRAM, add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.tables import table_lines
@@ -63,24 +63,30 @@ def add_arguments(parser: Any) -> None:
 
 def run(settings: Namespace) -> int:
     """Prepare a dataset, resuming an interrupted run, and print a table of its parts."""
-    _refuse_foreign(settings)
+    for other, options in OWN_OPTIONS.items():
+        for name, absent in options.items():
+            if other != settings.what and settings[name] != absent:
+                option = f'--{name.replace("_", "-")}'
+                raise SettingsError(f'{option} is for prepare {other}, not for prepare {settings.what}')
     with json_results(settings.json, indent=2) as write_results:
-        _run(settings, write_results)
+        output = settings.output or FOLDERS[settings.what]
+        try:
+            result = _prepare(settings, output, PreparationOptions(dry_run=settings.dry_run))
+        except KeyboardInterrupt:
+            print(f'\n{PROGRAM}: finished parts are kept; run the same command again to continue', file=sys.stderr)
+            raise
+        for note in result.notes:
+            say(note)
+        parts = result.parts
+        if parts:
+            rows = [
+                (each.name, str(each.files), readable_size(each.bytes), each.state, str(each.path)) for each in parts
+            ]
+            say('\n'.join(table_lines([COLUMNS, *rows])))
+        write_results([{**asdict(part), 'path': str(part.path)} for part in parts])
+        if not settings.dry_run:
+            say(_next(settings.what, output, result))
     return 0
-
-
-def _run(settings: Namespace, write_results: Write) -> None:
-    output = settings.output or FOLDERS[settings.what]
-    options = PreparationOptions(dry_run=settings.dry_run)
-    try:
-        result = _prepare(settings, output, options)
-    except KeyboardInterrupt:
-        print(f'\n{PROGRAM}: finished parts are kept; run the same command again to continue', file=sys.stderr)
-        raise
-    _show(result)
-    write_results([{**asdict(part), 'path': str(part.path)} for part in result.parts])
-    if not settings.dry_run:
-        say(_next(settings.what, output, result))
 
 
 def _prepare(settings: Namespace, output: Path, options: PreparationOptions) -> PreparationResult:
@@ -92,27 +98,6 @@ def _prepare(settings: Namespace, output: Path, options: PreparationOptions) -> 
     parts = tuple(part.strip() for part in named if part.strip())
     request = CocoRequest(output, parts, settings.url or COCO_URL, settings.archives, settings.keep_archives)
     return prepare_coco(request, options, COCO_2017)
-
-
-def _refuse_foreign(settings: Namespace) -> None:
-    """Raise SettingsError for an option of another dataset."""
-    for other, options in OWN_OPTIONS.items():
-        for name, absent in options.items():
-            if other != settings.what and settings[name] != absent:
-                option = f'--{name.replace("_", "-")}'
-                raise SettingsError(f'{option} is for prepare {other}, not for prepare {settings.what}')
-
-
-def _show(result: PreparationResult) -> None:
-    """Print notes and a table."""
-    for note in result.notes:
-        say(note)
-    if not result.parts:
-        return
-    rows = [
-        (part.name, str(part.files), readable_size(part.bytes), part.state, str(part.path)) for part in result.parts
-    ]
-    say('\n'.join(table_lines([COLUMNS, *rows])))
 
 
 def _next(what: str, output: Path, result: PreparationResult) -> str:

@@ -135,22 +135,18 @@ def _colours(bgr: Sequence[tuple[int, int, int]]) -> list[ColorRGBA]:
 
 def size_fault(depth: FloatArray, camera: Intrinsics, image_size: tuple[int, int] | None) -> str:
     """Return what is wrong where depth, its camera's constants and the image are not of one size; otherwise ''."""
-    size = (depth.shape[1], depth.shape[0])
-    if image_size is not None and image_size != size:
+    height, width = depth.shape
+    if image_size is not None and image_size != (width, height):
         return (
-            f'the depth image is {_times(size)} and the image {_times(image_size)}: depth/image must be depth that '
-            "is registered to the image's camera, such as depth_image_proc's"
+            f'the depth image is {width}x{height} and the image {image_size[0]}x{image_size[1]}: depth/image must be '
+            "depth that is registered to the image's camera, such as depth_image_proc's"
         )
-    if size != (camera.width, camera.height):
+    if (width, height) != (camera.width, camera.height):
         return (
-            f'the depth image is {_times(size)} and depth/camera_info of {_times((camera.width, camera.height))}: '
+            f'the depth image is {width}x{height} and depth/camera_info of {camera.width}x{camera.height}: '
             'give both from the same camera'
         )
     return ''
-
-
-def _times(size: tuple[int, int]) -> str:
-    return '{}x{}'.format(*size)
 
 
 def _within(places: IntArray, length: int) -> BoolArray:

@@ -6,10 +6,9 @@ from typing import Any
 
 from std_msgs.msg import Header
 
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.skeleton_cloud import mean_score
-from pose_estimation_ros.ros.messages.optional import how_to_install, message_types
+from pose_estimation_ros.ros.messages.optional import message_types, required_types
 
 PACKAGE = 'vision_msgs'
 CLASS_ID = 'person'
@@ -23,10 +22,7 @@ def detection_type() -> Any | None:
 
 def required_detection_type() -> Any:
     """Return the type Detection2DArray; raises SettingsError if vision_msgs is not installed."""
-    package = message_types(PACKAGE)
-    if package is None:
-        raise SettingsError(f'boxes.enabled takes vision_msgs/Detection2DArray: {how_to_install(PACKAGE)}')
-    return package.Detection2DArray
+    return required_types(PACKAGE, 'boxes.enabled takes vision_msgs/Detection2DArray: ').Detection2DArray
 
 
 def encode_detections(poses: Sequence[Pose], header: Header) -> Any:
@@ -34,9 +30,7 @@ def encode_detections(poses: Sequence[Pose], header: Header) -> Any:
 
     Raises SettingsError if vision_msgs is not installed.
     """
-    package = message_types(PACKAGE)
-    if package is None:
-        raise SettingsError(how_to_install(PACKAGE))
+    package = required_types(PACKAGE)
     detections = [_detection(package, pose, header) for pose in poses]
     return package.Detection2DArray(header=header, detections=detections)
 

@@ -1,8 +1,6 @@
 """People in REP-155 (ROS4HRI): a list of bodies, and topics for each body; hri_msgs is optional."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,11 +9,10 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import PIXEL_CORNER
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.skeleton_cloud import mean_score
-from pose_estimation_ros.ros.messages.optional import how_to_install, message_types
+from pose_estimation_ros.ros.messages.optional import required_types
 
 PACKAGE = 'hri_msgs'
 BODIES = '/humans/bodies'
@@ -54,14 +51,6 @@ class BodyNames:
         self._first = self._next
 
 
-@dataclass(frozen=True)
-class _Body:
-    """The topics of one body."""
-
-    skeleton: 'Publisher[Any]'
-    roi: 'Publisher[Any]'
-
-
 class BodyPublisher:
     """Publishes the tracked people of each frame, and makes and removes the topics of those who come and go.
 
@@ -69,11 +58,10 @@ class BodyPublisher:
     """
 
     def __init__(self, node: Node, kept_frames: int = KEPT_FRAMES, names: BodyNames | None = None) -> None:
-        self._types = _types()
+        self._types = required_types(PACKAGE)
         self._names = names or BodyNames()
-        self._node = node
-        self._kept_frames = kept_frames
-        self._bodies: dict[str, _Body] = {}
+        self._node, self._kept_frames = node, kept_frames
+        self._bodies: dict[str, tuple[Publisher[Any], Publisher[Any]]] = {}  # of skeleton and ROI
         self._unseen: dict[str, int] = {}
         self._header = Header()
         self._tracked: Publisher[Any] = node.create_publisher(self._types.IdsList, f'{BODIES}/tracked', QOS)
@@ -81,19 +69,26 @@ class BodyPublisher:
     def publish(self, poses: Sequence[Pose], header: Header, size: tuple[int, int]) -> None:
         """Publish the people of a frame; `size` is the width and height of the image."""
         people = {self._names(pose.id): pose for pose in poses if pose.id is not None}
+        kinds = {'skeleton2d': self._types.Skeleton2D, 'roi': self._types.NormalizedRegionOfInterest2D}
         for name in people.keys() - self._bodies.keys():
-            self._create(name)
-        self._forget(people.keys())
+            skeleton, roi = (
+                self._node.create_publisher(kind, f'{BODIES}/{name}/{topic}', QOS) for topic, kind in kinds.items()
+            )
+            self._bodies[name] = skeleton, roi
+        self._unseen = {name: 0 if name in people else self._unseen.get(name, 0) + 1 for name in self._bodies}
+        for name in [name for name, frames in self._unseen.items() if frames > self._kept_frames]:
+            self._destroy(name)
         self._header = header
         self._tracked.publish(self._types.IdsList(header=header, ids=list(people)))
         for name, pose in people.items():
-            self._bodies[name].skeleton.publish(skeleton_message(pose, header, size))
-            self._bodies[name].roi.publish(roi_message(pose, header, size))
+            skeleton, roi = self._bodies[name]
+            skeleton.publish(skeleton_message(pose, header, size))
+            roi.publish(roi_message(pose, header, size))
 
     @property
     def has_subscribers(self) -> bool:
         """Whether anybody listens to the list or to a body."""
-        publishers = [self._tracked, *(topic for body in self._bodies.values() for topic in (body.skeleton, body.roi))]
+        publishers = [self._tracked, *(topic for topics in self._bodies.values() for topic in topics)]
         return any(publisher.get_subscription_count() for publisher in publishers)
 
     def reset(self) -> None:
@@ -109,27 +104,15 @@ class BodyPublisher:
         self.reset()
         self._node.destroy_publisher(self._tracked)
 
-    def _create(self, name: str) -> None:
-        skeleton = self._node.create_publisher(self._types.Skeleton2D, f'{BODIES}/{name}/skeleton2d', QOS)
-        roi = self._node.create_publisher(self._types.NormalizedRegionOfInterest2D, f'{BODIES}/{name}/roi', QOS)
-        self._bodies[name] = _Body(skeleton, roi)
-
-    def _forget(self, seen: Any) -> None:
-        """Remove the topics of bodies that were not seen for long."""
-        self._unseen = {name: 0 if name in seen else self._unseen.get(name, 0) + 1 for name in self._bodies}
-        for name in [name for name, frames in self._unseen.items() if frames > self._kept_frames]:
-            self._destroy(name)
-
     def _destroy(self, name: str) -> None:
-        body = self._bodies.pop(name)
         self._unseen.pop(name, None)
-        self._node.destroy_publisher(body.skeleton)
-        self._node.destroy_publisher(body.roi)
+        for topic in self._bodies.pop(name):
+            self._node.destroy_publisher(topic)
 
 
 def skeleton_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
     """Return a Skeleton2D. Keypoints go by name to the places that the message's constants give; missing ones are 0."""
-    message = _types().Skeleton2D(header=header)
+    message = required_types(PACKAGE).Skeleton2D(header=header)
     normalised = _normalised(pose.keypoints, size)
     for name, (x, y, score) in zip(pose.skeleton.keypoints, normalised.tolist(), strict=True):
         place = getattr(message, name.upper(), None)
@@ -144,7 +127,9 @@ def roi_message(pose: Pose, header: Header, size: tuple[int, int]) -> Any:
     left, top, width, height = pose.bbox
     corners = np.array([[left, top, 0], [left + width, top + height, 0]])
     (xmin, ymin, _), (xmax, ymax, _) = _normalised(corners, size).tolist()
-    message = _types().NormalizedRegionOfInterest2D(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax)
+    message = required_types(PACKAGE).NormalizedRegionOfInterest2D(
+        header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax
+    )
     message.c = mean_score(pose)
     return message
 
@@ -153,10 +138,3 @@ def _normalised(keypoints: Any, size: tuple[int, int]) -> Any:
     """Return (N, 3) x, y and score from 0 to 1: 0 is the left or upper edge of the image, 1 the right or lower one."""
     xy = (keypoints[:, :2] + PIXEL_CORNER) / np.array(size)
     return np.clip(np.nan_to_num(np.column_stack([xy, keypoints[:, 2]]), nan=0.0), 0, 1).astype(float)
-
-
-def _types() -> ModuleType:
-    types = message_types(PACKAGE)
-    if types is None:
-        raise SettingsError(how_to_install(PACKAGE))
-    return types

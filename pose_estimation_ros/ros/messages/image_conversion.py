@@ -46,7 +46,8 @@ class Converter:
 
     def to_bgr(self, message: Image | CompressedImage) -> ByteArray:
         """Return the (H, W, 3) pixels, as `to_bgr` does."""
-        if self.bridge is None or not _is_bridged(message):
+        size = BRIDGED.get(getattr(message, 'encoding', ''))
+        if self.bridge is None or size is None or message.step != message.width * size:  # compressed, or with padding
             return to_bgr(message)
         try:
             return as_bgr(self.bridge(message))
@@ -110,9 +111,3 @@ def _bytes(pixels: Any) -> 'array.array[int]':
     filled = array.array('B')
     filled.frombytes(pixels.data.cast('B'))
     return filled
-
-
-def _is_bridged(message: Image | CompressedImage) -> bool:
-    """Whether cv_bridge reads it: a raw message of a known encoding without padding."""
-    size = BRIDGED.get(getattr(message, 'encoding', ''))
-    return size is not None and message.step == message.width * size

@@ -58,12 +58,7 @@ class RateLimit:
 def before_processing(stamp: float, now: float, has_subscribers: bool, settings: NodeSettings) -> DropReason | None:
     """Return why the next frame is dropped, None if it is processed.
 
-    Args:
-        stamp: Header stamp in seconds; 0 if the driver sets none, so that the age is unknown.
-        now: Time of the node's clock, in seconds.
-        has_subscribers: Whether an output has a subscriber.
-        settings: Parameters that apply to the frame.
-
+    `stamp` (of the header, 0 if the driver sets none, so that the age is unknown) and `now` are seconds.
     """
     if settings.lazy and not has_subscribers:
         return DropReason.PAUSED

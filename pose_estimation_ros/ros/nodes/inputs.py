@@ -42,21 +42,17 @@ class Inputs:
         compressed = settings().image_transport == 'compressed'
         kind, name = (CompressedImage, 'image/compressed') if compressed else (Image, 'image')
         self._type = f'sensor_msgs/msg/{kind.__name__}'
-        self._image = node.create_subscription(
-            kind, name, self._take, sensor_profile(1), **_qos_events(self._on_incompatible_qos)
-        )
-        self._others = []
+        events = qos_events(self._on_incompatible_qos)
+        self._image = node.create_subscription(kind, name, self._take, sensor_profile(1), **events)
+        others: list[tuple[Any, str, Callable[[Any], None]]] = []
         if depth is not None:
-            profile = sensor_profile(5)
-            self._others = [
-                node.create_subscription(Image, 'depth/image', depth.add_image, profile),
-                node.create_subscription(CameraInfo, 'depth/camera_info', depth.add_camera_info, profile),
+            others += [
+                (Image, 'depth/image', depth.add_image),
+                (CameraInfo, 'depth/camera_info', depth.add_camera_info),
             ]
-
         if boxes is not None:
-            self._others.append(
-                node.create_subscription(required_detection_type(), 'detections', boxes.add, sensor_profile(5))
-            )
+            others.append((required_detection_type(), 'detections', boxes.add))
+        self._others = [node.create_subscription(*each, sensor_profile(5)) for each in others]
 
     @property
     def topic(self) -> str:
@@ -88,19 +84,15 @@ class Inputs:
                 self._node.get_logger().info(f'images arrive on {self.topic} again')
             self._stall = None
             return
-        reason = self._reason()
+        reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
+        if others := self.other_types():
+            reason += f'; it carries {others}, expected {self._type}'
         if self._stall is None or (reason and reason != self._stall):
             offered = counted(self.publishers(), 'publisher')
             self._node.get_logger().warning(
                 f'no image on {self.topic} for {seen.silent_for:.0f} s; it has {offered}{reason}'
             )
             self._stall = reason
-
-    def _reason(self) -> str:
-        """Return the likely reason why no images arrive from the current publishers, '' if unknown."""
-        reason = f'; incompatible QoS: {self.incompatible_qos}' if self.incompatible_qos else ''
-        others = self.other_types()
-        return reason + (f'; it carries {others}, expected {self._type}' if others else '')
 
     def _take(self, message: Any) -> None:
         received = ReceivedMessage(message, time.perf_counter())
@@ -117,7 +109,7 @@ class Inputs:
         )
 
 
-def _qos_events(on_incompatible: Callable[[Any], None]) -> dict[str, Any]:
+def qos_events(on_incompatible: Callable[[Any], None]) -> dict[str, Any]:
     """Return the create_subscription argument for QoS events; the class moved between ROS distributions."""
     try:
         from rclpy.event_handler import SubscriptionEventCallbacks

@@ -12,7 +12,6 @@ from visualization_msgs.msg import MarkerArray
 
 from pose_estimation_ros.core.arrays import ByteArray, FloatArray
 from pose_estimation_ros.core.drawing import draw_poses
-from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.ros.messages.depth import markers
@@ -25,6 +24,8 @@ from pose_estimation_ros.ros.messages.skeleton_messages import (
     encode_skeletons_3d,
 )
 from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
+
+ANNOTATED = ('image_annotated', 'image_annotated/compressed')
 
 
 def reliable(depth: int, latched: bool = False) -> QoSProfile:
@@ -49,39 +50,30 @@ class Outputs:
     def __init__(
         self, node: LifecycleNode, settings: NodeSettings, skeleton: Skeleton, names: BodyNames | None = None
     ) -> None:
-        self._node, self._skeleton, self._names = node, skeleton, names
+        self._node, self._skeleton = node, skeleton
         self._topics: dict[str, Any] = {}
-        self._bodies: BodyPublisher | None = None
-        try:
-            self._create(settings)
-        except SettingsError:
-            self.destroy()
-            raise
-
-    def _create(self, settings: NodeSettings) -> None:
+        self._bodies = BodyPublisher(node, names=names) if settings.hri_enabled else None
         self._add('skeletons', PointCloud2, reliable(10))
-        self._add('image_annotated', Image, reliable(1))
-        self._add('image_annotated/compressed', CompressedImage, reliable(1))
+        self._add(ANNOTATED[0], Image, reliable(1))
+        self._add(ANNOTATED[1], CompressedImage, reliable(1))
         detections = detection_type()
         if detections is None:
-            self._node.get_logger().info('vision_msgs is not installed: ~/detections is not published')
+            node.get_logger().info('vision_msgs is not installed: ~/detections is not published')
         else:
             self._add('detections', detections, reliable(10))
         if settings.depth_enabled:
             self._add('skeletons_3d', PointCloud2, reliable(10))
             self._add('markers', MarkerArray, reliable(1))
-        if settings.hri_enabled:
-            self._bodies = BodyPublisher(self._node, names=self._names)
         # An ordinary publisher: a lifecycle one is silent until activation, and would lose this one message.
-        self._description = self._node.create_publisher(String, '~/skeleton_description', reliable(1, latched=True))
-        self._description.publish(description_message(self._skeleton))
+        self._description = node.create_publisher(String, '~/skeleton_description', reliable(1, latched=True))
+        self._description.publish(description_message(skeleton))
 
     def _add(self, name: str, kind: Any, profile: QoSProfile) -> None:
         self._topics[name] = self._node.create_lifecycle_publisher(kind, f'~/{name}', profile)
 
     def wanted(self, annotate: bool = True) -> bool:
         """Whether a published output that needs inference has a subscriber."""
-        topics = [topic for name, topic in self._topics.items() if annotate or not name.startswith('image_annotated')]
+        topics = [topic for name, topic in self._topics.items() if annotate or name not in ANNOTATED]
         listened = any(topic.get_subscription_count() for topic in topics)
         return listened or bool(self._bodies and self._bodies.has_subscribers)
 
@@ -100,16 +92,10 @@ class Outputs:
             self._send('markers', lambda: markers(points, seen.header, self._skeleton))
         if self._bodies:
             self._bodies.publish(seen.poses, seen.header, (seen.image.shape[1], seen.image.shape[0]))
-        if settings.annotate:
-            self._publish_annotated(seen)
-
-    def _publish_annotated(self, seen: Observation) -> None:
-        names = [name for name in ('image_annotated', 'image_annotated/compressed') if self._has_listener(name)]
-        if not names:
-            return
-        annotated = draw_poses(seen.image, seen.poses)
-        self._send('image_annotated', lambda: from_bgr(annotated, seen.header))
-        self._send('image_annotated/compressed', lambda: to_compressed(annotated, seen.header))
+        if settings.annotate and any(self._has_listener(name) for name in ANNOTATED):
+            annotated = draw_poses(seen.image, seen.poses)
+            self._send(ANNOTATED[0], lambda: from_bgr(annotated, seen.header))
+            self._send(ANNOTATED[1], lambda: to_compressed(annotated, seen.header))
 
     def _send(self, name: str, build: Callable[[], Any]) -> None:
         if self._has_listener(name):
@@ -131,6 +117,4 @@ class Outputs:
         if self._bodies:
             self._bodies.destroy()
             self._bodies = None
-        if hasattr(self, '_description'):
-            self._node.destroy_publisher(self._description)
-            del self._description
+        self._node.destroy_publisher(self._description)

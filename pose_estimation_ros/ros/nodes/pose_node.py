@@ -73,8 +73,6 @@ class PoseNode(LifecycleNode):
         self._failure_guard = self.create_guard_condition(self._deactivate_after_failures)
         self._reset_service = self.create_service(Trigger, '~/reset_tracks', self._reset_tracks)
 
-    # --- lifecycle -------------------------------------------------------------------------------------------------
-
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up, make the publishers."""
         self._failure = ''
@@ -92,24 +90,20 @@ class PoseNode(LifecycleNode):
         """Return a learner that is warmed up."""
         settings = self.settings
         learner = load_learner(settings)
-        self._check_boxes(learner.takes_boxes)
+        if settings.boxes_enabled and not learner.takes_boxes:
+            raise SettingsError(f'{settings.method} takes no boxes: it finds people in whole images')
+        if settings.boxes_enabled:
+            required_detection_type()  # raises now rather than at activation
+        elif learner.takes_boxes and not settings['detector']:
+            self.get_logger().warning(
+                'neither detector nor boxes.enabled is set: the whole image is taken as one person'
+            )
         self._backend = backend = learner.pipeline().backend
         learner.infer_timed(grey_image())
         if settings['device'] == 'auto' and backend.device == 'cpu':
             self.get_logger().warning('no GPU is used: running on the CPU')
         self.get_logger().info(f'{settings.method} runs on {backend.name}, {backend.device}, {backend.precision}')
         return learner
-
-    def _check_boxes(self, takes_boxes: bool) -> None:
-        """Raise SettingsError for boxes with a bottom-up method; warn of a top-down one without boxes or detector."""
-        if self.settings.boxes_enabled and not takes_boxes:
-            raise SettingsError(f'{self.settings.method} takes no boxes: it finds people in whole images')
-        if self.settings.boxes_enabled:
-            required_detection_type()  # raises now rather than at activation
-        if takes_boxes and not (self.settings.boxes_enabled or self.settings['detector']):
-            self.get_logger().warning(
-                'neither detector nor boxes.enabled is set: the whole image is taken as one person'
-            )
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, then subscribe."""
@@ -200,8 +194,6 @@ class PoseNode(LifecycleNode):
         self._learner = self._backend = self._processor = None
         self._state = 'unconfigured'
 
-    # --- parameters and services -----------------------------------------------------------------------------------
-
     @property
     def settings(self) -> NodeSettings:
         """The parameters as they are now."""
@@ -221,8 +213,6 @@ class PoseNode(LifecycleNode):
         response.message = 'tracks are reset' if response.success else f'the node is {self._state}: it has no tracks'
         return response
 
-    # --- monitoring --------------------------------------------------------------------------------------------------
-
     def _deactivate_after_failures(self) -> None:
         if self._state == 'active':
             self._failure = self._processor.failure if self._processor else ''
@@ -230,33 +220,30 @@ class PoseNode(LifecycleNode):
             self.trigger_deactivate()
 
     def _report(self) -> None:
-        seen = self._statistics.snapshot()
-        if self._inputs is not None:
-            self._inputs.warn_of_stall(seen)
-        stamp = self.get_clock().now().to_msg()
-        name = f'{self.get_namespace().rstrip("/")}/{self.get_name()}'.lstrip('/')
-        self._diagnostics.publish(diagnostic_array(name, self._view(), seen, stamp))
-
-    def _view(self) -> NodeView:
-        backend, processor = self._backend, self._processor
-        return NodeView(
+        seen, inputs, processor = self._statistics.snapshot(), self._inputs, self._processor
+        if inputs is not None:
+            inputs.warn_of_stall(seen)
+        backend, settings = self._backend, self.settings
+        view = NodeView(
             state=self._state,
-            method=self.settings.method,
-            device=backend.device if backend else self.settings['device'],
-            backend=f'{backend.name} {backend.precision}' if backend else self.settings['backend'],
+            method=settings.method,
+            device=backend.device if backend else settings['device'],
+            backend=f'{backend.name} {backend.precision}' if backend else settings['backend'],
             converter=self._converter.name,
-            topic=self._inputs.topic if self._inputs else 'image',
-            publishers=self._inputs.publishers() if self._inputs else 0,
-            incompatible_qos=self._inputs.incompatible_qos if self._inputs else '',
-            other_types=self._inputs.other_types() if self._inputs else '',
+            topic=inputs.topic if inputs else 'image',
+            publishers=inputs.publishers() if inputs else 0,
+            incompatible_qos=inputs.incompatible_qos if inputs else '',
+            other_types=inputs.other_types() if inputs else '',
             has_subscribers=processor.has_subscribers if processor else False,
             depth_fault=self._depth.fault if self._depth else '',
             boxes_fault=self._boxes.fault if self._boxes else '',
             unmatched=self._outputs.unmatched() if self._outputs and processor else '',
-            lazy=self.settings.lazy,
+            lazy=settings.lazy,
             failure=processor.failure if processor and self._state == 'active' else self._failure,
-            stall_timeout=self.settings.stall_timeout,
+            stall_timeout=settings.stall_timeout,
         )
+        name = f'{self.get_namespace().rstrip("/")}/{self.get_name()}'.lstrip('/')
+        self._diagnostics.publish(diagnostic_array(name, view, seen, self.get_clock().now().to_msg()))
 
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
@@ -271,27 +258,20 @@ def main(args: Sequence[str] | None = None, statistics: Statistics | None = None
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
-            if node.settings.autostart and not _start(node):
-                return 1 if rclpy.ok() else 0  # asked to end meanwhile
+            if node.settings.autostart:
+                done = TransitionCallbackReturn.SUCCESS
+                with sigterm_deferred():
+                    has_started = node.trigger_configure() == done and node.trigger_activate() == done
+                if not has_started:
+                    return 1 if rclpy.ok() else 0  # asked to end meanwhile
             executor.spin()
         finally:
-            _end(node, executor)
+            ignore_interrupts()
+            node.close()
+            executor.remove_node(node)
+            node.destroy_node()
+            executor.shutdown()
     return 0
-
-
-def _start(node: PoseNode) -> bool:
-    """Configure and activate; return whether both went well."""
-    done = TransitionCallbackReturn.SUCCESS
-    with sigterm_deferred():
-        return node.trigger_configure() == done and node.trigger_activate() == done
-
-
-def _end(node: PoseNode, executor: SingleThreadedExecutor) -> None:
-    ignore_interrupts()
-    node.close()
-    executor.remove_node(node)
-    node.destroy_node()
-    executor.shutdown()
 
 
 if __name__ == '__main__':
