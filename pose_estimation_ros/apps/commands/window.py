@@ -2,7 +2,7 @@
 
 import os
 import sys
-from types import TracebackType
+from typing import Any
 
 import cv2
 
@@ -36,7 +36,5 @@ class Window:
                 break
         return key not in QUIT_KEYS
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         cv2.destroyAllWindows()

@@ -41,10 +41,7 @@ def check_boxes(settings: Namespace, learner: Learner) -> None:
 
 
 def boxes_of_frames(source: str | None) -> BoxesOfFrame | None:
-    """Return the boxes of frames from a file of `infer --json`; None without a file.
-
-    It raises SettingsError for a frame that the file does not have, since an empty answer would be wrong.
-    """
+    """Return the boxes of frames from a file of `infer --json`, which must have the frames asked for; None without."""
     from pose_estimation_ros.data.pose_json import read_boxes
 
     if source in (None, 'whole_image', 'detector'):

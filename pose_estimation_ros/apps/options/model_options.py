@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,8 @@ TITLES = {
     'decoding': 'decoding',
     'people': 'person detector',
 }
+option_name = attrgetter('option_name')
+"""How the command line calls a setting, such as --height."""
 MODEL_CHOICE_NAMES = tuple(each.argument_name for each in settings_of(ModelChoice))
 TRACKER_CHOICE_NAMES = tuple(each.argument_name for each in settings_of(TrackerChoice))
 
@@ -151,11 +154,6 @@ def destinations(*kinds: Any) -> tuple[str, ...]:
     return tuple(destination(each) for kind in kinds for each in settings_of(kind) if each.option_name)
 
 
-def option_name(setting: Setting) -> str:
-    """Return the option of a setting, such as --height."""
-    return setting.option_name
-
-
 def for_method(settings: Namespace, method: str, keep: Iterable[str] = ()) -> Namespace:
     """Return a copy for another method, with options it does not have unset, except those in `keep`."""
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
@@ -193,13 +191,7 @@ def weights_of(settings: Namespace) -> Path:
 
 
 def node_parameters(settings: Namespace) -> dict[str, Any]:
-    """Return the node parameters equivalent to the options.
-
-    Raises:
-        SettingsError: An option belongs to another method.
-        WeightsError: The model does not exist.
-
-    """
+    """Return the node parameters equivalent to the options; raises SettingsError or WeightsError as a learner would."""
     learner_options(settings)
     find_model(weights_of(settings))
     given = {**given_options(settings), 'method': settings.method, 'weights': str(weights_of(settings).resolve())}

@@ -81,14 +81,11 @@ class Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print one sentence on stderr and leave with exit code 2."""
         sentence = ' '.join(str(ex or message).split())
-        missing = re.match(r'the following arguments are required: (\w+)\.(\w+)', sentence)
-        if missing:
-            sentence = f'{self._commands()[missing[1]]._called(missing[2])} is missing'
+        if missing := re.match(r'the following arguments are required: (?:(\w+)\.)?(\w+)', sentence):
+            owner = self._commands()[missing[1]] if missing[1] else self
+            sentence = f'{owner._called(missing[2])} is missing'
         if sentence.startswith('expected "command"'):
             sentence = f'a command is missing: one of {", ".join(self._commands())}'
-        lacking = re.fullmatch(r'the following arguments are required: (\w+)', sentence)
-        if lacking and self._element():
-            sentence = f'{self._called(lacking[1])} is missing'
         unknown = re.fullmatch(r"Option '(\w+)' is not accepted", sentence)
         if unknown and self._element():
             sentence = self._no_field(unknown[1])

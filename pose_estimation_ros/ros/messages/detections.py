@@ -26,10 +26,7 @@ def required_detection_type() -> Any:
 
 
 def encode_detections(poses: Sequence[Pose], header: Header) -> Any:
-    """Return a Detection2DArray: the box around the keypoints found, and their mean score; id is the track's, or ''.
-
-    Raises SettingsError if vision_msgs is not installed.
-    """
+    """Return a Detection2DArray: the box around the keypoints found, and their mean score; id is the track's, or ''."""
     package = required_types(PACKAGE)
     detections = [_detection(package, pose, header) for pose in poses]
     return package.Detection2DArray(header=header, detections=detections)

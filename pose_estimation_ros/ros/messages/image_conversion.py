@@ -80,10 +80,7 @@ def choose_converter() -> Converter:
 
 
 def to_bgr(message: Image | CompressedImage) -> ByteArray:
-    """Return the (H, W, 3) uint8 pixels of a message; those of bgr8 share its memory, so do not draw on them.
-
-    Raises UnsupportedEncoding or BrokenImage.
-    """
+    """Return the (H, W, 3) uint8 pixels of a message; those of bgr8 share its memory, so do not draw on them."""
     return bgr_from_compressed(message) if hasattr(message, 'format') else bgr_from_raw(message)
 
 

@@ -37,10 +37,8 @@ def encode_skeletons(poses: Sequence[Pose], header: Header, skeleton: Skeleton =
 def decode_skeletons(message: PointCloud2, skeleton: Skeleton | None = None) -> list[Pose]:
     """Return the people of a message. A person's score, which it does not carry, is the mean of the keypoints'.
 
-    Without `skeleton`, it is the known skeleton with that number of keypoints; the node publishes its skeleton on
-    `~/skeleton_description`.
-
-    Raises BrokenSkeletonsError if the message is not a cloud of this skeleton or of a known one.
+    Without `skeleton`, which the node publishes on `~/skeleton_description`, it is the known one with that number of
+    keypoints. Raises BrokenSkeletonsError if the message is not a cloud of this skeleton or of a known one.
     """
     skeleton = skeleton or skeleton_of_width(message.width)
     return from_points(read_points(message, ('u', 'v', 'score', 'id'), skeleton), skeleton)
@@ -57,10 +55,7 @@ def encode_skeletons_3d(
 
 
 def decode_skeletons_3d(message: PointCloud2, skeleton: Skeleton = OPENPOSE_18) -> tuple[FloatArray, list[int | None]]:
-    """Return (P, K, 4) x, y, z and score, and the people's ids.
-
-    Raises BrokenSkeletonsError if the message is not a cloud of this skeleton.
-    """
+    """Return (P, K, 4) x, y, z and score, and the people's ids; raises BrokenSkeletonsError for another cloud."""
     points = read_points(message, ('x', 'y', 'z', 'score', 'id'), skeleton)
     columns = [points[name] for name in ('x', 'y', 'z', 'score')]
     return np.stack(columns, axis=2).astype(np.float32), identities(points)
@@ -102,13 +97,11 @@ def skeleton_of_width(width: int) -> Skeleton:
 def _cloud(points: AnyArray, header: Header) -> PointCloud2:
     """Return (P, K) structured points as a message."""
     people, keypoints = points.shape
-    data = array.array('B')
-    data.frombytes(points.tobytes())
     message = PointCloud2(header=header, height=people, width=keypoints, is_bigendian=False, is_dense=False)
     message.fields = [
         PointField(name=name, offset=int(offset), datatype=INT32 if kind.kind == 'i' else FLOAT32, count=1)
         for name, (kind, offset, *_) in (points.dtype.fields or {}).items()
     ]
     message.point_step, message.row_step = points.itemsize, points.itemsize * keypoints
-    message.data = data
+    message.data = array.array('B', points.tobytes())
     return message

@@ -18,13 +18,9 @@ LOG_S = 5.0
 
 
 class BoxBuffer:
-    """Keeps the latest detections; filled by one thread, read by another.
+    """Keeps the latest detections of a class ('' for all); filled by one thread, read by another.
 
-    Args:
-        class_id: Detections of this class count; '' for all.
-        max_age: Seconds by which stamps of image and detections may differ.
-        logger: Gets a warning for an image without boxes.
-
+    `max_age` is in seconds, between the stamps of image and detections.
     """
 
     def __init__(self, class_id: str, max_age: float, logger: Any) -> None:

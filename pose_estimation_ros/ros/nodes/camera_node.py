@@ -74,10 +74,8 @@ class CameraNode(Node):
 
     def _publish(self, image: ByteArray) -> None:
         header = Header(frame_id=self.settings.frame_id, stamp=self.get_clock().now().to_msg())
-        if self._compressed:
-            self._images.publish(to_compressed(image, header, self.settings.jpeg_quality))
-        else:
-            self._images.publish(from_bgr(image, header))
+        quality = self.settings.jpeg_quality
+        self._images.publish(to_compressed(image, header, quality) if self._compressed else from_bgr(image, header))
         self._info.publish(camera_info(header, image.shape[1], image.shape[0]))
         self.published += 1
 

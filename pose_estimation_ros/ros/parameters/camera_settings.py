@@ -46,9 +46,7 @@ CAMERA_PARAMETERS = {each.name: each for each in settings_of(CameraSettings)}
 def camera_settings(values: Mapping[str, Any]) -> CameraSettings:
     """Check values by parameter; a number where a text belongs is that text, as in `source:=0`.
 
-    Raises:
-        SettingsError: Lists every wrong value.
-
+    Raises SettingsError that lists every wrong value.
     """
     typed = {
         name: str(value) if CAMERA_PARAMETERS[name].kind is str and type(value) is int else value

@@ -84,12 +84,8 @@ def declare_all(node: Node, table: Mapping[str, Setting], fixed: str = FIXED) ->
 def declare(node: Node) -> NodeSettings:
     """Declare the parameters of `pose_node` on a node and return what it was started with.
 
-    `method` comes first, since it decides the defaults of others. All parameters are declared even where some values
-    are wrong, so that the node can be asked about them.
-
-    Raises:
-        SettingsError: Names every wrong value.
-
+    `method` comes first, since it decides the defaults of others. All are declared even where some values are wrong, so
+    that the node can be asked about them; SettingsError names every wrong value.
     """
     method: Any = node.declare_parameter('method', DEFAULT_METHOD, ANYTHING).value
     return settings_from(declare_all(node, parameters_of(method)))
@@ -115,12 +111,8 @@ def _overrides(node: Node) -> Iterable[str]:
 class LiveSettings(Generic[S]):
     """The settings of a node as they are now, one frozen object that every accepted change replaces as a whole.
 
-    Args:
-        node: Where the table was declared.
-        settings: What it was started with.
-        change: Returns the settings with some values changed; raises SettingsError for those that are refused.
-        on_change: Called after a change with the settings before and after it.
-
+    `change` returns the settings with some values changed, or raises SettingsError for those that are refused;
+    `on_change` is called with the settings before and after.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from pose_estimation_ros.methods.systems import SYSTEMS
 LOADED_SEPARATELY = ('method', 'weights')
 """Settings that are not arguments of a learner's constructor."""
 SECONDS = (0, 3600)
+parameter_name = attrgetter('parameter_name')
+"""How the node calls a setting, such as base_height."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,7 @@ def check_values(table: Mapping[str, Setting], values: Mapping[str, Any]) -> tup
 def settings_from(values: Mapping[str, Any]) -> NodeSettings:
     """Check the values that were set, by parameter; the others have the method's defaults.
 
-    Raises:
-        SettingsError: Lists every wrong value and every unknown parameter.
-
+    Raises SettingsError that lists every wrong value and every unknown parameter.
     """
     checked, faults = check_values(parameters_of(values.get('method')), values)
     if checked.get('hri.enabled') and checked.get('track') is False:
@@ -164,11 +165,6 @@ def changed(settings: NodeSettings, values: Mapping[str, Any], configured: bool)
     return after
 
 
-def parameter_name(each: Setting) -> str:
-    """Return the node parameter of a setting."""
-    return each.parameter_name
-
-
 def _chosen(settings: NodeSettings) -> dict[str, Any]:
     """Return what the user has chosen for the learner's constructor, by argument."""
     parameters = parameters_of(settings.method)
@@ -181,9 +177,7 @@ def _chosen(settings: NodeSettings) -> dict[str, Any]:
 def learner_options(settings: NodeSettings) -> dict[str, Any]:
     """Return the arguments of the learner's constructor.
 
-    Raises:
-        SettingsError: A parameter is set that the method does not have, or that has no effect without another.
-
+    Raises SettingsError where a parameter is set that the method does not have, or has no effect without another.
     """
     path = settings['model_path']
     return learner_arguments(settings.method, _chosen(settings), parameter_name, Path(path) if path else None)
@@ -199,13 +193,7 @@ def live_options(settings: NodeSettings) -> dict[str, Any]:
 
 
 def load_learner(settings: NodeSettings) -> Learner:
-    """Return the learner of the settings with its model loaded.
-
-    Raises:
-        SettingsError: As `learner_options` does.
-        WeightsError: The model does not exist or does not fit.
-
-    """
+    """Return the learner of the settings with its model loaded; raises SettingsError or WeightsError."""
     learner = create_learner(settings.method, **learner_options(settings))
     learner.load(settings['model_path'] or None)
     learner.tune(**live_options(settings))  # also where the model declares others: parameters say what runs
