@@ -1,6 +1,6 @@
 """Command-line options that choose and configure a model, generated from the settings table."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -66,9 +66,11 @@ def _add(parser: Any, shared: SharedSetting, only: str = '', scoring: bool = Fal
     if one.kind is bool and not one.option_values:
         add_flag(parser, one.option_name, shared.text)
         return
-    fixed = _fixed_default(shared)
-    default = '' if fixed is not None else default_by_system(shared, scoring)
-    allowed = '' if one.choices or shared.choices or one.option_values else one.allowed
+    fixed, default = _fixed_default(shared), ''
+    if fixed is None:
+        published = {name: system.method.scoring if scoring else {} for name, system in SYSTEMS.items()}
+        default = shared.by_system(lambda name, each: _default_text(each, published[name]))
+    allowed = '' if shared.choices or one.option_values else shared.by_system(lambda _, each: each.allowed)
     remarks = '; '.join(filter(None, (allowed, default and f'default: {default}', only and f'only {only}')))
     kind, metavar = _kind(shared), {'metavar': one.metavar} if one.metavar else {}
     parser.add_argument(
@@ -112,18 +114,13 @@ def _fixed_default(shared: SharedSetting) -> Any:
     return one.default if alike and one.default not in (None, ()) and not one.default_text else None
 
 
-def default_by_system(shared: SharedSetting, scoring: bool = False) -> str:
-    """Return the default as text, followed by the systems that differ."""
-    published = {name: system.method.scoring if scoring else {} for name, system in SYSTEMS.items()}
-    return shared.by_system(
-        lambda name, each: each.default_text or _as_typed(each, published[name].get(each.argument_name, each.default))
-    )
-
-
-def _as_typed(one: Setting, value: Any) -> str:
-    """Return a value as a user would type it; '' for no value."""
+def _default_text(one: Setting, published: Mapping[str, Any]) -> str:
+    """Return a default as a user would type it; '' for no value."""
+    value = published.get(one.argument_name, one.default)
     typed = {actual: text for text, actual in one.option_values.items()}.get(value, value)
-    return '' if typed in (None, ()) else f'{typed:g}' if isinstance(typed, float) else str(typed)
+    if one.default_text or typed in (None, ()):
+        return one.default_text
+    return f'{typed:g}' if isinstance(typed, float) else str(typed)
 
 
 def given_options(settings: Namespace) -> dict[str, Any]:
@@ -154,13 +151,13 @@ def destinations(*kinds: Any) -> tuple[str, ...]:
     return tuple(destination(each) for kind in kinds for each in settings_of(kind) if each.option_name)
 
 
-def for_method(settings: Namespace, method: str, keep: Iterable[str] = ()) -> Namespace:
-    """Return a copy for another method, with options it does not have unset, except those in `keep`."""
+def for_method(settings: Namespace, method: str) -> Namespace:
+    """Return a copy for another method, with options it does not have unset."""
     changed = Namespace(settings)  # type: ignore[no-untyped-call]
     changed.method = method
     for shared in shared_settings().values():
         dest = destination(shared.first)
-        if method not in shared.settings and dest and dest in changed and dest not in keep:
+        if method not in shared.settings and dest and dest in changed:
             changed[dest] = None
     return changed
 

@@ -88,10 +88,15 @@ class Parser(ArgumentParser):
             sentence = f'a command is missing: one of {", ".join(self._commands())}'
         unknown = re.fullmatch(r"Option '(\w+)' is not accepted", sentence)
         if unknown and self._element():
-            sentence = self._no_field(unknown[1])
+            names = [action.dest for action in self._actions if action.dest != 'help']
+            near = difflib.get_close_matches(unknown[1], names, 1)
+            meant = f', did you mean {near[0]}?' if near else ';'
+            sentence = f'a {self._element()} has no {unknown[1]}{meant} it has {", ".join(names)}'
         wrong = next(filter(None, (pattern.match(sentence) for pattern in WRONG_VALUES)), None)
         if wrong:
-            sentence = f'{self._called(wrong["key"])} must be {self._expected(wrong["key"])}, got {wrong["value"]!r}'
+            hints = [getattr(action, '_typehint', None) for action in self._actions if action.dest == wrong['key']]
+            expected = described(hints[0]) if hints and hints[0] else 'something else'
+            sentence = f'{self._called(wrong["key"])} must be {expected}, got {wrong["value"]!r}'
         print(f'{PROGRAM}: {sentence} (try --help)', file=sys.stderr)
         raise SystemExit(BAD_INPUT)
 
@@ -112,13 +117,6 @@ class Parser(ArgumentParser):
         found = next(filter(None, kinds), None)
         return _noun(found[1]) if found and getattr(self, '_inner_parser', False) else ''
 
-    def _no_field(self, name: str) -> str:
-        """Say that an element of a list has no such field, and which it has."""
-        names = [action.dest for action in self._actions if action.dest != 'help']
-        near = difflib.get_close_matches(name, names, 1)
-        meant = f', did you mean {near[0]}?' if near else ';'
-        return f'a {self._element()} has no {name}{meant} it has {", ".join(names)}'
-
     def _called(self, key: str) -> str:
         """Return an argument's name for errors: --option, or the metavar of a positional one."""
         if self._element():
@@ -132,11 +130,6 @@ class Parser(ArgumentParser):
     def _commands(self) -> dict[str, 'Parser']:
         action = self._subcommands_action
         return {} if action is None else dict(action._name_parser_map)
-
-    def _expected(self, key: str) -> str:
-        """Say in words what an option takes."""
-        hints = [action._typehint for action in self._actions if action.dest == key and hasattr(action, '_typehint')]
-        return described(hints[0]) if hints else 'something else'
 
 
 def _texts(kind: Any, prefix: str) -> Iterator[tuple[str, str]]:
