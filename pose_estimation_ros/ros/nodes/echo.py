@@ -65,15 +65,10 @@ def as_text(message: PointCloud2, poses: Sequence[Pose]) -> str:
 
 def as_line(message: PointCloud2, poses: Sequence[Pose]) -> str:
     """Return a message as one line of JSON; a missing keypoint is null."""
-    people = [
-        {
-            'id': pose.id,
-            'keypoints': [
-                [round(float(value), 3) for value in row] if np.isfinite(row[0]) else None for row in pose.keypoints
-            ],
-        }
-        for pose in poses
-    ]
+    people = []
+    for pose in poses:
+        keypoints = [np.round(row, 3).tolist() if np.isfinite(row[0]) else None for row in pose.keypoints.astype(float)]
+        people.append({'id': pose.id, 'keypoints': keypoints})
     return json.dumps({'stamp': seconds(message.header.stamp), 'frame_id': message.header.frame_id, 'poses': people})
 
 

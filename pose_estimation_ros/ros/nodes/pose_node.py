@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # its home differs between distributions
@@ -24,7 +25,7 @@ from pose_estimation_ros.ros.nodes.diagnostics import NodeView, diagnostic_array
 from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.inputs import Inputs
 from pose_estimation_ros.ros.nodes.outputs import Outputs
-from pose_estimation_ros.ros.nodes.processing import FrameProcessor, ProcessorContext, grey_image
+from pose_estimation_ros.ros.nodes.processing import FrameProcessor, ProcessorContext
 from pose_estimation_ros.ros.nodes.program import check_arguments, ignore_interrupts, running_ros, sigterm_deferred
 from pose_estimation_ros.ros.nodes.statistics import Statistics
 from pose_estimation_ros.ros.nodes.worker import Worker
@@ -99,7 +100,7 @@ class PoseNode(LifecycleNode):
                 'neither detector nor boxes.enabled is set: the whole image is taken as one person'
             )
         self._backend = backend = learner.pipeline().backend
-        learner.infer_timed(grey_image())
+        learner.infer_timed(np.full((480, 640, 3), 128, np.uint8))  # warm up
         if settings['device'] == 'auto' and backend.device == 'cpu':
             self.get_logger().warning('no GPU is used: running on the CPU')
         self.get_logger().info(f'{settings.method} runs on {backend.name}, {backend.device}, {backend.precision}')

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.pose import Pose
@@ -169,8 +167,3 @@ class FrameProcessor:
             return False
         self._complained.add(complaint)
         return True
-
-
-def grey_image() -> ByteArray:
-    """Return an image for the warm-up."""
-    return np.full((480, 640, 3), 128, dtype=np.uint8)

@@ -30,9 +30,8 @@ class SkeletonListener:
         self._since = 0.0
         self._is_patient = True
         skeletons = node.create_subscription(PointCloud2, topic, self._take_skeletons, reliable(10))
-        description = (
-            f'{skeletons.topic_name.rpartition("/")[0]}/skeleton_description'  # its neighbour, also if remapped
-        )
+        namespace = skeletons.topic_name.rpartition('/')[0]  # also if remapped
+        description = f'{namespace}/skeleton_description'
         node.create_subscription(String, description, self._take_description, reliable(1, latched=True))
         node.create_timer(PATIENCE_S / 4, self._lose_patience)
 
