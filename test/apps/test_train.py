@@ -378,4 +378,5 @@ def test_help_on_datasets_explains_each_field(cli, option):
     assert outcome.code == 0
     text = ' '.join(outcome.out.split())
     for each in settings_of(DatasetSettings):
-        assert re.search(rf'--data\.\w+\.{each.name} [^-]*{re.escape(each.text)} \(', text), each.name
+        help_text = rf'--data\.\w+\.{each.name}(?: [^-]*)? {re.escape(each.text)}(?: \[(?:default: |required)| --|$)'
+        assert re.search(help_text, text), each.name
