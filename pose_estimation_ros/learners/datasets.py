@@ -28,12 +28,7 @@ class DatasetNames:
 def training_images(dataset: Any, names: DatasetNames, method: Method, by_person: bool = False) -> KeypointDataset:
     """Return a dataset to train a method on, in its skeleton; raises DatasetError.
 
-    Args:
-        dataset: A user's.
-        names: Those of an ExternalDataset, which is prepared as published.
-        method: The published system.
-        by_person: Whether other datasets are to have one sample for each person.
-
+    An ExternalDataset is prepared as published; with `by_person` others get one sample for each person.
     """
     if isinstance(dataset, ExternalDataset):
         images: Any = method.training.open_coco(*find_external(dataset, names.images_folder, names.annotations_file))

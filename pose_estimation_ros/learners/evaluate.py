@@ -1,7 +1,8 @@
 """`eval` of the learners: COCO's numbers on a dataset, in the published form."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,9 @@ from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.boxes import Boxes
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.files import make_folder
-from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.evaluation.coco_score import CocoScore, coco_score
 from pose_estimation_ros.evaluation.detections import write_detections
-from pose_estimation_ros.evaluation.run import Entry, evaluate_images
+from pose_estimation_ros.evaluation.run import Entry, Infer, evaluate_images
 from pose_estimation_ros.evaluation.scored_images import ScoredImages, entry
 from pose_estimation_ros.inference.pipeline import PeoplePipeline, Result
 from pose_estimation_ros.learners.settings import TrainingSettings
@@ -42,10 +42,10 @@ class Evaluation:
         """
         output = self.temp_path / self.training.output_name
         make_folder(output.parent)
-        viewer = Viewer() if self.training.visualize else None
-        infer = viewer.watching(pipeline.batch) if viewer else pipeline.batch
+        infer: Infer = pipeline.batch
         entries: Iterator[Entry] = map(entry, images.sources)
-        entries = viewer.until_closed(entries) if viewer else entries
+        if self.training.visualize:
+            infer, entries = shown(infer, entries)
         run = evaluate_images(infer, entries, boxes=boxes, total=len(images), progress=not self.silent)
         write_detections(output, run.detections)
         score = coco_score(images.truth, run.detections, run.image_ids)
@@ -60,32 +60,18 @@ def published_numbers(score: CocoScore) -> dict[str, list[float]]:
     return {'average_precision': numbers[:5], 'average_recall': numbers[5:]}
 
 
-class Viewer:
-    """Shows one image after another with the people found, until Esc."""
+def shown(infer: Infer, entries: Iterable[Entry]) -> tuple[Infer, Iterator[Entry]]:
+    """Return the same function, which also shows what it finds, and the entries until Esc is pressed."""
+    closed = False
 
-    def __init__(self) -> None:
-        self.closed = False
+    def watched(images: Sequence[ByteArray], *boxes: Sequence[Boxes]) -> Sequence[Result]:
+        nonlocal closed
+        results = infer(images, *boxes)
+        for image, result in zip(images, results, strict=True):
+            cv2.imshow(WINDOW, draw_poses(image.copy(), result.poses))
+            if cv2.waitKey(0) & 0xFF == ESCAPE:
+                closed = True
+                cv2.destroyWindow(WINDOW)
+        return results
 
-    def watching(self, infer: Callable[..., list[Result]]) -> Callable[..., list[Result]]:
-        """Return the same function, which also shows what it finds."""
-
-        def watched(images: list[ByteArray], *boxes: Sequence[Boxes]) -> list[Result]:
-            results = infer(images, *boxes)
-            for image, result in zip(images, results, strict=True):
-                self._show(image, result.poses)
-            return results
-
-        return watched
-
-    def until_closed(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """Yield images until the window was closed."""
-        for each in entries:
-            if self.closed:
-                return
-            yield each
-
-    def _show(self, image: ByteArray, poses: list[Pose]) -> None:
-        cv2.imshow(WINDOW, draw_poses(image.copy(), poses))
-        if cv2.waitKey(0) & 0xFF == ESCAPE:
-            self.closed = True
-            cv2.destroyWindow(WINDOW)
+    return watched, takewhile(lambda _: not closed, entries)

@@ -81,6 +81,7 @@ class Fit:
     def settings(self) -> EngineSettings:
         """The engine's settings for the published arguments."""
         training, request, published = self.training, self.request, self.method.training
+        accelerated: Literal['auto', 'cuda'] = 'auto' if self.backend.may_fall_back else 'cuda'
         return EngineSettings(
             optimizer=OptimizerSettings(**{**published.optimizer, 'lr': training.lr}),
             schedule=ScheduleSettings(**published.schedule),
@@ -89,7 +90,7 @@ class Fit:
                 batch_size=training.batch_size,
                 batches_per_iter=training.batches_per_iter,
                 num_workers=training.num_workers,
-                device=self._device,
+                device='cpu' if self.backend.device == 'cpu' else accelerated,
                 checkpoint_after=training.checkpoint_after_iter,
                 val_after=training.val_after,
             ),
@@ -157,8 +158,12 @@ class Fit:
         finally:
             model.network.cpu().eval()
             model.discard_export()
-        evaluations = [published_scores(scores) for scores in result.evaluations]
-        return {**{key: _summed(result, end) for key, end in losses.items()}, 'eval_results_list': evaluations}
+        returned: dict[str, Any] = {}
+        for key, ending in losses.items():  # of every iteration, all stages together
+            stages = [values for name, values in result.losses.items() if name.endswith(ending)]
+            returned[key] = [sum(values) for values in zip(*stages, strict=True)]
+        scores = [CocoScore(*(each.get(name, math.nan) for name in NUMBERS)) for each in result.evaluations]
+        return {**returned, 'eval_results_list': [published_numbers(score) for score in scores]}
 
     def _task(
         self, model: ModelStore, dataset: KeypointDataset, transform: Transform | None, scored: ScoredImages | None
@@ -178,36 +183,13 @@ class Fit:
     def _train(self, task: 'Task') -> 'TrainingResult':
         from pose_estimation_ros.training.engine import train
 
-        schedule = self.training.lr_schedule
+        own = self.training.lr_schedule
+        schedule = own if callable(own) else None
         resume = None if self.training.weights_only else self.checkpoint()
         with ending_on_interrupt(True, signal.SIGTERM) as stop:
-            result = train(
-                task,
-                self.settings,
-                self.folders,
-                resume,
-                stop=lambda: stop.requested,
-                lr_schedule=schedule if callable(schedule) else None,
-            )
+            result = train(task, self.settings, self.folders, resume, lambda: stop.requested, schedule)
         if result.stopped and stop.terminated:
             sys.exit(TERMINATED)
         if result.stopped:
             raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
         return result
-
-    @property
-    def _device(self) -> Literal['auto', 'cpu', 'cuda']:
-        if self.backend.device == 'cpu':
-            return 'cpu'
-        return 'auto' if self.backend.may_fall_back else 'cuda'
-
-
-def _summed(result: 'TrainingResult', ending: str) -> list[float]:
-    """Return the losses of every iteration, all stages together."""
-    stages = [values for name, values in result.losses.items() if name.endswith(ending)]
-    return [sum(values) for values in zip(*stages, strict=True)]
-
-
-def published_scores(scores: dict[str, float]) -> dict[str, list[float]]:
-    """Return a validation's numbers in the form that `eval` returns."""
-    return published_numbers(CocoScore(*(scores.get(name, math.nan) for name in NUMBERS)))

@@ -35,8 +35,9 @@ class PersonCrops:
 
     def open(self, backend: Backend, model: ModelStore) -> Configure[TopDown]:
         method, detector = model.method, self.detector or WholeImage(NO_DETECTOR)
-        pipeline = TopDown(backend, method, self._decoder(method, {}), person_network(model), detector)
-        pipeline = pipeline.with_settings(flip=self.flip)
+        options = model.options or model.arguments.options  # those of the constructor if the file declares none
+        network = PersonNetwork(model.loaded.preprocessing, options.input_hw, options.label_corner)
+        pipeline = TopDown(backend, method, self._decoder(method, {}), network, detector).with_looks(flip=self.flip)
 
         def configured(settings: Mapping[str, Any]) -> TopDown:
             return pipeline.with_settings(**_of_crops(settings)).with_decoder(self._decoder(method, settings))
@@ -49,12 +50,6 @@ class PersonCrops:
 
 def _of_crops(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in CROP_SETTINGS}
-
-
-def person_network(model: ModelStore) -> PersonNetwork:
-    """Return the crop format of a learner's model; options the file does not declare come from the constructor."""
-    options = model.options or model.arguments.options
-    return PersonNetwork(model.loaded.preprocessing, options.input_hw, options.label_corner)
 
 
 def open_detector(

@@ -15,21 +15,17 @@ from torch import nn
 
 from pose_estimation_ros.core.errors import BackendError
 from pose_estimation_ros.core.files import make_folder
-from pose_estimation_ros.training.batchnorm import CpuBatchNormSync
-from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints, PublishedContainer
+from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints, PublishedContainer, StopOnRequest
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
-from pose_estimation_ros.training.callbacks.images import ImageLog
 from pose_estimation_ros.training.callbacks.loggers import make_loggers
-from pose_estimation_ros.training.callbacks.losses import LossLog
-from pose_estimation_ros.training.callbacks.progress import ProgressBar
+from pose_estimation_ros.training.callbacks.logs import ImageLog, LossLog, ProgressBar
 from pose_estimation_ros.training.callbacks.step_timer import StepTimer
-from pose_estimation_ros.training.callbacks.stopping import StopOnRequest
 from pose_estimation_ros.training.callbacks.validation import Validator
 from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.loader import BatchOrder, EpochSampler, Loader
 from pose_estimation_ros.training.module import TaskModule
-from pose_estimation_ros.training.processes import Processes
-from pose_estimation_ros.training.schedules import MakeSchedule
+from pose_estimation_ros.training.optimizers import MakeSchedule
+from pose_estimation_ros.training.processes import CpuBatchNormSync, Processes
 from pose_estimation_ros.training.settings import EngineSettings, TrainerSettings
 from pose_estimation_ros.training.task import Task
 
@@ -83,20 +79,27 @@ def train(
     folders = TrainingFolders.under(folders) if isinstance(folders, Path) else folders
     processes = Processes.here(settings.trainer.device)
     require_device(settings.trainer, processes)
-    run = _Run(task, settings, folders, processes, stop, lr_schedule)
+    run = _Run(task, settings, folders, processes, stop)
+    module = TaskModule(task, settings.optimizer, lr_schedule or settings.schedule, run.steps)
     with _quiet():
         loggers: list[Logger] = []
         if processes.rank == 0:
             parameters = {**asdict(settings), **task.parameters}
             loggers = make_loggers(settings.logging, folders.logs, parameters, resumed=resume is not None)
-        trainer = _trainer(settings, processes, run, loggers, make_folder(folders.checkpoints.parent))
+        trainer = Trainer(
+            **_trainer_options(settings, processes),
+            max_steps=run.steps,
+            callbacks=run.callbacks,
+            logger=loggers,
+            default_root_dir=make_folder(folders.checkpoints.parent),
+        )
         try:
-            trainer.fit(run.module, run.loader, ckpt_path=resume, weights_only=True)
+            trainer.fit(module, run.loader, ckpt_path=resume, weights_only=True)
         except SystemExit as error:
             if error.code == 1:  # Lightning's answer to a second Ctrl-C
                 raise KeyboardInterrupt from error
             raise
-    return run.result(trainer)
+    return run.result(trainer, module.network)
 
 
 class _Run:
@@ -109,35 +112,28 @@ class _Run:
         folders: TrainingFolders,
         processes: Processes,
         stop: Callable[[], bool],
-        lr_schedule: MakeSchedule | None,
     ) -> None:
         trainer, logging, cuda = settings.trainer, settings.logging, processes.accelerator == 'cuda'
         order = BatchOrder.of(len(task.data), settings, task.unit)
-        self.steps = order.total_steps(trainer)
+        self.steps = steps = order.total_steps(trainer)
         sampler = EpochSampler(order, processes.rank, processes.world)
         self.loader = Loader(task.data, sampler, trainer.num_workers, pinned=cuda)
-        self.module = TaskModule(task, settings.optimizer, lr_schedule or settings.schedule, self.steps)
-        trial = bool(trainer.limit_batches)
-        self._timer = StepTimer(self.loader, trainer.batch_size, task.unit, synchronise=trial and cuda)
+        synchronise = bool(trainer.limit_batches) and cuda
+        self._timer = StepTimer(self.loader, trainer.batch_size, task.unit, synchronise)
         self._losses = losses = LossLog(self._timer, logging.log_after, settings.first_iteration)
-        self._checkpoints = Checkpoints(
-            folders, trainer.checkpoint_after, trainer.keep_checkpoints, self.steps, losses
-        )  # fmt: skip
+        self._checkpoints = Checkpoints(folders, trainer.checkpoint_after, trainer.keep_checkpoints, steps, losses)
         self._stopping = StopOnRequest(stop, self._checkpoints)
         self._average = MovingAverage(task.network, trainer.ema_decay) if trainer.ema_decay else None
         self._validator = None
         if task.validation is not None:
-            self._validator = Validator(
-                task, settings, self.steps, self._average, losses, self._checkpoints, self._stopping
-            )  # fmt: skip
+            self._validator = Validator(task, settings, steps, self._average, losses, self._checkpoints, self._stopping)
         images = ImageLog(folders.images, logging.pictures_after, losses) if logging.pictures_after else None
-        progress = ProgressBar(losses, self.steps, task.unit) if logging.progress else None
+        progress = ProgressBar(losses, steps, task.unit) if logging.progress else None
         # In the order in which they act after a batch: what is saved must have happened.
         acting: list[Callback | None] = [self._timer, self._average, losses, images, self._validator, self._checkpoints]
         self.callbacks = [each for each in (*acting, progress, self._stopping) if each is not None]
 
-    def result(self, trainer: Trainer) -> TrainingResult:
-        network = self.module.network
+    def result(self, trainer: Trainer, network: nn.Module) -> TrainingResult:
         if self._average:
             network.load_state_dict(self._average.network.state_dict())
         return TrainingResult(
@@ -151,34 +147,31 @@ class _Run:
         )
 
 
-def _trainer(settings: EngineSettings, processes: Processes, run: _Run, loggers: list[Logger], folder: Path) -> Trainer:
-    trainer = settings.trainer
+def _trainer_options(settings: EngineSettings, processes: Processes) -> dict[str, Any]:
+    """Return the options of Lightning's trainer that settings and processes decide, and what it must leave to us."""
+    trainer, several = settings.trainer, processes.world > 1
     plugins: list[Any] = [PublishedContainer(settings.first_iteration)]
-    synchronised = trainer.sync_batchnorm and processes.world > 1
+    synchronised = trainer.sync_batchnorm and several
     if synchronised and processes.accelerator == 'cpu':
         plugins.append(CpuBatchNormSync())
         synchronised = False
-    return Trainer(
-        accelerator=processes.accelerator,
-        devices=processes.local_world,
-        num_nodes=processes.world // processes.local_world,
-        strategy='ddp' if processes.world > 1 else 'auto',
-        precision=PRECISIONS[trainer.precision],  # type: ignore[arg-type]
-        max_epochs=-1,
-        max_steps=run.steps,
-        accumulate_grad_batches=trainer.batches_per_iter,
-        gradient_clip_val=settings.optimizer.clip_norm or None,
-        sync_batchnorm=synchronised,
-        callbacks=run.callbacks,
-        plugins=plugins,
-        logger=loggers,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        default_root_dir=folder,
-    )
+    return {
+        'accelerator': processes.accelerator,
+        'devices': processes.local_world,
+        'num_nodes': processes.world // processes.local_world,
+        'strategy': 'ddp' if several else 'auto',
+        'precision': PRECISIONS[trainer.precision],
+        'max_epochs': -1,
+        'accumulate_grad_batches': trainer.batches_per_iter,
+        'gradient_clip_val': settings.optimizer.clip_norm or None,
+        'sync_batchnorm': synchronised,
+        'plugins': plugins,
+        'use_distributed_sampler': False,
+        'enable_checkpointing': False,
+        'enable_progress_bar': False,
+        'enable_model_summary': False,
+        'limit_val_batches': 0,
+    }
 
 
 def require_device(settings: TrainerSettings, processes: Processes) -> None:

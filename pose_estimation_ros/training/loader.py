@@ -4,7 +4,6 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import cv2
@@ -31,39 +30,39 @@ class BatchOrder:
     seed: int
     unit: str = 'sample'
 
-    def __post_init__(self) -> None:
-        if not self.samples:
-            raise SettingsError(f'there are no {self.unit}s to train on; check the paths of the training data')
-        if not self.batches:
-            needed = self.batch_size * self.batches_per_step
-            raise SettingsError(
-                f'{self.samples} {self.unit}s do not fill one step of {needed} (trainer.batch_size times'
-                ' batches_per_iter); lower one of these'
-            )
-
     @classmethod
     def of(cls, samples: int, settings: EngineSettings, unit: str) -> 'BatchOrder':
         """Return the order of a training; raises SettingsError if there are too few samples for a step."""
         return cls(samples, settings.trainer.batch_size, settings.trainer.batches_per_iter, settings.seed, unit)
 
+    def __post_init__(self) -> None:
+        if not self.samples:
+            raise SettingsError(f'there are no {self.unit}s to train on; check the paths of the training data')
+        if not self.steps:
+            raise SettingsError(
+                f'{self.samples} {self.unit}s do not fill one step of {self.samples_per_step} (trainer.batch_size times'
+                ' batches_per_iter); lower one of these'
+            )
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples whose gradients make up one optimiser step."""
+        return self.batch_size * self.batches_per_step
+
     @property
     def batches(self) -> int:
         """Batches of an epoch: only whole steps, since a smaller one would give its samples more weight."""
-        return self.samples // (self.batch_size * self.batches_per_step) * self.batches_per_step
+        return self.steps * self.batches_per_step
 
     @property
     def steps(self) -> int:
         """Optimiser steps of an epoch."""
-        return self.batches // self.batches_per_step
+        return self.samples // self.samples_per_step
 
     def total_steps(self, trainer: TrainerSettings) -> int:
         """Return the optimiser steps of a whole training, resumed or not."""
-        ends = [trainer.max_epochs * self.steps]
-        if trainer.max_steps:
-            ends.append(trainer.max_steps)
-        if trainer.limit_batches:
-            ends.append(max(1, trainer.limit_batches // self.batches_per_step))
-        return min(ends)
+        limit = trainer.limit_batches and max(1, trainer.limit_batches // self.batches_per_step)
+        return min(filter(None, (trainer.max_epochs * self.steps, trainer.max_steps, limit)))
 
     def indices(self, epoch: int) -> list[int]:
         """Return the samples of an epoch."""
@@ -72,8 +71,8 @@ class BatchOrder:
 
     def state(self) -> dict[str, int]:
         """Return what decides the order, by the names that checkpoints use."""
-        values = self.samples, self.batch_size, self.batches_per_step, self.seed
-        return dict(zip(('pictures', 'batch_size', 'batches_per_iter', 'seed'), values, strict=True))
+        sizes = {'batch_size': self.batch_size, 'batches_per_iter': self.batches_per_step}
+        return {'pictures': self.samples, **sizes, 'seed': self.seed}
 
 
 class EpochSampler(Sampler[list[Key]]):
@@ -190,9 +189,5 @@ def start_worker(worker: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _ignore_once)
-
-
-def _ignore_once(number: int, frame: FrameType | None) -> None:
-    """Ignore a signal to the whole group of processes; the next one ends a worker that hangs."""
-    signal.signal(number, signal.SIG_DFL)
+    # The first is ignored, which is to the whole group of processes; the next one ends a worker that hangs.
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))

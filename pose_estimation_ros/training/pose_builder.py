@@ -20,7 +20,7 @@ from pose_estimation_ros.training.pose.datasets import colour_changes, make_tran
 from pose_estimation_ros.training.pose.recipe import PoseRecipe
 from pose_estimation_ros.training.pose.task import PoseData, PoseTask
 from pose_estimation_ros.training.pose.validation import recipe_validation
-from pose_estimation_ros.training.recipe import StartSettings
+from pose_estimation_ros.training.settings import StartSettings
 from pose_estimation_ros.training.task import Task
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.training.recipe import Recipe
+from pose_estimation_ros.training.settings import Recipe
 
 if TYPE_CHECKING:
     from pose_estimation_ros.training.task import Task

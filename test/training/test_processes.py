@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from pose_estimation_ros.training.batchnorm import CpuBatchNormSync
+from pose_estimation_ros.training.processes import CpuBatchNormSync
 from test.training.conftest import Answers, make_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pose_estimation_ros.training.schedules import SCHEDULES
+from pose_estimation_ros.training.optimizers import SCHEDULES
 from pose_estimation_ros.training.settings import ScheduleSettings
 
 

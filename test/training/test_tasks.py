@@ -11,8 +11,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.training import tasks
 from pose_estimation_ros.training.engine import train
-from pose_estimation_ros.training.recipe import Recipe
-from pose_estimation_ros.training.settings import EngineSettings, LoggingSettings, OptimizerSettings, TrainerSettings
+from pose_estimation_ros.training.settings import (
+    EngineSettings,
+    LoggingSettings,
+    OptimizerSettings,
+    Recipe,
+    TrainerSettings,
+)
 from pose_estimation_ros.training.task import Task, Validation
 from pose_estimation_ros.training.tasks import TaskKind, find_task
 

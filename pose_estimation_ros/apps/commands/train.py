@@ -1,28 +1,26 @@
 """`train`: a recipe into checkpoints, a saved model and its scores."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import fields
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 
-from pose_estimation_ros.apps.commands.train_report import Report
+from pose_estimation_ros.apps.commands.train_report import results_of, rows_after, rows_before, say_table
 from pose_estimation_ros.apps.options.json_option import Write, add_json_option, json_results
 from pose_estimation_ros.apps.options.parser import INTERRUPTED, PROGRAM, Parser, add_flag, say
-from pose_estimation_ros.apps.options.train_options import add_recipe, recipe_fields
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.files import atomic_write, make_folder, write_json
 from pose_estimation_ros.core.interrupt import TERMINATED, ending_on_interrupt
 from pose_estimation_ros.training.folders import TrainingFolders
-from pose_estimation_ros.training.recipe import Recipe
+from pose_estimation_ros.training.settings import Recipe
 from pose_estimation_ros.training.tasks import TaskKind, find_task
-
-if TYPE_CHECKING:
-    from pose_estimation_ros.training.engine import TrainingResult
 
 CONFIG = 'config.yaml'
 OUTPUT = Path('build/train')
@@ -44,26 +42,34 @@ def named_value(given: Sequence[str], field: str) -> str | None:
     Such fields decide which options and defaults there are. What cannot be read is reported when the arguments are
     parsed.
     """
-    values = {name: _values(given, f'--{name}') for name in (field, 'config', 'output')}
-    configs = values['config']
+
+    def values(option: str) -> list[str]:
+        apart = [value for name, value in pairwise(given) if name == option]
+        return apart + [each.removeprefix(f'{option}=') for each in given if each.startswith(f'{option}=')]
+
+    configs = values('--config')
     if '--resume' in given and not configs:
-        configs = [str(Path((values['output'] or [str(OUTPUT)])[-1]) / CONFIG)]
-    named = [value for config in configs if (value := _value_in(Path(config), field)) is not None]
-    return next(reversed(values[field] or named), None)
+        configs = [str(Path((values('--output') or [str(OUTPUT)])[-1]) / CONFIG)]
+    named = []
+    for config in configs:
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            content = yaml.safe_load(Path(config).read_text())
+            if isinstance(content, dict) and content.get(field) is not None:
+                named.append(str(content[field]))
+    return next(reversed(values(f'--{field}') or named), None)
 
 
-def _values(given: Sequence[str], option: str) -> list[str]:
-    apart = [value for name, value in pairwise(given) if name == option]
-    return apart + [each.removeprefix(f'{option}=') for each in given if each.startswith(f'{option}=')]
+def add_recipe(parser: Any, recipe: type[Recipe], named: Callable[[str], str | None]) -> None:
+    """Add an option for each field of a task's recipes, such as --trainer.max_epochs, with the settings' texts.
 
-
-def _value_in(path: Path, field: str) -> str | None:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    value = content.get(field) if isinstance(content, dict) else None
-    return None if value is None else str(value)
+    `named` returns the given value of a field that decides on defaults.
+    """
+    parser.add_class_arguments(recipe)
+    parser.set_defaults(recipe.defaults(named))
+    for group in parser._action_groups:
+        nested = {action.dest.partition('.')[0] for action in group._group_actions if '.' in action.dest}
+        if 'pose_estimation_ros' in str(group.title):
+            group.title = f'recipe: {", ".join(sorted(nested)) or "the rest"}'
 
 
 def run(arguments: Namespace) -> int:
@@ -73,7 +79,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace, write_results: Write) -> int:
-    kind = find_task(arguments.task)
+    kind, folder = find_task(arguments.task), arguments.output
     recipe, text = _recipe(arguments, kind)
     from pose_estimation_ros.training.engine import require_device, train
     from pose_estimation_ros.training.processes import Processes
@@ -81,19 +87,26 @@ def _run(arguments: Namespace, write_results: Write) -> int:
     processes = Processes.here(recipe.trainer.device)
     require_device(recipe.trainer, processes)
     main = processes.rank == 0
-    resume = _checkpoint(arguments.output, arguments.resume, main)
+    resume = _checkpoint(folder, arguments.resume, main)
     builder = kind.open_builder()
     task, weights = builder.make_task(recipe, resume is not None, processes.world == 1)
-    report = Report(arguments.output, task, shown=main)
-    report.before(recipe, builder.summary(recipe), f'resumed from {resume}' if resume else weights)
     if main:
-        with atomic_write(make_folder(arguments.output) / CONFIG) as temporary:
+        weights = f'resumed from {resume}' if resume else weights
+        say_table(rows_before(recipe, task, builder.summary(recipe), weights, folder))
+        with atomic_write(make_folder(folder) / CONFIG) as temporary:
             temporary.write_text(text)
     with ending_on_interrupt(True, signal.SIGTERM) as stop:
-        result = train(task, recipe.settings, arguments.output, resume, stop=lambda: stop.requested)
+        result = train(task, recipe.settings, folder, resume, stop=lambda: stop.requested)
     if main:
-        builder.save_model(recipe, result.network, arguments.output / 'model')
-        write_results(_finish(result, report, arguments.output))
+        model = folder / 'model'
+        builder.save_model(recipe, result.network, model)
+        write_json(folder / 'timings.json', result.timings, indent=2)
+        results = results_of(result, model)
+        write_json(folder / 'results.json', results, indent=2)
+        say_table(rows_after(result, task, model))
+        if result.stopped:
+            say(f'stopped at iteration {result.iteration} as requested; resume with train --output {folder} --resume')
+        write_results(results)
     if not result.stopped:
         return 0
     return TERMINATED if stop.terminated else INTERRUPTED
@@ -104,7 +117,7 @@ def _recipe(arguments: Namespace, kind: TaskKind) -> tuple[Recipe, str]:
     recipe = kind.recipe_class()
     parser = Parser(prog=f'{PROGRAM} train')
     add_recipe(parser, recipe, arguments.get)
-    values = Namespace({name: arguments[name] for name in recipe_fields(recipe)})  # type: ignore[no-untyped-call]
+    values = Namespace({each.name: arguments[each.name] for each in fields(recipe)})  # type: ignore[no-untyped-call]
     own = arguments.output / CONFIG
     if arguments.resume and not arguments.config:
         named = parser.dump(values) != parser.dump(parser.get_defaults())
@@ -125,14 +138,3 @@ def _checkpoint(folder: Path, resume: bool, main: bool) -> Path | None:
     if main and written:  # one that ended before its first checkpoint has nothing to lose
         raise SettingsError(f'{folder} already holds a training: resume it with --resume, or choose another folder')
     return None
-
-
-def _finish(result: 'TrainingResult', report: Report, folder: Path) -> dict[str, Any]:
-    """Write the results, print them and return them."""
-    write_json(folder / 'timings.json', result.timings, indent=2)
-    results = report.results(result)
-    write_json(folder / 'results.json', results, indent=2)
-    report.after(result)
-    if result.stopped:
-        say(f'stopped at iteration {result.iteration} as requested; resume with train --output {folder} --resume')
-    return results

@@ -1,4 +1,4 @@
-"""Checkpoints in the published format, with everything needed to resume.
+"""Checkpoints in the published format, with everything needed to resume, and ending early with one.
 
 Lightning's ModelCheckpoint is not used: it names files differently, does not write the last step, and also writes at
 steps whose loss is already NaN.
@@ -6,18 +6,21 @@ steps whose loss is already NaN.
 
 import io
 import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from pose_estimation_ros.backbones.weights_file import read_state_dict
 from pose_estimation_ros.core.errors import TrainingError, WeightsError
 from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
-from pose_estimation_ros.training.callbacks.losses import LossLog
+from pose_estimation_ros.training.callbacks.logs import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback, due
 from pose_estimation_ros.training.folders import TrainingFolders, checkpoint_before
 from pose_estimation_ros.training.module import AUXILIARY, NETWORK
@@ -148,3 +151,44 @@ class Checkpoints(StepCallback):
         torch.set_rng_state(state_dict['rng'].cpu())
         if 'cuda_rng' in state_dict and torch.cuda.is_available():
             torch.cuda.set_rng_state(state_dict['cuda_rng'].cpu())
+
+
+AGREE_AFTER = 10
+"""Steps between questions of several processes to each other; asking costs a little."""
+
+
+class StopOnRequest(StepCallback):
+    """Asks at the end of each step whether to stop.
+
+    On SIGTERM, Lightning raises an exception in one process and broadcasts it from within the signal handler, which
+    blocks until the other processes are in a handler too. The handler from before the training is restored instead.
+    """
+
+    def __init__(self, requested: Callable[[], bool], checkpoints: Checkpoints) -> None:
+        self.stopped = False
+        self.requested = requested
+        """Whether this process was asked to stop."""
+        self._checkpoints = checkpoints
+        self._on_sigterm = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        if callable(self._on_sigterm) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        if not self.stopped and self._agreed(trainer):
+            self.stop(trainer)
+
+    def stop(self, trainer: Trainer) -> None:
+        """Write a checkpoint and end training; all processes must call it at the same step."""
+        self._checkpoints.write(trainer)
+        self.stopped = trainer.should_stop = True
+
+    def _agreed(self, trainer: Trainer) -> bool:
+        """Whether any process was asked to stop."""
+        if trainer.world_size == 1:
+            return self.requested()
+        if trainer.global_step % AGREE_AFTER:
+            return False
+        return trainer.strategy.reduce_boolean_decision(self.requested(), all=False)

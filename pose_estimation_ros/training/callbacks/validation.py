@@ -16,12 +16,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 from tqdm import tqdm
 
-from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints
+from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints, StopOnRequest
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
-from pose_estimation_ros.training.callbacks.losses import LossLog
+from pose_estimation_ros.training.callbacks.logs import LossLog
 from pose_estimation_ros.training.callbacks.steps import StepCallback, due
-from pose_estimation_ros.training.callbacks.stopping import StopOnRequest
-from pose_estimation_ros.training.network_modes import evaluating
+from pose_estimation_ros.training.module import evaluating
 from pose_estimation_ros.training.settings import EngineSettings
 from pose_estimation_ros.training.task import Batch, Task
 

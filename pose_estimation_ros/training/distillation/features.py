@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.training.network_modes import evaluating
+from pose_estimation_ros.training.module import evaluating
 from pose_estimation_ros.training.task import Batch, Task
 
 LR_FACTOR = 3.0

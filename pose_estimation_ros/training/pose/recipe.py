@@ -9,8 +9,7 @@ from typing import Any, Literal
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM, find_method
-from pose_estimation_ros.training.recipe import Recipe
-from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, require
+from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, Recipe, require
 
 LOG = logging.getLogger(__name__)
 

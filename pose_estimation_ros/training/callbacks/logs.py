@@ -1,19 +1,27 @@
-"""Losses of every step, and their means for the loggers.
+"""Losses of every step and their means, images and the progress bar.
 
 Lightning's own logging is not used: it reads each value from the device when it is logged, averages over batches
-rather than steps, and does not stop at NaN before a checkpoint is written.
+rather than steps, and does not stop at NaN before a checkpoint is written. Its bars count the batches of one epoch; an
+epoch here may be a handful of batches or all of a training, and what users wait for is the last step, resumed or not.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 from torch import Tensor
+from tqdm import tqdm
 
 from pose_estimation_ros.core.errors import TrainingError
+from pose_estimation_ros.core.files import atomic_write
 from pose_estimation_ros.training.callbacks.step_timer import StepTimer
 from pose_estimation_ros.training.callbacks.steps import StepCallback
+from pose_estimation_ros.training.module import evaluating
 from pose_estimation_ros.training.task import Batch
 
 
@@ -99,3 +107,64 @@ class LossLog(StepCallback):
         self._timer.begin_interval()
         for logger in trainer.loggers:
             logger.log_metrics(self.latest, step=self.iteration(trainer))
+
+
+DRAWN = 4
+"""Samples of a batch that are drawn."""
+
+
+class ImageLog(StepCallback):
+    """Draws the first samples of a batch every `pictures_after` steps."""
+
+    def __init__(self, folder: Path, after: int, losses: LossLog) -> None:
+        self._folder, self._after, self._losses = folder, after, losses
+
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        if trainer.global_step % self._after or not trainer.is_global_zero:
+            return
+        few = Batch(batch.inputs[:DRAWN], [target[:DRAWN] for target in batch.targets], batch.keys[:DRAWN])
+        with evaluating(module), torch.no_grad():
+            image = module.task.draw(few)
+        if image is None:
+            return
+        iteration = self._losses.iteration(trainer)
+        with atomic_write(self._folder / f'iter_{iteration}.png') as temporary:
+            temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image('pictures', rgb, iteration, dataformats='HWC')
+            elif isinstance(logger, MLFlowLogger):
+                logger.experiment.log_image(logger.run_id, rgb, f'pictures/iter_{iteration}.png')
+
+
+class ProgressBar(StepCallback):
+    """Shows the step, loss, learning rate and speed, and the share of time that training waits for data."""
+
+    def __init__(self, losses: LossLog, steps: int, unit: str) -> None:
+        self._losses, self._steps, self._unit = losses, steps, unit
+        self._bar: Any = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        done, hidden = trainer.global_step, not trainer.is_global_zero
+        self._bar = tqdm(total=self._steps, initial=done, desc='training', unit='step', disable=hidden)
+
+    def on_step(self, trainer: Trainer, module: Any, batch: Batch) -> None:
+        self._bar.set_description(f'epoch {trainer.current_epoch}', refresh=False)
+        if entry := self._losses.latest:
+            shown = {
+                'loss': f'{entry["loss"]:.3g}',
+                'lr': f'{entry["lr"]:.2g}',
+                f'{self._unit}s/s': f'{entry[f"{self._unit}s_per_second"]:.1f}',
+                'waiting': f'{entry["waiting_share"]:.0%}',
+            }
+            self._bar.set_postfix(shown, refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._bar.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self._bar is not None:
+            self._bar.close()
