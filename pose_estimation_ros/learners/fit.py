@@ -37,18 +37,22 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FitRequest:
-    """The arguments of one `fit` that concern the engine."""
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One `fit` of a learner; the fields from `logging_path` on are its arguments."""
 
-    logging_path: str | Path | None = ''
+    method: Method
+    training: TrainingSettings
+    backend: BackendSettings
+    temp_path: Path
+    logging_path: str | Path | None
     """Folder of TensorBoard's files; empty writes none."""
-    logging_flush_secs: int = 30
-    silent: bool = False
-    verbose: bool = True
-    epochs: int | None = None
+    logging_flush_secs: int
+    silent: bool
+    verbose: bool
+    epochs: int | None
     """Overrides the constructor's."""
-    seed: int = 0
+    seed: int
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.epochs < 1:
@@ -59,34 +63,23 @@ class FitRequest:
         """Whether more than a bar is printed."""
         return self.verbose and not self.silent
 
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """One `fit` of a learner."""
-
-    method: Method
-    training: TrainingSettings
-    backend: BackendSettings
-    temp_path: Path
-    request: FitRequest
-
     @property
     def folders(self) -> TrainingFolders:
         """Folders of the published code: checkpoints in temp_path, logs in the caller's folder."""
         checkpoints = self.temp_path / f'{self.training.experiment_name}_checkpoints'
-        logs = Path(self.request.logging_path or self.temp_path / 'logs')
+        logs = Path(self.logging_path or self.temp_path / 'logs')
         return TrainingFolders(checkpoints, logs, checkpoints / 'pictures')
 
     @property
     def settings(self) -> EngineSettings:
         """The engine's settings for the published arguments."""
-        training, request, published = self.training, self.request, self.method.training
+        training, published = self.training, self.method.training
         accelerated: Literal['auto', 'cuda'] = 'auto' if self.backend.may_fall_back else 'cuda'
         return EngineSettings(
             optimizer=OptimizerSettings(**{**published.optimizer, 'lr': training.lr}),
             schedule=ScheduleSettings(**published.schedule),
             trainer=TrainerSettings(
-                max_epochs=training.epochs if request.epochs is None else request.epochs,
+                max_epochs=training.epochs if self.epochs is None else self.epochs,
                 batch_size=training.batch_size,
                 batches_per_iter=training.batches_per_iter,
                 num_workers=training.num_workers,
@@ -96,12 +89,12 @@ class Fit:
             ),
             logging=LoggingSettings(
                 log_after=training.log_after,
-                tensorboard=bool(request.logging_path),
-                flush_secs=request.logging_flush_secs,
+                tensorboard=bool(self.logging_path),
+                flush_secs=self.logging_flush_secs,
                 experiment=training.experiment_name,
-                progress=not request.silent,
+                progress=not self.silent,
             ),
-            seed=request.seed,
+            seed=self.seed,
             first_iteration=training.checkpoint_load_iter if training.weights_only else 0,
         )
 
@@ -124,12 +117,12 @@ class Fit:
         model.prepare_training()
         if checkpoint is not None:
             if not model.is_embedded:
-                model.build(self.request.seed)
+                model.build(self.seed)
             state_dict, _ = self.method.read_checkpoint(checkpoint, model.options)
             LOG.info(self.method.fit_weights(model.network, state_dict, str(checkpoint), new_parts=True))
         elif not model.has_network:
             backbone = fetch_backbone()
-            model.build(self.request.seed)
+            model.build(self.seed)
             LOG.info(self.method.load_backbone(model.network, backbone))
 
     def run(
@@ -151,7 +144,7 @@ class Fit:
 
         """
         task = self._task(model, dataset, transform, scored)
-        if self.request.prints:
+        if self.prints:
             print(f'training on {counted(len(dataset), "image")}; checkpoints go to {self.folders.checkpoints}')
         try:
             result = self._train(task)
@@ -176,7 +169,7 @@ class Fit:
         validation = None
         if scored is not None:
             pipeline = pipeline_of(method, options, model.loaded.base_height, preprocessing=pixels)
-            validation = CocoValidation(scored, pipeline, INPUTS[method.sees].on_boxes, verbose=self.request.prints)
+            validation = CocoValidation(scored, pipeline, INPUTS[method.sees].on_boxes, verbose=self.prints)
         data = PoseData(dataset, transform or method.augmentation(options), method.objective(options))
         return PoseTask(method, model.network, data, pixels, validation)
 

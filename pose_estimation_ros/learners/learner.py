@@ -11,7 +11,7 @@ from pose_estimation_ros.inference.pipeline import PeoplePipeline
 from pose_estimation_ros.learners.datasets import DatasetNames, scored_images, training_images
 from pose_estimation_ros.learners.estimator import PoseEstimator
 from pose_estimation_ros.learners.evaluate import Evaluation
-from pose_estimation_ros.learners.fit import Fit, FitRequest
+from pose_estimation_ros.learners.fit import Fit
 from pose_estimation_ros.learners.runner import PipelineKind
 from pose_estimation_ros.learners.settings import training_settings
 from pose_estimation_ros.models.store import ModelStore
@@ -109,13 +109,13 @@ class Learner(PoseEstimator):
             WeightsError: A checkpoint or the backbone's weights cannot be read, or not be fetched.
 
         """
-        request = FitRequest(logging_path, logging_flush_secs, silent, verbose, epochs, seed)
-        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, request)
+        arguments = logging_path, logging_flush_secs, silent, verbose, epochs, seed
+        fit = Fit(self.method, self.training, self.backend_settings, self.temp_path, *arguments)
         names = DatasetNames(images_folder_name, annotations_filename)
         images = training_images(dataset, names, self.method, by_person=self.takes_boxes)
         val_names = DatasetNames(val_images_folder_name, val_annotations_filename, 'val_')
         scored = None if val_dataset is None else scored_images(val_dataset, val_names, val_subset_size, self.temp_path)
-        fit.prepare(self._model, lambda: self._backbone_weights(request.prints))
+        fit.prepare(self._model, lambda: self._backbone_weights(fit.prints))
         try:
             return fit.run(self._model, images, transform, scored, self.losses)
         finally:  # weights have changed, however training ended

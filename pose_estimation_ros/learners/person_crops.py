@@ -30,26 +30,26 @@ class PersonCrops:
     """Average the maps of each crop and its mirror image."""
 
     def check(self, method: Method, settings: Mapping[str, Any]) -> None:
-        TopDownSettings(**_of_crops(settings))
-        self._decoder(method, settings)
+        crops, _ = self._parts(method, settings)
+        TopDownSettings(**crops)
 
     def open(self, backend: Backend, model: ModelStore) -> Configure[TopDown]:
         method, detector = model.method, self.detector or WholeImage(NO_DETECTOR)
         options = model.options or model.arguments.options  # those of the constructor if the file declares none
         network = PersonNetwork(model.loaded.preprocessing, options.input_hw, options.label_corner)
-        pipeline = TopDown(backend, method, self._decoder(method, {}), network, detector).with_looks(flip=self.flip)
+        _, decoder = self._parts(method, {})
+        pipeline = TopDown(backend, method, decoder, network, detector).with_looks(flip=self.flip)
 
         def configured(settings: Mapping[str, Any]) -> TopDown:
-            return pipeline.with_settings(**_of_crops(settings)).with_decoder(self._decoder(method, settings))
+            crops, decoder = self._parts(method, settings)
+            return pipeline.with_settings(**crops).with_decoder(decoder)
 
         return configured
 
-    def _decoder(self, method: Method, settings: Mapping[str, Any]) -> Decoder:
-        return method.decoder(self.decode, **{name: settings[name] for name in settings.keys() - CROP_SETTINGS})
-
-
-def _of_crops(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name in CROP_SETTINGS}
+    def _parts(self, method: Method, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Decoder]:
+        """Return the settings of crops, and the decoder with the others."""
+        crops = {name: settings[name] for name in settings.keys() & CROP_SETTINGS}
+        return crops, method.decoder(self.decode, **{name: settings[name] for name in settings.keys() - CROP_SETTINGS})
 
 
 def open_detector(

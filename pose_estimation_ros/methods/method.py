@@ -120,7 +120,7 @@ class Objective(Protocol):
     """
 
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
-        """Return the targets of one network input, float32 arrays whose shapes depend on the input's size alone.
+        """Return the targets of one network input, arrays whose shapes depend on the input's size alone.
 
         The first holds the heatmaps of the skeleton's keypoints, in the first of its channels.
         """

@@ -1,10 +1,10 @@
 """The kinds of tasks that recipes name. To add one, write its recipe and its builder and name them here."""
 
-import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.training.settings import Recipe
@@ -41,11 +41,11 @@ class TaskKind:
 
     def recipe_class(self) -> type[Recipe]:
         """Import and return the class of the task's recipes."""
-        return cast(type[Recipe], _imported(self.recipe))
+        return pkgutil.resolve_name(self.recipe)  # type: ignore[no-any-return]
 
     def open_builder(self) -> Builder:
         """Import and return the task's builder."""
-        return cast(Builder, _imported(self.builder))
+        return pkgutil.resolve_name(self.builder)  # type: ignore[no-any-return]
 
 
 TASKS: dict[str, TaskKind] = {
@@ -62,9 +62,3 @@ def find_task(name: str) -> TaskKind:
     if name not in TASKS:
         raise SettingsError(f'task must be one of {", ".join(TASKS)}, got {name!r}')
     return TASKS[name]
-
-
-def _imported(path: str) -> Any:
-    module, _, name = path.partition(':')
-    found = importlib.import_module(module)
-    return getattr(found, name) if name else found
