@@ -380,3 +380,5 @@ def test_help_on_datasets_explains_each_field(cli, option):
     for each in settings_of(DatasetSettings):
         help_text = rf'--data\.\w+\.{each.name}(?: [^-]*)? {re.escape(each.text)}(?: \[(?:default: |required)| --|$)'
         assert re.search(help_text, text), each.name
+    assert 'of a dataset:' in text
+    assert '<class' not in text

@@ -45,6 +45,11 @@ WRONG_VALUES = [
 class HelpFormatter(DefaultHelpFormatter):
     """Help as of argparse: names of values, the text, and defaults that say something; no types of Python."""
 
+    def start_section(self, heading: str | None) -> None:
+        """Begin a group of options; one of an element of a list is called as users call the element."""
+        element = re.fullmatch(r"<class '.*\.(\w+)'>", heading or '')
+        super().start_section(f'of a {_noun(element[1])}' if element else heading)
+
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ''
         if isinstance(action, argparse._HelpAction):
