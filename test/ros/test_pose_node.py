@@ -268,6 +268,13 @@ def resident():
 # --- parameters ----------------------------------------------------------------------------------------------------
 
 
+def test_it_warms_up_at_configure_with_a_grey_picture(make_robot, workshop):
+    seen = []
+    workshop.hurdle = lambda image: seen.append(image.copy())
+    assert make_robot().change('configure')
+    assert (workshop.learner.seen, seen) == (1, []), 'the hurdle is for all but the warm-up (see is_warm_up)'
+
+
 def test_parameters_set_live(robot, workshop):
     robot.ask(picture(3))
     assert robot.set(base_height=368, keypoint_threshold=0.3, max_persons=2).successful

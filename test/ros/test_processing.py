@@ -19,7 +19,6 @@ from pose_estimation_ros.ros.nodes.processing import (
     FAILURES_IN_A_ROW,
     FrameProcessor,
     ProcessorContext,
-    grey_image,
     seconds,
 )
 from pose_estimation_ros.ros.nodes.statistics import Statistics
@@ -322,7 +321,3 @@ def test_what_fails_while_ros_ends_is_no_failure(bench):
 def test_seconds():
     assert seconds(Time(sec=3, nanosec=500000000)) == 3.5
     assert seconds(Image().header.stamp) == 0
-
-
-def test_grey_picture():
-    assert grey_image().shape == (480, 640, 3)
