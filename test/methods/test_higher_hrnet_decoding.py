@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import Affine, CentredAffine
+from pose_estimation_ros.core.geometry import PIXEL_CORNER, Affine, CentredAffine
 from pose_estimation_ros.core.skeleton import COCO_17
+from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.methods.higher_hrnet import reference
 from pose_estimation_ros.methods.higher_hrnet.decoding import (
     DECODERS,
@@ -20,7 +21,7 @@ from pose_estimation_ros.methods.higher_hrnet.decoding import (
 from pose_estimation_ros.methods.higher_hrnet.decoding_settings import DecodingSettings, GroupingSettings
 from pose_estimation_ros.methods.higher_hrnet.grouping import NOBODY_COST, assign, group
 from pose_estimation_ros.methods.higher_hrnet.merging import MapSizes, merge, resized, tags_by_keypoint
-from pose_estimation_ros.methods.method import InputSize, Look
+from pose_estimation_ros.methods.method import SHORT_SIDE, InputSize, Look, Preprocessing
 from pose_estimation_ros.methods.short_side import place_by_short_side
 
 COCO_FLIP = COCO_17.flip
@@ -194,6 +195,52 @@ def test_golden_thawro_pipeline(golden, case):
     check_keypoints(explained.poses, case['kpts_coords'], case['kpts_scores'])
     check_tags(explained.tags, case['kpts_tags'])
     assert [pose.score for pose in explained.poses] == pytest.approx(case['obj_scores'], abs=1e-5)
+
+
+class Recorded:
+    """A backend that returns what the reference's network returned for each input of a golden image, in turn."""
+
+    name, device, precision, fixed_hw = 'recorded', 'cpu', 'fp32', None
+
+    def __init__(self):
+        self.answers = []
+
+    def __call__(self, batch):
+        height, width = batch.shape[2:]
+        if not self.answers:  # the pipeline asks for the stride
+            return [np.zeros((1, 34, height // 4, width // 4)), np.zeros((1, 17, height // 2, width // 2))]
+        maps = self.answers.pop(0)
+        assert maps[0].shape[1:] == (height // 4, width // 4)
+        return [each[None] for each in maps]
+
+
+class ShortSide:
+    """What the pipeline asks of a method."""
+
+    preprocessing, base_side, stride_output = Preprocessing(), SHORT_SIDE, 0
+
+    def place(self, image_hw, size):
+        return place_by_short_side(image_hw, size)
+
+    def mirrored_input(self, batch):
+        return batch[..., ::-1]
+
+
+@pytest.mark.parametrize(
+    ('name', 'case'),
+    [('pipeline_higherhrnet', 'ss'), ('pipeline_higherhrnet', 'ssf'), ('pipeline_higherhrnet_multiscale', 'ms')],
+)
+def test_golden_poses_through_the_pipeline(golden, name, case):
+    """From an image to COCO's coordinates, which count from the corner of the first pixel."""
+    case = Case(golden(name), case)
+    backend = Recorded()
+    pipeline = Pipeline(backend, ShortSide(), PublishedDecoder(), base_size=int(case['input_size']))
+    assert pipeline.stride == 4
+    pipeline = pipeline.with_looks(case.scales, flip=any(look.mirrored for look in case.looks))
+    backend.answers = [look.maps for look in case.looks]
+    poses = pipeline(case['image']).poses
+    assert backend.answers == []
+    check_keypoints(poses, case['final_results'][..., :2] - PIXEL_CORNER, case['grouped'][..., 2])
 
 
 def test_the_published_decoder_finds_nobody_where_thawros_falls_back(golden):
