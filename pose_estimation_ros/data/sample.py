@@ -22,6 +22,7 @@ class Sample:
     areas: FloatArray  # (P,): square pixels of each person (COCO's segment area)
     annotated: BoolArray  # (K,): keypoints that this dataset labels; the others are unknown for all people
     extras: dict[str, Any] = field(default_factory=dict)  # Other data of the image, such as `image_id` and `path`
+    mirrored: bool = False  # Whether a transform mirrored the image; keypoints and mask are mirrored with it
 
     @property
     def joints(self) -> FloatArray:

@@ -111,15 +111,18 @@ class Annotation:
     """(K,): the keypoints that this image's dataset labels at all."""
     areas: FloatArray
     """(P,): square network-input pixels that each person covers."""
+    mirrored: bool = False
+    """Whether the input is a mirror image, of which everything above is the mirror image too."""
 
 
 class Objective(Protocol):
     """What a network is trained towards: targets, the inverse of decoding, and how far outputs are from them.
 
+    Subclass it to train all parameters alike.
     Torch is imported by `loss` and `parameter_groups` alone; their tensors and modules are torch's.
     """
 
-    def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
+    def encode(self, annotation: Annotation) -> tuple[AnyArray, ...]:
         """Return the targets of one network input, arrays whose shapes depend on the input's size alone.
 
         The first holds the heatmaps of the skeleton's keypoints, in the first of its channels.
@@ -136,6 +139,8 @@ class Objective(Protocol):
 
     def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the published parameter groups for a torch optimizer; every trainable parameter is in exactly one."""
+        parameters = [each for each in network.parameters() if each.requires_grad]
+        return [{'params': parameters, 'lr': lr, 'weight_decay': weight_decay}]
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,8 @@ class PublishedTraining:
     validation: Mapping[str, Any] = field(default_factory=dict)
     open_coco: Callable[[Path, Path], Any] = CocoKeypoints
     """Opens a folder of COCO images and its annotations as the published training prepares them."""
+    still: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the augmentation that leave nothing to chance, for validation by loss."""
 
 
 class Options(Protocol):

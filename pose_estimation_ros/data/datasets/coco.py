@@ -57,7 +57,8 @@ class CocoKeypoints(_CocoDataset):
     People are used if they have at least `min_keypoints` (1 or more) labelled ones and a box that is not flat. The mask
     is 0 in crowds, as in the preparation of Osokin (2018). Other people (in COCO most of the distant ones) are then
     trained as background; with `mask_people` they are masked as well, if they have a segmentation. `keep_empty` keeps
-    images without people who are used; `image_ids` chooses images and their order. Raises DatasetError.
+    images without people who are used, `keep_annotated` those of them that have an annotation; `image_ids` chooses
+    images and their order. Raises DatasetError.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class CocoKeypoints(_CocoDataset):
         *,
         min_keypoints: int = 1,
         keep_empty: bool = False,
+        keep_annotated: bool = False,
         mask_people: bool = False,
         image_ids: Collection[int | str] | None = None,
         skeleton: Skeleton = COCO_17,
@@ -76,9 +78,17 @@ class CocoKeypoints(_CocoDataset):
         for image in read_annotated_images(Path(images), Path(annotations), skeleton, image_ids, mask_people):
             used = [person for person in image.people if person.usable and person.labelled >= least]
             others = [person for person in image.people if not (person.usable and person.labelled >= least)]
-            if used or keep_empty:
+            if used or keep_empty or (keep_annotated and (image.people or image.crowds)):
                 entries.append((image, used, others if mask_people else []))
         super().__init__(entries, skeleton, f'{annotations} has no people with {least} or more keypoints')
+
+
+def coco_annotated(images: str | Path, annotations: str | Path, skeleton: Skeleton = COCO_17) -> CocoKeypoints:
+    """Return one sample for each image with an annotation of a person, crowds and people without keypoints masked.
+
+    This is the preparation of Cheng et al. (2020).
+    """
+    return CocoKeypoints(images, annotations, keep_annotated=True, mask_people=True, skeleton=skeleton)
 
 
 class CocoMainPersons(_CocoDataset):

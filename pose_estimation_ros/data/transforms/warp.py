@@ -118,6 +118,9 @@ class Warp:
     steps: tuple[Step, ...]
     image_pad: int = 128  # Grey level outside the image
     mask_pad: int = 1  # 1 if a loss uses the padding (as background, as published); 0 if not
+    label_offset: float = 0.0
+    """How much the coordinates that the published code maps exceed this package's, in pixels before and after."""
+    shrinks: bool = True  # Whether images are averaged before they become much smaller, to avoid aliasing
 
     def __post_init__(self) -> None:
         if not 0 <= self.image_pad <= 255 or self.mask_pad not in (0, 1):
@@ -135,29 +138,32 @@ class Warp:
         sample = view.sample
         order = list(view.order or range(sample.keypoints.shape[1]))
         xy, flags = sample.keypoints[:, order, :2], sample.keypoints[:, order, 2:]
-        keypoints = np.concatenate([view.affine(xy), flags], axis=-1)
+        mirrored, offset = bool(np.linalg.det(view.affine.matrix[:, :2]) < 0), self.label_offset
+        moved = view.affine(xy + offset) - [-offset if mirrored else offset, offset]
+        keypoints = np.concatenate([moved, flags], axis=-1)
         return replace(
             sample,
-            image=warped(sample.image, view.affine, view.hw, self.image_pad),
+            image=warped(sample.image, view.affine, view.hw, self.image_pad, self.shrinks),
             mask=self._mask(sample.mask, view),
             keypoints=np.where(flags > NOT_LABELLED, keypoints, NOT_LABELLED),
             boxes=_moved_boxes(sample.boxes, view.affine),
             areas=sample.areas * view.scale**2,
             annotated=sample.annotated[order],
+            mirrored=sample.mirrored != mirrored,
         )
 
     def _mask(self, mask: AnyArray, view: View) -> AnyArray:
         if self.mask_pad and mask.all():
             return np.ones(view.hw, np.uint8)
-        shares = warped(mask * np.uint8(255), view.affine, view.hw, 255 * self.mask_pad)
+        shares = warped(mask * np.uint8(255), view.affine, view.hw, 255 * self.mask_pad, self.shrinks)
         return (shares > 127).astype(np.uint8)
 
 
-def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int) -> AnyArray:
-    """Return an image (H, W) or (H, W, 3) mapped by `affine` to a frame of `hw`."""
+def warped(image: AnyArray, affine: Affine, hw: tuple[int, int], pad: int, shrinks: bool = True) -> AnyArray:
+    """Return an image (H, W) or (H, W, 3) mapped by `affine` to a frame of `hw`; `shrinks` avoids aliasing."""
     height, width = image.shape[:2]
     scale = affine.scale
-    if scale < SHRINK_BELOW:
+    if shrinks and scale < SHRINK_BELOW:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         affine = affine @ Affine.scaling(size[0] / width, size[1] / height).inverse()

@@ -1,8 +1,6 @@
-"""Loss and parameter groups of the published SimpleBaselines training."""
+"""Loss of the published SimpleBaselines training."""
 
-from typing import Any
-
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def joints_mse_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -12,9 +10,3 @@ def joints_mse_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """
     difference = (output.float() - target) * weight
     return difference.square().mean() / 2
-
-
-def parameter_groups(network: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the one published group."""
-    parameters = [each for each in network.parameters() if each.requires_grad]
-    return [{'params': parameters, 'lr': lr, 'weight_decay': weight_decay}]

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.method import Annotation, Objective
 from pose_estimation_ros.methods.shared_settings import target_settings
 from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
@@ -18,7 +18,7 @@ PUBLISHED_HEIGHT = 256
 
 
 @dataclass(frozen=True)
-class SimpleBaselineObjective:
+class SimpleBaselineObjective(Objective):
     """The published targets and JointsMSELoss.
 
     Targets are heatmaps (K, h, w) of the first person of a crop and a weight for each keypoint (K, 1, 1).
@@ -51,8 +51,3 @@ class SimpleBaselineObjective:
         from pose_estimation_ros.methods.simple_baseline.loss import joints_mse_loss
 
         return {'heatmaps_loss': joints_mse_loss(outputs[-1], targets[0], targets[1])}
-
-    def parameter_groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        from pose_estimation_ros.methods.simple_baseline.loss import parameter_groups
-
-        return parameter_groups(network, lr, weight_decay)

@@ -87,19 +87,19 @@ class PoseData:
         """Return a transformed sample."""
         return self.transform(self.samples.sample(index), rng)
 
-    def item(self, index: int, rng: np.random.Generator) -> tuple[ByteArray, Sequence[FloatArray]]:
+    def item(self, index: int, rng: np.random.Generator) -> tuple[ByteArray, Sequence[AnyArray]]:
         """Return a network input (H, W, 3) uint8 BGR and the objective's targets."""
         sample = self.sample(index, rng)
         return np.ascontiguousarray(sample.image), self.targets(sample)
 
-    def targets(self, sample: Sample) -> Sequence[FloatArray]:
+    def targets(self, sample: Sample) -> Sequence[AnyArray]:
         """Return the objective's targets of a transformed sample."""
         return self.objective.encode(annotation(sample))
 
 
 def annotation(sample: Sample) -> Annotation:
     """Return what an objective needs to know of a sample."""
-    return Annotation(sample.keypoints, sample.mask, sample.annotated, sample.areas)
+    return Annotation(sample.keypoints, sample.mask, sample.annotated, sample.areas, sample.mirrored)
 
 
 class Normalise(nn.Module):
