@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
     from pose_estimation_ros.learners.create import create_learner
     from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
+    from pose_estimation_ros.learners.image_classifier import ImageClassifier
     from pose_estimation_ros.learners.learner import Learner
     from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
     from pose_estimation_ros.learners.simple_baseline import SimpleBaselineLearner
@@ -20,6 +21,7 @@ __all__ = [
     'ExternalDataset',
     'HighResolutionPoseEstimationLearner',
     'Image',
+    'ImageClassifier',
     'KeypointDataset',
     'Learner',
     'LightweightOpenPoseLearner',
@@ -41,6 +43,7 @@ _HOMES = {
     'draw_poses': 'core.drawing',
     'get_bbox': 'core.pose',
     'HighResolutionPoseEstimationLearner': 'learners.high_resolution',
+    'ImageClassifier': 'learners.image_classifier',
     'Learner': 'learners.learner',
     'LightweightOpenPoseLearner': 'learners.lightweight_openpose',
     'SimpleBaselineLearner': 'learners.simple_baseline',

@@ -1,0 +1,214 @@
+"""The classifier of images, with the methods of the learners as far as they have a meaning for it."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from pose_estimation_ros.classification.options import ClassifierOptions
+from pose_estimation_ros.classification.preprocess import InputSettings, network_input
+from pose_estimation_ros.classification.scores import BEST, Prediction, best_predictions
+from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.image import ImageLike, to_bgr
+from pose_estimation_ros.inference.backends.backend import Backend, Model
+from pose_estimation_ros.inference.backends.opening import open_backend
+from pose_estimation_ros.learners.settings import backend_settings
+from pose_estimation_ros.models.classifier import ClassifierModel, load_classifier, new_classifier
+from pose_estimation_ros.models.export import checkpoint_bytes, export_model
+from pose_estimation_ros.models.folder import read_bytes, write_model
+
+LOG = logging.getLogger(__name__)
+
+
+class ImageClassifier:
+    """HRNet (Wang et al., 2019) as a classifier of images: names and probabilities of what an image shows.
+
+    Args:
+        input_size: Size in pixels that the short side of images is resized to; None for what the weights file declares,
+            else 256.
+        crop_size: Side of the square in the middle that is classified; 0 for the input size, None as above.
+        labels: Names of the classes by index; None for those that the weights file declares, else numbers.
+        width: Channels of the finest branch of a new network; 32 or 48 in published ones.
+        stem_width: Channels of the first layers of a new network; 64 in published ones.
+        classes: Number of classes of a new network.
+        device: auto, cpu, cuda or cuda:N; 'cuda' without such a device warns and runs on the CPU.
+        temp_path: Folder for exported models.
+        half_precision: fp16 on GPUs.
+        backend: auto, torch, onnxruntime or openvino.
+        precision: fp32, fp16 or bf16; `half_precision` means fp16.
+        providers: ONNX Runtime's execution providers by name, in order.
+        threads: CPU threads, 0 for the backend's own choice.
+        channels_last: Memory layout of the torch backend.
+        require_device: Raise where the CUDA device that is asked for is missing, instead of running on the CPU.
+
+    """
+
+    def __init__(
+        self,
+        input_size: int | None = None,
+        crop_size: int | None = None,
+        labels: Sequence[str] | None = None,
+        *,
+        width: int = 32,
+        stem_width: int = 64,
+        classes: int = 1000,
+        device: str = 'cuda',
+        temp_path: str | Path = 'temp',
+        half_precision: bool = False,
+        backend: str = 'auto',
+        precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
+        providers: Sequence[str] = (),
+        threads: int = 0,
+        channels_last: bool = False,
+        require_device: bool = False,
+    ) -> None:
+        self._backend_settings = backend_settings(dict(locals()))
+        self._options = ClassifierOptions(width, stem_width, classes)
+        self._labels = None if labels is None else tuple(labels)
+        self._input = {'input_size': input_size, 'crop_size': crop_size}
+        self._changed(InputSettings())  # refuses wrong sizes now
+        self.temp_path = Path(temp_path)
+        self._loaded: ClassifierModel | None = None
+        self._opened: tuple[Model, Backend] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes by index."""
+        return self._model.labels
+
+    @property
+    def input(self) -> InputSettings:
+        """How images become the network's input."""
+        return self._model.input
+
+    @property
+    def network(self) -> Any:
+        """The torch module; raises WeightsError if there is none."""
+        if self._model.source.network is None:
+            raise WeightsError('there is no torch network: load a .pth file or call init_model() first')
+        return self._model.source.network
+
+    def infer(self, img: ImageLike, top: int = BEST) -> list[Prediction]:
+        """Return the most probable classes of an image, the best first."""
+        return self.infer_batch([img], top)[0]
+
+    def infer_batch(self, images: Sequence[ImageLike], top: int = BEST) -> list[list[Prediction]]:
+        """Return the most probable classes of each of several images, classified in one pass."""
+        if top < 1:
+            raise SettingsError(f'top must be a whole number above 0, got {top}')
+        return [best_predictions(each, self.labels, top) for each in self.logits(images)]
+
+    def logits(self, images: Sequence[ImageLike]) -> FloatArray:
+        """Return the logits (N, classes) of images."""
+        model = self._model
+        batch = np.stack([network_input(to_bgr(image), model.input) for image in images])
+        return self._backend()(batch)[0][:, :, 0, 0]
+
+    def init_model(self, seed: int | None = None) -> None:
+        """Build a network with random weights; a seed makes them repeatable."""
+        if seed is not None:
+            import torch
+
+            torch.manual_seed(seed)
+        self._take(new_classifier(self._options))
+
+    def load(self, path: str | Path, verbose: bool = False, *, trust: bool = False) -> None:
+        """Read a model: a saved folder, a published checkpoint, ONNX or OpenVINO file.
+
+        Args:
+            path: The folder or file.
+            verbose: Print what was loaded.
+            trust: Let a .pth file create any Python object, if it needs to. It can run arbitrary code: use it only for
+                files you trust.
+
+        Raises:
+            WeightsError: The model cannot be read or is not a classifier.
+            SettingsError: The constructor's labels are not as many as the model's classes.
+
+        """
+        self._take(load_classifier(Path(path), trust))
+        LOG.info(self._model.text)
+        if verbose:
+            print(self._model.text)
+
+    def save(self, path: str | Path, verbose: bool = False) -> None:
+        """Write the model and its description to the folder `path`; files are named after it (.pth, .onnx or .xml)."""
+        model = self._model
+        written = write_model(
+            Path(path), _contents(model.source), model.options.backbone, model.metadata(), model.optimized
+        )
+        if verbose:
+            print(f'saved {written}')
+
+    def optimize(
+        self,
+        do_constant_folding: bool = False,
+        *,
+        precision: Literal['fp32', 'fp16', 'int8'] = 'fp32',
+        calibration: Iterable[ImageLike] = (),
+    ) -> None:
+        """Convert the model to ONNX with dynamic batch, height and width; `infer` and `save` then use it.
+
+        Args:
+            do_constant_folding: Fold constant expressions at export.
+            precision: fp32, fp16 (GPUs) or int8 (CPUs; static quantisation).
+            calibration: For int8, a few dozen typical images.
+
+        Raises:
+            BackendError: A package is missing, or the model cannot be exported to ONNX.
+
+        """
+        model = self._model
+        images = [to_bgr(image) for image in calibration]
+        inputs = (network_input(image, model.input)[None] for image in images)
+        content = export_model(
+            model.source, self.temp_path, model.metadata(), precision, inputs if images else None, do_constant_folding
+        )
+        source = Model(model.source.channels, onnx=content, label='the optimized model')
+        self._loaded = replace(model, source=source, optimized=True)
+
+    @property
+    def _model(self) -> ClassifierModel:
+        if self._loaded is None:
+            raise WeightsError('no weights are loaded: call load(path) or init_model() first')
+        return self._loaded
+
+    def _take(self, model: ClassifierModel) -> None:
+        if self._labels is not None:
+            if len(self._labels) != model.options.classes:
+                raise SettingsError(
+                    f'expected the names of {model.options.classes} classes, got {len(self._labels)} labels;'
+                    ' choose the labels that the model was trained with'
+                )
+            model = replace(model, labels=self._labels, named=True)
+        self._loaded = replace(model, input=self._changed(model.input))
+
+    def _changed(self, settings: InputSettings) -> InputSettings:
+        """Return an input with the constructor's sizes; a size alone replaces a declared crop as well."""
+        given = {name: value for name, value in self._input.items() if value is not None}
+        if 'input_size' in given:
+            given = {'crop_size': 0, **given}
+        return replace(settings, **given)
+
+    def _backend(self) -> Backend:
+        """Return what runs the model, opened when it is first needed."""
+        source, opened = self._model.source, self._opened
+        if opened is None or opened[0] is not source:
+            settings = self._backend_settings
+            if source.network is None and settings.backend == 'torch':
+                settings = replace(settings, backend='auto')  # torch runs no ONNX
+            self._opened = opened = (source, open_backend(source, settings))
+        return opened[1]
+
+
+def _contents(model: Model) -> dict[str, bytes]:
+    """Return the files to save by suffix, the main one first."""
+    if model.network is not None:
+        return {'.pth': checkpoint_bytes(model.network)}
+    if model.xml is not None:
+        return {suffix: read_bytes(model.xml.with_suffix(suffix)) for suffix in ('.xml', '.bin')}
+    return {'.onnx': model.onnx or b''}
