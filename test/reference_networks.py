@@ -62,3 +62,13 @@ def empty_state(shapes: Mapping[str, list[int]]) -> Weights:
         name: torch.zeros(shape, dtype=torch.long if name.endswith('num_batches_tracked') else torch.float32)
         for name, shape in shapes.items()
     }
+
+
+@torch.no_grad()
+def settle(network: torch.nn.Module, side: int = 64) -> None:
+    """Give batch norms the statistics of random inputs, so that random weights lead to outputs of order one."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    network.train()(torch.randn(4, 3, side, side, generator=torch.Generator().manual_seed(0)))
+    network.eval()

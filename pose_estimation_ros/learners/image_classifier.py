@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from tqdm import tqdm
 
 from pose_estimation_ros.classification.options import ClassifierOptions
 from pose_estimation_ros.classification.preprocess import InputSettings, network_input
-from pose_estimation_ros.classification.scores import BEST, Prediction, best_predictions
+from pose_estimation_ros.classification.scores import (
+    BEST,
+    Prediction,
+    best_predictions,
+    cross_entropy,
+    top_error,
+)
 from pose_estimation_ros.core.arrays import FloatArray
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import DatasetError, SettingsError, WeightsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.inference.backends.backend import Backend, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
@@ -81,6 +88,11 @@ class ImageClassifier:
         return self._model.labels
 
     @property
+    def is_named(self) -> bool:
+        """Whether the classes have names, not just numbers."""
+        return self._model.named
+
+    @property
     def input(self) -> InputSettings:
         """How images become the network's input."""
         return self._model.input
@@ -107,6 +119,36 @@ class ImageClassifier:
         model = self._model
         batch = np.stack([network_input(to_bgr(image), model.input) for image in images])
         return self._backend()(batch)[0][:, :, 0, 0]
+
+    def eval(
+        self, images: Sequence[tuple[ImageLike, int]], batch_size: int = 32, silent: bool = False
+    ) -> dict[str, float]:
+        """Return top1_error, top5_error and cross_entropy on images, each with the index of its class.
+
+        Args:
+            images: Such as those of `class_folders`.
+            batch_size: Images that are classified in one pass.
+            silent: Show no bar.
+
+        """
+        if not images:
+            raise DatasetError('there are no images to classify; choose another folder')
+        parts = []
+        with tqdm(total=len(images), desc='classify', unit='image', leave=False, disable=silent) as bar:
+            for start in range(0, len(images), batch_size):
+                batch = images[start : start + batch_size]
+                parts.append(self.logits([image for image, _ in batch]))
+                bar.update(len(batch))
+        logits, targets = np.concatenate(parts), np.array([target for _, target in images])
+        return {
+            'top1_error': top_error(logits, targets),
+            'top5_error': top_error(logits, targets, BEST),
+            'cross_entropy': cross_entropy(logits, targets),
+        }
+
+    def name_classes(self, labels: Sequence[str]) -> None:
+        """Give the classes their names by index; raises SettingsError for another number of classes."""
+        self._loaded = _named(self._model, tuple(labels))
 
     def init_model(self, seed: int | None = None) -> None:
         """Build a network with random weights; a seed makes them repeatable."""
@@ -178,14 +220,8 @@ class ImageClassifier:
         return self._loaded
 
     def _take(self, model: ClassifierModel) -> None:
-        if self._labels is not None:
-            if len(self._labels) != model.options.classes:
-                raise SettingsError(
-                    f'expected the names of {model.options.classes} classes, got {len(self._labels)} labels;'
-                    ' choose the labels that the model was trained with'
-                )
-            model = replace(model, labels=self._labels, named=True)
-        self._loaded = replace(model, input=self._changed(model.input))
+        named = model if self._labels is None else _named(model, self._labels)
+        self._loaded = replace(named, input=self._changed(model.input))
 
     def _changed(self, settings: InputSettings) -> InputSettings:
         """Return an input with the constructor's sizes; a size alone replaces a declared crop as well."""
@@ -203,6 +239,15 @@ class ImageClassifier:
                 settings = replace(settings, backend='auto')  # torch runs no ONNX
             self._opened = opened = (source, open_backend(source, settings))
         return opened[1]
+
+
+def _named(model: ClassifierModel, labels: tuple[str, ...]) -> ClassifierModel:
+    if len(labels) != model.options.classes:
+        raise SettingsError(
+            f'expected the names of {model.options.classes} classes, got {len(labels)} labels;'
+            ' choose the labels that the model was trained with'
+        )
+    return replace(model, labels=labels, named=True)
 
 
 def _contents(model: Model) -> dict[str, bytes]:

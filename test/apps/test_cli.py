@@ -22,6 +22,7 @@ ARGUMENTS = {
     'prepare': ['coco'],
     'train': [],
     'demo': [],
+    'classify': ['picture.png', '--weights', 'classifier.pth'],
     'bag': ['ride', '--output', 'poses'],
 }
 """What each command must be given."""
@@ -60,7 +61,7 @@ class TestEveryCommand:
             r'type:|[|:] null|Literal|Optional|<class|PositiveInt|_to_\d|default: (?:None|False|True)', page
         )
         assert not re.findall(r'--height HEIGHT|--stride STRIDE|--limit LIMIT', page)
-        if command not in ('download', 'prepare', 'train'):
+        if command not in ('classify', 'download', 'prepare', 'train'):
             height = re.search(r'--height N +(.*?)\n +--', page, re.DOTALL)
             assert '[32 to 4320; default: 256; only lightweight_openpose]' in ' '.join(height[1].split())
             assert '{8,16}' in page

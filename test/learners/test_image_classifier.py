@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reference_networks import settle
 
 from pose_estimation_ros import ImageClassifier
 from pose_estimation_ros.classification.preprocess import InputSettings, network_input
@@ -19,6 +20,7 @@ NAMES = ('cat', 'dog', 'cup', 'car', 'tree', 'boat')
 def classifier(tmp_path):
     learner = ImageClassifier(64, labels=NAMES, temp_path=tmp_path / 'temp', backend='torch', **NARROW)
     learner.init_model(seed=1)
+    settle(learner.network)
     return learner
 
 

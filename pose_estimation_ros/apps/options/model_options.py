@@ -12,6 +12,7 @@ from jsonargparse.typing import extend_base_type
 from pose_estimation_ros.apps.options.option_words import name_options
 from pose_estimation_ros.apps.options.parser import TYPES_IN_WORDS, add_flag
 from pose_estimation_ros.core.settings import Setting, settings_of
+from pose_estimation_ros.inference.backends.backend import BackendSettings
 from pose_estimation_ros.learners.create import create_learner
 from pose_estimation_ros.learners.learner import Learner
 from pose_estimation_ros.learners.settings_table import (
@@ -38,6 +39,7 @@ option_name = attrgetter('option_name')
 """How the command line calls a setting, such as --height."""
 MODEL_CHOICE_NAMES = tuple(each.argument_name for each in settings_of(ModelChoice))
 TRACKER_CHOICE_NAMES = tuple(each.argument_name for each in settings_of(TrackerChoice))
+BACKEND_NAMES = tuple(each.argument_name for each in settings_of(BackendSettings))
 
 
 def add_model_options(parser: Any, scoring: bool = False) -> None:
@@ -56,6 +58,12 @@ def add_model_options(parser: Any, scoring: bool = False) -> None:
 def add_tracker_option(parser: Any) -> None:
     """Add the tracker option."""
     for name in TRACKER_CHOICE_NAMES:
+        _add(parser, shared_settings()[name])
+
+
+def add_backend_options(parser: Any) -> None:
+    """Add the options of where and how a model runs, for commands whose model is no pose model."""
+    for name in BACKEND_NAMES:
         _add(parser, shared_settings()[name])
 
 
