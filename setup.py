@@ -8,7 +8,7 @@ NAME = 'pose_estimation_ros'
 
 TORCH = ['torch>=2.0']
 EXPORT = [*TORCH, 'onnx>=1.14']
-BAG = ['rosbags>=0.11.7,<0.12']
+BAG = ['rosbags>=0.11.7,<0.12', 'mcap>=1.1']
 OPENVINO = ['openvino>=2024.0']
 PLOT = ['matplotlib>=3.5']
 EVALUATE = ['pycocotools>=2.0.6', *PLOT]

@@ -61,7 +61,18 @@ TORCH_ALLOWED = [
     'training/*',
     'inference/backends/torch_backend.py',
 ]
-EXTRAS = TORCH | {'onnx', 'openvino', 'matplotlib', 'pycocotools', 'rosbags', 'lz4', 'tensorboard', 'mlflow'}
+EXTRAS = TORCH | {
+    'onnx',
+    'openvino',
+    'matplotlib',
+    'pycocotools',
+    'rosbags',
+    'mcap',
+    'lz4',
+    'zstandard',
+    'tensorboard',
+    'mlflow',
+}
 EXTRAS_ALLOWED = [*TORCH_ALLOWED, 'inference/backends/*_backend.py', 'evaluation/*', 'data/bags/*']
 
 SYSTEM_NAMES = re.compile('|'.join(name.replace('_', '[ _-]?') for name in SYSTEMS), re.IGNORECASE)

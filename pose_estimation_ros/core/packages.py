@@ -12,6 +12,7 @@ EXTRAS = {
     'numpy': '',
     'openvino': 'openvino',
     'rosbags': 'bag',
+    'mcap': 'bag',
     'pycocotools': 'evaluate',
     'matplotlib': 'plot',
     'lightning': 'train',

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -354,9 +355,11 @@ def test_weights_and_backends_are_tried_before_anything_is_written(tmp_path, cap
     assert left_in(tmp_path) == ['old']
 
 
-def test_without_rosbags_the_cure_is_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command.importlib.util, 'find_spec', lambda name: None)
-    assert 'pip install "pose_estimation_ros[bag]"' in refusal(capsys, tmp_path, '--output', tmp_path / 'new')
+@pytest.mark.parametrize('package', ['rosbags', 'mcap'])
+def test_without_a_package_the_cure_is_told(package, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, package, None)
+    error = refusal(capsys, tmp_path, '--output', tmp_path / 'new')
+    assert f"needs the package {package}, which is not installed: pip install 'pose_estimation_ros[bag]'" in error
 
 
 # --- interrupted ---

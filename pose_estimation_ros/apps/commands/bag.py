@@ -1,7 +1,6 @@
 """`bag`: adds the skeletons of people to a ROS 2 bag, without ROS."""
 
 import contextlib
-import importlib.util
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.drawing import draw_poses
 from pose_estimation_ros.core.errors import ImageError, OutputError, SourceError
 from pose_estimation_ros.core.files import STDOUT
+from pose_estimation_ros.core.packages import require_package
 from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.pose_json import written_poses
@@ -48,8 +48,8 @@ def add_arguments(parser: Any) -> None:
 
 def run(settings: Namespace) -> int:
     """Add the skeletons of the people in a bag's images to a copy of the bag."""
-    if importlib.util.find_spec('rosbags') is None:
-        raise SourceError('reading bags needs the package rosbags: pip install "pose_estimation_ros[bag]"')
+    for package in ('rosbags', 'mcap'):
+        require_package(package, 'reading bags', SourceError)
     from pose_estimation_ros.data.bags.reading import open_bag
     from pose_estimation_ros.data.bags.skeleton_topics import OWN_TOPICS
     from pose_estimation_ros.data.bags.writing import refuse_existing

@@ -1,38 +1,39 @@
 """Reads truncated bag files, and files without an index, from the beginning as far as possible.
 
-`rosbags` needs the index at the end of a file, which is missing after a power failure. The package mcap could read the
-records as well, but not the complete part of a truncated, compressed chunk.
+`rosbags` needs the index at the end of a file, which is missing after a power failure. The package mcap parses the
+records; its own readers stop at a damaged record, and drop a truncated chunk.
 """
 
 import io
 import sqlite3
 import struct
-import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import zstandard
 from lz4.frame import LZ4FrameDecompressor
+from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
+from mcap.opcode import Opcode
+from mcap.records import Channel, Chunk, McapRecord, Schema
+from mcap.records import Message as MessageRecord
+from mcap.stream_reader import read_magic
 from rosbags.rosbag2.metadata import parse_qos
 
 from pose_estimation_ros.core.errors import SourceError
 from pose_estimation_ros.data.bags.messages import Message, Topic
 
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdDecompressor
-else:
-    from backports.zstd import ZstdDecompressor
-
-MAGIC = b'\x89MCAP0\r\n'
-FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15  # Kinds of records of the format (mcap.dev/spec)
+DAMAGE = (McapError, struct.error, ValueError)
+"""Errors of mcap about records that are damaged or end early."""
 
 # Decompressors that accept truncated data.
 DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     '': lambda content: content,
     'lz4': lambda content: bytes(LZ4FrameDecompressor().decompress(content)),
-    'zstd': lambda content: ZstdDecompressor().decompress(content),
+    'zstd': lambda content: zstandard.ZstdDecompressor().decompressobj().decompress(content),
 }
 
 
@@ -43,47 +44,41 @@ class McapScan:
         self._path = path
         self._channels: dict[int, Topic] = {}
         self.count = 0
-        schemas: dict[int, tuple[str, str]] = {}
-        for kind, content in self._records():
-            if kind == SCHEMA:
-                name, _, definition = _texts(content, 2, 3)
-                schemas[int.from_bytes(content[:2], 'little')] = name.decode(), definition.decode()
-            elif kind == CHANNEL:
-                number, schema = struct.unpack_from('<HH', content)
-                name, encoding, metadata = _texts(content, 4, 3)
-                if encoding == b'cdr' and schema in schemas:
-                    pairs = _texts(metadata, 0)
-                    qos = dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b'offered_qos_profiles', b'')
-                    topic = _topic(name.decode(), *schemas[schema], qos=qos.decode())
-                    self._channels.setdefault(number, topic)
-            elif kind == MESSAGE:
-                self.count += 1
+        schemas: dict[int, Schema] = {}
+        for record in self._records():
+            match record:
+                case Schema():
+                    schemas[record.id] = record
+                case Channel() if record.message_encoding == 'cdr' and record.schema_id in schemas:
+                    schema, qos = schemas[record.schema_id], record.metadata.get('offered_qos_profiles', '')
+                    topic = _topic(record.topic, schema.name, schema.data.decode(), qos=qos)
+                    self._channels.setdefault(record.id, topic)
+                case MessageRecord():
+                    self.count += 1
         self.topics = list(self._channels.values())
 
     def messages(self) -> Iterator[Message]:
         """Yield the messages in the order of the file."""
-        for kind, content in self._records():
-            if kind == MESSAGE:
-                channel, _, stamp_ns, _ = struct.unpack_from('<HIQQ', content)
-                if channel in self._channels:
-                    yield Message(self._channels[channel], stamp_ns, content[22:])
+        for record in self._records():
+            if isinstance(record, MessageRecord) and record.channel_id in self._channels:
+                yield Message(self._channels[record.channel_id], record.log_time, record.data)
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is read."""
 
-    def _records(self) -> Iterator[tuple[int, bytes]]:
-        """Yield kind and content of all records, including those in chunks, up to the first incomplete one."""
+    def _records(self) -> Iterator[McapRecord]:
+        """Yield the complete records, including those in chunks, up to the first one that is incomplete."""
         with self._path.open('rb') as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise SourceError(f'{self._path} does not begin as an mcap file')
-            for kind, content, whole in _records_of(file, self._path.stat().st_size):
-                if kind == CHUNK:
-                    inside = _unpacked(content)
-                    for inner, part, inner_whole in _records_of(io.BytesIO(inside), len(inside)):
-                        if inner_whole:
-                            yield inner, part
-                elif whole:
-                    yield kind, content
+            try:
+                read_magic(ReadDataStream(file))
+            except DAMAGE as error:
+                raise SourceError(f'{self._path} does not begin as an mcap file') from error
+            for record in _records_of(file, self._path.stat().st_size):
+                if isinstance(record, Chunk):
+                    inside = _unpacked(record)
+                    yield from _records_of(io.BytesIO(inside), len(inside))
+                else:
+                    yield record
 
 
 class SqliteScan:
@@ -131,30 +126,28 @@ def _topic(name: str, msgtype: str, definition: str, digest: str = '', qos: str 
     return Topic(name, msgtype, definition, digest, tuple(parse_qos(qos)))
 
 
-def _records_of(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield kind and content of records, and whether the content is complete."""
-    while len(head := file.read(9)) == 9 and head[0] not in (FOOTER, DATA_END):
+def _records_of(file: BinaryIO, size: int) -> Iterator[McapRecord]:
+    """Yield the complete records that matter here, and a truncated chunk."""
+    while len(head := file.read(9)) == 9 and head[0] not in (Opcode.FOOTER, Opcode.DATA_END):
         length = int.from_bytes(head[1:], 'little')
         content = file.read(min(length, size - file.tell()))  # a damaged length must not allocate all memory
-        yield head[0], content, len(content) == length
+        stream = ReadDataStream(io.BytesIO(content))
+        with suppress(*DAMAGE):
+            if head[0] == Opcode.CHUNK:
+                yield Chunk.read(stream)
+            elif len(content) < length:
+                return
+            elif head[0] == Opcode.MESSAGE:
+                yield MessageRecord.read(stream, length)
+            elif head[0] == Opcode.SCHEMA:
+                yield Schema.read(stream)
+            elif head[0] == Opcode.CHANNEL:
+                yield Channel.read(stream)
 
 
-def _unpacked(chunk: bytes) -> bytes:
+def _unpacked(chunk: Chunk) -> bytes:
     """Return the readable records of a chunk."""
     try:
-        compression = _texts(chunk, 28, 1)[0].decode()
-        start = 40 + len(compression)
-        length = int.from_bytes(chunk[start - 8 : start], 'little')
-        return DECOMPRESSORS[compression](chunk[start : start + length])
+        return DECOMPRESSORS[chunk.compression](chunk.data)
     except Exception:  # each decompressor has its own exceptions
         return b''
-
-
-def _texts(content: bytes, start: int, most: int | None = None) -> list[bytes]:
-    """Return the texts, each after its length, from an offset to the end, or the first few."""
-    texts: list[bytes] = []
-    while start < len(content) and len(texts) != most:
-        end = start + 4 + int.from_bytes(content[start : start + 4], 'little')
-        texts.append(content[start + 4 : end])
-        start = end
-    return texts
