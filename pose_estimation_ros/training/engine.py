@@ -18,7 +18,7 @@ from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.training.callbacks.checkpoints import Checkpoints, PublishedContainer, StopOnRequest
 from pose_estimation_ros.training.callbacks.ema import MovingAverage
 from pose_estimation_ros.training.callbacks.loggers import make_loggers
-from pose_estimation_ros.training.callbacks.logs import ImageLog, LossLog, ProgressBar
+from pose_estimation_ros.training.callbacks.logs import ImageLog, LossLog, ProgressBar, StartLog
 from pose_estimation_ros.training.callbacks.step_timer import StepTimer
 from pose_estimation_ros.training.callbacks.validation import Validator
 from pose_estimation_ros.training.folders import TrainingFolders
@@ -128,10 +128,11 @@ class _Run:
         if task.validation is not None:
             self._validator = Validator(task, settings, steps, self._average, losses, self._checkpoints, self._stopping)
         images = ImageLog(folders.images, logging.pictures_after, losses) if logging.pictures_after else None
+        start = StartLog(folders, task, settings.seed, bool(logging.pictures_after))
         progress = ProgressBar(losses, steps, task.unit) if logging.progress else None
         # In the order in which they act after a batch: what is saved must have happened.
         acting: list[Callback | None] = [self._timer, self._average, losses, images, self._validator, self._checkpoints]
-        self.callbacks = [each for each in (*acting, progress, self._stopping) if each is not None]
+        self.callbacks = [each for each in (*acting, start, progress, self._stopping) if each is not None]
 
     def result(self, trainer: Trainer, network: nn.Module) -> TrainingResult:
         if self._average:

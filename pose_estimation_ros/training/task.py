@@ -83,3 +83,14 @@ class Task(Protocol):
         The network is in evaluation mode and gradients are off.
         """
         return None
+
+    def plots(self, batch: Batch) -> Mapping[str, ByteArray]:
+        """Return more images (H, W, 3) BGR by name for the logs of the first sample; called as `draw` is."""
+        return {}
+
+    def example(self, index: int, rng: np.random.Generator) -> ByteArray | None:
+        """Return a drawn sample (H, W, 3) BGR as it is trained on, with its labels; None for tasks that draw nothing.
+
+        All are of one size.
+        """
+        return None

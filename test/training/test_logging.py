@@ -123,7 +123,11 @@ def asdict_paths(value, prefix=''):
 
 def test_images_show_people_and_targets(run_folder):
     folder, _ = run_folder
-    assert sorted(path.name for path in (folder / 'pictures').iterdir()) == ['iter_4.png', 'iter_8.png']
+    assert sorted(path.name for path in (folder / 'pictures').iterdir()) == [
+        'data_examples.png',
+        'iter_4.png',
+        'iter_8.png',
+    ]
     picture = cv2.imread(str(folder / 'pictures' / 'iter_4.png'))
     assert picture.shape == (18 + 2 * 64, 3 * 64, 3)
     people, target = picture[18:82, :64], picture[18:82, 64:128]
@@ -143,3 +147,22 @@ def test_drawing_images_does_not_change_training(tmp_path):
 def test_the_old_name_of_a_transform_works_and_warns(caplog):
     assert TransformSettings(kind='whole_picture') == TransformSettings(kind='whole_image')
     assert 'whole_picture is now whole_image' in caplog.text
+
+
+def test_a_training_begins_with_a_summary_and_examples(run_folder):
+    folder, _ = run_folder
+    summary = (folder / 'logs' / 'model_summary.txt').read_text()
+    assert 'network.model.features.1' in summary
+    assert 'Total params' in summary
+    examples = cv2.imread(str(folder / 'pictures' / 'data_examples.png'))
+    assert examples.shape == (4 * (64 + 5) + 5, 2 * (64 + 5) + 5, 3)  # eight images
+    tiles = [examples[5 + row * 69 :, 5 + column * 69 :][:64, :64] for row in range(4) for column in range(2)]
+    assert all((tile == 255).all(axis=-1).sum() > 30 for tile in tiles)  # true keypoints are white
+    assert len({tile.tobytes() for tile in tiles}) == 8
+
+
+def test_more_images_of_the_first_sample_are_written(tmp_path):
+    task = make_task()
+    task.plots = lambda batch: {'heatmaps': np.full((4, 5, 3), len(batch.inputs), np.uint8)}
+    train(task, make_settings(logging={'pictures_after': 4}), tmp_path)
+    assert (cv2.imread(str(tmp_path / 'pictures' / 'iter_4_heatmaps.png')) == 2).all()

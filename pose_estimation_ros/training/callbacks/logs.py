@@ -14,15 +14,19 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from torch import Tensor
 from tqdm import tqdm
 
+from pose_estimation_ros.core.arrays import ByteArray
 from pose_estimation_ros.core.errors import TrainingError
-from pose_estimation_ros.core.files import atomic_write
+from pose_estimation_ros.core.files import atomic_write, make_folder
+from pose_estimation_ros.core.plots import grid
 from pose_estimation_ros.training.callbacks.step_timer import StepTimer
 from pose_estimation_ros.training.callbacks.steps import StepCallback
+from pose_estimation_ros.training.folders import TrainingFolders
 from pose_estimation_ros.training.module import evaluating
-from pose_estimation_ros.training.task import Batch
+from pose_estimation_ros.training.task import Batch, Task
 
 
 class LossLog(StepCallback):
@@ -111,6 +115,10 @@ class LossLog(StepCallback):
 
 DRAWN = 4
 """Samples of a batch that are drawn."""
+SUMMARY, SUMMARY_DEPTH = 'model_summary.txt', 5
+EXAMPLES = 'data_examples.png'
+MOST_EXAMPLES, EXAMPLE_ROWS, EXAMPLE_SIDE = 20, 4, 256
+"""Number of samples that are drawn when a training starts, rows of their image, and the longer side of each."""
 
 
 class ImageLog(StepCallback):
@@ -124,18 +132,61 @@ class ImageLog(StepCallback):
             return
         few = Batch(batch.inputs[:DRAWN], [target[:DRAWN] for target in batch.targets], batch.keys[:DRAWN])
         with evaluating(module), torch.no_grad():
-            image = module.task.draw(few)
-        if image is None:
-            return
+            image, plots = module.task.draw(few), module.task.plots(few)
+        if image is not None:
+            self._write(trainer, image, 'pictures', '')
+        for name, plot in plots.items():
+            self._write(trainer, plot, f'pictures/{name}', f'_{name}')
+
+    def _write(self, trainer: Trainer, image: ByteArray, tag: str, ending: str) -> None:
         iteration = self._losses.iteration(trainer)
-        with atomic_write(self._folder / f'iter_{iteration}.png') as temporary:
-            temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+        name = f'iter_{iteration}{ending}.png'
+        write_png(self._folder / name, image)
         rgb = np.ascontiguousarray(image[..., ::-1])
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image('pictures', rgb, iteration, dataformats='HWC')
+                logger.experiment.add_image(tag, rgb, iteration, dataformats='HWC')
             elif isinstance(logger, MLFlowLogger):
-                logger.experiment.log_image(logger.run_id, rgb, f'pictures/iter_{iteration}.png')
+                logger.experiment.log_image(logger.run_id, rgb, f'pictures/{name}')
+
+
+class StartLog(StepCallback):
+    """Writes what a training begins with: a table of the network's layers if anything is logged, and drawn samples.
+
+    A resumed training leaves both as they are.
+    """
+
+    def __init__(self, folders: TrainingFolders, task: Task, seed: int, draws: bool) -> None:
+        self._folders, self._task, self._seed, self._draws = folders, task, seed, draws
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        if trainer.global_step or not trainer.is_global_zero:
+            return
+        if trainer.loggers:
+            with atomic_write(make_folder(self._folders.logs) / SUMMARY) as temporary:
+                temporary.write_text(f'{ModelSummary(pl_module, max_depth=SUMMARY_DEPTH)}\n')
+        if self._draws and (images := self._examples()):
+            columns = -(-len(images) // EXAMPLE_ROWS)
+            write_png(self._folders.images / EXAMPLES, grid(images, min(EXAMPLE_ROWS, -(-len(images) // columns))))
+
+    def _examples(self) -> list[ByteArray]:
+        rng = np.random.default_rng(self._seed)  # one of its own: drawing must not change what is trained
+        count = len(self._task.data)
+        chosen = rng.choice(count, min(count, MOST_EXAMPLES), replace=False).tolist()
+        drawn = (self._task.example(index, rng) for index in chosen)
+        return [_small(image) for image in drawn if image is not None]
+
+
+def write_png(path: Path, image: ByteArray) -> None:
+    """Write an image (H, W, 3) BGR."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(cv2.imencode('.png', image)[1].tobytes())
+
+
+def _small(image: ByteArray) -> ByteArray:
+    scale = min(1.0, EXAMPLE_SIDE / max(image.shape[:2]))
+    return np.asarray(cv2.resize(image, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class ProgressBar(StepCallback):

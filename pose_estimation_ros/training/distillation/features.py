@@ -40,7 +40,7 @@ class FeatureDistillation(Task):
         """
         self.task, self.network, self.data = task, task.network, task.data
         self.validation, self.unit, self.parameters = task.validation, task.unit, task.parameters
-        self.draw = task.draw  # type: ignore[method-assign]
+        self.draw, self.plots, self.example = task.draw, task.plots, task.example  # type: ignore[method-assign]
         teacher.eval().requires_grad_(False)
         # No module of this task: it is in no optimiser and no checkpoint, and no training mode reaches it.
         self.teacher: nn.Module = teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

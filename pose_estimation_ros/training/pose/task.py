@@ -10,16 +10,20 @@ from torch import Tensor, nn
 
 from pose_estimation_ros.core.arrays import AnyArray, ByteArray, FloatArray
 from pose_estimation_ros.core.drawing import draw_poses
-from pose_estimation_ros.core.geometry import Letterbox
+from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.inference.backends.backend import pick_outputs
-from pose_estimation_ros.methods.method import Annotation, Look, Method, Objective, Preprocessing
+from pose_estimation_ros.methods.explanation import ExplainingDecoder
+from pose_estimation_ros.methods.method import Annotation, InputSize, Look, Method, Objective, Preprocessing
+from pose_estimation_ros.methods.plots import plots_of
 from pose_estimation_ros.training.task import Batch, Task, Validation
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 CAPTION_ROWS = 18
+PLOTTED_SCORE = 0.1
+"""Minimum score of keypoints in plots, as published."""
 CAPTIONS = ('people', 'target', 'predicted')
 
 
@@ -34,7 +38,7 @@ def drawn_row(method: Method, sample: Sample, outputs: Sequence[FloatArray], tar
         outputs[index] for index in pick_outputs([len(each) for each in outputs], method.output_channels, 'the network')
     ]
     decoder = method.decoder(method.decoder_names()[0], **method.scoring)
-    merged = decoder.merge([Look(maps, Letterbox.whole(size))])
+    merged = decoder.merge([Look(maps, whole_input(method, size))])
     columns = [draw_people(sample.image, sample, decoder(merged.maps, merged.placement))]
     sums = [heatmaps[: len(method.skeleton)].sum(axis=0) for heatmaps in (target, maps[0])]
     for total in sums:
@@ -42,6 +46,11 @@ def drawn_row(method: Method, sample: Sample, outputs: Sequence[FloatArray], tar
         enlarged = cv2.resize(grey, size[::-1], interpolation=cv2.INTER_NEAREST)
         columns.append(cv2.applyColorMap(enlarged, cv2.COLORMAP_VIRIDIS))
     return np.hstack(columns)
+
+
+def whole_input(method: Method, size: tuple[int, int]) -> Placement:
+    """Return the placement of an image that is a method's network input."""
+    return method.place(size, InputSize(method.base_side.of(size), stride=1, fixed_hw=size))
 
 
 def stacked_rows(rows: Sequence[ByteArray]) -> ByteArray:
@@ -149,10 +158,30 @@ class PoseTask(Task):
 
     def draw(self, batch: Batch) -> ByteArray:
         """Return a row for each image: people, summed target heatmaps, summed predicted heatmaps."""
-        outputs = [each.float().cpu().numpy() for each in self.network(self.auxiliary(batch.inputs))]
+        outputs = self._outputs(batch)
         heatmaps = batch.targets[0].float().cpu().numpy()
         rows = []
         for index, key in enumerate(batch.keys.tolist()):
             sample = self.data.sample(key[-1], np.random.default_rng(key))
             rows.append(drawn_row(self.method, sample, [each[index] for each in outputs], heatmaps[index]))
         return stacked_rows(rows)
+
+    def plots(self, batch: Batch) -> dict[str, ByteArray]:
+        """Return connections, heatmaps and, of methods that group by tags, embeddings of the first image."""
+        decoder = self.method.decoder(self.method.decoder_names()[0], **self.method.scoring)
+        if not isinstance(decoder, ExplainingDecoder):
+            return {}
+        outputs = self._outputs(batch)
+        chosen = pick_outputs([each.shape[1] for each in outputs], self.method.output_channels, 'the network')
+        image: ByteArray = batch.inputs[0].cpu().numpy()
+        merged = decoder.merge([Look([outputs[each][0] for each in chosen], whole_input(self.method, image.shape[:2]))])
+        return plots_of(image, decoder.explain(merged.maps, merged.placement), PLOTTED_SCORE)
+
+    def example(self, index: int, rng: np.random.Generator) -> ByteArray:
+        """Return a network input with its keypoints, what does not count in the loss darkened."""
+        sample = self.data.sample(index, rng)
+        counted = np.where(np.asarray(sample.mask)[..., None] > 0, sample.image, sample.image // 3)
+        return np.asarray(draw_people(counted, sample, []), np.uint8)
+
+    def _outputs(self, batch: Batch) -> list[FloatArray]:
+        return [each.float().cpu().numpy() for each in self.network(self.auxiliary(batch.inputs))]
