@@ -37,6 +37,9 @@ class TrainingData(Protocol):
 class Validation(Protocol):
     """Scores networks on samples that they are not trained on, in one process or several."""
 
+    lower_is_better: bool = False
+    """Whether the best checkpoint has the lowest first score, not the highest."""
+
     def run(self, network: nn.Module, rank: int, world: int, progress: Progress) -> Any:
         """Return the results of process `rank` of `world` on its share of the samples; they are pickled.
 
@@ -44,10 +47,7 @@ class Validation(Protocol):
         """
 
     def score(self, parts: Sequence[Any]) -> dict[str, float]:
-        """Return scores by name from the results of all processes; the first decides which checkpoint is the best.
-
-        Greater is better.
-        """
+        """Return scores by name from the results of all processes; the first decides which checkpoint is the best."""
 
     def tag(self, name: str) -> str:
         """Return the name of a score in TensorBoard."""

@@ -5,14 +5,20 @@ import random
 
 import numpy as np
 import pytest
+import torch
 
 from pose_estimation_ros.data.datasets.synthetic_people import SyntheticPeople
+from pose_estimation_ros.data.datasets.wrappers import InSkeleton
 from pose_estimation_ros.evaluation.coco_score import coco_score
 from pose_estimation_ros.evaluation.detections import coco_detection
 from pose_estimation_ros.evaluation.scored_images import coco_images, combined, dataset_images, entry
 from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
-from pose_estimation_ros.methods.systems import find_method
-from pose_estimation_ros.training.pose.validation import CocoValidation, pipeline_of
+from pose_estimation_ros.methods.systems import SYSTEMS, find_method
+from pose_estimation_ros.training.engine import train
+from pose_estimation_ros.training.pose.task import Normalise, PoseData
+from pose_estimation_ros.training.pose.validation import CocoValidation, LossValidation, pipeline_of
+from pose_estimation_ros.training.task import Batch
+from test.training.conftest import StickPeople, make_settings, make_task, unchanged
 
 METHOD = find_method('lightweight_openpose')
 HEIGHT = 160
@@ -102,3 +108,41 @@ def test_perfect_poses_score_one():
             keypoints = np.where(missing, [np.nan, np.nan, 0], np.column_stack([person[:, :2], np.ones(len(person))]))
             found.append(coco_detection(Pose(keypoints.astype(np.float32), 1.0, people.skeleton), index))
     assert validation.score([found])['AP'] == pytest.approx(1.0)
+
+
+def test_a_validation_by_loss_is_the_mean_over_images_and_prefers_the_lowest(tmp_path):
+    people = StickPeople(5)
+    task = make_task(people)
+    data = PoseData(people, unchanged, task.data.objective)
+    validation = LossValidation(data, Normalise(METHOD.preprocessing), limit=4)
+    network = task.network.eval()
+    alone = validation.score([validation.run(network, 0, 1, iter)])
+    assert validation.score([validation.run(network, rank, 3, iter) for rank in range(3)]) == pytest.approx(alone)
+    assert next(iter(alone)) == 'validation_loss'
+    keys = torch.tensor([[0, 0, index] for index in range(4)])
+    items = [data.item(index, np.random.default_rng(0)) for index in range(4)]
+    images = torch.from_numpy(np.stack([image for image, _ in items]))
+    targets = [torch.from_numpy(np.stack(each)) for each in zip(*(targets for _, targets in items), strict=True)]
+    with torch.no_grad():
+        together = task.losses(Batch(images, targets, keys))
+    assert alone['validation_loss'] == pytest.approx(float(sum(together.values())), rel=1e-5)
+    assert alone['validation_stage0_paf_loss'] == pytest.approx(float(together['stage0_paf_loss']), rel=1e-5)
+
+    task.validation = validation
+    result = train(task, make_settings(max_epochs=3, val_after=2), tmp_path)
+    losses = {int(each['iteration']): each['validation_loss'] for each in result.evaluations}
+    assert len(losses) == 3
+    best = torch.load(tmp_path / 'checkpoints' / 'best.pth', weights_only=True)['iter']
+    assert losses[best] == min(losses.values()) < max(losses.values())
+
+
+@pytest.mark.parametrize('name', sorted({method.name for system in SYSTEMS.values() for method in system.methods}))
+def test_validation_images_are_not_changed_at_random(name):
+    method = find_method(name)
+    transform = method.augmentation(method.options(), settings=method.training.still)
+    skeleton = method.skeleton
+    sample = InSkeleton(SyntheticPeople(1, (96, 80)), skeleton).sample(0)
+    first, second = (transform(sample, np.random.default_rng(seed)) for seed in (1, 2))
+    assert (first.image == second.image).all()
+    assert (first.keypoints == second.keypoints).all()
+    assert not first.mirrored

@@ -39,6 +39,7 @@ class LightweightOpenPose(Method):
         trainer={'max_epochs': 280, 'batch_size': 80},
         validation={'limit': 250},
         open_coco=CocoMainPersons,
+        still={'min_scale': 1.0, 'max_scale': 1.0, 'rotation': 0.0, 'jitter': 0.0, 'flip': 0.0},
     )
 
     def place(self, image_hw: tuple[int, int], size: InputSize) -> Placement:

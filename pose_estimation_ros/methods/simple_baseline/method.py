@@ -63,6 +63,7 @@ class SimpleBaseline(Method):
         trainer={'max_epochs': 140, 'batch_size': 128},
         validation={'flip': True},
         open_coco=coco_persons,
+        still={'scale': 0.0, 'rotation': 0.0, 'flip': 0.0},
     )
     augmented: AugmentationSettings = augmentation.COCO
 

@@ -83,7 +83,8 @@ class Validator(StepCallback):
             logger.log_metrics(tagged if isinstance(logger, TensorBoardLogger) else scores, step=iteration)
         result = {**scores, 'iteration': float(iteration)}
         self.results.append(result)
-        if max(self.results, key=lambda each: next(iter(each.values()))) is result:
+        best = min if getattr(self._validation, 'lower_is_better', False) else max
+        if best(self.results, key=lambda each: next(iter(each.values()))) is result:
             self._checkpoints.write_best(trainer)
         if trainer.is_global_zero:
             LOG.info('iteration %d: %s', iteration, ', '.join(f'{name} {value:.3f}' for name, value in scores.items()))

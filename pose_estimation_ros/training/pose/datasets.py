@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_persons
+from pose_estimation_ros.data.datasets.coco import CocoKeypoints, CocoMainPersons, coco_annotated, coco_persons
 from pose_estimation_ros.data.datasets.collage import Collage
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.datasets.leeds import LeedsSportsExtended
@@ -65,6 +65,7 @@ def _synthetic(settings: DatasetSettings, root: Path) -> KeypointDataset:
 
 KINDS: dict[str, DatasetKind] = {
     'coco': DatasetKind(_annotated(CocoKeypoints), coco_files=True),
+    'coco_annotated': DatasetKind(_annotated(coco_annotated), coco_files=True),
     'coco_main_persons': DatasetKind(_annotated(CocoMainPersons), by_person=True, coco_files=True),
     'coco_persons': DatasetKind(_annotated(coco_persons), by_person=True, coco_files=True),
     'mpii': DatasetKind(_annotated(MpiiPersons), by_person=True),

@@ -18,14 +18,15 @@ LOG = logging.getLogger(__name__)
 class DatasetSettings:
     """One source of images.
 
-    `coco` takes a folder of images and a file of annotations. `coco_main_persons` is the same as
-    prepared by Osokin (2018), with one item for each person who is large and complete enough; `coco_persons` has one
+    `coco` takes a folder of images and a file of annotations. `coco_annotated` is the same with one item for each image
+    in which somebody is annotated, and masks people without keypoints as well as crowds. `coco_main_persons` is
+    as prepared by Osokin (2018), with one item for each person who is large and complete enough; `coco_persons` has one
     item for each person. `mpii` takes the folder of images and train.json or valid.json, with one item for each person.
     `leeds` takes the folder of Leeds Sports Pose Extended as `images`. `synthetic` draws people on the spot.
     """
 
-    kind: Literal['coco', 'coco_main_persons', 'coco_persons', 'mpii', 'leeds', 'synthetic'] = setting(
-        MISSING, 'Kind of dataset.'
+    kind: Literal['coco', 'coco_annotated', 'coco_main_persons', 'coco_persons', 'mpii', 'leeds', 'synthetic'] = (
+        setting(MISSING, 'Kind of dataset.')
     )
     images: str = setting('', 'Folder, below data.root unless absolute.')
     annotations: str = setting('', 'File, below data.root unless absolute.')
@@ -123,6 +124,11 @@ class ValidationSettings:
         None,
         'Size that images are scaled to, as --height of `evaluate`; null for that of training, published or of the'
         " network's options.",
+    )
+    metric: Literal['score', 'loss'] = setting(
+        'score',
+        'Chooses the best checkpoint: score is AP or PCKh of the poses that are found, loss is that of training, on'
+        ' the validation images without random changes.',
     )
     flip: bool = setting(False, 'Also run every input mirrored, and merge both as the method does.')
     limit: int = setting(0, 'Images of each dataset, the choice that `evaluate --subset` makes; 0 for all.')

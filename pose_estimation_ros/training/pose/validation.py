@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -19,9 +21,10 @@ from pose_estimation_ros.evaluation.scored_images import ScoredImages, coco_imag
 from pose_estimation_ros.inference.backends.backend import BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.methods.method import Method, Preprocessing
-from pose_estimation_ros.training.pose.datasets import coco_paths, open_dataset
+from pose_estimation_ros.training.pose.datasets import coco_paths, open_dataset, training_dataset
 from pose_estimation_ros.training.pose.inputs import INPUTS
 from pose_estimation_ros.training.pose.recipe import PoseRecipe
+from pose_estimation_ros.training.pose.task import Normalise, PoseData
 from pose_estimation_ros.training.task import Progress, Validation
 
 MakePipeline = Callable[[nn.Module], Any]
@@ -87,6 +90,36 @@ class MpiiValidation(Validation):
         return next((published for published in (MEAN_NAME, STRICT_NAME) if published.replace('@', '_') == name), name)
 
 
+@dataclass(frozen=True, eq=False)
+class LossValidation(Validation):
+    """Computes the loss of training on images without random changes."""
+
+    data: PoseData
+    normalise: Normalise
+    limit: int = 0
+    """Maximum number of images; 0 for all."""
+    lower_is_better: bool = True
+
+    def run(self, network: nn.Module, rank: int, world: int, progress: Progress) -> list[dict[str, float]]:
+        """Return the parts of the loss of each image in this process's share."""
+        device = next(network.parameters()).device
+        normalise, count = self.normalise.to(device), min(len(self.data), self.limit or len(self.data))
+        losses = []
+        with torch.no_grad():
+            for index in progress(range(rank, count, world)):
+                image, arrays = self.data.item(index, np.random.default_rng(index))
+                inputs, *targets = (torch.as_tensor(each).to(device)[None] for each in (image, *arrays))
+                parts = self.data.objective.loss(network(normalise(inputs)), targets)
+                losses.append({name: float(part) for name, part in parts.items()})
+        return losses
+
+    def score(self, parts: Sequence[list[dict[str, float]]]) -> dict[str, float]:
+        """Return the mean loss, and the means of its parts."""
+        losses = [each for part in parts for each in part]
+        means = {name: sum(each[name] for each in losses) / len(losses) for name in losses[0]}
+        return {'validation_loss': sum(means.values()), **{f'validation_{name}': mean for name, mean in means.items()}}
+
+
 def pipeline_of(
     method: Method, options: Any, size: int | None, flip: bool = False, preprocessing: Preprocessing | None = None
 ) -> MakePipeline:
@@ -110,9 +143,22 @@ def recipe_validation(recipe: PoseRecipe, method: Method) -> Validation | None:
     datasets, settings = recipe.data.validation, recipe.validation
     if not datasets:
         return None
+    if settings.metric == 'loss':
+        return _loss(recipe, method)
     pipeline = pipeline_of(method, method.options(recipe.network), settings.height, settings.flip)
     validated = next((VALIDATIONS[each.kind] for each in datasets if each.kind in VALIDATIONS), _coco)
     return validated(recipe, method, pipeline)
+
+
+def _loss(recipe: PoseRecipe, method: Method) -> LossValidation:
+    options = method.options(recipe.network)
+    size = recipe.validation.height or recipe.transform.size
+    data = PoseData(
+        training_dataset(recipe.data.validation, recipe.data.root, method),
+        method.augmentation(options, size, method.training.still),
+        method.objective(options, **recipe.objective),
+    )
+    return LossValidation(data, Normalise(method.preprocessing), recipe.validation.limit)
 
 
 def _coco(recipe: PoseRecipe, method: Method, pipeline: MakePipeline) -> CocoValidation:
