@@ -19,9 +19,11 @@ from pose_estimation_ros.methods.higher_hrnet.augmentation import (
     AugmentationSettings,
     published_augmentation,
 )
+from pose_estimation_ros.methods.higher_hrnet.decoding import build_decoder
 from pose_estimation_ros.methods.higher_hrnet.encoding import TargetSettings, encode_cells, encode_heatmaps
 from pose_estimation_ros.methods.higher_hrnet.objective import HigherHRNetObjective, TagSettings
-from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.method import Annotation, InputSize, Look
+from pose_estimation_ros.methods.short_side import place_by_short_side
 
 THAWRO = AugmentationSettings(0.7, 1.6)
 CASES = [
@@ -271,3 +273,58 @@ def test_golden_heatmap_loss(golden):
     loss = heatmap_losses(pred, target, mask[:, None].float(), torch.ones(2, 17, 1, 1))
     np.testing.assert_allclose(loss, vectors['hhr_heatmap_loss'].ravel(), atol=1e-6)
     assert heatmap_losses(pred, target, mask[:, None].float(), torch.zeros(2, 17, 1, 1)).sum() == 0
+
+
+# --- learning --------------------------------------------------------------------------------------------------------
+
+SIDE, STEPS, RATE = 96, 120, 8e-3
+
+
+def three_people():
+    """Dots (96, 96, 3), a colour for each keypoint and a brightness for each person; their keypoints (3, 17, 3)."""
+    image = np.random.default_rng(3).integers(0, 20, (SIDE, SIDE, 3)).astype(np.uint8)
+    people = np.zeros((3, 17, 3))
+    colours = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)])
+    for person, keypoints in enumerate(people):
+        for keypoint, colour in enumerate(colours):
+            x, y = 10 + 32 * person + 12 * (keypoint % 2), 12 + 28 * (keypoint // 2)
+            keypoints[keypoint] = x, y, 2
+            cv2.circle(image, (x, y), 4, (colour * (255 - 60 * person)).tolist(), cv2.FILLED)
+    return image, people
+
+
+def test_a_narrow_network_learns_one_image_and_tells_its_people_apart():
+    """Three people come back with their own keypoints, whose tags are close together and far from the others'."""
+    torch = pytest.importorskip('torch')
+    from pose_estimation_ros.methods.higher_hrnet.network import build_network
+    from pose_estimation_ros.methods.higher_hrnet.options import HigherHRNetOptions
+
+    image, people = three_people()
+    towards = objective(push=0.05, pull=0.003)
+    targets = [torch.as_tensor(each)[None] for each in towards.encode(annotation(people, SIDE))]
+    inputs = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 128 - 1
+    torch.manual_seed(0)
+    network = build_network(17, HigherHRNetOptions(8, 16)).train()
+    optimizer = torch.optim.Adam(towards.parameter_groups(network, RATE, 0.0), fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        sum(towards.loss(network(inputs), targets).values()).backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        maps = [each[0].numpy() for each in network(inputs)]
+    for name in ('fast', 'published'):
+        decoder = build_decoder(name, keypoint_threshold=0.3, refine=False)
+        placement = place_by_short_side((SIDE, SIDE), InputSize(SIDE, 4, fixed_hw=(SIDE, SIDE)))
+        merged = decoder.merge([Look(maps, placement)])
+        found = decoder.explain(merged.maps, merged.placement)
+        assert len(found.poses) == 3
+        order = np.argsort([pose.keypoints[0, 0] for pose in found.poses])
+        for index, truth in zip(order, people, strict=True):
+            keypoints = found.poses[index].keypoints
+            assert (np.isfinite(keypoints[:, 0]) == (truth[:, 2] > 0)).all()
+            assert np.abs(keypoints[:6, :2] - truth[:6, :2]).max() < 2
+        tags = found.tags[order, :6, 0]
+        apart = np.diff(np.sort(tags.mean(axis=1))).min()
+        assert np.ptp(tags, axis=1).max() < 0.5 * apart
