@@ -68,7 +68,7 @@ class Fit:
         """Folders of the published code: checkpoints in temp_path, logs in the caller's folder."""
         checkpoints = self.temp_path / f'{self.training.experiment_name}_checkpoints'
         logs = Path(self.logging_path or self.temp_path / 'logs')
-        return TrainingFolders(checkpoints, logs, checkpoints / 'pictures')
+        return TrainingFolders(checkpoints, logs, checkpoints / 'images')
 
     @property
     def settings(self) -> EngineSettings:

@@ -64,7 +64,7 @@ def train(
     Args:
         task: What is trained.
         settings: How.
-        folders: Where results go; one folder means checkpoints/, logs/ and pictures/ in it.
+        folders: Where results go; one folder means checkpoints/, logs/ and images/ in it.
         resume: A checkpoint of the same training to resume from.
         stop: Called at every step; once it returns true, training ends with a checkpoint.
         lr_schedule: A user's own schedule, replacing that of the settings.
@@ -127,8 +127,8 @@ class _Run:
         self._validator = None
         if task.validation is not None:
             self._validator = Validator(task, settings, steps, self._average, losses, self._checkpoints, self._stopping)
-        images = ImageLog(folders.images, logging.pictures_after, losses) if logging.pictures_after else None
-        start = StartLog(folders, task, settings.seed, bool(logging.pictures_after))
+        images = ImageLog(folders.images, logging.images_after, losses) if logging.images_after else None
+        start = StartLog(folders, task, settings.seed, bool(logging.images_after))
         progress = ProgressBar(losses, steps, task.unit) if logging.progress else None
         # In the order in which they act after a batch: what is saved must have happened.
         acting: list[Callback | None] = [self._timer, self._average, losses, images, self._validator, self._checkpoints]

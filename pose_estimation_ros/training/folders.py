@@ -21,7 +21,7 @@ class TrainingFolders:
     @classmethod
     def under(cls, folder: Path) -> 'TrainingFolders':
         """Return the folders of a run inside `folder`."""
-        return cls(folder / 'checkpoints', folder / 'logs', folder / 'pictures')
+        return cls(folder / 'checkpoints', folder / 'logs', folder / 'images')
 
     @property
     def best(self) -> Path:

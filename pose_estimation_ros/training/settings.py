@@ -3,6 +3,7 @@
 Imports no torch.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any, Literal
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
+
+LOG = logging.getLogger(__name__)
 
 NOT_NEGATIVE = (0, math.inf)
 POSITIVE = (1, math.inf)
@@ -109,9 +112,10 @@ class LoggingSettings:
     """What is logged."""
 
     log_after: int = setting(100, 'Optimiser steps between entries of losses, learning rate and speed.', range=POSITIVE)
-    pictures_after: int = setting(
+    images_after: int = setting(
         0, 'Optimiser steps between images of ground truth and prediction; 0 draws none.', range=NOT_NEGATIVE
     )
+    pictures_after: int | None = setting(None, 'Earlier name of images_after.')
     tensorboard: bool = setting(True, 'Write TensorBoard files into logs/.')
     flush_secs: int = setting(30, 'Seconds between flushes of the TensorBoard files.', range=POSITIVE)
     mlflow: str = setting('', 'A folder or the address of a server to log to with MLflow; empty for none.')
@@ -119,6 +123,7 @@ class LoggingSettings:
     progress: bool = setting(True, 'Show progress bars.')
 
     def __post_init__(self) -> None:
+        move_old_setting(self, 'pictures_after', 'images_after', 'logging.')
         check_settings(self, 'logging.')
 
 
@@ -133,6 +138,14 @@ class EngineSettings:
     seed: int = 0
     first_iteration: int = 0
     """Number of the iteration before the first, for a training that continues from another's weights."""
+
+
+def move_old_setting(settings: Any, old: str, new: str, section: str) -> None:
+    """Move a value that was given under an earlier name to the present one, with a warning."""
+    if (value := getattr(settings, old)) is not None:
+        LOG.warning('%s%s is now %s%s; use the new name', section, old, section, new)
+        object.__setattr__(settings, new, value)
+        object.__setattr__(settings, old, None)
 
 
 def require(holds: bool, message: str) -> None:

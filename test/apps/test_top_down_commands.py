@@ -161,7 +161,7 @@ RECIPE = {
         'validation': [{'kind': 'synthetic', 'count': 1, 'size': [96, 96], 'seed': 1}],
     },
     'trainer': {'max_epochs': 1, 'max_steps': 2, 'batch_size': 2, 'num_workers': 0, 'device': 'cpu', 'val_after': 2},
-    'logging': {'pictures_after': 2},
+    'logging': {'images_after': 2},
 }
 
 
@@ -172,7 +172,7 @@ def test_a_recipe_trains_scores_and_saves_a_model_that_loads(cli):
     assert outcome.code == 0, outcome
     results = json.loads(Path('run/results.json').read_text())
     assert 'AP' in json.dumps(results)
-    assert cv2.imread('run/pictures/iter_2.png').shape[1] == 3 * 64
+    assert cv2.imread('run/images/iter_2.png').shape[1] == 3 * 64
     learner = SimpleBaselineLearner(device='cpu', backend='torch')
     learner.load('run/model')
     assert (learner.options.depth, learner.options.input_hw) == (18, (64, 64))

@@ -34,7 +34,7 @@ SMALL = {
     'trainer': {'max_epochs': 2, 'batch_size': 2, 'num_workers': 0, 'device': 'cpu', 'checkpoint_after': 4}
     | {'val_after': 4},
     'validation': {'height': 64},
-    'logging': {'log_after': 2, 'pictures_after': 8},
+    'logging': {'log_after': 2, 'images_after': 8},
 }  # fmt: skip
 ENVIRONMENT = {**os.environ, 'OMP_NUM_THREADS': '1'}
 
@@ -74,7 +74,7 @@ def test_leaves_a_folder_with_everything(trained):
     folder, _ = trained
     found = {path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file()}
     assert found >= {
-        *('config.yaml', 'results.json', 'timings.json', 'model/model.pth', 'model/model.json', 'pictures/iter_8.png'),
+        *('config.yaml', 'results.json', 'timings.json', 'model/model.pth', 'model/model.json', 'images/iter_8.png'),
         *('checkpoints/checkpoint_iter_4.pth', 'checkpoints/checkpoint_iter_8.pth', 'checkpoints/best.pth'),
     }
     results = json.loads((folder / 'results.json').read_text())
@@ -258,8 +258,8 @@ def test_missing_pictures_are_told_before_anything_is_trained(cli, recipe, tmp_p
             }
         )
     )
-    (tmp_path / 'pictures').mkdir()
-    data = f'[{{kind: {kind}, images: {tmp_path}/pictures, annotations: {tmp_path}/a.json}}]'
+    (tmp_path / 'images').mkdir()
+    data = f'[{{kind: {kind}, images: {tmp_path}/images, annotations: {tmp_path}/a.json}}]'
     sentence = cli('train', '--config', recipe, '--output', tmp_path / 'run', '--data.train', data).sentence()
     assert '4 of 4 images are missing, first' in sentence
     assert not (tmp_path / 'run').exists()

@@ -109,7 +109,7 @@ def test_video(make_camera, viewer, tmp_path):
 
 
 def test_it_ends_after_so_many(make_camera, viewer, folder):
-    camera = make_camera(source=str(folder), loop=True, most_pictures=6)
+    camera = make_camera(source=str(folder), loop=True, max_images=6)
     camera.run()
     assert camera.published == 6
     until(lambda: len(viewer.images) == 6)
@@ -209,8 +209,16 @@ def test_the_parameter_file_is_read_by_ros(ros):
     camera.destroy_node()
 
 
+def test_an_earlier_name_counts_and_warns(make_camera, capfd):
+    camera = make_camera(most_pictures=3)
+    assert camera.settings.max_images == 3
+    error = capfd.readouterr().err
+    assert 'the parameter most_pictures is now max_images; use the new name' in error
+    assert 'there is no parameter' not in error
+
+
 def test_live_parameters_change_and_the_others_are_refused(make_camera, viewer, folder):
-    camera = make_camera(source=str(folder), loop=True, most_pictures=2)
+    camera = make_camera(source=str(folder), loop=True, max_images=2)
     first, second = camera.set_parameters([Parameter('frame_id', value='rear'), Parameter('jpeg_quality', value=0)])
     assert first.successful
     assert 'jpeg_quality out of range. Min: 1, Max: 100, value: 0' in second.reason

@@ -50,7 +50,7 @@ def test_checkpoints_load_as_published_ones(folder):
 
 @pytest.mark.parametrize('drawing', [0, 1], ids=['', 'with images'])
 def test_a_network_that_was_used_trains_like_a_new_one(folder, drawing):
-    settings = make_settings(max_epochs=1, val_after=1, logging={'pictures_after': drawing})
+    settings = make_settings(max_epochs=1, val_after=1, logging={'images_after': drawing})
     new = train(make_task(validation=Recording()), settings, folder)
     used = make_task(validation=Recording())
     used.network.eval()
@@ -65,7 +65,7 @@ def test_folded_batch_norms_stay_as_they_are(folder):
     norms = [module for module in task.network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms[1:]:
         torch.nn.init.constant_(norm.bias, 0.1)
-    train(task, make_settings(max_epochs=1, logging={'pictures_after': 1}), folder)
+    train(task, make_settings(max_epochs=1, logging={'images_after': 1}), folder)
     assert norms[0].running_mean.abs().max() > 0
     assert all((norm.running_mean == 0).all() and (norm.running_var == 1).all() for norm in norms[1:])
 

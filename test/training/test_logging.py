@@ -6,10 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.training.callbacks.loggers import flat
 from pose_estimation_ros.training.engine import train
-from pose_estimation_ros.training.pose.recipe import DatasetSettings, DataSettings, PoseRecipe, TransformSettings
+from pose_estimation_ros.training.pose.recipe import (
+    DatasetSettings,
+    DataSettings,
+    PoseRecipe,
+    TeacherSettings,
+    TransformSettings,
+)
 from pose_estimation_ros.training.pose_builder import make_task as task_of
+from pose_estimation_ros.training.settings import LoggingSettings
 from test.training.conftest import Recording, StickPeople, make_settings, make_task, unchanged
 
 TAGS = {'stage0_paf_loss', 'stage0_heatmaps_loss', 'loss', 'lr', 'images_per_second', 'waiting_share'}
@@ -18,7 +26,7 @@ TAGS = {'stage0_paf_loss', 'stage0_heatmaps_loss', 'loss', 'lr', 'images_per_sec
 @pytest.fixture(scope='module')
 def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('telling')
-    logging = {'tensorboard': True, 'mlflow': str(folder / 'mlruns'), 'pictures_after': 4, 'log_after': 2}
+    logging = {'tensorboard': True, 'mlflow': str(folder / 'mlruns'), 'images_after': 4, 'log_after': 2}
     settings = make_settings(max_epochs=2, val_after=4, logging=logging)
     return folder, train(make_task(StickPeople(8), unchanged, Recording()), settings, folder)
 
@@ -36,7 +44,7 @@ def test_tensorboard_has_the_published_tags(run_folder):
     losses = result.losses['stage0_paf_loss']
     assert [entry.value for entry in entries] == pytest.approx(np.mean(np.reshape(losses, (4, 2)), axis=1), rel=1e-5)
     assert [entry.step for entry in events.Scalars('published AP')] == [4, 8]
-    assert [image.step for image in events.Images('pictures')] == [4, 8]
+    assert [image.step for image in events.Images('images')] == [4, 8]
 
 
 def test_mlflow_files_hold_metrics_settings_and_images(run_folder):
@@ -50,8 +58,8 @@ def test_mlflow_files_hold_metrics_settings_and_images(run_folder):
     assert run.data.params['optimizer/lr'] == '4e-05'
     history = client.get_metric_history(run.info.run_id, 'stage0_heatmaps_loss')
     assert [entry.step for entry in history] == [2, 4, 6, 8]
-    pictures = client.list_artifacts(run.info.run_id, 'pictures')
-    assert [entry.path for entry in pictures] == ['pictures/iter_4.png', 'pictures/iter_8.png']
+    pictures = client.list_artifacts(run.info.run_id, 'images')
+    assert [entry.path for entry in pictures] == ['images/iter_4.png', 'images/iter_8.png']
 
 
 @pytest.fixture
@@ -123,12 +131,12 @@ def asdict_paths(value, prefix=''):
 
 def test_images_show_people_and_targets(run_folder):
     folder, _ = run_folder
-    assert sorted(path.name for path in (folder / 'pictures').iterdir()) == [
+    assert sorted(path.name for path in (folder / 'images').iterdir()) == [
         'data_examples.png',
         'iter_4.png',
         'iter_8.png',
     ]
-    picture = cv2.imread(str(folder / 'pictures' / 'iter_4.png'))
+    picture = cv2.imread(str(folder / 'images' / 'iter_4.png'))
     assert picture.shape == (18 + 2 * 64, 3 * 64, 3)
     people, target = picture[18:82, :64], picture[18:82, 64:128]
     assert (people == 255).all(axis=-1).any()  # true keypoints are white
@@ -140,7 +148,7 @@ def test_images_show_people_and_targets(run_folder):
 
 def test_drawing_images_does_not_change_training(tmp_path):
     plain = train(make_task(), make_settings(), tmp_path / 'plain')
-    drawn = train(make_task(), make_settings(logging={'pictures_after': 1}), tmp_path / 'drawn')
+    drawn = train(make_task(), make_settings(logging={'images_after': 1}), tmp_path / 'drawn')
     assert plain.losses == drawn.losses
 
 
@@ -149,12 +157,21 @@ def test_the_old_name_of_a_transform_works_and_warns(caplog):
     assert 'whole_picture is now whole_image' in caplog.text
 
 
+def test_earlier_names_count_and_warn(caplog):
+    assert LoggingSettings(pictures_after=7) == LoggingSettings(images_after=7)
+    assert 'logging.pictures_after is now logging.images_after; use the new name' in caplog.text
+    assert TeacherSettings(sure_joints=5) == TeacherSettings(min_sure_keypoints=5)
+    assert 'teacher.sure_joints is now teacher.min_sure_keypoints; use the new name' in caplog.text
+    with pytest.raises(SettingsError, match=r'logging\.images_after must be a whole number, 0 or more, got -1'):
+        LoggingSettings(pictures_after=-1)
+
+
 def test_a_training_begins_with_a_summary_and_examples(run_folder):
     folder, _ = run_folder
     summary = (folder / 'logs' / 'model_summary.txt').read_text()
     assert 'network.model.features.1' in summary
     assert 'Total params' in summary
-    examples = cv2.imread(str(folder / 'pictures' / 'data_examples.png'))
+    examples = cv2.imread(str(folder / 'images' / 'data_examples.png'))
     assert examples.shape == (4 * (64 + 5) + 5, 2 * (64 + 5) + 5, 3)  # eight images
     tiles = [examples[5 + row * 69 :, 5 + column * 69 :][:64, :64] for row in range(4) for column in range(2)]
     assert all((tile == 255).all(axis=-1).sum() > 30 for tile in tiles)  # true keypoints are white
@@ -164,5 +181,5 @@ def test_a_training_begins_with_a_summary_and_examples(run_folder):
 def test_more_images_of_the_first_sample_are_written(tmp_path):
     task = make_task()
     task.plots = lambda batch: {'heatmaps': np.full((4, 5, 3), len(batch.inputs), np.uint8)}
-    train(task, make_settings(logging={'pictures_after': 4}), tmp_path)
-    assert (cv2.imread(str(tmp_path / 'pictures' / 'iter_4_heatmaps.png')) == 2).all()
+    train(task, make_settings(logging={'images_after': 4}), tmp_path)
+    assert (cv2.imread(str(tmp_path / 'images' / 'iter_4_heatmaps.png')) == 2).all()

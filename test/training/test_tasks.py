@@ -102,7 +102,7 @@ def settings(epochs, **trainer):
     return EngineSettings(
         OptimizerSettings('adamw', lr=3e-3, weight_decay=1e-4),
         trainer=TrainerSettings(checkpoint_after=5, **trainer),
-        logging=LoggingSettings(log_after=2, pictures_after=6, progress=False),
+        logging=LoggingSettings(log_after=2, images_after=6, progress=False),
         seed=4,
     )
 
@@ -128,7 +128,7 @@ def test_a_task_validates_and_draws(tmp_path):
     assert result.evaluations[-1]['top1'] == 1
     assert [each['iteration'] for each in result.evaluations] == [*range(3, 25, 3)]
     assert (tmp_path / 'checkpoints' / 'best.pth').exists()
-    assert len(list((tmp_path / 'pictures').iterdir())) == 4
+    assert len(list((tmp_path / 'images').iterdir())) == 4
 
 
 def test_too_little_data_is_reported_in_the_units_of_the_task(tmp_path):

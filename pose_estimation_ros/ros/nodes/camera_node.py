@@ -29,6 +29,8 @@ from pose_estimation_ros.ros.parameters.declare import LiveSettings, declare_all
 from pose_estimation_ros.synthetic import SceneSettings, SyntheticVideo
 
 FALLBACK_HZ = 15.0
+RENAMED = {'max_images': 'most_pictures'}
+"""Parameters and their names in the version before, which still work."""
 FIELD_OF_VIEW = 1.2
 """Ratio of focal length to width in the published CameraInfo, which no real camera calibrates."""
 
@@ -38,7 +40,7 @@ class CameraNode(Node):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('camera_node', **options)
-        settings = camera_settings(declare_all(self, CAMERA_PARAMETERS, fixed='read at start'))
+        settings = camera_settings(declare_all(self, CAMERA_PARAMETERS, fixed='read at start', renamed=RENAMED))
         self._live = LiveSettings(self, settings, changed_camera)
         for sentence in unknown_parameters(self):
             self.get_logger().warning(sentence)
@@ -68,7 +70,7 @@ class CameraNode(Node):
             due = max(due + 1 / rate, time.monotonic() - 1 / rate)  # do not catch up after late frames
             while (wait := due - time.monotonic()) > 0:
                 rclpy.spin_once(self, timeout_sec=wait)
-            if self.published == self.settings.most_pictures:
+            if self.published == self.settings.max_images:
                 break
         self.get_logger().info(f'{self.settings.source} has ended after {counted(self.published, "image")}')
 

@@ -33,7 +33,7 @@ class CameraSettings:
     width: int = setting(1280, 'Width in pixels of the images of synthetic people.', range=(32, 8192))
     height: int = setting(720, 'Height in pixels of the images of synthetic people.', range=(32, 8192))
     frames: int = setting(90, 'Number of different images of synthetic people.', range=(1, math.inf))
-    most_pictures: int = setting(0, 'Number of images after which the node ends; 0 for no limit.', range=ANY, live=True)
+    max_images: int = setting(0, 'Number of images after which the node ends; 0 for no limit.', range=ANY, live=True)
 
     def values(self) -> dict[str, Any]:
         """Return the values by parameter."""

@@ -65,14 +65,22 @@ def descriptor(parameter: Setting, fixed: str = FIXED) -> ParameterDescriptor:
     return described
 
 
-def declare_all(node: Node, table: Mapping[str, Setting], fixed: str = FIXED) -> dict[str, Any]:
+def declare_all(
+    node: Node, table: Mapping[str, Setting], fixed: str = FIXED, renamed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Declare parameters and return the values that the user has set, right or wrong; wrong ones get their default.
 
-    Types and ranges come after the values: ROS would stop at the first wrong one.
+    Types and ranges come after the values: ROS would stop at the first wrong one. `renamed` has earlier names of some
+    parameters: values that the node was started with under those names count, with a warning.
     """
-    for name, parameter in table.items():
+    defaults = {name: parameter.default for name, parameter in table.items()}
+    for name, old in (renamed or {}).items():
+        if old in _overrides(node):
+            defaults[name] = node.declare_parameter(old, defaults[name], ANYTHING).value
+            node.get_logger().warning(f'the parameter {old} is now {name}; use the new name')
+    for name, default in defaults.items():
         if not node.has_parameter(name):
-            node.declare_parameter(name, parameter.default, ANYTHING)
+            node.declare_parameter(name, default, ANYTHING)
     values = {name: node.get_parameter(name).value for name in table}
     for name, parameter in table.items():
         default = NodeParameter(name, value=parameter.default).get_parameter_value()

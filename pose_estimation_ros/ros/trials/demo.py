@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         node = stack.enter_context(_process('pose_node', **arguments.parameters))
         listener = Listener(video, lambda each: stack.enter_context(written_poses(paths[2], each)))
         _wait_for(listener, node)
-        given = {'source': source, 'loop': False, 'rate': arguments.rate, 'most_pictures': total}
+        given = {'source': source, 'loop': False, 'rate': arguments.rate, 'max_images': total}
         camera = stack.enter_context(_process('camera_node', **given, reliable=True, wait_for_subscriber=True))
         started = time.monotonic()
         with tqdm(total=total, desc='demo', unit='frame', leave=False) as bar:

@@ -122,7 +122,7 @@ MOST_EXAMPLES, EXAMPLE_ROWS, EXAMPLE_SIDE = 20, 4, 256
 
 
 class ImageLog(StepCallback):
-    """Draws the first samples of a batch every `pictures_after` steps."""
+    """Draws the first samples of a batch every `images_after` steps."""
 
     def __init__(self, folder: Path, after: int, losses: LossLog) -> None:
         self._folder, self._after, self._losses = folder, after, losses
@@ -134,9 +134,9 @@ class ImageLog(StepCallback):
         with evaluating(module), torch.no_grad():
             image, plots = module.task.draw(few), module.task.plots(few)
         if image is not None:
-            self._write(trainer, image, 'pictures', '')
+            self._write(trainer, image, 'images', '')
         for name, plot in plots.items():
-            self._write(trainer, plot, f'pictures/{name}', f'_{name}')
+            self._write(trainer, plot, f'images/{name}', f'_{name}')
 
     def _write(self, trainer: Trainer, image: ByteArray, tag: str, ending: str) -> None:
         iteration = self._losses.iteration(trainer)
@@ -147,7 +147,7 @@ class ImageLog(StepCallback):
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(tag, rgb, iteration, dataformats='HWC')
             elif isinstance(logger, MLFlowLogger):
-                logger.experiment.log_image(logger.run_id, rgb, f'pictures/{name}')
+                logger.experiment.log_image(logger.run_id, rgb, f'images/{name}')
 
 
 class StartLog(StepCallback):

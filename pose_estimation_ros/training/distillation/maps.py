@@ -119,9 +119,9 @@ def _reserve(path: Path, size: int) -> None:
 class StoredMaps(KeypointDataset):
     """The stored inputs as a dataset without labels, with the teacher's maps among the extras.
 
-    With `sure_joints`, only samples in which that many keypoints have a high peak, and every tenth of the rest. With
-    `balance_views` those that show people from behind are repeated until they are as many as those that show people
-    from the front, which is how people are usually photographed.
+    With `min_sure_keypoints`, only samples in which that many keypoints have a high peak, and every tenth of the rest.
+    With `balance_views` those that show people from behind are repeated until they are as many as those that show
+    people from the front, which is how people are usually photographed.
     """
 
     def __init__(
@@ -130,15 +130,15 @@ class StoredMaps(KeypointDataset):
         channels: Sequence[int],
         stride: int,
         skeleton: Skeleton,
-        sure_joints: int = 0,
+        min_sure_keypoints: int = 0,
         balance_views: bool = False,
     ) -> None:
         self.skeleton = skeleton
         self._store, self._splits = store, np.cumsum(channels)[:-1].tolist()
         self._shape = (sum(channels), store.size // stride, store.size // stride)
         self._chosen: IntArray = np.arange(store.count)
-        if sure_joints or balance_views:
-            self._choose(sure_joints, balance_views)
+        if min_sure_keypoints or balance_views:
+            self._choose(min_sure_keypoints, balance_views)
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -154,9 +154,9 @@ class StoredMaps(KeypointDataset):
         maps = np.split(self._store.maps(self._shape)[number].astype(np.float32), self._splits)
         return np.array(self._store.images()[number]), None, np.zeros((0, len(self.skeleton), 3)), {MAPS: tuple(maps)}
 
-    def _choose(self, sure_joints: int, balance_views: bool) -> None:
+    def _choose(self, min_sure_keypoints: int, balance_views: bool) -> None:
         peaks, facing = map(np.concatenate, zip(*self._statistics(), strict=True))
-        sure = (peaks > SURE).sum(axis=1) >= sure_joints
+        sure = (peaks > SURE).sum(axis=1) >= min_sure_keypoints
         chosen = np.sort(np.concatenate([np.flatnonzero(sure), np.flatnonzero(~sure)[::10]]))
         if balance_views:
             facing = facing[chosen]

@@ -76,7 +76,12 @@ def teacher_data(data: PoseData, method: Method, recipe: PoseRecipe, alone: bool
             )
         _store(store, DistillationData(training_dataset(taught, root, method), plain, objective), method, recipe)
     samples: Any = StoredMaps(
-        store, method.output_channels, options.stride, method.skeleton, settings.sure_joints, settings.balance_views
+        store,
+        method.output_channels,
+        options.stride,
+        method.skeleton,
+        settings.min_sure_keypoints,
+        settings.balance_views,
     )
     if labelled:
         weights = [sum(each.weight for each in datasets) for datasets in (taught, labelled)]

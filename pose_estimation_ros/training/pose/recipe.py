@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.settings import check_settings, setting
 from pose_estimation_ros.methods.systems import DEFAULT_SYSTEM, find_method
-from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, Recipe, require
+from pose_estimation_ros.training.settings import NOT_NEGATIVE, POSITIVE, Recipe, move_old_setting, require
 
 LOG = logging.getLogger(__name__)
 
@@ -149,12 +149,13 @@ class TeacherSettings:
     precision: Literal['fp32', 'fp16', 'bf16'] = setting(
         'fp32', 'Precision of the teacher; bf16 halves the time on processors that have it.'
     )
-    sure_joints: int = setting(
+    min_sure_keypoints: int = setting(
         0,
-        'Learn only from stored inputs in which the teacher is sure of this many joints, and from a tenth of the'
-        ' others, which show where nobody is.',
+        'Learn only from stored inputs in which the teacher is sure of at least this many keypoints, and from a tenth'
+        ' of the others, which show where nobody is.',
         range=NOT_NEGATIVE,
     )
+    sure_joints: int | None = setting(None, 'Earlier name of min_sure_keypoints.')
     balance_views: bool = setting(
         False, 'Repeat inputs that show people from behind until they are as many as those from the front.'
     )
@@ -170,6 +171,7 @@ class TeacherSettings:
     )
 
     def __post_init__(self) -> None:
+        move_old_setting(self, 'sure_joints', 'min_sure_keypoints', 'teacher.')
         check_settings(self, 'teacher.')
         twice = sorted({name for name in self.features if self.features.count(name) > 1})
         require(not twice, f'teacher.features must name each layer once, got {", ".join(twice)} again')
