@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.core.geometry import PIXEL_CORNER, Affine, CentredAffine
+from pose_estimation_ros.core.geometry import PIXEL_CORNER, Affine, CentredAffine, Letterbox
 from pose_estimation_ros.core.skeleton import COCO_17
 from pose_estimation_ros.inference.pipeline import Pipeline
 from pose_estimation_ros.methods.higher_hrnet import reference
@@ -509,3 +509,13 @@ def test_wrong_settings_are_one_sentence():
         build_decoder('fast', nms_window=4)
     with pytest.raises(SettingsError, match=r'decoding settings are .*tag_threshold.*, got tag_thr'):
         build_decoder('fast', tag_thr=0.5)
+
+
+def test_outputs_stored_channels_last_are_merged_alike():
+    rng = np.random.default_rng(1)
+    maps = [rng.random(shape, np.float32) for shape in ((34, 8, 8), (17, 16, 16))]
+    last = [np.ascontiguousarray(each.transpose(1, 2, 0)).transpose(2, 0, 1) for each in maps]
+    placement = Letterbox.whole((32, 32))
+    plain, other = (build_decoder().merge([Look(each, placement)]).maps for each in (maps, last))
+    for one, two in zip(plain, other, strict=True):
+        np.testing.assert_array_equal(one, two)

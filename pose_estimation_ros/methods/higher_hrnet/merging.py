@@ -64,7 +64,7 @@ def _heatmaps(looks: Sequence[Look]) -> FloatArray:
 
 
 def _mean_of_outputs(coarse: FloatArray, fine: FloatArray) -> FloatArray:
-    mean = np.empty_like(fine)
+    mean = np.empty(fine.shape, fine.dtype)  # also of outputs that are stored channels last
     for low, high, target in zip(coarse, fine, mean, strict=True):
         cv2.resize(low, (fine.shape[2], fine.shape[1]), dst=target, interpolation=cv2.INTER_LINEAR)
         target += high
