@@ -184,4 +184,5 @@ class PoseTask(Task):
         return np.asarray(draw_people(counted, sample, []), np.uint8)
 
     def _outputs(self, batch: Batch) -> list[FloatArray]:
-        return [each.float().cpu().numpy() for each in self.network(self.auxiliary(batch.inputs))]
+        outputs = self.network(self.auxiliary(batch.inputs))
+        return [each.float().cpu().contiguous().numpy() for each in outputs]
