@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset
     from pose_estimation_ros.learners.create import create_learner
     from pose_estimation_ros.learners.high_resolution import HighResolutionPoseEstimationLearner
+    from pose_estimation_ros.learners.higher_hrnet import HigherHRNetLearner
     from pose_estimation_ros.learners.image_classifier import ImageClassifier
     from pose_estimation_ros.learners.learner import Learner
     from pose_estimation_ros.learners.lightweight_openpose import LightweightOpenPoseLearner
@@ -20,6 +21,7 @@ __all__ = [
     'DatasetIterator',
     'ExternalDataset',
     'HighResolutionPoseEstimationLearner',
+    'HigherHRNetLearner',
     'Image',
     'ImageClassifier',
     'KeypointDataset',
@@ -45,6 +47,7 @@ _HOMES = {
     'HighResolutionPoseEstimationLearner': 'learners.high_resolution',
     'ImageClassifier': 'learners.image_classifier',
     'Learner': 'learners.learner',
+    'HigherHRNetLearner': 'learners.higher_hrnet',
     'LightweightOpenPoseLearner': 'learners.lightweight_openpose',
     'SimpleBaselineLearner': 'learners.simple_baseline',
     'create_learner': 'learners.create',

@@ -41,6 +41,17 @@ def calibrated_weights(weights: Mapping[str, torch.Tensor], arrays: Mapping[str,
     return result
 
 
+def lively(network: torch.nn.Module, salt: int = 1) -> torch.nn.Module:
+    """Give a network random weights with which activations stay of order one, and return it."""
+    network.load_state_dict(seeded_weights(network.state_dict(), salt))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the statistics of one batch alone
+    with torch.no_grad():
+        network.train()(torch.randn(4, 3, 128, 192, generator=torch.Generator().manual_seed(0)))
+    return network.eval()
+
+
 def image_of(arrays: Mapping[str, np.ndarray]) -> torch.Tensor:
     """The input of a reference network, which its seed gives."""
     random = np.random.default_rng(int(arrays['input_seed']))

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pose_estimation_ros.core.geometry import Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.backends.backend import Backend, probe_stride
 from pose_estimation_ros.inference.preprocess import prepare
+from pose_estimation_ros.methods.explanation import ExplainingDecoder, Explanation
 from pose_estimation_ros.methods.method import HEIGHT, BaseSide, Decoder, InputSize, Look, Method, Preprocessing
 from pose_estimation_ros.methods.shared_settings import HEIGHTS
 
@@ -100,6 +101,18 @@ class ModelPipeline(PeoplePipeline, Protocol):
         """Return the same pipeline at these scales, and mirrored too with `flip`; raises SettingsError."""
 
 
+@runtime_checkable
+class ExplainingPipeline(Protocol):
+    """A pipeline that can say what led to its poses."""
+
+    @property
+    def explains(self) -> bool:
+        """Whether `explain` works with this decoder."""
+
+    def explain(self, image: ByteArray) -> Explanation:
+        """Find the people in an image, and return them with the maps and tags that they come from."""
+
+
 class Pipeline:
     """Runs one network on images of any size, at one or more scales and, with `flip`, mirrored too."""
 
@@ -131,6 +144,17 @@ class Pipeline:
         start = time.perf_counter()
         poses = self.decoder(output.maps, output.placement)
         return Result(poses, output.timings + Timings(decode_ms=milliseconds_since(start)))
+
+    @property
+    def explains(self) -> bool:
+        return isinstance(self.decoder, ExplainingDecoder)
+
+    def explain(self, image: ByteArray) -> Explanation:
+        """Return the people in an image with what led to them; raises SettingsError if the decoder cannot say it."""
+        if not isinstance(self.decoder, ExplainingDecoder):
+            raise SettingsError(f'the decoder {self.decoder.name} of {self.method.name} does not explain its poses')
+        (output,) = self.forward([image])
+        return self.decoder.explain(output.maps, output.placement)
 
     def forward(self, images: Sequence[ByteArray]) -> list[NetworkOutput]:
         """Return the network's output for several images, before decoding."""

@@ -11,7 +11,7 @@ from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.inference.pipeline import ModelPipeline, Result
-from pose_estimation_ros.learners.runner import PipelineKind, Runner
+from pose_estimation_ros.learners.runner import Looks, PipelineKind, Runner
 from pose_estimation_ros.learners.settings import backend_settings
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.methods.systems import SYSTEMS
@@ -146,6 +146,10 @@ class PoseEstimator:
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change the input height and decoder settings of the running pipeline, without reloading the model."""
         self._runner.tune(base_height, **settings)
+
+    def look(self, scales: Sequence[float] = (1.0,), flip: bool = False) -> None:
+        """Run every image at these scales, and mirrored too with `flip`, and merge the network's outputs."""
+        self._runner.looks = Looks(tuple(scales), flip)
 
     def reset(self) -> None:
         """Forget the people of earlier images: ids restart at 0, smoothing starts over."""

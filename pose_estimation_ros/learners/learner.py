@@ -167,7 +167,8 @@ class Learner(PoseEstimator):
 
     def _scored_pipeline(self, upsample_ratio: int | None, boxes: BoxSource) -> PeoplePipeline:
         """Return what `eval` scores, at the constructor's scales, on boxes of a source."""
-        return self.scoring_pipeline(upsample_ratio).with_looks(self.training.scales)
+        flip = self._runner.looks is not None and self._runner.looks.flip
+        return self.scoring_pipeline(upsample_ratio).with_looks(self.training.scales, flip)
 
     def download(
         self, path: str | Path | None = None, mode: str = 'pretrained', verbose: bool = False, url: str = ''

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from pose_estimation_ros.inference.backends.backend import Backend, BackendSettings, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
@@ -46,6 +46,15 @@ class WholeImages:
         return lambda settings: pipeline.with_decoder(method.decoder(self.decode, **settings))
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How often every image is run."""
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    """Mirrored too."""
+
+
 class Runner(Generic[P]):
     """Opens a backend when it is first needed, and again when the model has changed."""
 
@@ -53,6 +62,8 @@ class Runner(Generic[P]):
         self, model: ModelStore, backend: BackendSettings, kind: PipelineKind[P], settings: Mapping[str, Any]
     ) -> None:
         self.model, self.settings = model, dict(settings)
+        self.looks: Looks | None = None
+        """None for those of the pipeline's kind."""
         self._backend_settings, self._kind = backend, kind
         self._check(self.settings)  # now, not at the first image
         self._opened: Model | None = None
@@ -72,7 +83,8 @@ class Runner(Generic[P]):
         if self._configure is None:
             self._configure = self._kind.open(self._backend, self.model)
         passed = {name: value for name, value in once.items() if value is not None}
-        return self._configure({**(defaults or {}), **self.settings, **passed})
+        pipeline = self._configure({**(defaults or {}), **self.settings, **passed})
+        return pipeline if self.looks is None else cast(P, pipeline.with_looks(self.looks.scales, self.looks.flip))
 
     def tune(self, base_height: int | None = None, **settings: Any) -> None:
         """Change what needs no new model; raises SettingsError before anything has changed."""

@@ -23,6 +23,8 @@ class Explanation:
     groups by something else."""
     tag_maps: FloatArray
     """(T, K, h, w)."""
+    min_score: float = 0.0
+    """Of keypoints that plots show."""
 
 
 @runtime_checkable

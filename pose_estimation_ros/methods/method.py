@@ -41,6 +41,12 @@ class Preprocessing:
     """That of mean, scale and the network's input channels."""
 
 
+IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
+IMAGENET_RGB = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='rgb')
+"""As most classifiers of ImageNet take images."""
+
+
 @dataclass(frozen=True)
 class GraphFacts:
     """What identifies the origin of an ONNX model that was not exported here."""
@@ -220,6 +226,11 @@ class Method(Protocol):
     def scoring(self) -> Mapping[str, Any]:
         """Decoder settings of the published evaluation that differ from the defaults."""
         return {}
+
+    @property
+    def published_decoder(self) -> str:
+        """Name of the decoder of the published code, which benchmarks compare with."""
+        return self.decoder_names()[0]
 
     @property
     def output_channels(self) -> tuple[int, ...]:

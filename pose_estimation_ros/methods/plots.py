@@ -53,12 +53,10 @@ def embeddings(tags: FloatArray) -> ByteArray:
     return whole
 
 
-def plots_of(
-    image: ByteArray, explanation: Explanation, min_score: float, limbs: Limbs | None = None
-) -> dict[str, ByteArray]:
-    """Return all plots of an image by name; embeddings only where the method groups by tags and finds somebody."""
-    drawn = connections(image, explanation, min_score, limbs)
+def plots_of(image: ByteArray, explanation: Explanation, limbs: Limbs | None = None) -> dict[str, ByteArray]:
+    """Return all plots of an image by name; embeddings only where the method groups by tags."""
+    drawn = connections(image, explanation, explanation.min_score, limbs)
     plots = {'connections': drawn, 'heatmaps': heatmaps(image, explanation)}
-    if explanation.tags.size:
+    if explanation.tags.shape[2]:
         plots['associative_embedding'] = side_by_side([drawn, embeddings(explanation.tags)])
     return plots

@@ -2,6 +2,7 @@
 
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.methods.high_resolution.system import SYSTEM as HIGH_RESOLUTION
+from pose_estimation_ros.methods.higher_hrnet.system import SYSTEM as HIGHER_HRNET
 from pose_estimation_ros.methods.lightweight_openpose.system import SYSTEM as LIGHTWEIGHT_OPENPOSE
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.methods.simple_baseline.system import SYSTEM as SIMPLE_BASELINE
@@ -13,6 +14,7 @@ SYSTEMS: dict[str, System] = {
         LIGHTWEIGHT_OPENPOSE,
         HIGH_RESOLUTION,
         SIMPLE_BASELINE,
+        HIGHER_HRNET,
     )
 }
 

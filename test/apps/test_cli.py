@@ -63,7 +63,9 @@ class TestEveryCommand:
         assert not re.findall(r'--height HEIGHT|--stride STRIDE|--limit LIMIT', page)
         if command not in ('classify', 'download', 'prepare', 'train'):
             height = re.search(r'--height N +(.*?)\n +--', page, re.DOTALL)
-            assert '[32 to 4320; default: 256; only lightweight_openpose]' in ' '.join(height[1].split())
+            assert '[32 to 4320; default: 256; higher_hrnet: 512; only lightweight_openpose, higher_hrnet]' in ' '.join(
+                height[1].split()
+            )
             assert '{8,16}' in page
 
     def test_knows_no_other_options(self, cli, command):

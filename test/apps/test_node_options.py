@@ -78,6 +78,7 @@ def test_every_common_option_is_a_parameter_or_told(parsed, seer):
         'command', 'config', 'verbose', 'output', 'video', 'seconds', 'seed', 'local',
         'weights', 'height', 'precision', 'stride', 'stages', 'decode', 'threads', 'providers', 'channel_order',
         'trust_weights', 'detector', 'detector_score_threshold', 'detector_nms_threshold', 'tracker',
+        'tag_threshold', 'nms_window',
     }  # fmt: skip
     settings = parsed('demo', *TWO_PASSES, '--weights', seer, '--regions', 'people', '--first-pass-height', 256,
                       '--second-pass-height', 400, '--newcomers-interval', 2, '--keypoint-threshold', 0.2,

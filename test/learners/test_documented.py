@@ -5,13 +5,14 @@ import inspect
 import pytest
 
 from pose_estimation_ros import (
+    HigherHRNetLearner,
     HighResolutionPoseEstimationLearner,
     Learner,
     LightweightOpenPoseLearner,
     SimpleBaselineLearner,
 )
 
-LEARNERS = (LightweightOpenPoseLearner, HighResolutionPoseEstimationLearner, SimpleBaselineLearner)
+LEARNERS = (LightweightOpenPoseLearner, HighResolutionPoseEstimationLearner, SimpleBaselineLearner, HigherHRNetLearner)
 METHODS = ('fit', 'eval', 'infer', 'save', 'load', 'optimize', 'download', 'infer_timed', 'infer_batch')
 PLAIN = ('path', 'verbose', 'images')
 """Of methods that say it all in a sentence."""

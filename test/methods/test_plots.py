@@ -1,5 +1,7 @@
 """The plots of an image: their sizes are the published ones, and a decoder's explanation is all that they need."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def explained(golden, case, decoder):
 def test_sizes_are_the_published_ones(golden, decoder):
     sizes = golden('plots_thawro')
     image, explanation = explained(golden, 'ssf', decoder)
-    plots = plots_of(image, explanation, 0.05)
+    plots = plots_of(image, explanation)
     for name, plot in plots.items():
         assert plot.dtype == np.uint8
         assert list(plot.shape) == sizes[f'plot_{name}_shape'].tolist()
@@ -43,12 +45,27 @@ def test_decoders_explain_themselves(golden):
     assert explanation.tag_maps.shape == (2, 17, 256, 128)
 
 
-def test_nobody_has_no_embeddings(golden):
+def test_nobody_has_an_empty_plot_of_embeddings(golden):
     image, explanation = explained(golden, 'nobody', DECODERS['published']())
-    assert list(plots_of(image, explanation, 0.05)) == ['connections', 'heatmaps']
+    assert explanation.tags.shape == (0, 17, 1)
+    nobody = plots_of(image, explanation)
+    assert list(nobody) == ['connections', 'heatmaps', 'associative_embedding']
+    image, explanation = explained(golden, 'nobody', ThawroDecoder())
+    somebody = plots_of(image, explanation)
+    assert nobody['associative_embedding'].shape == somebody['associative_embedding'].shape
+    assert (nobody['associative_embedding'] != somebody['associative_embedding']).any()
+
+
+def test_keypoints_below_the_decoders_threshold_are_not_shown(golden):
+    image, explanation = explained(golden, 'ssf', ThawroDecoder())
+    assert explanation.min_score == 0.05
+    shown = plots_of(image, explanation)['connections']
+    hidden = plots_of(image, replace(explanation, min_score=2.0))['connections']
+    np.testing.assert_array_equal(hidden, image)
+    assert (shown != image).any()
 
 
 def test_maps_that_are_not_numbers_can_be_shown(golden):
     image, explanation = explained(golden, 'nobody', DECODERS['fast']())
     explanation.tag_maps[:] = np.nan
-    assert plots_of(image, explanation, 0.05)['heatmaps'].any()
+    assert plots_of(image, explanation)['heatmaps'].any()

@@ -66,7 +66,7 @@ def test_yaml_file_is_the_tables_and_says_the_defaults():
         parameter_texts.COMMAND
     )
     values = in_file('pose_node.yaml')
-    follow = {'keypoint_threshold', 'person_threshold', 'min_keypoints'}
+    follow = {'base_height', 'keypoint_threshold', 'max_persons', 'person_threshold', 'min_keypoints'}
     assert values == {name: each.default for name, each in PARAMETERS.items() if name not in follow}
     assert all(type(value) is PARAMETERS[name].kind for name, value in values.items())
     text = (REPOSITORY / parameter_texts.yaml_file('pose_node')).read_text()
@@ -84,7 +84,7 @@ def test_page_has_the_tables():
     assert all(f'`{name}`' in page for name in [*PARAMETERS, *CAMERA_PARAMETERS])
 
 
-@pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml'])
+@pytest.mark.parametrize('name', ['jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml', 'higher_hrnet.yaml'])
 def test_other_files_differ_from_the_defaults_by_what_is_allowed(name):
     assert settings_from(in_file(name)) != DEFAULTS
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -31,9 +31,6 @@ BLOCK = 10
 SCENES_PER_CROWD = 5
 PEOPLE = (1, 5, 15, 50)
 
-PUBLISHED_DEMO = 'reference'
-"""Decoder of the published demo, if the method has one."""
-
 COLUMNS = {
     'source': ('source', '{}'),
     'people': ('people', '{:g}'),
@@ -47,7 +44,7 @@ COLUMNS = {
     'total_p95_ms': ('p95', '{:.2f}'),
     'speedup': ('speed-up', '{:.1f}x'),
 }
-NOTE = 'milliseconds a frame (medians, p95 of the total); speed-up over the first row of a source'
+NOTE = 'milliseconds a frame (medians, p95 of the total); speed-up over the first row of a source, or of its height'
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +57,8 @@ class Configuration:
     precision: str
     decode: str
     pipeline: ModelPipeline
+    is_published: bool = False
+    """Whether it is the published demo, which the others of its height are compared with."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -116,6 +115,20 @@ def _frames(settings: Namespace) -> dict[str, list[ByteArray]]:
 
 
 def _configurations(settings: Namespace) -> list[Configuration]:
+    """Return the configurations of every height of --heights, or of one height."""
+    if not settings.heights:
+        return _of_one_height(settings)
+    if settings.height is not None:
+        raise SettingsError('--height and --heights contradict each other; leave one of them out')
+    found = []
+    for height in settings.heights:
+        changed = Namespace(settings)  # type: ignore[no-untyped-call]
+        changed.height = height
+        found += _of_one_height(changed)
+    return found
+
+
+def _of_one_height(settings: Namespace) -> list[Configuration]:
     """Return the published demo's configuration, the chosen one, and more with --all, --also and --top-down."""
     chosen = [(settings.backend, settings.precision)]
     if settings.all:
@@ -132,7 +145,7 @@ def _configurations(settings: Namespace) -> list[Configuration]:
         # One that runs in none raises its error here.
         for each in found or [_configuration(settings, weights, 'auto', 'fp32', settings.decode)]:
             different.setdefault(each.key, each)
-    configurations = [_published_demo(settings), *different.values()]
+    configurations = [replace(_published_demo(settings), is_published=True), *different.values()]
     if settings.top_down:
         method = next(name for name, system in SYSTEMS.items() if system.method.sees == 'person')
         of_people = for_method(settings, method)
@@ -155,8 +168,7 @@ def _configuration(
 
 def _published_demo(settings: Namespace) -> Configuration:
     """Return the published demo's configuration: its decoder, and eager torch if the weights allow it."""
-    names = find_system(settings.method).method.decoder_names()
-    decode = PUBLISHED_DEMO if PUBLISHED_DEMO in names else None
+    decode = find_system(settings.method).method.published_decoder
     try:
         return _configuration(settings, settings.weights, 'torch', 'fp32', decode)
     except (BackendError, WeightsError) as error:
@@ -185,8 +197,11 @@ def _measure(
                     own.append((*stages, len(result.poses), spent.detect_ms))
                     bar.update()
     measured = [np.array(own) for own in times]  # (F, 6)
-    demo_ms = float(np.median(measured[0][:, 3]))
-    return [_row(source, each, own, demo_ms) for each, own in zip(configurations, measured, strict=True)]
+    rows, demo_ms = [], 0.0
+    for each, own in zip(configurations, measured, strict=True):
+        demo_ms = float(np.median(own[:, 3])) if each.is_published else demo_ms
+        rows.append(_row(source, each, own, demo_ms))
+    return rows
 
 
 def _row(source: str, configuration: Configuration, measured: FloatArray, demo_ms: float) -> StageRow:

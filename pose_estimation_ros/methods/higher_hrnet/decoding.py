@@ -58,7 +58,8 @@ class FastDecoder:
             people = self._kept(self._people(heatmaps, tags, placement.network_hw[0] / heatmaps.shape[1]))
         to_image = placement.map_to_image(1.0, pixel_centres=False)
         grouped_tags = np.where(people.tagged[..., None], people.rows[..., TAGS], np.nan)
-        return Explanation(_poses(people, to_image(people.rows[..., :2])), placement, heatmaps, grouped_tags, tags)
+        poses = _poses(people, to_image(people.rows[..., :2]))
+        return Explanation(poses, placement, heatmaps, grouped_tags, tags, self.settings.keypoint_threshold)
 
     def _people(self, heatmaps: FloatArray, tags: FloatArray, stride: float) -> People:
         """Return people with x and y in network pixels from the corner of the first, as labels count."""

@@ -5,11 +5,27 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from pose_estimation_ros.core.settings import check_settings, setting, settings_from
+from pose_estimation_ros.methods.shared_settings import HEIGHTS, NODE_HEIGHTS
 
 WIDTHS = (32, 48)
 """Of published networks."""
 STRIDE = 4
 """Network pixels per cell of the coarse output, heatmaps and tags; the fine heatmaps have half of it."""
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """Input of the network."""
+
+    group: ClassVar[str] = 'network'
+
+    base_height: int = setting(
+        512, 'Short side of the input in pixels, rounded up to a multiple of 64.',
+        range=HEIGHTS, parameter_range=NODE_HEIGHTS, live=True, option='height',
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 @dataclass(frozen=True)

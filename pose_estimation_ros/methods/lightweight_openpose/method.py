@@ -32,6 +32,7 @@ class LightweightOpenPose(Method):
     skeleton: Skeleton = OPENPOSE_18
     sees: Literal['image', 'person'] = 'image'
     preprocessing: Preprocessing = Preprocessing()
+    published_decoder: str = 'reference'
     output_channels: tuple[int, ...] = (NUM_HEATMAPS, NUM_PAFS)
     training: PublishedTraining = PublishedTraining(
         optimizer={'lr': 4e-5, 'weight_decay': 5e-4},

@@ -15,6 +15,9 @@ from pose_estimation_ros.core.skeleton import COCO_17, MPII_16, Skeleton
 from pose_estimation_ros.data.datasets.coco import coco_persons
 from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.methods.method import (
+    IMAGENET_MEAN,
+    IMAGENET_RGB,
+    IMAGENET_SCALE,
     Decoder,
     GraphFacts,
     InputSize,
@@ -29,14 +32,9 @@ from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS
 from pose_estimation_ros.methods.simple_baseline.objective import SimpleBaselineObjective
 from pose_estimation_ros.methods.simple_baseline.options import DecodingSettings, PoseResNetOptions
 
-IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
-IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
-
 PUBLISHED = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='bgr')
-"""As published: the constants are ImageNet's of red, green and blue, the channels are OpenCV's blue, green and red."""
-
-RED_FIRST = Preprocessing(mean=IMAGENET_MEAN, scale=IMAGENET_SCALE, channel_order='rgb')
-"""Used by most other implementations, such as GluonCV and MMPose."""
+"""As published: the constants are ImageNet's of red, green and blue, the channels are OpenCV's blue, green and red.
+Most other implementations, such as GluonCV and MMPose, have IMAGENET_RGB."""
 
 COCO_OPTIONS = PoseResNetOptions()
 MPII_OPTIONS = PoseResNetOptions(input_width=256)
@@ -124,7 +122,7 @@ class SimpleBaseline(Method):
 
     def onnx_preprocessing(self, graph: GraphFacts) -> Preprocessing | None:
         """Return GluonCV's preprocessing for a graph exported by MXNet, None for others."""
-        return RED_FIRST if graph.name == MXNET_GRAPH else None
+        return IMAGENET_RGB if graph.name == MXNET_GRAPH else None
 
     def fit_weights(
         self, network: Any, state_dict: Mapping[str, Any], source: str = 'the weights', new_parts: bool = False

@@ -22,8 +22,6 @@ from pose_estimation_ros.training.task import Batch, Task, Validation
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 CAPTION_ROWS = 18
-PLOTTED_SCORE = 0.1
-"""Minimum score of keypoints in plots, as published."""
 CAPTIONS = ('people', 'target', 'predicted')
 
 
@@ -175,7 +173,7 @@ class PoseTask(Task):
         chosen = pick_outputs([each.shape[1] for each in outputs], self.method.output_channels, 'the network')
         image: ByteArray = batch.inputs[0].cpu().numpy()
         merged = decoder.merge([Look([outputs[each][0] for each in chosen], whole_input(self.method, image.shape[:2]))])
-        return plots_of(image, decoder.explain(merged.maps, merged.placement), PLOTTED_SCORE)
+        return plots_of(image, decoder.explain(merged.maps, merged.placement))
 
     def example(self, index: int, rng: np.random.Generator) -> ByteArray:
         """Return a network input with its keypoints, what does not count in the loss darkened."""
