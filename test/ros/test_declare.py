@@ -70,7 +70,9 @@ def test_defaults(make_node):
     assert declare(make_node()) == DEFAULTS
 
 
-@pytest.mark.parametrize('name', ['pose_node.yaml', 'jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml'])
+@pytest.mark.parametrize(
+    'name', ['pose_node.yaml', 'jetson.yaml', 'high_accuracy.yaml', 'high_resolution.yaml', 'higher_hrnet.yaml']
+)
 def test_files_are_read_by_ros(make_node, name):
     node = make_node('--params-file', str(CONFIG / name))
     settings = declare(node)

@@ -24,6 +24,11 @@ SEEN = Snapshot(
     silent_for=0.03,
 )
 NEVER = replace(SEEN, counts={}, published=0, lost={}, people=0, silent_for=1.4)
+SLOW = replace(SEEN, stages_ms={'total_ms': 90.0, 'convert_ms': 4.0, 'track_ms': math.nan, 'publish_ms': 6.0})
+SLOWER = (
+    'a frame takes 100 ms, an image comes every 33 ms: frames between are dropped; a smaller input, another backend or'
+    ' a GPU is faster'
+)
 STALLED = replace(SEEN, silent_for=20.4)
 
 
@@ -61,6 +66,12 @@ STALLED = replace(SEEN, silent_for=20.4)
         ({'other_types': 'std_msgs/msg/String'}, NEVER,
          (ERROR, '/camera/image carries std_msgs/msg/String, which this node does not subscribe to')),
         ({'failure': 'it is broken', 'state': 'inactive'}, SEEN, (ERROR, 'it is broken')),
+        ({}, SLOW, (WARN, f'2 people seen; {SLOWER}')),
+        ({}, replace(SLOW, people=0), (WARN, f'frames arrive, no people detected; {SLOWER}')),
+        ({'max_rate': 5.0}, SLOW, (OK, '2 people seen')),  # images between are not wanted
+        ({}, replace(SLOW, lost={}), (OK, '2 people seen')),
+        ({}, replace(SLOW, input_hz=0.0), (OK, '2 people seen')),
+        ({'depth_fault': 'no depth'}, SLOW, (WARN, '2 people seen, none in 3D: no depth')),
     ],
 )  # fmt: skip
 def test_silence_is_explained(view, seen, expected):

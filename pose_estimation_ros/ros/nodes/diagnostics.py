@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from pose_estimation_ros.core.plurals import counted
-from pose_estimation_ros.ros.nodes.dropping import LOST
+from pose_estimation_ros.ros.nodes.dropping import LOST, DropReason
 from pose_estimation_ros.ros.nodes.statistics import Snapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 DROPS = tuple(reason.value for reason in LOST)
+BUSY = ('convert_ms', 'total_ms', 'track_ms', 'publish_ms')
+"""Stages of a frame during which no other can be processed."""
 SILENCE_S = 5.0
 """What counts as silence where `stall_timeout` is off."""
 
@@ -42,6 +44,8 @@ class NodeView:
     stall_timeout: float = 5.0
     boxes_fault: str = ''
     """Why images have no boxes although another node should publish them."""
+    max_rate: float = 0.0
+    """Maximum processing rate in Hz that the user has set, 0 for none."""
 
 
 def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
@@ -65,12 +69,24 @@ def explain(view: NodeView, seen: Snapshot) -> tuple[bytes, str]:
         return WARN, f'frames arrive, none is published{lost and f"; dropped lately: {lost}"}'
     if view.boxes_fault:
         return WARN, f'frames arrive without boxes of people: {view.boxes_fault}'
-    if seen.people == 0:
-        return OK, 'frames arrive, no people detected'
     people = counted(seen.people, 'person', 'people')
-    if view.depth_fault:
+    if seen.people and view.depth_fault:
         return WARN, f'{people} seen, none in 3D: {view.depth_fault}'
-    return OK, f'{people} seen'
+    text = f'{people} seen' if seen.people else 'frames arrive, no people detected'
+    slow = slower_than_camera(seen, view.max_rate)
+    return (WARN, f'{text}; {slow}') if slow else (OK, text)
+
+
+def slower_than_camera(seen: Snapshot, max_rate: float = 0.0) -> str:
+    """Return a sentence if frames take longer than the time between the images that are to be processed, else ''."""
+    spent = sum(value for name in BUSY if math.isfinite(value := seen.stages_ms.get(name, math.nan)))
+    rate = min(seen.input_hz, max_rate or math.inf)
+    if rate <= 0 or spent * rate <= 1e3 or not seen.lost.get(DropReason.BUSY.value):
+        return ''
+    return (
+        f'a frame takes {spent:.0f} ms, an image comes every {1e3 / rate:.0f} ms: frames between are dropped; a smaller'
+        ' input, another backend or a GPU is faster'
+    )
 
 
 def _explain_silence(view: NodeView, seen: Snapshot, stalled: bool) -> tuple[bytes, str]:

@@ -21,7 +21,7 @@ from pose_estimation_ros.ros.messages.hri import BodyNames
 from pose_estimation_ros.ros.messages.image_conversion import choose_converter
 from pose_estimation_ros.ros.nodes.box_buffer import BoxBuffer, box_buffer
 from pose_estimation_ros.ros.nodes.depth_buffer import DepthBuffer
-from pose_estimation_ros.ros.nodes.diagnostics import NodeView, diagnostic_array
+from pose_estimation_ros.ros.nodes.diagnostics import NodeView, diagnostic_array, slower_than_camera
 from pose_estimation_ros.ros.nodes.frame_times import ReceivedMessage
 from pose_estimation_ros.ros.nodes.inputs import Inputs
 from pose_estimation_ros.ros.nodes.outputs import Outputs
@@ -60,6 +60,7 @@ class PoseNode(LifecycleNode):
         self._learner: Learner | None = None
         self._backend: Backend | None = None
         self._failure = ''
+        self._was_slow = False
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
         self._depth: DepthBuffer | None = None
@@ -136,7 +137,7 @@ class PoseNode(LifecycleNode):
             is_ending=lambda: not self.context.ok(),
             boxes=boxes,
         )
-        self._failure = ''
+        self._failure, self._was_slow = '', False
         self._statistics.reset()
         self._processor = FrameProcessor(context, self.settings)
         self._worker = Worker(self._processor)
@@ -242,9 +243,17 @@ class PoseNode(LifecycleNode):
             lazy=settings.lazy,
             failure=processor.failure if processor and self._state == 'active' else self._failure,
             stall_timeout=settings.stall_timeout,
+            max_rate=settings.max_rate,
         )
+        self._warn_if_slow(slower_than_camera(seen, settings.max_rate))
         name = f'{self.get_namespace().rstrip("/")}/{self.get_name()}'.lstrip('/')
         self._diagnostics.publish(diagnostic_array(name, view, seen, self.get_clock().now().to_msg()))
+
+    def _warn_if_slow(self, sentence: str) -> None:
+        """Log once per activation that frames take longer than the camera's period."""
+        if sentence and self._state == 'active' and not self._was_slow:
+            self._was_slow = True
+            self.get_logger().warning(sentence)
 
 
 def main(args: Sequence[str] | None = None, statistics: Statistics | None = None) -> int:
