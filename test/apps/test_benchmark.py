@@ -68,6 +68,14 @@ def test_checkpoint(benchmark, tiny):
     assert 'onnxruntime' in lines[3]
 
 
+def test_heights_beside_the_published_way_at_each(benchmark, seeing):
+    report, _ = benchmark(*seeing, '--heights', 128, 192)
+    rows = report['rows']
+    assert [row['height'] for row in rows] == [128, 128, 192, 192]
+    assert [row['decode'] for row in rows] == ['reference', 'fast'] * 2
+    assert [rows[index]['speedup'] for index in (0, 2)] == [1, 1]
+
+
 def test_machine(benchmark, seeing):
     machine = benchmark(*seeing)[0]['machine']
     assert machine['processor']

@@ -14,7 +14,7 @@ from pose_estimation_ros.core.skeleton import COCO_17, OPENPOSE_18
 
 pytest.importorskip('pycocotools')
 NAMES = ['AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl']
-FILES = {'coco_output.txt', 'config.yaml', 'results.json', 'detections.json'}
+FILES = {'coco_output.txt', 'config.yaml', 'results.json', 'detections.json', 'val2017_results.json'}
 OUT = Path('out')
 
 

@@ -234,6 +234,6 @@ def _number(value: float) -> str:
 
 def _check(settings: Namespace) -> None:
     """Raise SettingsError for options that do not apply to the tables."""
-    fixed = ('ros', 'people', 'tracking', 'top_down', 'all', 'also', 'video', 'height', *DETECTOR_OPTIONS)
+    fixed = ('ros', 'people', 'tracking', 'top_down', 'all', 'also', 'video', 'height', 'heights', *DETECTOR_OPTIONS)
     if idle := [f'--{name.replace("_", "-")}' for name in fixed if settings[name]]:
         raise SettingsError(f'--table measures fixed settings; leave out {", ".join(idle)}')

@@ -196,11 +196,10 @@ def _measure(
                     stages = (spent.preprocess_ms, spent.forward_ms, spent.decode_ms, spent.total_ms)
                     own.append((*stages, len(result.poses), spent.detect_ms))
                     bar.update()
-    measured = [np.array(own) for own in times]  # (F, 6)
     rows, demo_ms = [], 0.0
-    for each, own in zip(configurations, measured, strict=True):
-        demo_ms = float(np.median(own[:, 3])) if each.is_published else demo_ms
-        rows.append(_row(source, each, own, demo_ms))
+    for each, measured in zip(configurations, map(np.array, times), strict=True):  # (F, 6)
+        demo_ms = float(np.median(measured[:, 3])) if each.is_published else demo_ms
+        rows.append(_row(source, each, measured, demo_ms))
     return rows
 
 

@@ -42,8 +42,7 @@ class AnnotatedOutput:
             self.paths.append(path)
             return
         if self._video is None:
-            stem = re.sub(r'[^\w.-]+', '_', Path(source.name).stem).strip('_')  # of a file, a camera or an address
-            path = self._free_name(stem or 'video', '.mp4')
+            path = self._free_name(stem_of(source), '.mp4')
             self._video = self._stack.enter_context(VideoWriter(path, source.fps or DEFAULT_FPS))
             self.paths.append(path)
         self._video.write(annotated)
@@ -64,6 +63,11 @@ class AnnotatedOutput:
 
     def __exit__(self, *error: Any) -> bool | None:
         return self._stack.__exit__(*error)
+
+
+def stem_of(source: Source) -> str:
+    """Return a file name without suffix for a video, a camera or an address."""
+    return re.sub(r'[^\w.-]+', '_', Path(source.name).stem).strip('_') or 'video'
 
 
 def files_read(sources: Sequence[Source]) -> set[Path]:

@@ -30,6 +30,10 @@ def add_arguments(parser: Any) -> None:
         help=f'People in the synthetic scenes. [default: {" ".join(map(str, PEOPLE))}; 1 over ROS, one number]',
     )  # fmt: skip
     parser.add_argument('--frames', type=PositiveInt, default=50, help='Frames per row.')
+    parser.add_argument(
+        '--heights', type=PositiveInt, nargs='+', metavar='N',
+        help='Measure at these input heights, each beside the published way, instead of --height.',
+    )  # fmt: skip
     add_flag(parser, '--all', 'Measure every installed backend and precision, not only the selected one.')
     parser.add_argument(
         '--also', nargs='+', default=[], metavar='PATH', help='Also measure these weights, such as an int8 model.'
@@ -91,11 +95,12 @@ def _check(settings: Namespace) -> None:
     """Raise SettingsError for options without effect."""
     without_table = () if settings.table else ('dataset', *DATASET_OPTIONS)
     without_dataset = DATASET_OPTIONS if settings.table and not settings.dataset else ()
-    without_model = ('people', 'ros', 'all', 'also', 'video', 'top_down', *DETECTOR_OPTIONS, 'weights')
+    without_model = ('people', 'ros', 'all', 'heights', 'also', 'video', 'top_down', *DETECTOR_OPTIONS, 'weights')
     for option, names in (
         ('--table', without_table),
         ('--dataset', without_dataset),
         ('a benchmark without --tracking', without_model if settings.tracking else ()),
+        ('a benchmark without --ros', ('heights',) if settings.ros else ()),
     ):
         idle = [f'--{name.replace("_", "-")}' for name in names if settings[name]]
         if idle and not (settings.table and settings.tracking):

@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from jsonargparse.typing import PositiveInt
 from pose_estimation_ros.apps.commands.evaluate_pckh import run_pckh
 from pose_estimation_ros.apps.options.boxes_option import DETECTOR_OPTIONS, add_boxes, check_boxes
 from pose_estimation_ros.apps.options.json_option import Write, json_results
+from pose_estimation_ros.apps.options.looks_option import add_looks, parse_scales
 from pose_estimation_ros.apps.options.model_options import add_model_options, make_learner, weights_of
 from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.errors import SettingsError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 RESULT_FILES = ('coco_output.txt', 'config.yaml', 'results.json', 'detections.json')
+PUBLISHED_RESULTS = '{}_results.json'
+"""Name of pytorch-human-pose for the detections in a folder of images; they are written under both."""
 REPORT_FILE = 'report.html'
 OF_A_MODEL = ('weights', 'flip', 'scales', 'boxes', *DETECTOR_OPTIONS, 'skip_unreadable')
 
@@ -56,12 +59,13 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         '--subset', type=PositiveInt | None, help='Use N images, selected as for the published validation (250).'
     )
-    add_flag(parser, '--flip', 'Average the maps of the image and its mirror image.')
     add_boxes(parser, 'ground_truth, a file of boxes or of poses as COCO results (detections.json of another method), ')
-    parser.add_argument(
-        '--scales', type=str | None, metavar='A,B,...',
-        help='Average several scales, as factors of the input height. [published: 0.5,1,1.5,2]',
-    )  # fmt: skip
+    add_looks(parser)
+    add_flag(
+        parser,
+        '--score-detected-only',
+        'Score only images in which somebody is found, as pytorch-human-pose does; its numbers are higher for that.',
+    )
     parser.add_argument(
         '--batch-size', type=PositiveInt, default=1, help='Images per forward pass; more is faster on GPUs.'
     )
@@ -130,6 +134,9 @@ def _run(settings: Namespace, write_results: Write) -> None:
     dataset = Dataset.open(settings.dataset, settings.annotations)
     image_ids = dataset.image_ids(settings.limit, settings.subset)
     found, used = _read(settings, image_ids) if settings.detections else _infer(settings, dataset, image_ids)
+    if settings.score_detected_only:
+        detected = {each['image_id'] for each in found.detections}
+        found = replace(found, image_ids=[each for each in found.image_ids if each in detected])
     score = coco_score(dataset.truth, found.detections, found.image_ids)
     outcome = EvaluationResult(score, found, {'annotations_file': str(dataset.path), **used})
     say(outcome.text())
@@ -187,19 +194,6 @@ def _infer(settings: Namespace, dataset: 'Dataset', image_ids: list[int]) -> tup
     return found, {**used, **ran, 'height': plain.base_size, 'stride': plain.stride, 'scales': list(scales) or None}
 
 
-def parse_scales(text: str | None) -> tuple[float, ...]:
-    """Return numbers separated by commas; raises SettingsError."""
-    if text is None:
-        return ()
-    try:
-        scales = tuple(float(part) for part in text.split(','))
-    except ValueError:
-        scales = ()
-    if not scales or not all(0 < scale < math.inf for scale in scales):
-        raise SettingsError(f'--scales must be numbers above 0 separated by commas, such as 0.5,1,1.5,2, got {text!r}')
-    return scales
-
-
 def _write_folder(outcome: EvaluationResult, settings: Namespace, dataset: 'Dataset') -> None:
     """Write the files of --output and print their names."""
     from pose_estimation_ros.evaluation.detections import write_detections
@@ -211,8 +205,10 @@ def _write_folder(outcome: EvaluationResult, settings: Namespace, dataset: 'Data
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text)
     write_json(folder / 'results.json', outcome.results(), indent=1)
-    write_detections(folder / 'detections.json', outcome.run.detections)
-    names: tuple[str, ...] = RESULT_FILES
+    published_name = PUBLISHED_RESULTS.format(Path(settings.images_folder).name)
+    for name in ('detections.json', published_name):
+        write_detections(folder / name, outcome.run.detections)
+    names: tuple[str, ...] = (*RESULT_FILES, published_name)
     if settings.report:
         _write_report(folder / REPORT_FILE, outcome, settings, dataset)
         names = (*names, REPORT_FILE)

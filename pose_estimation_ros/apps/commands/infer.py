@@ -10,13 +10,15 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from pose_estimation_ros.apps.commands.annotated import AnnotatedOutput, files_read
+from pose_estimation_ros.apps.commands.plot_output import PlotOutput
 from pose_estimation_ros.apps.commands.window import Window
 from pose_estimation_ros.apps.options.boxes_option import BoxesOfFrame, add_boxes, boxes_of_frames, check_boxes
 from pose_estimation_ros.apps.options.json_option import add_json_option, stdout_for_json
+from pose_estimation_ros.apps.options.looks_option import add_looks, parse_scales
 from pose_estimation_ros.apps.options.model_options import add_model_options, add_tracker_option, make_learner
 from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.core.drawing import draw_poses
-from pose_estimation_ros.core.errors import OutputError
+from pose_estimation_ros.core.errors import OutputError, SettingsError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.core.interrupt import ending_on_interrupt
 from pose_estimation_ros.core.pose import Pose
@@ -24,6 +26,7 @@ from pose_estimation_ros.data.pose_json import written_poses
 from pose_estimation_ros.data.source_names import open_sources
 from pose_estimation_ros.data.sources import Frame, Source
 from pose_estimation_ros.data.tally import Tally
+from pose_estimation_ros.inference.pipeline import ExplainingPipeline, ModelPipeline
 
 if TYPE_CHECKING:
     from pose_estimation_ros.learners.learner import Learner
@@ -36,6 +39,11 @@ def add_arguments(parser: Any) -> None:
         help='Images, folders of images, videos, streams (rtsp://...) or cameras (0, /dev/video0).',
     )  # fmt: skip
     parser.add_argument('--output', type=Path | None, metavar='DIR', help='Folder for annotated images and videos.')
+    add_flag(
+        parser,
+        '--plots',
+        'Also write connections, heatmaps and associative embeddings, to a folder per source in --output.',
+    )
     add_json_option(parser, 'the poses')
     add_flag(parser, '--show', 'Show the annotated images in a window; q or Esc quits, p pauses.')
     parser.add_argument(
@@ -45,6 +53,7 @@ def add_arguments(parser: Any) -> None:
     add_flag(parser, '--no-smooth', 'Do not smooth tracked keypoints.')
     add_flag(parser, '--draw-boxes', 'Draw boxes around tracked people.')
     add_boxes(parser, 'the poses in a JSON file that `infer` wrote with another method, ')
+    add_looks(parser)
     parser.add_argument('--limit', type=PositiveInt | None, help='Use only the first N frames of each source.')
     add_tracker_option(parser)
     add_model_options(parser)
@@ -64,13 +73,16 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
     """Find the people, write what is requested and print a summary; JSON goes to `stdout` if it is given."""
     learner = make_learner(settings)
     check_boxes(settings, learner)
+    if settings.flip or settings.scales:
+        learner.look(parse_scales(settings.scales) or (1.0,), settings.flip)
     known = boxes_of_frames(settings.boxes)
-    learner.pipeline()  # fails before anything is written
+    explaining = _explaining(settings, learner.pipeline())  # fails before anything is written
     with contextlib.ExitStack() as stack:
         poses_file = None
         if settings.json:
             poses_file = stack.enter_context(written_poses(settings.json, learner.method.skeleton, stdout))
         output = stack.enter_context(AnnotatedOutput(settings.output, sources)) if settings.output else None
+        plots = stack.enter_context(PlotOutput(settings.output, sources, explaining)) if explaining else None
         window = stack.enter_context(Window()) if settings.show else None
         is_shown = True
         for source in sources:
@@ -79,6 +91,8 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
                 tally.add(poses)
                 if poses_file:
                     poses_file.add(frame.source, frame.index, frame.stamp, frame.image.shape[:2], poses)
+                if plots:
+                    plots.add(source, frame)
                 if output or window:
                     annotated = draw_poses(frame.image, poses, boxes=settings.draw_boxes)
                     if output:
@@ -87,16 +101,32 @@ def _infer(settings: Namespace, sources: list[Source], stdout: TextIO | None) ->
                         break
             if output:
                 output.finish_source()
+            if plots:
+                plots.finish_source()
             counts = str(tally) if tally.ids else str(tally).removesuffix(', 0 tracks')
             skipped = f', {count} unreadable and skipped' if (count := getattr(source, 'skipped', 0)) else ''
             say(f'{source.name}: {counts}, {tally.rate():.1f} frames/s{skipped}')
             if not is_shown:
                 break
     file = settings.json if settings.json != STDOUT else None
-    for path in (output.paths if output else []) + ([file] if file else []):
+    written = [*(output.paths if output else ()), *(plots.paths if plots else ()), *([file] if file else ())]
+    for path in written:
         say(f'wrote {path}')
     if not (output or settings.json or settings.show):
         say('(no output requested: use --output DIR, --json FILE or --show)')
+
+
+def _explaining(settings: Namespace, pipeline: ModelPipeline) -> ExplainingPipeline | None:
+    """Return the pipeline if it is to make plots; raises SettingsError if it cannot."""
+    if not settings.plots:
+        return None
+    if not settings.output:
+        raise SettingsError('--plots needs --output DIR, a folder to write them to')
+    if not isinstance(pipeline, ExplainingPipeline) or not pipeline.explains:
+        raise SettingsError(
+            f'{settings.method} does not explain its poses: leave out --plots, or choose a bottom-up method with tags'
+        )
+    return pipeline
 
 
 def _poses_of(
