@@ -20,10 +20,13 @@ TRAINING := test/training test/learners/test_fit.py test/apps/test_train.py
 PYTEST := $(RUN) pytest -n $(WORKERS) --dist worksteal
 override weights := $(if $(WEIGHTS),--weights '$(WEIGHTS)')
 
-.PHONY: help env lint quick check test demo bench docs lock clean
+# ImageNet as Kaggle gives it to registered users.
+IMAGENET_ZIP ?= data/imagenet-object-localization-challenge.zip
+
+.PHONY: help env lint quick check test demo bench dirs imagenet coco mlflow_server docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'Settings: WEIGHTS=PATH (demo, bench), ARGS=... (demo, bench), PYTEST_ARGS=..., WORKERS=2 (check, test), PYTHON=... (env)'
 
 env: $(READY) ## create .venv
@@ -50,6 +53,18 @@ demo: $(READY) ## run camera and node over ROS 2: annotated video, image, skelet
 
 bench: $(READY) ## measure every stage and print a table (WEIGHTS=PATH)
 	$(POSE) benchmark --output build/bench $(weights) $(ARGS)
+
+dirs: ## create results, pretrained and inference_out
+	mkdir -p results pretrained inference_out
+
+imagenet: $(READY) ## unpack ImageNet into data/ImageNet (IMAGENET_ZIP=PATH)
+	$(POSE) prepare imagenet --archive '$(IMAGENET_ZIP)' $(ARGS)
+
+coco: $(READY) ## download COCO 2017 with its test images into data/COCO
+	$(POSE) prepare coco --parts train2017,val2017,test2017,annotations $(ARGS)
+
+mlflow_server: $(READY) ## start an MLflow server for --logging.mlflow http://localhost:5000; needs `pip install mlflow`
+	$(RUN) mlflow server --backend-store-uri sqlite:///mlruns.db --default-artifact-root ./artifacts $(ARGS)
 
 docs: $(READY) ## build the documentation as HTML in build/docs; a broken link or anchor is an error
 	$(RUN) sphinx -W --keep-going -q -n -b html -d build/doctrees docs build/docs

@@ -67,6 +67,20 @@ def add_baseline(folder: Path) -> None:
     write_detector(folder / 'models' / 'yolox_nano.onnx')
 
 
+def add_higher_hrnet(folder: Path) -> None:
+    """Add a narrow HigherHRNet of random weights, as the official file and as pytorch-human-pose's."""
+    import torch
+
+    from pose_estimation_ros.learners.higher_hrnet import HigherHRNetLearner
+
+    learner = HigherHRNetLearner(device='cpu', backbone='hrnet_w4', stem_width=4)
+    learner.init_model()
+    (folder / 'pretrained').mkdir()
+    tensors = learner.network.state_dict()
+    torch.save(tensors, folder / 'pose_higher_hrnet_w32_512.pth')
+    torch.save({'module': {'model': tensors}, 'epoch': 1}, folder / 'pretrained' / 'higher_hrnet_32.pt')
+
+
 def write_detector(path: Path) -> None:
     """Write a model of YOLOX's form that finds one person in the middle of every image."""
     from onnx import TensorProto, checker, helper, numpy_helper, save

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_desk import add_bag, add_baseline, add_datasets, lay_out
+from doc_desk import add_bag, add_baseline, add_datasets, add_higher_hrnet, lay_out
 from doc_pages import PAGES, REPOSITORY, blocks_of, name
 
 RUNNER = Path(__file__).with_name('doc_runner.py')
@@ -35,6 +35,7 @@ def desk(small_desk, tmp_path_factory):
     shutil.copytree(small_desk, folder, symlinks=True)
     add_datasets(folder)
     add_baseline(folder)
+    add_higher_hrnet(folder)
     add_bag(folder)
     return folder
 
