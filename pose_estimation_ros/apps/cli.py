@@ -33,8 +33,8 @@ COMMANDS = {
     'bag': 'add skeletons to a ROS 2 bag, without ROS',
     'download': 'download published weights, a person detector or test data',
     'prepare': 'prepare COCO, ImageNet or synthetic people for training and evaluation',
-    'train': 'train a network by a YAML recipe',
-    'classify': 'tell what images show, or score a classifier on ImageNet',
+    'train': 'train a network from a YAML recipe',
+    'classify': 'classify images, or score a classifier on ImageNet',
     'demo': 'run the whole pipeline on a synthetic video',
 }
 """Command -> what it does; the module of the same name has `add_arguments` and `run`."""

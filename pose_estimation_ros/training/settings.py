@@ -165,7 +165,7 @@ class StartSettings:
     new_parts: bool = setting(
         False, 'Allow the network to have parts that the checkpoint lacks, such as more refinement stages.'
     )
-    iteration: int = setting(0, 'Number that iterations are counted from.', range=NOT_NEGATIVE)
+    iteration: int = setting(0, 'Number of the first iteration.', range=NOT_NEGATIVE)
 
     def __post_init__(self) -> None:
         check_settings(self, 'start.')

@@ -27,7 +27,8 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument('--video', type=str | None, help='Also measure on a video or folder.')
     parser.add_argument(
         '--people', type=PositiveInt, nargs='+', metavar='N',
-        help=f'People in the synthetic scenes. [default: {" ".join(map(str, PEOPLE))}; 1 over ROS, one number]',
+        help='People in the synthetic scenes; one number with --ros.'
+        f' [default: {" ".join(map(str, PEOPLE))}; 1 with --ros]',
     )  # fmt: skip
     parser.add_argument('--frames', type=PositiveInt, default=50, help='Frames per row.')
     parser.add_argument(
@@ -48,13 +49,16 @@ def add_arguments(parser: Any) -> None:
         'Measure the trackers instead, on synthetic people who run, cross and hide; needs no weights.',
     )
     add_flag(
-        parser, '--ros', "Measure the node over ROS 2 instead: its overhead over the pipeline, and skeletons' age."
+        parser,
+        '--ros',
+        'Measure the node over ROS 2 instead: its overhead over the pipeline, and the age of skeletons.',
     )
     parser.add_argument(
         '--table', choices=table_methods(),
         help='Print the published tables of this method instead, beside the single-pass method of those tables:'
-        ' frames per second at 1080p (over --frames) and, with --dataset, accuracy and seconds on its images as they'
-        ' are and at 1080 rows; Baseline, Half (fp16, on CPUs bf16), Stride (16), Stages (no refinement), H+S, Full.'
+        ' frames per second at 1080p (over --frames) and, with --dataset, accuracy and seconds on its images at'
+        ' their own size and scaled to a height of 1080; Baseline, Half (fp16, on CPUs bf16), Stride (16), Stages (no'
+        ' refinement), H+S, Full.'
         ' Stride and Stages need a .pth. --stages, --regions and both heights apply.',
     )  # fmt: skip
     parser.add_argument(

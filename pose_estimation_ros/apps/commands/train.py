@@ -69,7 +69,7 @@ def add_recipe(parser: Any, recipe: type[Recipe], named: Callable[[str], str | N
     for group in parser._action_groups:
         nested = {action.dest.partition('.')[0] for action in group._group_actions if '.' in action.dest}
         if 'pose_estimation_ros' in str(group.title):
-            group.title = f'recipe: {", ".join(sorted(nested)) or "the rest"}'
+            group.title = f'recipe: {", ".join(sorted(nested)) or "general"}'
 
 
 def run(arguments: Namespace) -> int:

@@ -47,16 +47,16 @@ class DatasetSettings:
     from_behind: bool = setting(False, 'For leeds: only people seen from behind, by their labels.')
     portraits: tuple[float, float] = setting(
         (0.0, 0.0),
-        'Crop each image around its first person, upright: minimum and maximum side of the crop in sizes of the person;'
-        ' 0 keeps whole images.',
+        'Crop each image around its first person, rotated upright: minimum and maximum side of the crop as multiples of'
+        " the person's size; 0 keeps whole images.",
     )
     collage: tuple[int, int] = setting(
-        (1, 1), 'Rows and columns of images that are put together in one, for many small people.'
+        (1, 1), 'Rows and columns of a collage of several images, for many small people; 1, 1 for none.'
     )
     keep: str = setting(
         '',
-        'Folder, below data.root unless absolute, that stores synthetic images once they are drawn; empty draws them'
-        ' each time.',
+        'Folder, below data.root unless absolute, that stores synthetic images when they are drawn; empty draws them'
+        ' again each time.',
     )
 
     def check(self, name: str) -> None:
@@ -89,9 +89,9 @@ class TransformSettings:
 
     kind: Literal['published', 'whole_image', 'varied', 'letterboxed', 'whole_picture'] = setting(
         'published',
-        "published is the method's own, with the settings of augmentation; whole_image fits the image in and moves it"
-        ' a little; varied crops any part at any of many sizes; letterboxed only fits it in. Top-down methods have'
-        ' published alone.',
+        "published is the method's augmentation, with the settings of augmentation; whole_image pads the image to a"
+        ' square and shifts it a little; varied crops at random positions and scales; letterboxed only pads. Top-down'
+        ' methods have published only.',
     )
     size: int | None = setting(
         None,
@@ -100,7 +100,7 @@ class TransformSettings:
         range=(32, math.inf),
     )
     scale: tuple[float, float] = setting(
-        (0.5, 2.0), "For varied: minimum and maximum length of the image's longer side, in sizes."
+        (0.5, 2.0), "For varied: minimum and maximum length of the image's longer side, as multiples of size."
     )
     person_scale: float | None = setting(None, 'Earlier name of augmentation.scale of top-down methods.')
     person_rotation: float | None = setting(None, 'Earlier name of augmentation.rotation of top-down methods.')
@@ -122,16 +122,15 @@ class ValidationSettings:
 
     height: int | None = setting(
         None,
-        'Size that images are scaled to, as --height of `evaluate`; null for that of training, published or of the'
-        " network's options.",
+        'Input height, as --height of `evaluate`; null for the input size of training.',
     )
     metric: Literal['score', 'loss'] = setting(
         'score',
-        'Chooses the best checkpoint: score is AP or PCKh of the poses that are found, loss is that of training, on'
-        ' the validation images without random changes.',
+        'What the best checkpoint is chosen by: score is AP or PCKh of the detected poses; loss is the training loss on'
+        ' the validation images without augmentation.',
     )
     flip: bool = setting(False, 'Also run every input mirrored, and merge both as the method does.')
-    limit: int = setting(0, 'Images of each dataset, the choice that `evaluate --subset` makes; 0 for all.')
+    limit: int = setting(0, 'Number of images of each dataset, selected as by `evaluate --subset`; 0 for all.')
 
 
 @dataclass(frozen=True)
@@ -145,28 +144,30 @@ class TeacherSettings:
 
     weights: str = setting('', 'Model of the same method, in any form that commands load; empty for none.')
     count: int = setting(20000, 'Number of network inputs to store.', range=POSITIVE)
-    keep: str = setting('taught', 'Folder for them, below data.root unless absolute.')
+    keep: str = setting('taught', 'Folder for the stored inputs and maps, below data.root unless absolute.')
     precision: Literal['fp32', 'fp16', 'bf16'] = setting(
         'fp32', 'Precision of the teacher; bf16 halves the time on processors that have it.'
     )
     min_sure_keypoints: int = setting(
         0,
-        'Learn only from stored inputs in which the teacher is sure of at least this many keypoints, and from a tenth'
-        ' of the others, which show where nobody is.',
+        'Train only on stored inputs in which the teacher is sure of at least this many keypoints, and on a tenth of'
+        ' the others as background.',
         range=NOT_NEGATIVE,
     )
     sure_joints: int | None = setting(None, 'Earlier name of min_sure_keypoints.')
     balance_views: bool = setting(
         False, 'Repeat inputs that show people from behind until they are as many as those from the front.'
     )
-    network: str = setting('', 'Torch checkpoint of the same method whose layers are learnt too; empty for none.')
+    network: str = setting(
+        '', 'Torch checkpoint of the same method whose inner layers are distilled as well; empty for none.'
+    )
     features: list[str] = setting(
         list, 'Layers: paths of modules that both networks have, with maps of the same size, such as model.11 and cpm.'
     )
     features_weight: float = setting(
         10.0,
-        "Weight of the layers' errors in the loss. Each is a mean square in units in which the teacher's features vary"
-        ' by about 1.',
+        "Weight of the layers' losses: mean squared errors of features, in units of the standard deviation of the"
+        " teacher's.",
         range=NOT_NEGATIVE,
     )
 
@@ -189,7 +190,7 @@ class PoseRecipe(Recipe):
 
     method: str = setting(DEFAULT_SYSTEM, 'Published system to train.')
     network: dict[str, Any] = setting(dict, "Options of the method's network, such as num_refinement_stages.")
-    objective: dict[str, Any] = setting(dict, 'Settings of its targets.')
+    objective: dict[str, Any] = setting(dict, "Settings of the method's training targets.")
     augmentation: dict[str, Any] = setting(dict, "Settings of the method's augmentation, such as rotation.")
     data: DataSettings = field(default_factory=DataSettings)
     transform: TransformSettings = field(default_factory=TransformSettings)
