@@ -22,8 +22,8 @@ NAME = 'lightweight_openpose'
 """Whose place it takes: the table of parameters knows no others."""
 
 
-def picture(people=1, height=48, width=64, shift=0):
-    """Return a picture in which the fake learner sees so many people, so far to the right."""
+def make_image(people=1, height=48, width=64, shift=0):
+    """Return an image in which the fake learner sees so many people, so far to the right."""
     image = np.full((height, width, 3), 7, np.uint8)
     image[0, 0] = people, shift, 99
     return image
@@ -39,7 +39,7 @@ def poses_in(image):
 
 
 class FakeLearner:
-    """What the node uses of a learner; `hurdle` is called with each picture and may wait or raise."""
+    """What the node uses of a learner; `hurdle` is called with each image and may wait or raise."""
 
     method = SimpleNamespace(name=NAME, skeleton=OPENPOSE_18)
     takes_boxes = False
@@ -49,7 +49,7 @@ class FakeLearner:
         self.tracker = Tracker(sure_keypoints=0)
         self.tunings, self.resets, self.loaded = [], 0, ''
         self.seen = 0
-        self.next_stamps = []  # of the pictures of a video, with the number of resets before each
+        self.next_stamps = []  # of the images of a video, with the number of resets before each
         self.boxes = None
 
     def load(self, path):

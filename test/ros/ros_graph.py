@@ -72,7 +72,7 @@ class Spinner:
 
 
 class Friend:
-    """A node beside the one under test: sends pictures, hears everything."""
+    """A node beside the one under test: sends images, hears everything."""
 
     def __init__(self, namespace, name='pose_node', reliable=True, compressed=False, listen=True):
         self.target = f'{namespace}/{name}'
@@ -155,7 +155,7 @@ class Friend:
         return message.header
 
     def ask(self, image, seconds=None, frame_id='camera'):
-        """Send a picture and return the people's message."""
+        """Send an image and return the people's message."""
         before = len(self.skeletons)
         sent = self.send(image, seconds, frame_id)
         until(lambda: len(self.skeletons) > before, 'an answer')
@@ -192,10 +192,10 @@ class Robot(Friend):
         return self.connected()
 
     def connected(self):
-        """Wait until pictures would reach the node, and answers this friend."""
-        until(self.camera.get_subscription_count, 'a subscription to pictures')
+        """Wait until images would reach the node, and answers this friend."""
+        until(self.camera.get_subscription_count, 'a subscription to images')
         topic = self.pose.resolve_topic_name('image')
-        until(lambda: self.pose.count_publishers(topic), 'a publisher of pictures')
+        until(lambda: self.pose.count_publishers(topic), 'a publisher of images')
         if 'skeletons' in self._subscriptions:
             until(self.pose._outputs.wanted, 'a subscription to skeletons')
             until(lambda: self.node.count_publishers(f'{self.target}/skeletons'))
@@ -204,7 +204,7 @@ class Robot(Friend):
     def start_compressed(self):
         assert self.change('configure')
         assert self.change('activate')
-        until(self.camera.get_subscription_count, 'a subscription to pictures')
+        until(self.camera.get_subscription_count, 'a subscription to images')
         until(self.pose._outputs.wanted, 'a subscription to skeletons')
         return self
 

@@ -42,9 +42,9 @@ def bag(tmp_path_factory):
     video = SyntheticVideo(4, SceneSettings(width=320, height=240, people=2, fps=RATE), frames=FRAMES)
     with written_bag(path, 'mcap') as writer:
         for number, frame in enumerate(video):
-            picture = from_bgr(frame.image, header(START_S + number / RATE, 'lens'))
+            image = from_bgr(frame.image, header(START_S + number / RATE, 'lens'))
             recorded_ns = START_S * 10**9 + number * 10**9 // RATE + 5_000_000
-            writer.add(Message(CAMERA, recorded_ns, serialize_message(picture)))
+            writer.add(Message(CAMERA, recorded_ns, serialize_message(image)))
     return path
 
 
@@ -55,7 +55,7 @@ def tracker(request):
 
 @pytest.fixture(scope='session')
 def offline(bag, weights, tracker, tmp_path_factory):
-    """What the command writes beside the pictures, as ROS reads it."""
+    """What the command writes beside the images, as ROS reads it."""
     new = tmp_path_factory.mktemp('offline') / 'walk'
     options = ['--weights', weights, '--backend', BACKEND, '--device', 'cpu', '--tracker', tracker]
     assert main(['bag', *map(str, [bag, '--output', new, *options])]) == 0
@@ -72,10 +72,10 @@ def identities(clouds):
 
 
 class Player:
-    """Plays the pictures of a bag as `ros2 bag play` does: the bytes as they are, as far apart as they were recorded.
+    """Plays the images of a bag as `ros2 bag play` does: the bytes as they are, as far apart as they were recorded.
 
-    The node keeps only the newest picture, so that a slow machine would leave some out: where the people of the last
-    picture are still to come, the next one waits.
+    The node keeps only the newest image, so that a slow machine would leave some out: where the people of the last
+    image are still to come, the next one waits.
     """
 
     def __init__(self, friend):
@@ -83,8 +83,8 @@ class Player:
         self._camera = friend.node.create_publisher(Image, CAMERA.name, 10)
 
     def connect(self):
-        """Send grey pictures until one is answered: the node and the listener have found each other then."""
-        until(self._camera.get_subscription_count, 'a subscription to pictures')
+        """Send grey images until one is answered: the node and the listener have found each other then."""
+        until(self._camera.get_subscription_count, 'a subscription to images')
         nobody = from_bgr(np.full((240, 320, 3), 128, np.uint8), header(1))
 
         def comes():
@@ -96,7 +96,7 @@ class Player:
         assert not identities(self._skeletons)
 
     def play(self, bag):
-        """Return the answers, one a picture."""
+        """Return the answers, one an image."""
         answers, played_until = [], time.monotonic()
         with open_bag(bag) as reader:
             before_ns = None

@@ -1,4 +1,4 @@
-"""Boxes of another node: which message belongs to a picture, and what is in it."""
+"""Boxes of another node: which message belongs to an image, and what is in it."""
 
 from types import SimpleNamespace
 
@@ -39,7 +39,7 @@ def buffer():
     return BoxBuffer('person', 0.1, Logger())
 
 
-def test_the_boxes_nearest_to_a_pictures_time_are_its_own(buffer):
+def test_the_boxes_nearest_to_an_images_time_are_its_own(buffer):
     for place, seconds in enumerate((10.0, 10.06, 10.2)):
         buffer.add(message(seconds, detection(50 + place, 20, 10, 30, ('person', 0.5))))
     found = buffer.boxes(header(10.05))
@@ -48,7 +48,7 @@ def test_the_boxes_nearest_to_a_pictures_time_are_its_own(buffer):
     assert buffer.fault == ''
 
 
-def test_without_boxes_of_its_time_a_picture_has_nobody_and_a_reason(buffer):
+def test_without_boxes_of_its_time_an_image_has_nobody_and_a_reason(buffer):
     assert len(buffer.boxes(header(10.0))) == 0
     assert buffer.fault == 'no boxes have come on detections'
     buffer.add(message(9.5, detection(50, 20, 10, 30)))

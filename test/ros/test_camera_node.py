@@ -9,7 +9,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 import rclpy
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_fakes import picture
+from ros_fakes import make_image
 from ros_graph import REPOSITORY, Spinner, header, until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -60,17 +60,17 @@ def make_camera(ros):
 @pytest.fixture
 def folder(tmp_path):
     for number in range(4):
-        cv2.imwrite(str(tmp_path / f'{number}.png'), picture(number))
+        cv2.imwrite(str(tmp_path / f'{number}.png'), make_image(number))
     return tmp_path
 
 
-def test_pictures_of_a_folder_once(make_camera, viewer, folder):
+def test_images_of_a_folder_once(make_camera, viewer, folder):
     camera = make_camera(source=str(folder), frame_id='front')
     camera.run()
     assert camera.published == 4
     until(lambda: len(viewer.images) == len(viewer.infos) == 4)
     for number, (message, info) in enumerate(zip(viewer.images, viewer.infos, strict=True)):
-        np.testing.assert_array_equal(to_bgr(message), picture(number))
+        np.testing.assert_array_equal(to_bgr(message), make_image(number))
         assert message.header == info.header
         assert message.header.frame_id == 'front'
         assert (info.width, info.height) == (64, 48)
@@ -99,7 +99,7 @@ def test_video(make_camera, viewer, tmp_path):
     path = tmp_path / 'clip.avi'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 25, (64, 48))
     for _ in range(5):
-        writer.write(picture(0))
+        writer.write(make_image(0))
     writer.release()
     camera = make_camera(source=str(path), rate=0.0)
     assert camera._frames()[1] == 25

@@ -1,4 +1,4 @@
-"""From depth pictures to metres."""
+"""From depth images to metres."""
 
 from types import SimpleNamespace
 
@@ -58,7 +58,7 @@ def test_all_encodings_give_metres(encoding, big, padding):
     np.testing.assert_allclose(depth, metres, rtol=1e-6)
 
 
-def test_wrong_depth_pictures_are_refused():
+def test_wrong_depth_images_are_refused():
     good = message(np.ones((3, 4)), '16UC1')
     good.data = good.data[:-1]
     with pytest.raises(BrokenImageError, match='needs 24 bytes of data, got 23'):
@@ -117,7 +117,7 @@ def test_median_is_the_plain_one(window):
             assert np.isnan(found)
 
 
-def test_keypoints_beyond_the_picture_have_no_depth():
+def test_keypoints_beyond_the_image_have_no_depth():
     points = points_3d(
         [someone([(-0.6, 5), (63.6, 5), (5, -0.6), (5, 47.6)])], np.ones((48, 64), np.float32), CAMERA, 5
     )
@@ -139,7 +139,7 @@ def test_unknown_where_anything_is_missing_or_of_another_size():
     assert np.isnan(points_3d([someone([])], depth, CAMERA, 3)).all()
 
 
-def test_intrinsics_are_those_of_rectified_pictures():
+def test_intrinsics_are_those_of_rectified_images():
     info = CameraInfo(width=64, height=48)
     assert intrinsics(info) is None
     info.k = [500.0, 0.0, 31.5, 0.0, 400.0, 23.5, 0.0, 0.0, 1.0]
@@ -198,9 +198,9 @@ def test_what_keeps_depth_from_being_used_is_told(encoding, constants, sentence)
     warnings = []
     logger = SimpleNamespace(warning=lambda text, throttle_duration_sec: warnings.append(text))
     buffer = DepthBuffer(logger)
-    picture = message(np.full((48, 64), 2000), '16UC1')
-    picture.encoding = encoding
-    buffer.add_image(picture)
+    depth_image = message(np.full((48, 64), 2000), '16UC1')
+    depth_image.encoding = encoding
+    buffer.add_image(depth_image)
     if constants:
         buffer.add_camera_info(constants)
     image = np.zeros((48, 64, 3), np.uint8)

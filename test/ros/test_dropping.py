@@ -10,7 +10,7 @@ from pose_estimation_ros.ros.parameters.node_settings import NodeSettings
 
 
 def moments(hz, seconds, jitter=0.0, seed=0):
-    """Times at which a camera's pictures come; `jitter` is the part of a period by which each may be off."""
+    """Times at which a camera's images come; `jitter` is the part of a period by which each may be off."""
     chance = random.Random(seed)
     return [1000 + (number + chance.uniform(-jitter, jitter) / 2) / hz for number in range(round(hz * seconds))]
 

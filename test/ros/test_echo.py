@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 import rclpy
-from ros_fakes import picture, poses_in
+from ros_fakes import make_image, poses_in
 from ros_graph import REPOSITORY, Spinner, header, until
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
@@ -32,7 +32,7 @@ from pose_estimation_ros.ros.nodes.outputs import reliable
 from pose_estimation_ros.ros.nodes.skeleton_listener import SkeletonListener
 
 MODULE = ('-m', 'pose_estimation_ros.ros.nodes.echo')
-POSES = [pose.with_id(number) for number, pose in enumerate(poses_in(picture(2)))]
+POSES = [pose.with_id(number) for number, pose in enumerate(poses_in(make_image(2)))]
 MESSAGE = encode_skeletons(POSES, header(12.25))
 
 
@@ -79,7 +79,7 @@ def test_json():
 
 
 def test_untracked_people():
-    (pose,) = json.loads(as_line(MESSAGE, poses_in(picture(1))))['poses']
+    (pose,) = json.loads(as_line(MESSAGE, poses_in(make_image(1))))['poses']
     assert pose['id'] is None
 
 

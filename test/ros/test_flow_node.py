@@ -67,7 +67,7 @@ class Detector:
         until(lambda: robot.pose.count_publishers(topic), 'a publisher of detections')
 
     def ask(self, image, boxes, stamp):
-        """Send boxes, None for no message at all, then their picture; return the people's poses."""
+        """Send boxes, None for no message at all, then their image; return the people's poses."""
         if boxes is not None:
             message = array_of(boxes, stamp)
             self._topic.publish(message)

@@ -1,4 +1,4 @@
-"""The node that looks twice, as a process with its file of parameters, while pictures of synthetic people flow."""
+"""The node that looks twice, as a process with its file of parameters, while images of synthetic people flow."""
 
 import itertools
 import threading
@@ -90,7 +90,7 @@ def test_people_of_a_video_come_out_with_ids_that_last(run, friend, flowing, fra
 
 
 @pytest.mark.slow
-def test_heights_change_while_pictures_flow(run, friend, flowing, frames, assets):
+def test_heights_change_while_images_flow(run, friend, flowing, frames, assets):
     """From then on answers are those of a learner that was made with the new heights, and they are other ones."""
     started(run, assets, track=False, first_pass_height=200, second_pass_height=200)
     flowing()
@@ -128,7 +128,7 @@ def same(some, others):
 
 
 @pytest.mark.slow
-def test_what_cannot_change_is_refused_and_pictures_go_on(run, friend, flowing, assets):
+def test_what_cannot_change_is_refused_and_images_go_on(run, friend, flowing, assets):
     started(run, assets)
     flowing()
     until(lambda: friend.skeletons, 'an answer')

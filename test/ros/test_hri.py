@@ -113,7 +113,7 @@ def test_what_a_skeleton_lacks_has_no_confidence(installed):
 
 
 @pytest.mark.slow
-def test_boxes_are_normalised_and_stay_in_the_picture(installed):
+def test_boxes_are_normalised_and_stay_in_the_image(installed):
     message = roi_message(someone(), Header(frame_id='camera'), SIZE)
     assert [message.xmin, message.ymin] == pytest.approx([0.5 / 640, 0.5 / 480])
     assert [message.xmax, message.ymax] == pytest.approx([170.5 / 640, 340.5 / 480])

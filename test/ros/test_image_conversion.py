@@ -31,7 +31,7 @@ def header():
     return made
 
 
-def picture():
+def make_image():
     return np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
 
 
@@ -62,29 +62,29 @@ def red_and_blue_swapped(message):
     return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, -1)[..., 2::-1]
 
 
-def test_pictures_go_round(header):
-    message = from_bgr(picture(), header)
+def test_images_go_round(header):
+    message = from_bgr(make_image(), header)
     assert (message.encoding, message.step, message.height, message.width) == ('bgr8', 24, 6, 8)
     assert message.header == header
-    np.testing.assert_array_equal(to_bgr(message), picture())
+    np.testing.assert_array_equal(to_bgr(message), make_image())
 
 
 def test_bgr_shares_the_memory_of_the_message(header):
-    message = from_bgr(picture(), header)
+    message = from_bgr(make_image(), header)
     assert np.shares_memory(to_bgr(message), np.frombuffer(message.data, np.uint8))
     assert np.shares_memory(choose_converter().to_bgr(message), np.frombuffer(message.data, np.uint8))
 
 
-def test_pictures_that_are_views_or_grey(header):
-    wide = picture()
+def test_images_that_are_views_or_grey(header):
+    wide = make_image()
     np.testing.assert_array_equal(to_bgr(from_bgr(wide[::2, 1:5, ::-1], header)), wide[::2, 1:5, ::-1])
     np.testing.assert_array_equal(to_bgr(from_bgr(wide[..., 0], header)), np.repeat(wide[..., :1], 3, axis=2))
     with pytest.raises(ImageError):
         from_bgr(np.empty((0, 4, 3), np.uint8), header)
 
 
-def test_compressed_pictures_go_round(header):
-    smooth = cv2.resize(picture(), (160, 120), interpolation=cv2.INTER_CUBIC)
+def test_compressed_images_go_round(header):
+    smooth = cv2.resize(make_image(), (160, 120), interpolation=cv2.INTER_CUBIC)
     message = to_compressed(smooth, header, quality=95)
     assert message.format == 'bgr8; jpeg compressed bgr8'
     assert message.header == header
@@ -107,29 +107,29 @@ def test_without_cv_bridge(monkeypatch):
     converter = choose_converter()
     assert converter.name == 'built-in'
     assert 'cannot be imported' in converter.reason
-    np.testing.assert_array_equal(converter.to_bgr(raw(picture(), 'rgb8')), picture()[..., ::-1])
+    np.testing.assert_array_equal(converter.to_bgr(raw(make_image(), 'rgb8')), make_image()[..., ::-1])
 
 
 def test_with_a_cv_bridge_that_works(monkeypatch):
     asked = fake_bridge(monkeypatch, red_and_blue_swapped)
     converter = choose_converter()
     assert converter.name == 'cv_bridge'
-    np.testing.assert_array_equal(converter.to_bgr(raw(picture(), 'rgb8')), picture()[..., ::-1])
+    np.testing.assert_array_equal(converter.to_bgr(raw(make_image(), 'rgb8')), make_image()[..., ::-1])
     assert asked == ['rgb8', 'rgb8']  # once to try it
 
 
 def test_cv_bridge_is_spared_what_it_cannot_or_need_not_do(monkeypatch):
     asked = fake_bridge(monkeypatch, red_and_blue_swapped)
     converter = choose_converter()
-    np.testing.assert_array_equal(converter.to_bgr(raw(picture(), 'rgb8', padding=5)), picture()[..., ::-1])
-    np.testing.assert_array_equal(converter.to_bgr(raw(picture(), 'bgr8')), picture())
-    assert converter.to_bgr(raw(picture()[..., :2], 'yuv422')).shape == (6, 8, 3)
-    jpeg = to_compressed(picture(), Header())
+    np.testing.assert_array_equal(converter.to_bgr(raw(make_image(), 'rgb8', padding=5)), make_image()[..., ::-1])
+    np.testing.assert_array_equal(converter.to_bgr(raw(make_image(), 'bgr8')), make_image())
+    assert converter.to_bgr(raw(make_image()[..., :2], 'yuv422')).shape == (6, 8, 3)
+    jpeg = to_compressed(make_image(), Header())
     np.testing.assert_array_equal(converter.to_bgr(jpeg), to_bgr(jpeg))
     assert asked == ['rgb8']
 
 
-def test_a_picture_that_cv_bridge_refuses_is_converted_all_the_same(monkeypatch):
+def test_an_image_that_cv_bridge_refuses_is_converted_all_the_same(monkeypatch):
     def only_colours(message):
         if message.encoding != 'rgb8':
             raise RuntimeError('not for me')
@@ -137,7 +137,7 @@ def test_a_picture_that_cv_bridge_refuses_is_converted_all_the_same(monkeypatch)
 
     asked = fake_bridge(monkeypatch, only_colours)
     converter = choose_converter()
-    np.testing.assert_array_equal(converter.to_bgr(raw(picture()[..., :1], 'mono8'))[..., 1], picture()[..., 0])
+    np.testing.assert_array_equal(converter.to_bgr(raw(make_image()[..., :1], 'mono8'))[..., 1], make_image()[..., 0])
     with pytest.raises(BrokenImage):
         converter.to_bgr(Image(height=2, width=2, encoding='mono8', step=2, data=[0]))
     assert asked == ['rgb8', 'mono8', 'mono8']
@@ -170,7 +170,7 @@ def test_the_choice_is_made_once(monkeypatch):
     asked = fake_bridge(monkeypatch, broken(RuntimeError))
     converter = choose_converter()
     for _ in range(3):
-        converter.to_bgr(raw(picture(), 'rgb8'))
+        converter.to_bgr(raw(make_image(), 'rgb8'))
     assert asked == ['rgb8']
 
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from ros_fakes import picture
+from ros_fakes import make_image
 from ros_graph import Friend, until
 from test_processes import FAKE, answered, connected, ros_args
 
@@ -21,7 +21,7 @@ def test_ten_thousand_frames(run, ros):
     try:
         process = run(*FAKE, *ros_args(model_path='fake.onnx'))
         connected(friend)
-        image = picture(1)
+        image = make_image(1)
         answered(friend, image, 1.0)
         work(friend, image, 2000)
         before = resident(process.pid)

@@ -1,4 +1,4 @@
-"""Domains that nobody else uses, and what large pictures need in the environment."""
+"""Domains that nobody else uses, and what large images need in the environment."""
 
 import os
 import random

@@ -46,20 +46,20 @@ def test_parts_of_the_way():
     assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-3)
 
 
-def test_pictures_that_do_not_arrive():
+def test_images_that_do_not_arrive():
     row = joined([18.0], *noted(lost=range(WARM_UP + PLAN.frames)))
     assert (row['processed'], row['lost']) == (0, WARM_UP + PLAN.frames)
     assert {row[name] for name in ('age_p50_ms', 'own_ms', 'overhead_ms', 'forward_ms')} == {None}
     assert (row['publish_ms'], row['bare_ms']) == (3.0, 18.0)
 
 
-def test_pictures_are_the_same_in_every_process():
+def test_images_are_the_same_in_every_process():
     first, second = PLAN.images(), PLAN.images()
     assert first[0].shape == (48, 64, 3)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
 
 
-def test_no_picture_counts_before_somebody_listens_to_the_node(run, ros, tmp_path):
+def test_no_image_counts_before_somebody_listens_to_the_node(run, ros, tmp_path):
     """Or else the node pauses, and a late listener leaves nothing to be measured."""
     plan = Plan({}, width=64, height=48, frames=4, rate=30.0)
     write_json(tmp_path / 'plan.json', asdict(plan))

@@ -12,7 +12,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_fakes import picture, poses_in
+from ros_fakes import make_image, poses_in
 from ros_graph import header, now, until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
@@ -43,12 +43,12 @@ def same_people(found, expected):
         np.testing.assert_allclose(a.keypoints, b.keypoints, atol=1e-3)
 
 
-# --- pictures in, people out ---------------------------------------------------------------------------------------
+# --- images in, people out ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('people', [0, 1, 3])
-def test_people_come_out_under_the_pictures_header(robot, people):
-    image = picture(people, shift=5)
+def test_people_come_out_under_the_images_header(robot, people):
+    image = make_image(people, shift=5)
     message = robot.ask(image, seconds=1234.567890123, frame_id='head_camera')
     assert message.header.frame_id == 'head_camera'
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1234, 567890123)
@@ -86,14 +86,14 @@ def test_every_topic_carries_the_header_and_its_own_kind(make_robot):
     robot.start()
     until(lambda: all(topic.get_subscription_count() for name, topic in robot.pose._outputs._topics.items()
                       if name.startswith(('skel', 'image'))))  # fmt: skip
-    sent = robot.ask(picture(1)).header
+    sent = robot.ask(make_image(1)).header
     until(lambda: robot.heard['image_annotated'] and robot.heard['image_annotated/compressed'])
     annotated = robot.heard['image_annotated'][0]
     assert annotated.header == sent == robot.heard['image_annotated/compressed'][0].header
     assert (annotated.height, annotated.width, annotated.encoding) == (48, 64, 'bgr8')
-    assert not np.array_equal(np.array(annotated.data).reshape(48, 64, 3), picture(1))
+    assert not np.array_equal(np.array(annotated.data).reshape(48, 64, 3), make_image(1))
     assert robot.set(annotate=False).successful
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     assert len(robot.heard['image_annotated']) == 1
 
 
@@ -109,9 +109,9 @@ def test_encodings(robot, workshop, encoding, padding):
     """All of them are converted rightly elsewhere; here a few are seen by the learner."""
     grey = np.full((48, 64), 2, np.uint8)
     rows, channels = {
-        'bgr8': (picture(2).reshape(48, -1), 3),
-        'rgb8': (picture(2)[..., ::-1].reshape(48, -1), 3),
-        'bgra8': (np.dstack([picture(2), grey]).reshape(48, -1), 4),
+        'bgr8': (make_image(2).reshape(48, -1), 3),
+        'rgb8': (make_image(2)[..., ::-1].reshape(48, -1), 3),
+        'bgra8': (np.dstack([make_image(2), grey]).reshape(48, -1), 4),
         'mono8': (grey, 1),
         'yuv422_yuy2': (np.tile(np.array([200, 128], np.uint8), (48, 64)), 2),
         'bayer_rggb8': (grey, 1),
@@ -122,13 +122,13 @@ def test_encodings(robot, workshop, encoding, padding):
     robot.ask(message)
     assert seen[0].shape == (48, 64, 3)
     if channels in (3, 4):
-        np.testing.assert_array_equal(seen[0], picture(2))
+        np.testing.assert_array_equal(seen[0], make_image(2))
     else:
         assert seen[0].std() == 0
 
 
 @pytest.mark.parametrize('ending', ['.jpg', '.png'])
-def test_compressed_pictures(make_robot, workshop, ending):
+def test_compressed_images(make_robot, workshop, ending):
     import cv2
 
     seen = []
@@ -147,7 +147,7 @@ def test_reliable_and_best_effort_cameras(make_robot, reliable):
     robot = make_robot(friend={'reliable': reliable}).start()
     end = time.monotonic() + 30
     while not robot.skeletons and time.monotonic() < end:  # best effort may lose some
-        robot.send(picture(1))
+        robot.send(make_image(1))
         time.sleep(0.05)
     assert robot.skeletons
 
@@ -175,7 +175,7 @@ def test_lifecycle_twice_over(make_robot, workshop):
         for _ in range(2):  # the model stays from activation to activation
             assert robot.change('activate')
             assert robot.state() == 'active'
-            robot.connected().ask(picture(1))
+            robot.connected().ask(make_image(1))
             assert threads() == ['pose_worker']
             assert robot.change('deactivate')
             assert robot.state() == 'inactive'
@@ -204,26 +204,26 @@ def test_shutdown(make_robot):
 
 
 def test_deactivating_ends_the_frame_in_work_and_drops_the_one_that_waits(robot, workshop):
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     workshop.gate.clear()
-    robot.send(picture(2))
+    robot.send(make_image(2))
     until(lambda: robot.counts()['received'] == 2)
-    robot.send(picture(3))
+    robot.send(make_image(3))
     until(lambda: robot.counts()['received'] == 3)
     threading.Timer(0.3, workshop.gate.set).start()
     assert robot.change('deactivate')
     assert threads() == []
-    assert workshop.learner.seen == 3  # the warm-up and two pictures
+    assert workshop.learner.seen == 3  # the warm-up and two images
     assert workshop.learner.resets == 1
     assert robot.pose._learner is workshop.learner
     until(lambda: len(robot.skeletons) == 2)
 
 
 def test_nothing_is_looked_at_while_inactive(robot, workshop):
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     assert robot.change('deactivate')
     until(lambda: not robot.camera.get_subscription_count())
-    robot.send(picture(1))
+    robot.send(make_image(1))
     robot.explained('inactive')
     assert workshop.learner.seen == 2
     assert robot.value('state') == 'inactive'
@@ -236,7 +236,7 @@ def test_fifty_cycles_leak_nothing(make_robot, workshop):
     def cycle():
         for transition in ('configure', 'activate'):
             assert robot.change(transition)
-        robot.connected().ask(picture(1))
+        robot.connected().ask(make_image(1))
         for transition in ('deactivate', 'cleanup'):
             assert robot.change(transition)
         workshop.learners.clear()
@@ -268,7 +268,7 @@ def resident():
 # --- parameters ----------------------------------------------------------------------------------------------------
 
 
-def test_it_warms_up_at_configure_with_a_grey_picture(make_robot, workshop):
+def test_it_warms_up_at_configure_with_a_grey_image(make_robot, workshop):
     seen = []
     workshop.hurdle = lambda image: seen.append(image.copy())
     assert make_robot().change('configure')
@@ -276,9 +276,9 @@ def test_it_warms_up_at_configure_with_a_grey_picture(make_robot, workshop):
 
 
 def test_parameters_set_live(robot, workshop):
-    robot.ask(picture(3))
+    robot.ask(make_image(3))
     assert robot.set(base_height=368, keypoint_threshold=0.3, max_persons=2).successful
-    robot.ask(picture(3))
+    robot.ask(make_image(3))
     assert workshop.learner.tunings[-1] == {
         'base_height': 368,
         'keypoint_threshold': 0.3,
@@ -307,34 +307,34 @@ def test_heights_that_the_method_lacks_are_refused_live(robot):
         'lightweight_openpose has no first_pass_height (it has base_height); leave it out, or choose another method'
     )
     assert robot.pose.get_parameter('first_pass_height').value == 360
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
 
 
 def test_fixed_parameters_change_after_cleanup(robot, workshop):
     for transition in ('deactivate', 'cleanup'):
         assert robot.change(transition)
     assert robot.set(model_path='other.onnx').successful
-    robot.start().ask(picture(1))
+    robot.start().ask(make_image(1))
     assert workshop.learner.loaded == 'other.onnx'
 
 
 def test_track_off_and_on_again_forgets_everybody(robot, workshop):
-    robot.ask(picture(2), seconds=10.0)
+    robot.ask(make_image(2), seconds=10.0)
     assert robot.set(track=False).successful
-    robot.ask(picture(2), seconds=10.1)
+    robot.ask(make_image(2), seconds=10.1)
     assert [pose.id for pose in robot.poses] == [None, None]
     assert robot.set(track=True).successful
-    robot.ask(picture(2), seconds=10.2)
+    robot.ask(make_image(2), seconds=10.2)
     assert sorted(pose.id for pose in robot.poses) == [0, 1]
     assert workshop.learner.resets == 2
 
 
 def test_tracks_are_reset_on_demand(robot):
-    robot.ask(picture(1), seconds=10.0)
-    robot.ask(picture(1, shift=250), seconds=10.1)
+    robot.ask(make_image(1), seconds=10.0)
+    robot.ask(make_image(1, shift=250), seconds=10.1)
     assert robot.poses[0].id == 1
     assert robot.reset_tracks().success
-    robot.ask(picture(1, shift=250), seconds=10.2)
+    robot.ask(make_image(1, shift=250), seconds=10.2)
     assert robot.poses[0].id == 0
     assert robot.change('deactivate')
     answer = robot.reset_tracks()
@@ -347,10 +347,10 @@ def test_tracks_are_reset_on_demand(robot):
 
 def test_time_jumping_back_resets_tracks(robot, workshop):
     for number in range(3):
-        robot.ask(picture(1, shift=100 * number), seconds=50 + number)
+        robot.ask(make_image(1, shift=100 * number), seconds=50 + number)
     assert robot.poses[0].id == 2
     assert robot.said('time jumped back') == []
-    robot.ask(picture(1), seconds=20.0)
+    robot.ask(make_image(1), seconds=20.0)
     assert robot.poses[0].id == 0
     until(lambda: robot.said('time jumped back by 32.000 s'))
     assert workshop.learner.resets == 1
@@ -358,29 +358,29 @@ def test_time_jumping_back_resets_tracks(robot, workshop):
 
 def test_pause_and_resume(make_robot, workshop):
     robot = make_robot(friend={'listen': False}).start()
-    robot.send(picture(1))
+    robot.send(make_image(1))
     until(lambda: robot.counts().get('paused') == 1)
     robot.explained('no subscribers, paused')
     assert workshop.learner.seen == 1  # the warm-up
     robot.listen(PointCloud2, 'skeletons')
-    robot.connected().ask(picture(1))
+    robot.connected().ask(make_image(1))
     assert workshop.learner.seen == 2
     robot.ignore('skeletons')
     until(lambda: not robot.pose._outputs.wanted())
-    robot.send(picture(1))
+    robot.send(make_image(1))
     until(lambda: robot.counts().get('paused') == 2)
     assert robot.set(lazy=False).successful
-    robot.send(picture(1))
+    robot.send(make_image(1))
     until(lambda: workshop.learner.seen == 3)
 
 
-def test_five_times_too_many_pictures(robot, workshop):
+def test_five_times_too_many_images(robot, workshop):
     """The newest is taken each time, the others are counted: nobody waits in a queue."""
-    robot.ask(picture(0))
+    robot.ask(make_image(0))
     answered = []
     workshop.hurdle = lambda image: answered.append(int(image[0, 0, 1])) or time.sleep(0.1)
     for number in range(1, 101):
-        robot.send(picture(1, shift=number))
+        robot.send(make_image(1, shift=number))
         time.sleep(0.02)
     until(lambda: answered[-1] == 100)
     until(lambda: len(robot.skeletons) == 1 + len(answered))
@@ -396,18 +396,18 @@ def test_five_times_too_many_pictures(robot, workshop):
 def test_max_rate(make_robot):
     robot = make_robot(max_rate=2.0).start()
     for _ in range(20):
-        robot.send(picture(1))
+        robot.send(make_image(1))
         time.sleep(0.02)
     until(lambda: robot.counts().get('rate', 0) > robot.counts().get('processed', 0))
     assert robot.set(max_rate=0.0).successful
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
 
 
 def test_old_frames_are_left_out(make_robot):
     robot = make_robot(max_frame_age=5.0).start()
-    robot.send(picture(1), seconds=now() - 60)
+    robot.send(make_image(1), seconds=now() - 60)
     until(lambda: robot.counts().get('stale') == 1)
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     assert robot.counts()['processed'] == 1
 
 
@@ -415,7 +415,7 @@ def test_diagnostics_without_a_clock(make_robot):
     """Simulated time stands still until a bag is played."""
     robot = make_robot(use_sim_time=True)
     robot.explained('unconfigured')
-    answer = robot.start().ask(picture(1), seconds=77.0)
+    answer = robot.start().ask(make_image(1), seconds=77.0)
     assert answer.height == 1
     assert robot.explained('1 person seen').level == DiagnosticStatus.OK
 
@@ -432,24 +432,24 @@ def test_unsupported_encoding(robot):
     assert 'bgr8' in status.message
     (text,) = until(lambda: robot.said('bayer_rggb16', ERROR))
     assert all(name in text for name in ENCODINGS)
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     assert robot.explained('1 person seen').level == DiagnosticStatus.OK
 
 
 def test_unsupported_encoding_without_a_stamp(robot):
-    """A warning and an error about the same picture."""
+    """A warning and an error about the same image."""
     message = raw('wrong', np.zeros((48, 64), np.uint8))
     message.header = header(0.0)
     robot.send(message)
     robot.explained('wrong')
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     assert robot.said('no time stamp', WARN)
     assert robot.said("'wrong'", ERROR)
 
 
 @pytest.mark.parametrize('fault', ['empty', 'short', 'narrow', 'no data'])
-def test_broken_pictures(robot, fault):
-    message = from_bgr(picture(1), header(now()))
+def test_broken_images(robot, fault):
+    message = from_bgr(make_image(1), header(now()))
     if fault == 'empty':
         message.width = message.height = message.step = 0
     if fault in ('empty', 'no data'):
@@ -464,13 +464,13 @@ def test_broken_pictures(robot, fault):
     until(lambda: len(robot.said('image dropped', WARN)) == 1)  # throttled
     robot.explained('frames arrive, none is published; dropped lately: 3 broken')
     assert robot.value('dropped, broken') == '3'
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
 
 
 def test_corrupt_jpeg(make_robot):
     robot = make_robot(image_transport='compressed').start_compressed()
-    whole = to_compressed(picture(0, 480, 640), header(9.0))
-    cut = to_compressed(picture(0, 480, 640), header(8.0))
+    whole = to_compressed(make_image(0, 480, 640), header(9.0))
+    cut = to_compressed(make_image(0, 480, 640), header(8.0))
     cut.data = whole.data[: len(whole.data) // 2]
     robot.send(cut)
     until(lambda: robot.counts().get('broken') == 1)
@@ -496,7 +496,7 @@ def test_configure_fails_without_a_model(make_robot):
     assert robot.explained(path).level == DiagnosticStatus.ERROR
     assert entities(robot.pose) == bare
     assert robot.set(model_path='there.onnx').successful
-    robot.start().ask(picture(1))
+    robot.start().ask(make_image(1))
     robot.explained('1 person seen')
 
 
@@ -550,7 +550,7 @@ def test_activation_that_fails(make_robot, workshop, monkeypatch):
     assert robot.explained('cannot be activated').level == DiagnosticStatus.ERROR
     monkeypatch.undo()
     assert robot.change('activate')
-    robot.connected().ask(picture(1))
+    robot.connected().ask(make_image(1))
     robot.explained('1 person seen')
 
 
@@ -562,9 +562,9 @@ def test_inference_that_fails_now_and_then(robot, workshop):
     workshop.hurdle = fail_on_two
     for _ in range(2):
         for number in range(1, 5):
-            robot.send(picture(2))
+            robot.send(make_image(2))
             until(lambda number=number: robot.pose._processor._failures == number)
-        robot.ask(picture(1))
+        robot.ask(make_image(1))
     until(lambda: len(robot.said('inference failed: MemoryError: out of memory', ERROR)) == 8)
     assert robot.state() == 'active'
     robot.explained('1 person seen')
@@ -576,7 +576,7 @@ def test_five_failures_in_a_row_deactivate(robot, workshop):
 
     workshop.hurdle = fail
     for number in range(1, 6):
-        robot.send(picture(1))
+        robot.send(make_image(1))
         until(lambda number=number: robot.counts().get('failed') == number)
     until(lambda: robot.state() == 'inactive')
     status = robot.explained('deactivated after 5 failures in a row')
@@ -585,7 +585,7 @@ def test_five_failures_in_a_row_deactivate(robot, workshop):
     assert threads() == []
     workshop.hurdle = lambda image: None
     assert robot.change('activate')
-    robot.connected().ask(picture(1))
+    robot.connected().ask(make_image(1))
     assert robot.explained('1 person seen').level == DiagnosticStatus.OK
 
 
@@ -594,10 +594,10 @@ def test_stall(make_robot):
     robot.explained('though it has 1 publisher')
     until(lambda: robot.said('no image on', WARN))
     assert 'it has 1 publisher' in robot.said('no image on')[0]
-    robot.ask(picture(0))
+    robot.ask(make_image(0))
     until(lambda: robot.said('arrive on'))
     until(lambda: len(robot.said('no image on', WARN)) == 2)
-    robot.ask(picture(0))
+    robot.ask(make_image(0))
     assert robot.state() == 'active'
 
 
@@ -626,21 +626,21 @@ def test_subscribers_whose_qos_does_not_fit(make_robot):
     robot = make_robot(friend={'listen': False}).start()
     robot.listen(PointCloud2, 'skeletons', QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
     until(lambda: robot.pose.count_subscribers(f'{robot.target}/skeletons'))
-    robot.send(picture(1))
+    robot.send(make_image(1))
     status = robot.explained(f'incompatible QoS or type of the subscribers of {robot.target}/skeletons')
     assert status.level == DiagnosticStatus.WARN
     robot.ignore('skeletons')
     robot.explained('no subscribers, paused')
     robot.listen(PointCloud2, 'skeletons')
     until(robot.pose._outputs.wanted)
-    robot.ask(picture(1))
+    robot.ask(make_image(1))
     robot.explained('1 person seen')
 
 
 def test_what_was_wrong_is_not_told_for_ever(robot):
     robot.send(raw('bayer_rggb16', np.zeros((48, 128), np.uint8), channels=2))
     robot.explained('bayer_rggb16')
-    broken = from_bgr(picture(1), header(now()))
+    broken = from_bgr(make_image(1), header(now()))
     broken.data = broken.data[:-1]
     robot.send(broken)
     robot.explained('frames arrive, none is published; dropped lately: 1 broken')
@@ -653,7 +653,7 @@ def test_what_was_wrong_is_not_told_for_ever(robot):
 def test_zero_stamp(make_robot):
     robot = make_robot(max_frame_age=0.5).start()
     for _ in range(3):
-        assert robot.ask(picture(1), seconds=0.0).height == 1
+        assert robot.ask(make_image(1), seconds=0.0).height == 1
     until(lambda: robot.said('no time stamp', WARN))
     assert len(robot.said('no time stamp')) == 1
     robot.explained('1 person seen')
@@ -667,7 +667,7 @@ def test_hri_without_its_messages(make_robot):
     until(lambda: robot.said('apt install ros-', ERROR))
     assert entities(robot.pose) == bare
     assert robot.set(**{'hri.enabled': False}).successful
-    robot.start().ask(picture(1))
+    robot.start().ask(make_image(1))
     assert robot.said('vision_msgs is not installed')
 
 
@@ -701,7 +701,7 @@ def send_depth(robot, seconds, shape=(48, 64), metres=2.0):
 
 def test_people_in_metres(deep):
     send_depth(deep, 10.0)
-    deep.ask(picture(1), seconds=10.01)
+    deep.ask(make_image(1), seconds=10.01)
     until(lambda: deep.heard['skeletons_3d'] and deep.heard['markers'])
     points, identities = decode_skeletons_3d(deep.heard['skeletons_3d'][0])
     assert deep.heard['skeletons_3d'][0].header == header(10.01)
@@ -722,7 +722,7 @@ def test_depth_that_is_missing_or_of_another_size(deep, fault, sentence):
     if fault != 'none':
         send_depth(deep, 10.0 if fault == 'of another size' else 9.0, (24, 32) if 'size' in fault else (48, 64))
     for _ in range(3):
-        deep.ask(picture(1), seconds=10.01)
+        deep.ask(make_image(1), seconds=10.01)
     assert len(deep.poses) == 1
     until(lambda: len(deep.heard['skeletons_3d']) == 3)
     points, _ = decode_skeletons_3d(deep.heard['skeletons_3d'][0])
@@ -737,7 +737,7 @@ def test_depth_that_is_missing_or_of_another_size(deep, fault, sentence):
 
 
 def test_diagnostics_say_how_it_goes(robot):
-    robot.ask(picture(2))
+    robot.ask(make_image(2))
     status = robot.explained('2 people seen')
     values = {each.key: each.value for each in status.values}
     assert values.items() >= {
@@ -745,7 +745,7 @@ def test_diagnostics_say_how_it_goes(robot):
         'received': '1', 'processed': '1', 'dropped': '0', 'people': '2', 'forward ms': '2.0', 'total ms': '6.0',
     }.items()  # fmt: skip
     assert values['image conversion'] in ('built-in', 'cv_bridge')
-    robot.ask(picture(0))
+    robot.ask(make_image(0))
     robot.explained('frames arrive, no people detected')
 
 
@@ -761,8 +761,8 @@ def test_rep_155_bodies(installed, make_robot):
     until(robot.pose._outputs.wanted, 'a subscription to bodies')  # which alone wakes the node
     sent = []
     body = robot.heard[f'/humans/bodies/{body_id(0)}/skeleton2d']
-    while not body:  # its topic is there from the first picture on
-        sent.append(robot.send(picture(1)))
+    while not body:  # its topic is there from the first image on
+        sent.append(robot.send(make_image(1)))
         assert len(sent) < 200
         time.sleep(0.05)
     assert body[0].header in sent
@@ -772,7 +772,7 @@ def test_rep_155_bodies(installed, make_robot):
     assert robot.change('cleanup')
     robot.heard['/humans/bodies/tracked'].clear()
     robot.listen(PointCloud2, 'skeletons')
-    robot.start().ask(picture(1))
+    robot.start().ask(make_image(1))
     assert robot.poses[0].id == 0
     until(lambda: robot.heard['/humans/bodies/tracked'])
     assert robot.heard['/humans/bodies/tracked'][-1].ids == [body_id(1)]  # names are not given twice
@@ -785,12 +785,12 @@ def test_detections(installed, make_robot):
     robot.listen(Detection2DArray, 'detections')
     robot.start()
     until(lambda: robot.pose._outputs._topics['detections'].get_subscription_count())
-    sent = robot.ask(picture(2)).header
+    sent = robot.ask(make_image(2)).header
     until(lambda: robot.heard['detections'])
     assert robot.heard['detections'][0].header == sent
     assert [each.id for each in robot.heard['detections'][0].detections] == [str(pose.id) for pose in robot.poses]
 
 
 def test_decoding_of_the_last_message(robot):
-    robot.ask(picture(3))
+    robot.ask(make_image(3))
     assert len(decode_skeletons(robot.skeletons[-1])) == 3

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from ros_fakes import picture
+from ros_fakes import make_image
 from ros_graph import REPOSITORY, Friend, header, until
 from sensor_msgs.msg import CompressedImage
 
@@ -37,7 +37,7 @@ def friend(ros):
 
 
 def connected(friend):
-    until(friend.camera.get_subscription_count, 'a subscription to pictures')
+    until(friend.camera.get_subscription_count, 'a subscription to images')
     until(lambda: friend.node.count_publishers('/pose_node/skeletons'))
 
 
@@ -53,10 +53,10 @@ def answered(friend, image, seconds):
     return friend.skeletons[0]
 
 
-def test_picture_in_skeletons_out_as_the_learner_says(run, friend, assets):
+def test_image_in_skeletons_out_as_the_learner_says(run, friend, assets):
     weights = assets / 'weights' / 'lwop_omz.onnx'
     image = read_image(sorted((assets / 'coco').rglob('*.jpg'))[0])
-    image = image[:300, :400]  # best effort without the profile for large pictures
+    image = image[:300, :400]  # best effort without the profile for large images
     run(*NODE, *ros_args(model_path=str(weights), track=False))
     connected(friend)
     message = answered(friend, image, 12.25)
@@ -72,10 +72,10 @@ def test_picture_in_skeletons_out_as_the_learner_says(run, friend, assets):
 def test_nobody_and_somebody(run, friend):
     run(*FAKE, *ros_args(model_path='fake.onnx'))
     connected(friend)
-    assert answered(friend, picture(0), 3.5).height == 0
+    assert answered(friend, make_image(0), 3.5).height == 0
     until(lambda: friend.statuses)
     friend.explained('frames arrive, no people detected')
-    assert friend.ask(picture(2), 4.5).height == 2
+    assert friend.ask(make_image(2), 4.5).height == 2
     assert friend.skeletons[-1].header.stamp.sec == 4
 
 
@@ -87,7 +87,7 @@ def test_lifecycle_over_services(run, friend):
         assert friend.change('activate')
         connected(friend)
         friend.skeletons.clear()
-        answered(friend, picture(1), 2.0)
+        answered(friend, make_image(1), 2.0)
         assert not friend.set(model_path='other.onnx').successful
         assert friend.set(max_persons=1).successful
         assert friend.change('deactivate')
@@ -102,7 +102,7 @@ def test_remapped_and_renamed(run, ros):
     friend.target = '/robot/people'
     try:
         until(friend.camera.get_subscription_count)
-        answered(friend, picture(1), 2.0)
+        answered(friend, make_image(1), 2.0)
         friend.explained('1 person seen')
     finally:
         friend.stop()
@@ -114,9 +114,9 @@ def test_remapped_and_renamed(run, ros):
 def test_signals_end_it_cleanly(run, friend, number, busy):
     process = run(*FAKE, *(['--slow=1'] if busy else []), *ros_args(model_path='fake.onnx', lazy=False))
     connected(friend)
-    if busy:  # a picture is in work, and another waits
-        until(lambda: friend.value('received') not in (None, '0') or friend.send(picture(1)) is None)
-        friend.send(picture(1))
+    if busy:  # an image is in work, and another waits
+        until(lambda: friend.value('received') not in (None, '0') or friend.send(make_image(1)) is None)
+        friend.send(make_image(1))
     process.signal(number)
     assert process.code() == 0, process.output
     assert 'Traceback' not in process.output
@@ -127,8 +127,8 @@ def test_signals_end_it_cleanly(run, friend, number, busy):
 def test_ctrl_c_twice(run, friend):
     process = run(*FAKE, '--slow=1', *ros_args(model_path='fake.onnx', lazy=False))
     connected(friend)
-    until(lambda: friend.value('received') not in (None, '0') or friend.send(picture(1)) is None)
-    friend.send(picture(1))
+    until(lambda: friend.value('received') not in (None, '0') or friend.send(make_image(1)) is None)
+    friend.send(make_image(1))
     process.signal(signal.SIGINT)
     time.sleep(0.2)
     process.signal(signal.SIGINT)
@@ -171,7 +171,7 @@ def test_what_cannot_start_exits_1_and_says_why(run, ros, values, sentences):
 
 
 def test_another_type_on_the_topic(run, friend):
-    """Raw pictures where compressed ones are awaited."""
+    """Raw images where compressed ones are awaited."""
     given = ros_args(model_path='fake.onnx', image_transport='compressed', stall_timeout=0.5)
     process = run(*FAKE, *given, '-r', 'image/compressed:=/image')
     status = friend.explained('/image carries sensor_msgs/msg/Image, which this node does not subscribe to')
@@ -180,7 +180,7 @@ def test_another_type_on_the_topic(run, friend):
 
 
 def test_another_type_on_the_topic_that_is_found_late(run, friend):
-    """After the warning that there are no pictures, which did not know why."""
+    """After the warning that there are no images, which did not know why."""
     process = run(*FAKE, *ros_args(model_path='fake.onnx', stall_timeout=0.2), '-r', 'image:=/other')
     process.says('it has 0 publishers')
     friend.node.create_publisher(CompressedImage, '/other', 10)
@@ -209,13 +209,13 @@ def test_bodies_asked_for_without_their_messages(run, ros):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('reliable', [True, False])
-def test_large_pictures_arrive_with_the_profile(run, friend, tmp_path, reliable):
-    cv2.imwrite(str(tmp_path / 'large.png'), picture(2, height=1080, width=1920))
+def test_large_images_arrive_with_the_profile(run, friend, tmp_path, reliable):
+    cv2.imwrite(str(tmp_path / 'large.png'), make_image(2, height=1080, width=1920))
     profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(REPOSITORY / 'config' / 'fastdds.xml')}
     run(*FAKE, *ros_args(model_path='fake.onnx'), **profile)
     run('-m', 'pose_estimation_ros.ros.nodes.camera_node', *ros_args(source=str(tmp_path), rate=10, reliable=reliable),
         **profile)  # fmt: skip
-    until(lambda: len(friend.skeletons) > 20, 'answers to large pictures')
+    until(lambda: len(friend.skeletons) > 20, 'answers to large images')
     assert {message.height for message in friend.skeletons} == {2}
 
 
@@ -228,7 +228,7 @@ def test_misspelt_parameters_are_told(run, friend):
 def test_parameter_file(run, friend):
     process = run(*FAKE, '--ros-args', '--params-file', 'config/pose_node.yaml', '-p', 'model_path:=fake.onnx')
     connected(friend)
-    assert answered(friend, picture(2), 2.0).height == 2
+    assert answered(friend, make_image(2), 2.0).height == 2
     assert 'there is no parameter' not in process.output
 
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from builtin_interfaces.msg import Time
-from ros_fakes import FakeLearner, picture, poses_in
+from ros_fakes import FakeLearner, make_image, poses_in
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -81,7 +81,7 @@ class Bench:
     def send(self, people=1, stamp=99.5, shift=0, **fields):
         whole, part = divmod(stamp, 1)
         header = Header(stamp=Time(sec=int(whole), nanosec=int(part * 1e9)), frame_id='camera')
-        message = from_bgr(picture(people, shift=shift), header)
+        message = from_bgr(make_image(people, shift=shift), header)
         for name, value in fields.items():
             setattr(message, name, value)
         self.processor(ReceivedMessage(message, time.perf_counter()))
@@ -107,7 +107,7 @@ def bench():
     return Bench()
 
 
-def test_boxes_of_another_node_go_to_the_learner_with_the_pictures_header():
+def test_boxes_of_another_node_go_to_the_learner_with_the_images_header():
     class Buffer:
         def boxes(self, header):
             self.header = header
@@ -122,11 +122,11 @@ def test_boxes_of_another_node_go_to_the_learner_with_the_pictures_header():
     assert buffer.header == message.header
 
 
-def test_a_picture_becomes_people(bench):
+def test_an_image_becomes_people(bench):
     message = bench.send(2)
     (seen,) = bench.outputs.published
     assert seen.header is message.header
-    np.testing.assert_array_equal(seen.image, picture(2))
+    np.testing.assert_array_equal(seen.image, make_image(2))
     assert [pose.id for pose in seen.poses] == [0, 1]
     assert seen.points is None
     assert bench.counts == {'processed': 1}
@@ -143,10 +143,10 @@ def test_without_tracking_poses_are_the_networks(tmp_path):
     bench = Bench(track=False)
     bench.send(1)
     assert bench.poses[0].id is None
-    np.testing.assert_array_equal(bench.poses[0].keypoints, poses_in(picture(1))[0].keypoints)
+    np.testing.assert_array_equal(bench.poses[0].keypoints, poses_in(make_image(1))[0].keypoints)
 
 
-def test_smoothing_goes_by_the_pictures_stamps(bench):
+def test_smoothing_goes_by_the_images_stamps(bench):
     """Someone who moves by ten pixels: the longer that takes, the less is smoothed away."""
     moved = {}
     for seconds_between in (0.01, 1.0):
@@ -169,7 +169,7 @@ def test_paused_while_nobody_listens(bench):
 
 
 @pytest.mark.parametrize(('age', 'stale'), [(0.9, False), (1.1, True), (-5.0, False)])
-def test_stale_pictures(age, stale):
+def test_stale_images(age, stale):
     bench = Bench(max_frame_age=1.0)
     bench.send(1, stamp=100.0 - age)
     assert bench.counts == {'stale' if stale else 'processed': 1}
@@ -205,7 +205,7 @@ def test_equal_stamps_are_no_jump(bench):
     assert bench.poses[0].id == 0
 
 
-def test_settings_are_taken_up_between_pictures(bench):
+def test_settings_are_taken_up_between_images(bench):
     bench.send(1)
     bench.send(1)
     assert len(bench.learner.tunings) == 1
@@ -275,7 +275,7 @@ def test_ever_new_nonsense_is_not_remembered_for_ever(bench):
 
 
 @pytest.mark.parametrize('fields', [{'data': []}, {'width': 0}, {'height': 0}, {'step': 1}])
-def test_broken_pictures_are_counted(bench, fields):
+def test_broken_images_are_counted(bench, fields):
     for _ in range(10):
         bench.send(1, **fields)
     assert bench.counts == {'broken': 10}

@@ -72,7 +72,7 @@ def test_what_the_node_itself_costs(statistics):
     assert all(math.isnan(value) for value in statistics.snapshot().stages_ms.values())
 
 
-def test_pictures_without_a_stamp_have_no_age(statistics):
+def test_images_without_a_stamp_have_no_age(statistics):
     statistics.processed(Timings(1, 2, 3), math.nan, 0)
     assert math.isnan(statistics.snapshot().age_p50)
     statistics.processed(Timings(1, 2, 3), 0.5, 0)

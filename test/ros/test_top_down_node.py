@@ -61,7 +61,7 @@ def test_without_the_message_package_boxes_are_refused_at_configure(make_robot, 
     until(lambda: robot.said('vision_msgs is not installed; sudo apt install ros-jazzy-vision-msgs', ERROR))
 
 
-def test_without_a_detector_the_node_says_what_it_takes_pictures_for(make_robot, assets, monkeypatch):
+def test_without_a_detector_the_node_says_what_it_takes_images_for(make_robot, assets, monkeypatch):
     monkeypatch.undo()
     weights = assets / 'weights' / 'simplepose_ultralight.onnx'
     robot = make_robot(model_path=str(weights), method='simple_baseline', backend='onnxruntime')
