@@ -251,6 +251,20 @@ def test_golden_losses_and_gradients(golden, prefix):
         np.testing.assert_allclose(output.grad.numpy(), expected, atol=1e-6 * abs(expected).max(), rtol=1e-5)
 
 
+def test_the_loss_of_a_batch_is_the_mean_of_its_images(golden):
+    """So that processes that share a batch learn what one would."""
+    pytest.importorskip('torch')
+    vectors = golden('losses_higherhrnet')
+    outputs, targets = golden_batch(vectors, 'hhr', vectors['hhr_joints_8'].astype(np.int64))
+    together = objective().loss(outputs, targets)
+    alone = [
+        objective().loss([each[image, None] for each in outputs], [each[image, None] for each in targets])
+        for image in range(3)
+    ]
+    for name, part in together.items():
+        assert float(part.detach()) == pytest.approx(np.mean([float(each[name].detach()) for each in alone]), rel=1e-6)
+
+
 def test_golden_tag_losses(golden):
     """Images of nobody, one, two, four (one of them without keypoints) and six people."""
     torch = pytest.importorskip('torch')

@@ -15,7 +15,7 @@ from test.training.conftest import StickPeople
 
 RECIPES = Path(__file__).resolve().parents[2] / 'config' / 'train'
 PUBLISHED = [*('lightweight_openpose', 'lightweight_openpose_step2', 'lightweight_openpose_step3')]
-PUBLISHED += [*('simple_baseline_coco', 'simple_baseline_mpii')]
+PUBLISHED += ['simple_baseline_coco', 'simple_baseline_mpii', 'higherhrnet_w32']
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
