@@ -23,7 +23,8 @@ def embedded_model(system: str, torch: bool = False) -> Path:
     if not has_embedded(system):
         raise WeightsError(
             f'no weights are given, and none of {system} come with this package: give a saved folder or a published'
-            ' file (`python -m pose_estimation_ros download` fetches some)'
+            f' file (`python -m pose_estimation_ros download pretrained --method {system}` fetches one or says where'
+            ' it is)'
         )
     name = SYSTEMS[system].embedded
     folder = FOLDER / (f'{name}_torch' if torch else name)

@@ -301,7 +301,7 @@ class TestWeights:
     @pytest.mark.parametrize(
         ('options', 'expected'),
         [
-            (['--method', 'guessing'], "simple_baseline, got 'guessing'"),
+            (['--method', 'guessing'], "higher_hrnet, got 'guessing'"),
             (['--decode', 'guess'], '--decode must be one of fast, reference, evaluation'),
             (['--device', 'tpu'], '--device must be auto, cpu, cuda or cuda:N'),
             (['--height', 3], "--height must be a whole number from 32 to 4320, got '3'"),

@@ -144,4 +144,4 @@ def test_download_says_where_files_are(cli):
 def test_without_weights(cli, image):
     sentence = cli('infer', image, '--method', 'higher_hrnet').sentence()
     assert 'none of higher_hrnet come with this package' in sentence
-    assert 'download' in sentence
+    assert 'download pretrained --method higher_hrnet` fetches one or says where it is' in sentence
