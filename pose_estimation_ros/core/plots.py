@@ -26,7 +26,10 @@ GAP = 5
 """Pixels around each image of a grid."""
 BY_PERSON_SHARE, BY_LIMB_SHARE = 0.8, 0.65
 """Of drawn skeletons over the image."""
-BLACK = (0, 0, 0)
+BLACK, WHITE, GREY = (0, 0, 0), (255, 255, 255), (128, 128, 128)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+MARGIN = 10
+"""Pixels around each line of a box of text."""
 
 
 def heatmap_overlay(image: ByteArray, heatmap: FloatArray, stretch: bool = False) -> ByteArray:
@@ -121,3 +124,22 @@ def _draw_limb(image: ByteArray, start: FloatArray, end: FloatArray, size: int, 
     (x, y), (dx, dy) = ((start + end) / 2).astype(int).tolist(), (end - start).tolist()
     half = int(np.hypot(dx, dy) / 2)
     cv2.ellipse(image, (x, y), (half, size), float(np.degrees(np.arctan2(dy, dx))), 0, 360, colour, cv2.FILLED)
+
+
+def text_box(
+    image: ByteArray,
+    lines: Sequence[str],
+    size: float,
+    colour: Colour = GREY,
+    coverage: float = 0.6,
+    at_end: bool = False,
+) -> None:
+    """Draw lines on a box in the top left corner of an image, in place; `at_end` means the bottom right one."""
+    sizes = [cv2.getTextSize(line, FONT, size, 1)[0] for line in lines]
+    pitch = max(height for _, height in sizes) + MARGIN
+    box_hw = pitch * len(lines) + MARGIN, max(width for width, _ in sizes) + 2 * MARGIN
+    top, left = (max(0, side - box) if at_end else 0 for side, box in zip(image.shape[:2], box_hw, strict=True))
+    part = image[top : top + box_hw[0], left : left + box_hw[1]]
+    part[:] = cv2.addWeighted(part, 1 - coverage, np.full_like(part, colour), coverage, 0)
+    for number, line in enumerate(lines, 1):
+        cv2.putText(image, line, (left + MARGIN, top + number * pitch), FONT, size, WHITE, 1, cv2.LINE_AA)

@@ -11,6 +11,7 @@ from pose_estimation_ros.core.plots import (
     side_by_side,
     skeletons_by_limb,
     skeletons_by_person,
+    text_box,
 )
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.scatter import Labels, points_of, scatter
@@ -111,3 +112,21 @@ def test_a_scatter_plot_shows_each_point_in_its_colour():
     empty = scatter([], 3, labels)
     assert empty.shape == plot.shape
     assert scatter(points_of(np.array([[2.0]])), 1, labels).shape == plot.shape
+
+
+@pytest.mark.parametrize('at_end', [False, True])
+def test_text_stands_on_a_box_in_a_corner(at_end):
+    image = np.zeros((120, 200, 3), np.uint8)
+    text_box(image, ['one', 'two'], 0.5, (80, 160, 240), 0.5, at_end)
+    drawn = np.rot90(image, 2) if at_end else image
+    assert drawn[0, 0].tolist() == [40, 80, 120]
+    assert (image == 255).all(axis=2).any()  # the letters
+    rows, columns = np.nonzero(image.any(axis=2))
+    assert np.ptp(rows) < 80
+    assert np.ptp(columns) < 100
+
+
+def test_a_box_of_text_larger_than_the_image_is_cut():
+    image = np.zeros((8, 8, 3), np.uint8)
+    text_box(image, ['a long line'], 0.5, at_end=True)
+    assert image.any()

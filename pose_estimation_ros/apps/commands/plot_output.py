@@ -1,6 +1,7 @@
 """The plots that explain poses, in a folder for each image or video."""
 
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,14 @@ from pose_estimation_ros.apps.commands.annotated import DEFAULT_FPS, files_read,
 from pose_estimation_ros.core.errors import OutputError
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.image import write_image
+from pose_estimation_ros.core.plots import text_box
 from pose_estimation_ros.data.sources import Frame, Source
 from pose_estimation_ros.data.video import VideoWriter
-from pose_estimation_ros.inference.pipeline import ExplainingPipeline
+from pose_estimation_ros.inference.pipeline import ExplainingPipeline, milliseconds_since
 from pose_estimation_ros.methods.explanation import Explanation
 from pose_estimation_ros.methods.plots import plots_of
+
+FONT_SIZE = 0.5
 
 
 class PlotOutput:
@@ -35,14 +39,19 @@ class PlotOutput:
 
     def add(self, source: Source, frame: Frame) -> None:
         """Run the network on a frame, and write or add what it finds and why."""
+        start = time.perf_counter()
         found = self._pipeline.explain(frame.image)
+        latency_ms = milliseconds_since(start)
         if source.kind == 'image':
             own = self._new_folder(Path(frame.source).stem)
             for name, plot in plots_of(frame.image, found).items():
                 write_image(self._free(own / f'{name}.jpg'), plot)
             return
         self._own = self._own or self._new_folder(stem_of(source))
+        number = f'{frame.index + 1} / {source.total}' if source.total else f'{frame.index + 1}'
+        input_hw = 'Model input shape: {} x {}'.format(*found.placement.network_hw)
         for name, plot in plots_of(frame.image, sorted_by_tag(found)).items():
+            text_box(plot, [number, input_hw, f'Latency: {latency_ms:.0f} ms'], FONT_SIZE)
             self._video(name, self._own, source.fps or DEFAULT_FPS).write(plot)
 
     def _video(self, name: str, folder: Path, fps: float) -> VideoWriter:
