@@ -220,7 +220,7 @@ def test_resuming_what_is_not_there_is_told(cli, tmp_path):
         (['--method', 'posenet'], "method must be one of lightweight_openpose"),
         (['--data.train', '[]'], 'data.train names no images'),
         (['--data.train', '[{kind: coco, images: train2017, annotations: a.json}]'], 'are not at train2017'),
-        (['--data.train', '[{kind: cocoa}]'], 'must be one of coco, coco_main_persons, '),
+        (['--data.train', '[{kind: cocoa}]'], 'must be one of coco, coco_annotated, coco_main_persons, '),
         (['--data.train', '[{kind: coco, folder: x}]'], 'folder'),
         (['--data.train', '[{kind: coco, person: 3}]'], 'a dataset has no person, did you mean persons? it has kind,'),
         (['--data.train', '[{kind: coco, cue: 3}]'], 'a dataset has no cue; it has kind,'),

@@ -13,7 +13,7 @@ HEAD_STD = 0.001
 
 
 class PoseResNet(ResNet):
-    """A ResNet, three deconvolutions that enlarge its last maps eightfold, and a heatmap for each joint."""
+    """A ResNet, three deconvolutions that enlarge its last maps eightfold, and a heatmap for each keypoint."""
 
     output_names = ('heatmaps',)
 

@@ -101,17 +101,17 @@ def markers(points: FloatArray, header: Header, skeleton: Skeleton = OPENPOSE_18
     They vanish `lifetime` seconds after the last frame, so a camera that stops leaves no ghosts.
     """
     known = np.asarray(np.isfinite(points).all(axis=2))  # (P, K)
-    limbs, joints = _marker(header, 0, Marker.LINE_LIST, lifetime), _marker(header, 1, Marker.SPHERE_LIST, lifetime)
-    limb_colours, joint_colours = _colours(skeleton.limb_colours), _colours(skeleton.keypoint_colours)
+    limbs, keypoints = _marker(header, 0, Marker.LINE_LIST, lifetime), _marker(header, 1, Marker.SPHERE_LIST, lifetime)
+    limb_colours, keypoint_colours = _colours(skeleton.limb_colours), _colours(skeleton.keypoint_colours)
     for person, there in zip(points.tolist(), known.tolist(), strict=True):
         places = [Point(x=x, y=y, z=z) if found else None for (x, y, z), found in zip(person, there, strict=True)]
         for (a, b), colour in zip(skeleton.limbs, limb_colours, strict=True):
             _add(limbs, colour, places[a], places[b])
-        for place, colour in zip(places, joint_colours, strict=True):
-            _add(joints, colour, place)
+        for place, colour in zip(places, keypoint_colours, strict=True):
+            _add(keypoints, colour, place)
     limbs.scale.x = 0.03
-    joints.scale = Vector3(x=0.06, y=0.06, z=0.06)
-    return MarkerArray(markers=[limbs, joints])
+    keypoints.scale = Vector3(x=0.06, y=0.06, z=0.06)
+    return MarkerArray(markers=[limbs, keypoints])
 
 
 def _marker(header: Header, number: int, kind: int, lifetime: float) -> Marker:
