@@ -10,7 +10,7 @@ pytest.importorskip('torch')
 
 import torch
 from reference_networks import lively
-from ros_fakes import picture
+from ros_fakes import make_image
 from ros_graph import until
 
 from pose_estimation_ros import HigherHRNetLearner
@@ -73,7 +73,7 @@ def test_a_camera_faster_than_frames_are_processed_is_told_once(robot, workshop,
     plain = learner.infer_timed
     monkeypatch.setattr(learner, 'infer_timed', lambda *args, **given: slowly(plain(*args, **given)))
     for _ in range(200):
-        robot.send(picture(1))
+        robot.send(make_image(1))
         time.sleep(0.02)
         if robot.said('frames between are dropped', WARN):
             break
