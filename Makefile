@@ -63,7 +63,7 @@ imagenet: $(READY) ## unpack ImageNet into data/ImageNet (IMAGENET_ZIP=PATH)
 coco: $(READY) ## download COCO 2017 with its test images into data/COCO
 	$(POSE) prepare coco --parts train2017,val2017,test2017,annotations $(ARGS)
 
-mlflow_server: $(READY) ## start an MLflow server for --logging.mlflow http://localhost:5000; needs `pip install mlflow`
+mlflow_server: $(READY) ## start an MLflow server on port 5000 of this machine, for --logging.mlflow; needs `pip install mlflow`
 	$(RUN) mlflow server --backend-store-uri sqlite:///mlruns.db --default-artifact-root ./artifacts $(ARGS)
 
 docs: $(READY) ## build the documentation as HTML in build/docs; a broken link or anchor is an error
