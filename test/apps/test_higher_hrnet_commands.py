@@ -85,6 +85,15 @@ def test_mirrored_inputs_and_scales_change_the_poses(cli, narrow, image):
     assert '--scales must be numbers above 0' in cli('infer', image, *narrow, '--scales', 'a').sentence()
 
 
+def test_other_methods_mirror_and_scale_as_well(cli, seeing, picture):
+    found = []
+    for options in ((), ('--flip',), ('--scales', '1,1.5')):
+        ran(cli('infer', picture, *seeing, *options, '--json', 'poses.json'))
+        found.append(people_of('poses.json')[0])
+    assert all(found)
+    assert found[0] != found[1] != found[2] != found[0]
+
+
 def test_decoders_and_their_settings(cli, narrow, image):
     for decode in ('fast', 'published', 'thawro'):
         options = ('--decode', decode, '--height', 128, '--tag-threshold', 0.3, '--nms-window', 3, '--max-persons', 2)
