@@ -45,7 +45,7 @@ RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # The same within rooms; '' stands for the modules beside the folders. Those of training/ are both above and below.
 INNER_LAYERS = {
     'inference': [{'backends'}, {'detectors'}, {''}, {'two_pass'}],
-    'training': [{'callbacks'}, {'pose'}, {'distillation'}],
+    'training': [{'callbacks'}, {'pose', 'classification'}, {'distillation'}],
     'apps': [{'options'}, {'benchmark'}, {'commands'}, {''}],
     'ros': [{'parameters', 'messages'}, {'nodes'}, {'trials'}],
 }

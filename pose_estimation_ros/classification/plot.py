@@ -24,7 +24,8 @@ def draw_predictions(image: AnyArray, predictions: Sequence[Prediction], target:
     height, width = image.shape[:2]
     drawn = np.ascontiguousarray(cv2.resize(image, (max(1, width * ROWS // height), ROWS)), dtype=np.uint8)
     size = next((scale for side, scale in FONT_SCALES if min(drawn.shape[:2]) <= side), LARGE_FONT)
-    text_box(drawn, [str(each) for each in predictions], size, coverage=COVERAGE)
+    if predictions:
+        text_box(drawn, [str(each) for each in predictions], size, coverage=COVERAGE)
     if target:
         text_box(drawn, [target], size, GREEN, COVERAGE, at_end=True)
     return drawn

@@ -24,9 +24,8 @@ from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.inference.backends.backend import Backend, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
 from pose_estimation_ros.learners.settings import backend_settings
-from pose_estimation_ros.models.classifier import ClassifierModel, load_classifier, new_classifier
-from pose_estimation_ros.models.export import checkpoint_bytes, export_model
-from pose_estimation_ros.models.folder import read_bytes, write_model
+from pose_estimation_ros.models.classifier import ClassifierModel, load_classifier, new_classifier, save_classifier
+from pose_estimation_ros.models.export import export_model
 
 LOG = logging.getLogger(__name__)
 
@@ -179,10 +178,7 @@ class ImageClassifier:
 
     def save(self, path: str | Path, verbose: bool = False) -> None:
         """Write the model and its description to the folder `path`; files are named after it (.pth, .onnx or .xml)."""
-        model = self._model
-        written = write_model(
-            Path(path), _contents(model.source), model.options.backbone, model.metadata(), model.optimized
-        )
+        written = save_classifier(self._model, Path(path))
         if verbose:
             print(f'saved {written}')
 
@@ -248,12 +244,3 @@ def _named(model: ClassifierModel, labels: tuple[str, ...]) -> ClassifierModel:
             ' choose the labels that the model was trained with'
         )
     return replace(model, labels=labels, named=True)
-
-
-def _contents(model: Model) -> dict[str, bytes]:
-    """Return the files to save by suffix, the main one first."""
-    if model.network is not None:
-        return {'.pth': checkpoint_bytes(model.network)}
-    if model.xml is not None:
-        return {suffix: read_bytes(model.xml.with_suffix(suffix)) for suffix in ('.xml', '.bin')}
-    return {'.onnx': model.onnx or b''}

@@ -10,7 +10,8 @@ from pose_estimation_ros.classification.preprocess import InputSettings
 from pose_estimation_ros.core.errors import BackendError, SettingsError, WeightsError
 from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.inference.backends.backend import Model
-from pose_estimation_ros.models.folder import ModelFile, find_model, read_bytes
+from pose_estimation_ros.models.export import checkpoint_bytes
+from pose_estimation_ros.models.folder import ModelFile, find_model, read_bytes, write_model
 from pose_estimation_ros.models.onnx_file import read_facts
 
 TASK = 'classification'
@@ -43,8 +44,17 @@ def new_classifier(options: ClassifierOptions) -> ClassifierModel:
     """Build a classifier with random weights."""
     from pose_estimation_ros.backbones.hrnet_classifier import build_classifier
 
-    network = build_classifier(options.width, options.classes, options.stem_width)
+    return trained_classifier(build_classifier(options.width, options.classes, options.stem_width), options)
+
+
+def trained_classifier(network: Any, options: ClassifierOptions) -> ClassifierModel:
+    """Wrap a torch network."""
     return _described(Model((options.classes,), network=network, label='the network'), options, {})
+
+
+def save_classifier(model: ClassifierModel, folder: Path) -> Path:
+    """Write a model and its description to a folder; files are named after it (.pth, .onnx or .xml)."""
+    return write_model(folder, _contents(model.source), model.options.backbone, model.metadata(), model.optimized)
 
 
 def load_classifier(path: Path, trust: bool = False) -> ClassifierModel:
@@ -101,3 +111,12 @@ def _described(
     labels = declared if named and declared else [label.name for label in numbered_labels(options.classes)]
     settings = settings_from(InputSettings, metadata.get('input') or {})
     return ClassifierModel(source, options, tuple(map(str, labels)), settings, named, optimized, text)
+
+
+def _contents(model: Model) -> dict[str, bytes]:
+    """Return the files to save by suffix, the main one first."""
+    if model.network is not None:
+        return {'.pth': checkpoint_bytes(model.network)}
+    if model.xml is not None:
+        return {suffix: read_bytes(model.xml.with_suffix(suffix)) for suffix in ('.xml', '.bin')}
+    return {'.onnx': model.onnx or b''}

@@ -97,6 +97,18 @@ def _find_in_folder(folder: Path, description: Path | None = None) -> ModelFile:
     return ModelFile(path, SUFFIXES[path.suffix], metadata if isinstance(metadata, dict) else {}, optimized)
 
 
+def checkpoint_in(path: Path) -> Path:
+    """Return the checkpoint of a saved folder, and any other path as it is; raises WeightsError for other models."""
+    if not path.is_dir():
+        return path
+    file = find_model(path)
+    if file.kind != 'pth':
+        raise WeightsError(
+            f'{path} holds {file.path.name}, expected a torch checkpoint (.pth); save it before optimize()'
+        )
+    return file.path
+
+
 def write_model(
     folder: Path, contents: dict[str, bytes], backbone: str, metadata: dict[str, Any], optimized: bool
 ) -> Path:

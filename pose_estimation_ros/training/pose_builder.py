@@ -13,6 +13,7 @@ from torch import nn
 from pose_estimation_ros.methods.method import Method
 from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.models.arguments import ModelArguments
+from pose_estimation_ros.models.folder import checkpoint_in
 from pose_estimation_ros.models.store import ModelStore
 from pose_estimation_ros.training.distillation.features import FeatureDistillation
 from pose_estimation_ros.training.distillation.teacher import open_feature_teacher, teacher_data
@@ -49,9 +50,9 @@ def make_task(recipe: PoseRecipe, resumed: bool = False, alone: bool = True) -> 
 def load_start(method: Method, network: nn.Module, start: StartSettings) -> str:
     """Load the initial weights and return a description of them."""
     if start.backbone:
-        return method.load_backbone(network, Path(start.backbone))
+        return method.load_backbone(network, checkpoint_in(Path(start.backbone)))
     if start.checkpoint:
-        path = Path(start.checkpoint)
+        path = checkpoint_in(Path(start.checkpoint))
         state_dict, _ = method.read_checkpoint(path)
         return method.fit_weights(network, state_dict, str(path), new_parts=start.new_parts)
     return 'random weights'

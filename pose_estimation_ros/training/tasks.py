@@ -53,6 +53,10 @@ TASKS: dict[str, TaskKind] = {
         recipe='pose_estimation_ros.training.pose.recipe:PoseRecipe',
         builder='pose_estimation_ros.training.pose_builder',
     ),
+    'classification': TaskKind(
+        recipe='pose_estimation_ros.training.classification.recipe:ClassificationRecipe',
+        builder='pose_estimation_ros.training.classification.builder',
+    ),
 }
 """By the recipe's `task`."""
 

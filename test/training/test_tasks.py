@@ -189,5 +189,5 @@ def test_a_task_of_ones_own_is_trained_by_the_command(stripes, tmp_path, capsys)
 
 
 def test_unknown_tasks_are_refused():
-    with pytest.raises(SettingsError, match=r"task must be one of pose, got 'juggling'"):
+    with pytest.raises(SettingsError, match=r"task must be one of pose, classification, got 'juggling'"):
         find_task('juggling')
