@@ -174,15 +174,25 @@ class Fit:
         return PoseTask(method, model.network, data, pixels, validation)
 
     def _train(self, task: 'Task') -> 'TrainingResult':
-        from pose_estimation_ros.training.engine import train
-
-        own = self.training.lr_schedule
-        schedule = own if callable(own) else None
+        schedule = self.training.lr_schedule
         resume = None if self.training.weights_only else self.checkpoint()
-        with ending_on_interrupt(True, signal.SIGTERM) as stop:
-            result = train(task, self.settings, self.folders, resume, lambda: stop.requested, schedule)
-        if result.stopped and stop.terminated:
-            sys.exit(TERMINATED)
-        if result.stopped:
-            raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
-        return result
+        return run_training(task, self.settings, self.folders, resume, schedule if callable(schedule) else None)
+
+
+def run_training(
+    task: 'Task',
+    settings: EngineSettings,
+    folders: TrainingFolders,
+    resume: Path | None = None,
+    schedule: Callable[[Any], Any] | None = None,
+) -> 'TrainingResult':
+    """Train until the end or a signal; raises KeyboardInterrupt or SystemExit after the checkpoint that it causes."""
+    from pose_estimation_ros.training.engine import train
+
+    with ending_on_interrupt(True, signal.SIGTERM) as stop:
+        result = train(task, settings, folders, resume, lambda: stop.requested, schedule)
+    if result.stopped and stop.terminated:
+        sys.exit(TERMINATED)
+    if result.stopped:
+        raise KeyboardInterrupt(f'training stopped at iteration {result.iteration}, with a checkpoint')
+    return result

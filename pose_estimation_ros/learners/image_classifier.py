@@ -23,9 +23,10 @@ from pose_estimation_ros.core.errors import DatasetError, SettingsError, Weights
 from pose_estimation_ros.core.image import ImageLike, to_bgr
 from pose_estimation_ros.inference.backends.backend import Backend, Model
 from pose_estimation_ros.inference.backends.opening import open_backend
-from pose_estimation_ros.learners.settings import backend_settings
+from pose_estimation_ros.learners.settings import backend_settings, training_settings
 from pose_estimation_ros.models.classifier import ClassifierModel, load_classifier, new_classifier, save_classifier
 from pose_estimation_ros.models.export import export_model
+from pose_estimation_ros.training.settings import LoggingSettings
 
 LOG = logging.getLogger(__name__)
 
@@ -50,6 +51,15 @@ class ImageClassifier:
         threads: CPU threads, 0 for the backend's own choice.
         channels_last: Memory layout of the torch backend.
         require_device: Raise where the CUDA device that is asked for is missing, instead of running on the CPU.
+        lr: Learning rate of SGD; it falls to a tenth at epochs 30, 60 and 90.
+        epochs: Number of epochs of `fit`.
+        batch_size: Images that are trained on at once.
+        checkpoint_after_iter: Iterations between checkpoints; 0 writes none.
+        val_after: Iterations between validations.
+        log_after: Iterations between entries in the logs.
+        batches_per_iter: Batches whose gradients are accumulated before each iteration.
+        experiment_name: First part of the name of the checkpoints' folder.
+        num_workers: Processes that load images; 0 loads in this one.
 
     """
 
@@ -71,7 +81,17 @@ class ImageClassifier:
         threads: int = 0,
         channels_last: bool = False,
         require_device: bool = False,
+        lr: float = 0.1,
+        epochs: int = 100,
+        batch_size: int = 80,
+        checkpoint_after_iter: int = 5000,
+        val_after: int = 5000,
+        log_after: int = 100,
+        batches_per_iter: int = 1,
+        experiment_name: str = 'default',
+        num_workers: int = 8,
     ) -> None:
+        self._training = training_settings(dict(locals()))
         self._backend_settings = backend_settings(dict(locals()))
         self._options = ClassifierOptions(width, stem_width, classes)
         self._labels = None if labels is None else tuple(labels)
@@ -144,6 +164,60 @@ class ImageClassifier:
             'top5_error': top_error(logits, targets, BEST),
             'cross_entropy': cross_entropy(logits, targets),
         }
+
+    def fit(
+        self,
+        dataset: Sequence[tuple[ImageLike, int]],
+        val_dataset: Sequence[tuple[ImageLike, int]] | None = None,
+        logging_path: str | Path | None = '',
+        logging_flush_secs: int = 30,
+        silent: bool = False,
+        epochs: int | None = None,
+        *,
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Train on images, from the loaded weights or, without any, from random ones.
+
+        Checkpoints go to `temp_path/<experiment_name>_checkpoints`. Ctrl-C writes one more before it ends training.
+
+        Args:
+            dataset: Images or their paths, each with the index of its class, such as those of `class_folders`.
+            val_dataset: The same for validation, every `val_after` iterations and at the end; None for no validation.
+            logging_path: Folder for TensorBoard's files; None or '' writes none.
+            logging_flush_secs: Seconds between writing them to disk.
+            silent: No progress bar.
+            epochs: Overrides the constructor's.
+            seed: Of random weights, order and augmentation.
+
+        Returns:
+            `losses` by iteration, and `eval_results_list` with loss, top1_error, top5_error and iteration each.
+
+        Raises:
+            DatasetError: An image is of a class that the network does not have.
+            SettingsError: There are too few images for a batch.
+
+        """
+        from pose_estimation_ros.learners.classifier_fit import ClassifierFit
+
+        log = LoggingSettings(
+            log_after=self._training.log_after,
+            tensorboard=bool(logging_path),
+            flush_secs=logging_flush_secs,
+            progress=not silent,
+        )
+        fit = ClassifierFit(
+            self._training, self._backend_settings, log, self._training.epochs if epochs is None else epochs, seed
+        )
+        if self._loaded is None:
+            self.init_model(seed)
+        model, network = self._model, self.network
+        try:
+            return fit.run(
+                network, model, dataset, val_dataset, self.temp_path, Path(logging_path or self.temp_path / 'logs')
+            )
+        finally:  # weights have changed, however training ended
+            network.cpu().eval()
+            self._opened = None
 
     def name_classes(self, labels: Sequence[str]) -> None:
         """Give the classes their names by index; raises SettingsError for another number of classes."""

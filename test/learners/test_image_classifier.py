@@ -8,7 +8,7 @@ from reference_networks import settle
 from pose_estimation_ros import ImageClassifier
 from pose_estimation_ros.classification.preprocess import InputSettings, network_input
 from pose_estimation_ros.classification.scores import softmax
-from pose_estimation_ros.core.errors import SettingsError, WeightsError
+from pose_estimation_ros.core.errors import DatasetError, SettingsError, WeightsError
 from pose_estimation_ros.methods.simple_baseline.method import SIMPLE_BASELINE
 from pose_estimation_ros.models.folder import write_model
 
@@ -125,3 +125,20 @@ def test_wrong_settings_are_refused_with_a_sentence(classifier, tmp_path, images
         classifier.infer(images[0], top=0)
     with pytest.raises(SettingsError, match='int8 needs calibration images'):
         classifier.optimize(precision='int8')
+
+
+def test_fit_changes_what_infer_says_and_validates_as_eval(images, tmp_path):
+    small = {'lr': 1e-3, 'batch_size': 2, 'num_workers': 0, 'val_after': 1, 'checkpoint_after_iter': 1}
+    learner = ImageClassifier(32, temp_path=tmp_path, backend='torch', **NARROW, **small)
+    learner.init_model(seed=3)
+    before, known = learner.logits(images), [(image, index) for index, image in enumerate(images)]
+    result = learner.fit(known, known, silent=True, epochs=2)
+    assert not np.allclose(learner.logits(images), before)
+    assert len(result['losses']) == 2
+    scores = learner.eval(known, silent=True)
+    assert result['eval_results_list'][-1]['loss'] == pytest.approx(scores['cross_entropy'], rel=1e-3)
+    assert (tmp_path / 'default_checkpoints' / 'best.pth').exists()
+    with pytest.raises(DatasetError, match=r'an image is of class 6, but the network has the classes 0 to 5'):
+        learner.fit([(images[0], 6)] * 2, silent=True)
+    with pytest.raises(SettingsError, match=r'epochs must be 1 or more, got 0'):
+        learner.fit(known, silent=True, epochs=0)
