@@ -22,7 +22,8 @@ from pose_estimation_ros.methods.higher_hrnet.augmentation import (
 from pose_estimation_ros.methods.higher_hrnet.decoding import build_decoder
 from pose_estimation_ros.methods.higher_hrnet.encoding import TargetSettings, encode_cells, encode_heatmaps
 from pose_estimation_ros.methods.higher_hrnet.objective import HigherHRNetObjective, TagSettings
-from pose_estimation_ros.methods.method import Annotation, InputSize, Look
+from pose_estimation_ros.methods.method import InputSize, Look
+from pose_estimation_ros.methods.objective import Annotation
 from pose_estimation_ros.methods.short_side import place_by_short_side
 
 THAWRO = AugmentationSettings(0.7, 1.6)

@@ -19,7 +19,7 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import (
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import field_limbs
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
-from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.objective import Annotation
 
 HW = (368, 368)
 

@@ -8,7 +8,7 @@ from pose_estimation_ros.core.boxes import Boxes, PersonCrop, after_nms, overlap
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Letterbox
 from pose_estimation_ros.core.skeleton import COCO_17
-from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.objective import Annotation
 from pose_estimation_ros.methods.simple_baseline.decoding import highest_cells, mirror_maps, moved_by_quarter
 from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
 from pose_estimation_ros.methods.simple_baseline.loss import joints_mse_loss

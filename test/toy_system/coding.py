@@ -11,7 +11,8 @@ from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.methods.merging import mean_on_largest
-from pose_estimation_ros.methods.method import Annotation, Look
+from pose_estimation_ros.methods.method import Look
+from pose_estimation_ros.methods.objective import Annotation
 from toy_system.options import STRIDE, ToyDecoding
 
 RADIUS = 1.5

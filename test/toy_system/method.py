@@ -10,14 +10,8 @@ from pose_estimation_ros.core.settings import settings_from
 from pose_estimation_ros.core.skeleton import COCO_17, Skeleton
 from pose_estimation_ros.data.transforms.builders import letterboxed
 from pose_estimation_ros.data.transforms.warp import Compose, Transform
-from pose_estimation_ros.methods.method import (
-    SHORT_SIDE,
-    BaseSide,
-    InputSize,
-    Method,
-    Preprocessing,
-    PublishedTraining,
-)
+from pose_estimation_ros.methods.method import SHORT_SIDE, BaseSide, InputSize, Method, Preprocessing
+from pose_estimation_ros.methods.objective import PublishedTraining
 from pose_estimation_ros.methods.system import System
 from toy_system.coding import ToyDecoder, ToyObjective
 from toy_system.options import MULTIPLE, ToyDecoding, ToyInput, ToyOptions

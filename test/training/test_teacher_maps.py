@@ -12,7 +12,7 @@ from pose_estimation_ros.core.skeleton import OPENPOSE_18
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms.steps import RandomFlip
 from pose_estimation_ros.data.transforms.warp import Warp
-from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.objective import Annotation
 from pose_estimation_ros.methods.systems import find_method
 from pose_estimation_ros.training.distillation.maps import (
     MAPS,

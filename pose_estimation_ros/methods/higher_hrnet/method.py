@@ -25,10 +25,9 @@ from pose_estimation_ros.methods.method import (
     Decoder,
     InputSize,
     Method,
-    Objective,
     Preprocessing,
-    PublishedTraining,
 )
+from pose_estimation_ros.methods.objective import Objective, PublishedTraining
 from pose_estimation_ros.methods.short_side import place_by_short_side
 
 

@@ -20,7 +20,7 @@ from pose_estimation_ros.methods.higher_hrnet.encoding import (
     on_grid,
     shrink_mask,
 )
-from pose_estimation_ros.methods.method import Annotation, Objective, PublishedTraining
+from pose_estimation_ros.methods.objective import Annotation, Objective, PublishedTraining
 from pose_estimation_ros.methods.shared_settings import target_settings
 
 COARSEST = 32

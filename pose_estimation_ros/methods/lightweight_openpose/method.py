@@ -21,7 +21,8 @@ from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS,
 from pose_estimation_ros.methods.lightweight_openpose.objective import LightweightOpenPoseObjective
 from pose_estimation_ros.methods.lightweight_openpose.options import DecodingSettings, NetworkOptions
 from pose_estimation_ros.methods.lightweight_openpose.published import OPEN_MODEL_ZOO_OUTPUT, RAW_PIXELS
-from pose_estimation_ros.methods.method import Decoder, InputSize, Method, Objective, Preprocessing, PublishedTraining
+from pose_estimation_ros.methods.method import Decoder, InputSize, Method, Preprocessing
+from pose_estimation_ros.methods.objective import Objective, PublishedTraining
 from pose_estimation_ros.methods.shared_settings import target_settings
 
 

@@ -17,7 +17,7 @@ from pose_estimation_ros.methods.lightweight_openpose.encoding import (
 )
 from pose_estimation_ros.methods.lightweight_openpose.limbs import NUM_HEATMAPS, field_limbs
 from pose_estimation_ros.methods.lightweight_openpose.mirroring import mirror_targets
-from pose_estimation_ros.methods.method import Annotation
+from pose_estimation_ros.methods.objective import Annotation
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,9 @@ from pose_estimation_ros.methods.method import (
     GraphFacts,
     InputSize,
     Method,
-    Objective,
     Preprocessing,
-    PublishedTraining,
 )
+from pose_estimation_ros.methods.objective import Objective, PublishedTraining
 from pose_estimation_ros.methods.simple_baseline import augmentation
 from pose_estimation_ros.methods.simple_baseline.augmentation import AugmentationSettings, published_augmentation
 from pose_estimation_ros.methods.simple_baseline.decoding import DECODERS

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import SettingsError
-from pose_estimation_ros.methods.method import Annotation, Objective
+from pose_estimation_ros.methods.objective import Annotation, Objective
 from pose_estimation_ros.methods.shared_settings import target_settings
 from pose_estimation_ros.methods.simple_baseline.encoding import TargetSettings, encode
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions

@@ -21,7 +21,7 @@ from pose_estimation_ros.core.skeleton import Skeleton
 from pose_estimation_ros.data.datasets.keypoint_dataset import KeypointDataset, Loaded
 from pose_estimation_ros.data.sample import Sample
 from pose_estimation_ros.data.transforms.warp import Transform
-from pose_estimation_ros.methods.method import Objective
+from pose_estimation_ros.methods.objective import Objective
 from pose_estimation_ros.training.loader import Failed, Key, start_worker
 from pose_estimation_ros.training.pose.task import PoseData
 

@@ -16,7 +16,8 @@ from pose_estimation_ros.data.sample import NOT_LABELLED, Sample
 from pose_estimation_ros.data.transforms.warp import Transform
 from pose_estimation_ros.inference.backends.backend import pick_outputs
 from pose_estimation_ros.methods.explanation import ExplainingDecoder
-from pose_estimation_ros.methods.method import Annotation, InputSize, Look, Method, Objective, Preprocessing
+from pose_estimation_ros.methods.method import InputSize, Look, Method, Preprocessing
+from pose_estimation_ros.methods.objective import Annotation, Objective
 from pose_estimation_ros.methods.plots import plots_of
 from pose_estimation_ros.training.task import Batch, Task, Validation
 
