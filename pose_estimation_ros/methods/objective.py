@@ -13,7 +13,7 @@ from pose_estimation_ros.data.datasets.coco import CocoKeypoints
 class Annotation:
     """What is known of the people in one network input; see data/sample.py for the fields."""
 
-    joints: FloatArray
+    keypoints: FloatArray
     """(P, K, 3): x and y in network-input pixels, and COCO's flag (0 not labelled, 1 hidden, 2 visible), in the
     order of the method's skeleton. Keypoints may lie outside the input."""
     mask: AnyArray

@@ -17,7 +17,7 @@ from pose_estimation_ros.methods.higher_hrnet.options import HigherHRNetOptions
 from pose_estimation_ros.methods.higher_hrnet.weights import (
     fit_weights,
     infer_options,
-    joints_of,
+    keypoints_of,
     published_names,
     read_weights,
 )
@@ -116,7 +116,7 @@ def test_widths_are_seen_in_the_tensors(options):
     with torch.device('meta'):
         tensors = HigherHRNet(17, options.width, options.stem_width).state_dict()
     assert infer_options(tensors) == options
-    assert joints_of(tensors, 'x.pth') == 17
+    assert keypoints_of(tensors, 'x.pth') == 17
     assert not options.guessed
 
 

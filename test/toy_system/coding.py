@@ -25,7 +25,7 @@ class ToyObjective:
 
     def encode(self, annotation: Annotation) -> tuple[FloatArray, ...]:
         rows, columns = (np.arange(side // STRIDE) for side in annotation.mask.shape)
-        person = annotation.joints[0] if len(annotation.joints) else np.zeros((len(annotation.annotated), 3))
+        person = annotation.keypoints[0] if len(annotation.keypoints) else np.zeros((len(annotation.annotated), 3))
         x, y = ((person[:, :2] + 0.5) / STRIDE - 0.5).T[:, :, None, None]
         squares = ((columns - x) ** 2 + (rows[:, None] - y) ** 2) / (2 * RADIUS**2)
         counts = (person[:, 2] > 0).astype(np.float32)[:, None, None]

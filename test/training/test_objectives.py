@@ -26,7 +26,7 @@ class TagObjective:
         height, width = annotation.mask.shape
         heatmaps = [np.zeros((18, height // stride, width // stride), np.float32) for stride in STRIDES]
         cells = np.full((MOST_PEOPLE, 18), -1)
-        for person, keypoints in enumerate(annotation.joints[:MOST_PEOPLE]):
+        for person, keypoints in enumerate(annotation.keypoints[:MOST_PEOPLE]):
             for joint, (x, y, _) in enumerate(keypoints):
                 for maps, stride in zip(heatmaps, STRIDES, strict=True):
                     maps[joint, min(int(y), height - 1) // stride, min(int(x), width - 1) // stride] = 1

@@ -41,21 +41,21 @@ class TargetSettings:
         return self.stride, self.stride // FINE
 
 
-def on_grid(joints: FloatArray, stride: int, shifted: bool) -> FloatArray:
-    """Return joints (P, K, 3) in cells of a stride; `shifted` moves them one cell left, as published mirroring does."""
-    cells = joints.astype(float)
+def on_grid(keypoints: FloatArray, stride: int, shifted: bool) -> FloatArray:
+    """Return keypoints (P, K, 3) in cells of a stride; `shifted`: one cell to the left, as published mirroring does."""
+    cells = keypoints.astype(float)
     cells[..., :2] /= stride
     cells[..., 0] -= shifted
     return cells
 
 
-def encode_heatmaps(joints: FloatArray, map_hw: tuple[int, int], sigma: float) -> FloatArray:
-    """Return heatmaps (K, h, w) of joints (P, K, 3) in cells: Gaussians of height 1, the highest where they overlap."""
-    heatmaps = np.zeros((joints.shape[1], *map_hw), np.float32)
+def encode_heatmaps(keypoints: FloatArray, map_hw: tuple[int, int], sigma: float) -> FloatArray:
+    """Return heatmaps (K, h, w) of keypoints (P, K, 3) in cells: Gaussians of height 1, their maximum on overlap."""
+    heatmaps = np.zeros((keypoints.shape[1], *map_hw), np.float32)
     reach = int(REACH * sigma + 1)
     gaussian = _gaussian(reach, sigma)
-    for person, keypoint in np.argwhere(_inside(joints, map_hw)):
-        x, y = joints[person, keypoint, :2].astype(int).tolist()
+    for person, keypoint in np.argwhere(_inside(keypoints, map_hw)):
+        x, y = keypoints[person, keypoint, :2].astype(int).tolist()
         top, left = max(0, y - reach), max(0, x - reach)
         window = heatmaps[keypoint, top : y + reach + 1, left : x + reach + 1]
         part = gaussian[top - y + reach :, left - x + reach :][: window.shape[0], : window.shape[1]]
@@ -63,19 +63,19 @@ def encode_heatmaps(joints: FloatArray, map_hw: tuple[int, int], sigma: float) -
     return heatmaps
 
 
-def encode_cells(joints: FloatArray, map_hw: tuple[int, int], max_persons: int) -> IntArray:
+def encode_cells(keypoints: FloatArray, map_hw: tuple[int, int], max_persons: int) -> IntArray:
     """Return (max_persons, K, 2): index of a tag in flattened maps (K, h, w), and 1; zeros where there is no keypoint.
 
     As published, the keypoints of a person are moved together at the beginning of the row.
     """
     height, width = map_hw
-    cells = np.zeros((max_persons, joints.shape[1], 2), np.int64)
-    inside = _inside(joints, map_hw)
-    for row, person, found in zip(cells, joints, inside, strict=False):
-        keypoints = np.flatnonzero(found)
-        x, y = person[keypoints, :2].astype(int).T
-        row[: len(keypoints), 0] = (keypoints * height + y) * width + x
-        row[: len(keypoints), 1] = 1
+    cells = np.zeros((max_persons, keypoints.shape[1], 2), np.int64)
+    inside = _inside(keypoints, map_hw)
+    for row, person, found in zip(cells, keypoints, inside, strict=False):
+        labelled = np.flatnonzero(found)
+        x, y = person[labelled, :2].astype(int).T
+        row[: len(labelled), 0] = (labelled * height + y) * width + x
+        row[: len(labelled), 1] = 1
     return cells
 
 
@@ -87,10 +87,10 @@ def shrink_mask(mask: AnyArray, stride: int, shifted: bool) -> FloatArray:
     return mask[::stride, stride - 1 if shifted else 0 :: stride].astype(np.float32)
 
 
-def _inside(joints: FloatArray, map_hw: tuple[int, int]) -> AnyArray:
-    """Return which joints (P, K) are labelled and in a cell; as published also those less than one cell before it."""
-    x, y = joints[..., 0].astype(int), joints[..., 1].astype(int)  # truncated
-    inside: AnyArray = (joints[..., 2] > NOT_LABELLED) & (x >= 0) & (y >= 0) & (x < map_hw[1]) & (y < map_hw[0])
+def _inside(keypoints: FloatArray, map_hw: tuple[int, int]) -> AnyArray:
+    """Return which keypoints (P, K) are labelled and in a cell, as published also up to one cell before the first."""
+    x, y = keypoints[..., 0].astype(int), keypoints[..., 1].astype(int)  # truncated
+    inside: AnyArray = (keypoints[..., 2] > NOT_LABELLED) & (x >= 0) & (y >= 0) & (x < map_hw[1]) & (y < map_hw[0])
     return inside
 
 

@@ -77,17 +77,17 @@ class HigherHRNet(Method):
     ) -> tuple[Mapping[str, Any], HigherHRNetOptions]:
         from pose_estimation_ros.methods.higher_hrnet.weights import (
             infer_options,
-            joints_of,
+            keypoints_of,
             published_names,
             read_weights,
         )
 
         state_dict = published_names(read_weights(path, trust))
-        joints = joints_of(state_dict, str(path))
-        if joints != len(self.skeleton):
+        keypoints = keypoints_of(state_dict, str(path))
+        if keypoints != len(self.skeleton):
             raise WeightsError(
-                f'{path} finds {joints} keypoints, expected the {len(self.skeleton)} of {self.skeleton.name}; choose a'
-                ' file that was trained on COCO'
+                f'{path} finds {keypoints} keypoints, expected the {len(self.skeleton)} of {self.skeleton.name}; choose'
+                ' a file that was trained on COCO'
             )
         return state_dict, infer_options(state_dict, hint, str(path))
 

@@ -16,10 +16,10 @@ class HigherHRNet(HRNet):
 
     output_names = ('heatmaps_tags', 'fine_heatmaps')
 
-    def __init__(self, joints: int = 17, width: int = 32, stem_width: int = STEM_CHANNELS) -> None:
+    def __init__(self, keypoints: int = 17, width: int = 32, stem_width: int = STEM_CHANNELS) -> None:
         super().__init__(width, stem_width, last_rows=1)
-        self.final_layers = nn.ModuleList([nn.Conv2d(width, 2 * joints, 1), nn.Conv2d(width, joints, 1)])
-        self.deconv_layers = nn.ModuleList([_enlarging(width + 2 * joints, width)])
+        self.final_layers = nn.ModuleList([nn.Conv2d(width, 2 * keypoints, 1), nn.Conv2d(width, keypoints, 1)])
+        self.deconv_layers = nn.ModuleList([_enlarging(width + 2 * keypoints, width)])
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return heatmaps, then tags (N, 2J, H/4, W/4), and heatmaps (N, J, H/2, W/2) of images (N, 3, H, W)."""
@@ -36,16 +36,16 @@ def _enlarging(inputs: int, channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Sequential(deconvolution, nn.BatchNorm2d(channels), relu()), *blocks)
 
 
-def build_network(joints: int, options: HigherHRNetOptions) -> HigherHRNet:
+def build_network(keypoints: int, options: HigherHRNetOptions) -> HigherHRNet:
     """Build a network with the published random values, ready for training."""
-    network = HigherHRNet(joints, options.width, options.stem_width)
+    network = HigherHRNet(keypoints, options.width, options.stem_width)
     initialise_pose_network(network)
     return network
 
 
-def higher_hrnet_w32(joints: int = 17) -> HigherHRNet:
-    return build_network(joints, HigherHRNetOptions(32))
+def higher_hrnet_w32(keypoints: int = 17) -> HigherHRNet:
+    return build_network(keypoints, HigherHRNetOptions(32))
 
 
-def higher_hrnet_w48(joints: int = 17) -> HigherHRNet:
-    return build_network(joints, HigherHRNetOptions(48))
+def higher_hrnet_w48(keypoints: int = 17) -> HigherHRNet:
+    return build_network(keypoints, HigherHRNetOptions(48))

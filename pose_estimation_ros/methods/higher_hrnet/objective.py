@@ -78,8 +78,8 @@ class HigherHRNetObjective(Objective):
                 " transform's size"
             )
         shifted = annotation.mirrored and self.settings.published_mirroring
-        joints = annotation.joints + [PIXEL_CORNER, PIXEL_CORNER, 0]
-        grids = [on_grid(joints, stride, shifted) for stride in self.settings.strides]
+        keypoints = annotation.keypoints + [PIXEL_CORNER, PIXEL_CORNER, 0]
+        grids = [on_grid(keypoints, stride, shifted) for stride in self.settings.strides]
         sizes = [(height // stride, width // stride) for stride in self.settings.strides]
         heatmaps = [encode_heatmaps(*each, self.settings.sigma) for each in zip(grids, sizes, strict=True)]
         masks = [shrink_mask(annotation.mask, stride, shifted)[None] for stride in self.settings.strides]

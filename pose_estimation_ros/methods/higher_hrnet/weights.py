@@ -23,7 +23,7 @@ from pose_estimation_ros.backbones.weights_file import read_state_dict as read_w
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.higher_hrnet.options import HigherHRNetOptions
 
-__all__ = ['fit_weights', 'infer_options', 'joints_of', 'published_names', 'read_weights']
+__all__ = ['fit_weights', 'infer_options', 'keypoints_of', 'published_names', 'read_weights']
 
 COARSE_OUTPUT = 'final_layers.0.weight'
 FINE_OUTPUT = 'final_layers.1.weight'
@@ -43,7 +43,7 @@ def published_names(state_dict: Tensors) -> StateDict:
     return renamed(state_dict, THAWRO)
 
 
-def joints_of(state_dict: Tensors, source: str) -> int:
+def keypoints_of(state_dict: Tensors, source: str) -> int:
     """Return the number of keypoints of a file's network; raises WeightsError for another network."""
     coarse, fine = state_dict.get(COARSE_OUTPUT), state_dict.get(FINE_OUTPUT)
     if coarse is None or fine is None or coarse.shape[0] != 2 * fine.shape[0]:
@@ -55,7 +55,7 @@ def infer_options(
     state_dict: Tensors, hint: HigherHRNetOptions | None = None, source: str = 'the weights'
 ) -> HigherHRNetOptions:
     """Return the options of the network that a file, with published names, is of; raises WeightsError for others."""
-    joints_of(state_dict, source)
+    keypoints_of(state_dict, source)
     return replace(hint or HigherHRNetOptions(), **trunk_widths(state_dict, source))
 
 

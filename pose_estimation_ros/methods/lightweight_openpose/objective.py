@@ -38,8 +38,8 @@ class LightweightOpenPoseObjective:
                 f'a network input must have multiples of {self.settings.stride} pixels, got {width}x{height}; change'
                 " the transform's size"
             )
-        people = annotation.joints.astype(float)  # (P, 18, 3)
-        people[..., 2] = FLAG_OF_COCO[annotation.joints[..., 2].astype(int)]
+        people = annotation.keypoints.astype(float)  # (P, 18, 3)
+        people[..., 2] = FLAG_OF_COCO[annotation.keypoints[..., 2].astype(int)]
         heatmaps, pafs = encode(absent_outside(people, (height, width)), (height, width), self.settings)
         mask = shrink_mask(annotation.mask, self.settings.stride)[None]
         # Limbs count where both ends are annotated, the background only where all keypoints are.

@@ -27,7 +27,7 @@ class TargetSettings:
 
 
 def encode(
-    joints: FloatArray, visible: FloatArray, crop_hw: tuple[int, int], settings: TargetSettings
+    keypoints: FloatArray, visible: FloatArray, crop_hw: tuple[int, int], settings: TargetSettings
 ) -> tuple[FloatArray, FloatArray]:
     """Return heatmaps (K, h, w) and weights (K,) of one person.
 
@@ -35,18 +35,18 @@ def encode(
     outside has the weight 0.
 
     Args:
-        joints: (K, 2) x and y in crop pixels.
+        keypoints: (K, 2) x and y in crop pixels.
         visible: (K,) 1 for keypoints that are labelled, 0 for others.
         crop_hw: Height and width of the crop.
         settings: Shape of the targets.
 
     """
     height, width = crop_hw[0] // settings.stride, crop_hw[1] // settings.stride
-    heatmaps = np.zeros((len(joints), height, width), dtype=np.float32)
+    heatmaps = np.zeros((len(keypoints), height, width), dtype=np.float32)
     weights = np.array(visible, dtype=np.float32)
     reach = int(REACH * settings.sigma)
-    for kind, joint in enumerate(joints):
-        x, y = (int(each / settings.stride + 0.5) for each in joint)  # truncated, as published
+    for kind, keypoint in enumerate(keypoints):
+        x, y = (int(each / settings.stride + 0.5) for each in keypoint)  # truncated, as published
         outside = x - reach >= width or y - reach >= height or x + reach + 1 < 0 or y + reach + 1 < 0
         weights[kind] *= not outside
         if weights[kind] > 0.5:

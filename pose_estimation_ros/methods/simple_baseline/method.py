@@ -108,14 +108,14 @@ class SimpleBaseline(Method):
     def read_checkpoint(
         self, path: Path, hint: PoseResNetOptions | None = None, trust: bool = False
     ) -> tuple[Mapping[str, Any], PoseResNetOptions]:
-        from pose_estimation_ros.methods.simple_baseline.weights import infer_options, joints_of, read_weights
+        from pose_estimation_ros.methods.simple_baseline.weights import infer_options, keypoints_of, read_weights
 
         state_dict = read_weights(path, trust)
-        joints = joints_of(state_dict, str(path))
-        if joints != len(self.skeleton):
+        keypoints = keypoints_of(state_dict, str(path))
+        if keypoints != len(self.skeleton):
             raise WeightsError(
-                f'{path} finds {joints} keypoints, expected the {len(self.skeleton)} of {self.skeleton.name};'
-                f' choose a method with {joints} keypoints'
+                f'{path} finds {keypoints} keypoints, expected the {len(self.skeleton)} of {self.skeleton.name};'
+                f' choose a method with {keypoints} keypoints'
             )
         return state_dict, infer_options(state_dict, hint or self.published_options, path)
 

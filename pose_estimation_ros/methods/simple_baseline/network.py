@@ -17,10 +17,10 @@ class PoseResNet(ResNet):
 
     output_names = ('heatmaps',)
 
-    def __init__(self, joints: int, depth: int = 50, caffe_style: bool = False) -> None:
+    def __init__(self, keypoints: int, depth: int = 50, caffe_style: bool = False) -> None:
         super().__init__(depth, caffe_style)
         self.deconv_layers = deconvolutions(DEPTHS[depth].channels)
-        self.final_layer = nn.Conv2d(DECONV_CHANNELS, joints, 1)
+        self.final_layer = nn.Conv2d(DECONV_CHANNELS, keypoints, 1)
 
     def forward(self, crop: Tensor) -> list[Tensor]:
         """Return heatmaps (N, J, H/4, W/4) of persons' crops (N, 3, H, W)."""
@@ -38,9 +38,9 @@ def deconvolutions(inputs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def build_network(joints: int, options: PoseResNetOptions) -> PoseResNet:
+def build_network(keypoints: int, options: PoseResNetOptions) -> PoseResNet:
     """Build a network with random values, ready for training."""
-    network = PoseResNet(joints, options.depth, options.caffe_style)
+    network = PoseResNet(keypoints, options.depth, options.caffe_style)
     initialise(network)
     for module in (*network.deconv_layers, network.final_layer):
         if isinstance(module, nn.ConvTranspose2d | nn.Conv2d):

@@ -40,7 +40,7 @@ class SimpleBaselineObjective(Objective):
                 f'a crop must have multiples of {self.settings.stride} pixels, got {width}x{height}; change its size'
             )
         kinds = len(annotation.annotated)
-        person = annotation.joints[0] if len(annotation.joints) else np.zeros((kinds, 3))
+        person = annotation.keypoints[0] if len(annotation.keypoints) else np.zeros((kinds, 3))
         visible = (person[:, 2] > 0).astype(np.float32)
         heatmaps, weights = encode(person[:, :2], visible, (height, width), self.settings)
         if not self.settings.use_target_weight:

@@ -13,7 +13,7 @@ from pose_estimation_ros.backbones.weights_file import read_state_dict as read_w
 from pose_estimation_ros.core.errors import WeightsError
 from pose_estimation_ros.methods.simple_baseline.options import PoseResNetOptions
 
-__all__ = ['fit_weights', 'infer_options', 'joints_of', 'load_backbone', 'read_weights']
+__all__ = ['fit_weights', 'infer_options', 'keypoints_of', 'load_backbone', 'read_weights']
 
 HEAD = ('deconv_layers.', 'final_layer.')
 """What a network has above its ImageNet backbone."""
@@ -24,7 +24,7 @@ SIZE_IN_NAME = re.compile(r'(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)')
 OUTPUT = 'final_layer.weight'
 
 
-def joints_of(state_dict: Tensors, source: str) -> int:
+def keypoints_of(state_dict: Tensors, source: str) -> int:
     """Return the number of keypoints of a file's network; raises WeightsError for another network."""
     if not {'deconv_layers.0.weight', OUTPUT, 'layer4.0.conv1.weight'} <= state_dict.keys():
         raise WeightsError(
@@ -40,7 +40,7 @@ def infer_options(state_dict: Tensors, hint: PoseResNetOptions, path: Path) -> P
     The crop's size is read from the file's published name if it is there; this and what else tensors do not determine
     is taken from `hint`. Raises WeightsError if the file is of another network.
     """
-    joints_of(state_dict, str(path))
+    keypoints_of(state_dict, str(path))
     seen: dict[str, Any] = {'depth': _depth(state_dict, str(path))}
     size = SIZE_IN_NAME.search(path.name)
     if size:
@@ -86,8 +86,7 @@ def _depth(state_dict: Tensors, source: str) -> int:
 def _cure(state_dict: Tensors, source: str) -> str:
     """Return the options that would fit the file, if it is from this system."""
     try:
-        return (
-            f'build the network with depth {_depth(state_dict, source)} and {joints_of(state_dict, source)} keypoints'
-        )
+        count = keypoints_of(state_dict, source)
+        return f'build the network with depth {_depth(state_dict, source)} and {count} keypoints'
     except WeightsError:
         return f'it is not of this network or incomplete, {FETCH_AGAIN}'
