@@ -127,6 +127,8 @@ def test_only_images_with_detections_are_scored_if_asked(cli, tmp_path):
         ran(cli(*common, *options))
         counts.append(json.loads(Path('numbers.json').read_text())['images'])
     assert counts == [2, 1]
+    Path('found.json').write_text('[]')
+    assert 'nobody was found on 2 images' in cli(*common, '--score-detected-only').sentence()
 
 
 def test_export_and_benchmark(cli, narrow, image):

@@ -136,6 +136,10 @@ def _run(settings: Namespace, write_results: Write) -> None:
     found, used = _read(settings, image_ids) if settings.detections else _infer(settings, dataset, image_ids)
     if settings.score_detected_only:
         detected = {each['image_id'] for each in found.detections}
+        if not detected:
+            raise SettingsError(
+                f'--score-detected-only: nobody was found on {len(found.image_ids)} images; leave it out'
+            )
         found = replace(found, image_ids=[each for each in found.image_ids if each in detected])
     score = coco_score(dataset.truth, found.detections, found.image_ids)
     outcome = EvaluationResult(score, found, {'annotations_file': str(dataset.path), **used})
@@ -160,7 +164,8 @@ def _read(settings: Namespace, image_ids: list[int]) -> tuple['Run', dict[str, A
         detections = [each for each in every if each['image_id'] in chosen]
     if every and not detections:
         LOG.warning('all %d detections of %s are of other images than these', len(every), settings.detections)
-    used = {'detections': str(settings.detections), 'limit': settings.limit, 'subset': settings.subset}
+    used = {each: settings[each] for each in ('limit', 'subset', 'score_detected_only')}
+    used['detections'] = str(settings.detections)
     return Run(detections, [], image_ids, []), used
 
 
