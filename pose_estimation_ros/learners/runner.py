@@ -91,7 +91,7 @@ class Runner(Generic[P]):
         changed = {**self.settings, **settings}
         self._check(changed)
         if base_height is not None:
-            check_size(base_height)
+            check_size(base_height, self.model.method.base_side)
             self.model.set_height(base_height)
             self._configure = None
         self.settings = changed

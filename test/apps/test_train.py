@@ -213,7 +213,7 @@ def test_resuming_what_is_not_there_is_told(cli, tmp_path):
         (['--objective.sigma', 'wide'], "sigma must be a number above 0, got 'wide'"),
         (['--transform.size', '100'], 'transform.size must be a multiple of the stride 8 of the network, got 100'),
         (['--schedule.milestones', '[3, 1]'], 'schedule.milestones must be rising epochs, got (3, 1)'),
-        (['--task', 'juggling'], "task must be one of pose, got 'juggling'"),
+        (['--task', 'juggling'], "task must be one of pose, classification, got 'juggling'"),
         (['--augmentation.spin', '3'], 'settings of the augmentation are person_height, min_scale'),
         (['--augmentation.rotation', '400'], 'augmentation.rotation must be a number from 0 to 180, got 400'),
         (['--optimizer.kind', 'lion'], "--optimizer.kind must be one of adam, adamw, sgd, got 'lion'"),

@@ -64,6 +64,8 @@ def test_a_saved_network_is_found_again_with_its_widths_and_its_input_size(saved
 def test_explicit_arguments_override_the_file(saved):
     assert loaded(saved, base_height=192).base_height == 192
     assert loaded(saved, input_size=256).base_height == 256
+    with pytest.raises(SettingsError, match='the input short side must be from 32 to 4320 pixels, got 8'):
+        loaded(saved).tune(base_height=8)
 
 
 @pytest.mark.parametrize('decode', ['fast', 'published', 'thawro'])
