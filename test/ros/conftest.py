@@ -25,7 +25,9 @@ def worker_domain() -> dict[str, str]:
     """Return a free domain of this worker's own: those that start at the same time find the same ones free."""
     worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
     count = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
-    while int((domain := own_domain())['ROS_DOMAIN_ID']) % count != worker:
+    while (
+        int((domain := own_domain())['ROS_DOMAIN_ID']) % count != worker % count
+    ):  # one that replaces a crashed worker has a higher number
         pass
     return domain
 
