@@ -1,4 +1,4 @@
-"""What a network returned for several looks at one image, merged into one: the mean, as today's systems publish it."""
+"""What a network returned for several looks at one image, merged into one: means, as several systems publish it."""
 
 from collections.abc import Callable, Sequence
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.arrays import FloatArray, finite
 from pose_estimation_ros.core.errors import SettingsError
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
@@ -16,7 +16,7 @@ from pose_estimation_ros.methods.explanation import Explanation
 from pose_estimation_ros.methods.higher_hrnet import fast, reference
 from pose_estimation_ros.methods.higher_hrnet.decoding_settings import DecodingSettings
 from pose_estimation_ros.methods.higher_hrnet.grouping import SCORE, TAGS, People
-from pose_estimation_ros.methods.higher_hrnet.merging import MapSizes, finite, merge, tags_by_keypoint
+from pose_estimation_ros.methods.higher_hrnet.merging import MapSizes, merge, tags_by_keypoint
 from pose_estimation_ros.methods.method import Look
 
 CANDIDATE_SHARE = 0.6

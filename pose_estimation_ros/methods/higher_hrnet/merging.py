@@ -95,15 +95,6 @@ def resized(maps: FloatArray, size_hw: Sequence[int]) -> FloatArray:
     return planes
 
 
-def finite(maps: FloatArray) -> FloatArray:
-    """Return maps as float32, with NaN and infinities taken for nothing."""
-    maps = maps.astype(np.float32, copy=False)
-    flat = maps.ravel()
-    with np.errstate(all='ignore'):
-        clean = np.isfinite(np.dot(flat, flat))  # one quick pass; squares hide neither NaN nor infinity
-    return maps if clean else np.nan_to_num(maps, posinf=0, neginf=0)
-
-
 def tags_by_keypoint(tags: FloatArray) -> FloatArray:
     """Return merged tags (T * K, h, w) as (T, K, h, w)."""
     return tags.astype(np.float32, copy=False).reshape(-1, KEYPOINTS, *tags.shape[1:])

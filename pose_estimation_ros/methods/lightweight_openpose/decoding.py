@@ -7,7 +7,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from pose_estimation_ros.core.arrays import FloatArray
+from pose_estimation_ros.core.arrays import FloatArray, finite
 from pose_estimation_ros.core.geometry import Interpolation, Placement
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18
@@ -44,7 +44,7 @@ class FastDecoder:
 
     def __call__(self, maps: Sequence[FloatArray], placement: Placement) -> list[Pose]:
         """Decode (19, H, W) heatmaps and (38, H, W) fields."""
-        heatmaps, pafs = (_finite(each) for each in maps)
+        heatmaps, pafs = (finite(each) for each in maps)
         peaks, people = self._decoded(heatmaps, pafs, placement)
         return _poses(peaks, people, self.settings.max_persons)
 
@@ -96,15 +96,6 @@ def _to_image_size(maps: FloatArray, placement: Placement) -> FloatArray:
     return cv2.resize(enlarged[placement.inner], (width, height), interpolation=cv2.INTER_CUBIC).astype(
         np.float32, copy=False
     )
-
-
-def _finite(maps: FloatArray) -> FloatArray:
-    """Return maps as float32, with NaN and infinities taken for nothing."""
-    maps = maps.astype(np.float32, copy=False)
-    flat = maps.ravel()
-    with np.errstate(all='ignore'):
-        clean = np.isfinite(np.dot(flat, flat))  # one quick pass; squares hide neither NaN nor infinity
-    return maps if clean else np.nan_to_num(maps, posinf=0, neginf=0)
 
 
 def _stride(maps: FloatArray, placement: Placement) -> float:
