@@ -24,6 +24,7 @@ from tqdm import tqdm
 from pose_estimation_ros.core.errors import PoseEstimationError, SettingsError, SourceError
 from pose_estimation_ros.core.files import make_folder
 from pose_estimation_ros.core.image import write_image
+from pose_estimation_ros.core.plurals import counted
 from pose_estimation_ros.core.pose import Pose
 from pose_estimation_ros.core.skeleton import OPENPOSE_18, Skeleton
 from pose_estimation_ros.data.camera_messages import seconds
@@ -162,9 +163,10 @@ def _table(listener: Listener) -> str:
     median, p95 = np.percentile(ages, (50, 95))
     lines = [f'camera to skeletons   {median:8.1f} ms median  {p95:8.1f} ms p95']
     for stage in ('preprocess', 'forward', 'decode'):
-        lines.append(f'  of it {stage:14s}{said.get(f"{stage} ms", "unknown"):>8s} ms median')
-    rates, dropped = [said.get(f'{end} Hz', 'unknown') for end in ('output', 'input')], said.get('dropped, busy', '0')
-    lines.append(f'rate                  {rates[0]:>8s} Hz, the camera {rates[1]} Hz; {dropped} frames dropped')
+        lines.append(f'  {stage:20s}{said.get(f"{stage} ms", "unknown"):>8s} ms median')
+    rates = [said.get(f'{end} Hz', 'unknown') for end in ('output', 'input')]
+    dropped = int(said.get('dropped, busy', '0'))
+    lines.append(f'node rate             {rates[0]:>8s} Hz; camera {rates[1]} Hz; {counted(dropped, "frame")} dropped')
     lines.append(f'{listener.heard.summary()}, {said.get("backend", "")} on {said.get("device", "")}')
     return '\n'.join(lines)
 
