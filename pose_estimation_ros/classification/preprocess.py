@@ -1,6 +1,6 @@
 """From an image to the input of the classifier: resized by the short side with antialiasing, cropped and normalised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,13 @@ class InputSettings:
     def side(self) -> int:
         """Side of the network's input."""
         return self.crop_size or self.input_size
+
+    def changed(self, input_size: int | None, crop_size: int | None) -> 'InputSettings':
+        """Return settings with other sizes, None for the present ones; a size alone replaces a crop as well."""
+        if crop_size is None:
+            crop_size = self.crop_size if input_size is None else 0
+        size = self.input_size if input_size is None else input_size
+        return replace(self, input_size=size, crop_size=crop_size)
 
 
 VALIDATION = InputSettings(256, 224)

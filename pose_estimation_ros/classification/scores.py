@@ -47,3 +47,12 @@ def cross_entropy(logits: FloatArray, targets: AnyArray) -> float:
     shifted = logits - logits.max(1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     return float(-log_probabilities[np.arange(len(targets)), targets].mean())
+
+
+def scores_of(logits: FloatArray, targets: AnyArray) -> dict[str, float]:
+    """Return top1_error, top5_error and cross_entropy of images (N, K) of the classes (N,)."""
+    return {
+        'top1_error': top_error(logits, targets),
+        'top5_error': top_error(logits, targets, BEST),
+        'cross_entropy': cross_entropy(logits, targets),
+    }

@@ -11,13 +11,7 @@ from tqdm import tqdm
 
 from pose_estimation_ros.classification.options import ClassifierOptions
 from pose_estimation_ros.classification.preprocess import InputSettings, network_input
-from pose_estimation_ros.classification.scores import (
-    BEST,
-    Prediction,
-    best_predictions,
-    cross_entropy,
-    top_error,
-)
+from pose_estimation_ros.classification.scores import BEST, Prediction, best_predictions, scores_of
 from pose_estimation_ros.core.arrays import FloatArray
 from pose_estimation_ros.core.errors import DatasetError, SettingsError, WeightsError
 from pose_estimation_ros.core.image import ImageLike, to_bgr
@@ -95,8 +89,8 @@ class ImageClassifier:
         self._backend_settings = backend_settings(dict(locals()))
         self._options = ClassifierOptions(width, stem_width, classes)
         self._labels = None if labels is None else tuple(labels)
-        self._input = {'input_size': input_size, 'crop_size': crop_size}
-        self._changed(InputSettings())  # refuses wrong sizes now
+        self._sizes = input_size, crop_size
+        InputSettings().changed(*self._sizes)  # refuses wrong sizes now
         self.temp_path = Path(temp_path)
         self._loaded: ClassifierModel | None = None
         self._opened: tuple[Model, Backend] | None = None
@@ -152,18 +146,15 @@ class ImageClassifier:
         """
         if not images:
             raise DatasetError('there are no images to classify; choose another folder')
+        if batch_size < 1:
+            raise SettingsError(f'batch_size must be a whole number above 0, got {batch_size}')
         parts = []
         with tqdm(total=len(images), desc='classify', unit='image', leave=False, disable=silent) as bar:
             for start in range(0, len(images), batch_size):
                 batch = images[start : start + batch_size]
                 parts.append(self.logits([image for image, _ in batch]))
                 bar.update(len(batch))
-        logits, targets = np.concatenate(parts), np.array([target for _, target in images])
-        return {
-            'top1_error': top_error(logits, targets),
-            'top5_error': top_error(logits, targets, BEST),
-            'cross_entropy': cross_entropy(logits, targets),
-        }
+        return scores_of(np.concatenate(parts), np.array([target for _, target in images]))
 
     def fit(
         self,
@@ -221,7 +212,7 @@ class ImageClassifier:
 
     def name_classes(self, labels: Sequence[str]) -> None:
         """Give the classes their names by index; raises SettingsError for another number of classes."""
-        self._loaded = _named(self._model, tuple(labels))
+        self._loaded = self._model.with_labels(tuple(labels))
 
     def init_model(self, seed: int | None = None) -> None:
         """Build a network with random weights; a seed makes them repeatable."""
@@ -290,15 +281,8 @@ class ImageClassifier:
         return self._loaded
 
     def _take(self, model: ClassifierModel) -> None:
-        named = model if self._labels is None else _named(model, self._labels)
-        self._loaded = replace(named, input=self._changed(model.input))
-
-    def _changed(self, settings: InputSettings) -> InputSettings:
-        """Return an input with the constructor's sizes; a size alone replaces a declared crop as well."""
-        given = {name: value for name, value in self._input.items() if value is not None}
-        if 'input_size' in given:
-            given = {'crop_size': 0, **given}
-        return replace(settings, **given)
+        named = model if self._labels is None else model.with_labels(self._labels)
+        self._loaded = replace(named, input=model.input.changed(*self._sizes))
 
     def _backend(self) -> Backend:
         """Return what runs the model, opened when it is first needed."""
@@ -309,12 +293,3 @@ class ImageClassifier:
                 settings = replace(settings, backend='auto')  # torch runs no ONNX
             self._opened = opened = (source, open_backend(source, settings))
         return opened[1]
-
-
-def _named(model: ClassifierModel, labels: tuple[str, ...]) -> ClassifierModel:
-    if len(labels) != model.options.classes:
-        raise SettingsError(
-            f'expected the names of {model.options.classes} classes, got {len(labels)} labels;'
-            ' choose the labels that the model was trained with'
-        )
-    return replace(model, labels=labels, named=True)

@@ -1,6 +1,6 @@
 """A classifier on disk: published checkpoints, and the files and folders that this package writes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,15 @@ class ClassifierModel:
         """Return what this package's files declare."""
         labels = list(self.labels) if self.named else None
         return {'task': TASK, 'network': self.options.to_dict(), 'labels': labels, 'input': asdict(self.input)}
+
+    def with_labels(self, labels: tuple[str, ...]) -> 'ClassifierModel':
+        """Return the model with names for its classes; raises SettingsError for another number of them."""
+        if len(labels) != self.options.classes:
+            raise SettingsError(
+                f'expected the names of {self.options.classes} classes, got {len(labels)} labels;'
+                ' choose the labels that the model was trained with'
+            )
+        return replace(self, labels=labels, named=True)
 
 
 def new_classifier(options: ClassifierOptions) -> ClassifierModel:

@@ -89,7 +89,7 @@ def test_saved_models_bring_their_labels_and_numbers_can_be_asked_for(cli, class
     assert 'green ' in outcome.out
 
 
-def test_errors_on_a_prepared_folder_are_those_of_single_images(classify, labels, weights):
+def test_errors_on_a_prepared_folder_are_those_of_single_images(cli, classify, labels, weights):
     random = np.random.default_rng(1)
     for index, wnid in enumerate(('n01', 'n02', 'n03')):
         folder = labels.parent / 'val' / wnid
@@ -108,6 +108,10 @@ def test_errors_on_a_prepared_folder_are_those_of_single_images(classify, labels
     ]
     assert (scores['images'], scores['top1_error'], scores['top5_error']) == (6, pytest.approx(np.mean(wrong)), 0)
     assert f'6 images: top-1 error {np.mean(wrong):.2%}, top-5 error 0.00%' in outcome.out
+    classifier.name_classes(NAMES[::-1])
+    classifier.save('reversed')
+    outcome = cli('classify', '--dataset', labels.parent, '--weights', 'reversed', '--backend', 'torch')
+    assert 'are not those of reversed in their order' in outcome.sentence()
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,7 @@ def test_errors_on_a_prepared_folder_are_those_of_single_images(classify, labels
         (['--dataset', 'data'], 'there are no labels at data/wordnet_labels.yaml'),
         (['--dataset', 'tree'], 'there is no folder tree/val'),
         (['--dataset', 'tree', '--output', 'out'], '--output is for images'),
+        (['--dataset', 'tree', '--labels', 'two.yaml'], '--labels is for images'),
         (['a.png', '--json', 'a.png', '--labels', 'none'], 'would be overwritten'),
     ],
 )

@@ -123,6 +123,8 @@ def test_wrong_settings_are_refused_with_a_sentence(classifier, tmp_path, images
         ImageClassifier(width=1000)
     with pytest.raises(SettingsError, match='top must be'):
         classifier.infer(images[0], top=0)
+    with pytest.raises(SettingsError, match='batch_size must be a whole number above 0, got 0'):
+        classifier.eval([(images[0], 0)], batch_size=0)
     with pytest.raises(SettingsError, match='int8 needs calibration images'):
         classifier.optimize(precision='int8')
 

@@ -53,6 +53,11 @@ def add_arguments(parser: Any) -> None:
         '--ros',
         'Measure the node over ROS 2 instead: its overhead over the pipeline, and the age of skeletons.',
     )
+    _add_table_options(parser)
+    add_model_options(parser)
+
+
+def _add_table_options(parser: Any) -> None:
     parser.add_argument(
         '--table', choices=table_methods(),
         help='Print the published tables of this method instead, beside the single-pass method of those tables:'
@@ -80,7 +85,6 @@ def add_arguments(parser: Any) -> None:
         help=f'For --table: annotations of the dataset. [default: {ANNOTATIONS}]',
     )
     parser.add_argument('--limit', type=PositiveInt | None, help='For --table: use only its first N images.')
-    add_model_options(parser)
 
 
 def run(settings: Namespace) -> int:

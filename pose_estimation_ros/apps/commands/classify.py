@@ -16,7 +16,7 @@ from pose_estimation_ros.apps.options.parser import add_flag, say
 from pose_estimation_ros.classification.labels import FILE_NAME, Label, read_labels
 from pose_estimation_ros.classification.plot import draw_predictions
 from pose_estimation_ros.classification.scores import Prediction
-from pose_estimation_ros.core.errors import OutputError, SettingsError
+from pose_estimation_ros.core.errors import DatasetError, OutputError, SettingsError
 from pose_estimation_ros.core.files import STDOUT
 from pose_estimation_ros.data.datasets.class_folders import class_folders
 from pose_estimation_ros.data.source_names import open_sources
@@ -78,8 +78,9 @@ def run(settings: Namespace) -> int:
 
 
 def _score(settings: Namespace, write: Write) -> None:
-    if settings.output:
-        raise SettingsError('--output is for images, not for --dataset; leave it out')
+    for name in ('output', 'labels'):
+        if settings[name]:
+            raise SettingsError(f'--{name} is for images, not for --dataset; leave it out')
     labels = read_labels(settings.dataset / FILE_NAME)
     images = class_folders(settings.dataset / settings.split, [label.wnid for label in labels])
     scores = {'images': len(images), **_opened(settings, labels).eval(images)}
@@ -147,5 +148,11 @@ def _opened(settings: Namespace, labels: Sequence[Label] | None) -> 'ImageClassi
     if labels is None and not classifier.is_named and settings.labels != NO_LABELS:
         labels = read_labels(DATASET / FILE_NAME)
     if labels is not None:
-        classifier.name_classes([label.name for label in labels])
+        names = tuple(label.name for label in labels)
+        if settings.dataset and classifier.is_named and classifier.labels != names:
+            raise DatasetError(
+                f'the classes of {settings.dataset / FILE_NAME} are not those of {settings.weights} in their order;'
+                ' choose the dataset that the model was trained on'
+            )
+        classifier.name_classes(names)
     return classifier
